@@ -1,0 +1,199 @@
+"""The nouns and seams of a dialogue turn.
+
+Knows nothing of SQL, the web, the environment or the user's files. A conversation is a sequence of turns;
+ids, timestamps and owners belong to whoever stores it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from retrieval.types import Evidence, Passage
+from safety.types import Verdict
+
+Role = Literal["system", "user", "assistant"]
+Outcome = Literal["answered", "abstained", "refused"]
+
+
+class DialogueError(Exception):
+    """A turn cannot be taken. The message is fit to be shown to a user."""
+
+
+class ModelError(DialogueError):
+    """A language model cannot be loaded or asked. The message says what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance of a conversation."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that a model may write from and a judge may judge by, at one turn.
+
+    `turns` ends with the user's; `query` is that turn made to stand alone; `complaints` are the reasons
+    why earlier drafts of this same turn were dropped (empty on the first round).
+    """
+
+    turns: tuple[Turn, ...]
+    query: str
+    evidence: tuple[Evidence, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """The last user turn as it was typed."""
+        return self.turns[-1].text
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How many drafts to sample and how. `top_k` is LaMDA's 40; the paper publishes no temperature."""
+
+    n: int = 8
+    top_k: int = 40
+    top_p: float = 1.0
+    temperature: float = 1.0
+    max_new_tokens: int = 160
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of a draft and how the evidence bears on it.
+
+    `start` and `end` are offsets into the draft. `support` is the probability that the best evidence
+    supports it, None when the sentence claims nothing about the world (small talk, a question, the
+    persona). `passage` is the supporting passage with the offsets `quote_start`, `quote_end` of its sentence
+    into the passage's text; None when nothing supports the claim, and then `reason` says why.
+    """
+
+    text: str
+    start: int
+    end: int
+    support: float | None
+    supported: bool = False
+    passage: Passage | None = None
+    quote_start: int = 0
+    quote_end: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A judge's probabilities for one draft; None means not judged or not applicable, never zero.
+
+    `answers` is the probability that the draft answers the question; `grounded` is the smallest support
+    of its claims, None when it claims nothing.
+    """
+
+    sensible: float | None = None
+    specific: float | None = None
+    interesting: float | None = None
+    answers: float | None = None
+    grounded: float | None = None
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A judged draft. `dropped` is the reason it may not be served, empty when it may."""
+
+    text: str
+    verdict: Verdict
+    scores: Scores
+    quality: float
+    dropped: str = ""
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered mark in a reply and the sentence behind it.
+
+    `quote` is verbatim: ``document.text[start:end] == quote`` for the stored text of `source`.
+    """
+
+    number: int
+    source: str
+    title: str
+    headings: tuple[str, ...]
+    place: str
+    passage: Passage
+    quote: str
+    start: int
+    end: int
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The working behind a reply: everything needed to say why this one won.
+
+    `timings` maps a stage to seconds, in order; `candidates` are ranked, losers included; `model`, `judges`
+    and `policy` are fingerprints.
+    """
+
+    asked: Verdict
+    query: str = ""
+    queries: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    withheld: tuple[tuple[Evidence, str], ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    rounds: int = 0
+    timings: dict[str, float] = field(default_factory=dict)
+    model: str = ""
+    judges: str = ""
+    policy: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is served. `text` carries citation marks such as ``[1]``; `citations` resolve them in order."""
+
+    text: str
+    outcome: Outcome
+    citations: tuple[Citation, ...]
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress of a running turn: the stage begun, and what is known so far, fit to be shown to a user."""
+
+    stage: Literal["guard", "search", "sample", "judge", "rank"]
+    detail: str = ""
+
+
+class LanguageModel(Protocol):
+    """Writes drafts and weighs options. `name` is shown to users; `fingerprint` identifies the weights."""
+
+    name: str
+    fingerprint: str
+
+    def sample(self, context: Context, sampling: Sampling) -> list[str]:
+        """Return up to `sampling.n` drafts, best guess first, duplicates allowed. Raises ModelError."""
+        ...
+
+    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
+        """Return the probability of each option as the continuation of `prompt`, summing to 1.
+
+        Raises ModelError when the model offers no probabilities; never guesses.
+        """
+        ...
+
+
+class Judge(Protocol):
+    """Scores drafts of one turn, all in one batch."""
+
+    fingerprint: str
+
+    def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
+        """Return one Scores per draft, in order. What cannot be judged is None."""
+        ...

@@ -1,0 +1,102 @@
+"""The nouns and seams of retrieval: documents, passages, evidence, and what finds them.
+
+Knows nothing of dialogue, safety, SQL or the user interface. Errors, drawn as a tree::
+
+    RetrievalError
+    ├── SourceError      a source cannot be read or holds no text
+    └── IndexDamaged     a published index fails its checks; rebuild it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]  # shape (texts, dimension), rows of unit length
+
+
+class RetrievalError(Exception):
+    """Something went wrong while reading, indexing or searching sources."""
+
+
+class SourceError(RetrievalError):
+    """A source cannot be read, or holds no text. The message is fit to be shown to a user."""
+
+
+class IndexDamaged(RetrievalError):
+    """A published index fails its checks. The message names the file and what differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of a document's text under one heading path.
+
+    `start` and `end` are character offsets into `Document.text`; `place` says where a reader finds it
+    when headings do not (for a PDF ``"p. 4"``), else it is empty.
+    """
+
+    headings: tuple[str, ...]
+    start: int
+    end: int
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source as plain text: markup removed, order kept. Offsets everywhere refer to `text`."""
+
+    source: str
+    title: str
+    text: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A verbatim slice of a document, cut at sentence ends: ``document.text[start:end] == text``."""
+
+    id: int
+    text: str
+    source: str
+    title: str
+    headings: tuple[str, ...]
+    start: int
+    end: int
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A passage found for a query.
+
+    `score` is the fused rank score (higher is better, only comparable within one search);
+    `similarity` is the cosine of query and passage, None when only the words matched.
+    """
+
+    passage: Passage
+    score: float
+    similarity: float | None = None
+
+
+class Embedder(Protocol):
+    """Texts to vectors. `fingerprint` changes whenever the vectors would."""
+
+    dimension: int
+    fingerprint: str
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector per text, shape (len(texts), dimension)."""
+        ...
+
+
+class Retriever(Protocol):
+    """Finds passages for queries."""
+
+    def search(self, queries: Sequence[str], k: int) -> tuple[Evidence, ...]:
+        """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
+
+        Raises RetrievalError when the index cannot be searched. No query or an empty index gives ().
+        """
+        ...

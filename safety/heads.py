@@ -1,0 +1,77 @@
+"""Small heads on frozen features: standardise, up to one hidden layer, a temperature, a probability.
+
+Knows nothing of what the features are or how they were made; training lives with the data.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A logistic regression or a perceptron with one hidden ReLU layer.
+
+    `layers` holds (weights (inputs, outputs), bias (outputs,)); the last has one output. `temperature`
+    divides the logit (Guo et al. 2017); `threshold` is the shipped decision limit, fixed on validation data;
+    `features` names what the inputs are, so that a head is never fed another version's features.
+    """
+
+    name: str
+    features: str
+    mean: Array
+    scale: Array
+    layers: tuple[tuple[Array, Array], ...]
+    temperature: float = 1.0
+    threshold: float = 0.5
+
+    def __call__(self, x: Array) -> Array:
+        """Probabilities (n,) of feature rows (n, inputs). Raises ValueError on a wrong width."""
+        if x.ndim != 2 or x.shape[1] != self.mean.shape[0]:
+            raise ValueError(f"head {self.name!r} takes {self.mean.shape[0]} features, got shape {x.shape}")
+        hidden = (x - self.mean) / self.scale
+        for weights, bias in self.layers[:-1]:
+            hidden = np.maximum(hidden @ weights + bias, 0)
+        weights, bias = self.layers[-1]
+        logit = ((hidden @ weights + bias)[:, 0] / self.temperature).clip(-30, 30)
+        probability: Array = (1 / (1 + np.exp(-logit))).astype(np.float32)
+        return probability
+
+    def save(self, path: Path) -> None:
+        """Write the head as safetensors, weights in float16, the rest in the metadata."""
+        tensors = {"mean": self.mean.astype(np.float32), "scale": self.scale.astype(np.float32)}
+        for place, (weights, bias) in enumerate(self.layers):
+            tensors[f"layers.{place}.weight"] = weights.astype(np.float16)
+            tensors[f"layers.{place}.bias"] = bias.astype(np.float32)
+        about = {
+            "name": self.name,
+            "features": self.features,
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+        }
+        save_file(tensors, path, metadata={"head": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: Path) -> "Head":
+        """Read a head written by `save`."""
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads(file.metadata()["head"])
+            tensors = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
+        count = sum(key.endswith(".weight") for key in tensors)
+        layers = tuple((tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]) for i in range(count))
+        return cls(
+            about["name"],
+            about["features"],
+            tensors["mean"],
+            tensors["scale"],
+            layers,
+            about["temperature"],
+            about["threshold"],
+        )

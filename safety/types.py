@@ -1,0 +1,45 @@
+"""The nouns and the seam of safety: verdicts and what gives them.
+
+Speaks strings only; knows nothing of retrieval, dialogue, SQL or the user interface.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Stage = Literal["request", "evidence", "candidate", "served"]
+
+
+class SafetyError(Exception):
+    """A guard could not judge, or a policy is not valid. The message says what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a guard says of one text.
+
+    `risk` is the probability of the worst objective, None when it could not be judged (then `safe` is
+    False: judgement fails closed). `objective` is the policy id of the worst objective that fired or was
+    noted, empty when none. `risks` keeps every objective apart. `reason` is fit to be shown to a user.
+    `action` is what the policy asks for: "" (nothing), "refuse", "support", "drop", "annotate".
+    """
+
+    safe: bool
+    risk: float | None
+    objective: str = ""
+    reason: str = ""
+    action: str = ""
+    risks: tuple[tuple[str, float], ...] = ()
+
+
+class Guard(Protocol):
+    """Judges texts against the safety objectives of a policy."""
+
+    fingerprint: str
+
+    def check(self, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
+        """Return one verdict per text; `context` holds the earlier turns, oldest first.
+
+        Never raises for a text it cannot judge: such a text gets an unsafe verdict with risk None.
+        """
+        ...
