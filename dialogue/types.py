@@ -155,12 +155,16 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is served. `text` carries citation marks such as ``[1]``; `citations` resolve them in order."""
+    """What is served. `text` carries citation marks such as ``[1]``; `citations` resolve them in order.
+
+    `conversation` is the id under which the turn was stored, empty when nothing stores it.
+    """
 
     text: str
     outcome: Outcome
     citations: tuple[Citation, ...]
     trace: Trace
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

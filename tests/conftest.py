@@ -1,0 +1,37 @@
+"""Isolation for every test, and the parts that are dear to make: one encoder for the whole run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from retrieval.embed import Encoder, load_encoder
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test reads this machine's settings, home or working directory."""
+    for name in [name for name in os.environ if name.startswith("CANDOR_") and name != "CANDOR_DEV_DATA"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """The packaged MiniLM."""
+    return load_encoder()
+
+
+@pytest.fixture(scope="session")
+def dev_data() -> Path:
+    """The development data beside the checkout; tests that need it are skipped elsewhere."""
+    path = Path(os.environ.get("CANDOR_DEV_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip("the development data is not on this machine (set CANDOR_DEV_DATA)")
+    return path
