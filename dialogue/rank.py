@@ -1,0 +1,65 @@
+"""Which drafts may be served, and in what order: the gates, the cascade, the ranking.
+
+Pure functions of scores and verdicts. Knows nothing of how either was made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dialogue.types import Candidate, Scores
+from safety.types import Verdict
+
+GROUNDED_WEIGHT = 1.0
+ANSWERS_WEIGHT = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The lowest probabilities a served draft may have; a score that does not apply passes its gate."""
+
+    sensible: float = 0.3
+    answers: float = 0.5
+
+
+def quality(scores: Scores) -> float:
+    """Return the rank score in [0, 1]: LaMDA's ``3*sensible + specific + interesting``, extended and averaged.
+
+    The labels cascade (Thoppilan et al. 2022, section 4.1): what is not sensible is not specific, what is not
+    specific is not interesting, so each probability is multiplied by the ones before it. Two terms are our
+    own: how well the claims are grounded and whether the draft answers the question. A term that does not apply
+    (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence never wins.
+    """
+    sensible = scores.sensible or 0.0
+    specific = sensible * (scores.specific or 0.0)
+    interesting = specific * (scores.interesting or 0.0)
+    terms = [(3.0, sensible), (1.0, specific), (1.0, interesting)]
+    if scores.grounded is not None:
+        terms.append((GROUNDED_WEIGHT, scores.grounded))
+    if scores.answers is not None:
+        terms.append((ANSWERS_WEIGHT, scores.answers))
+    return sum(weight * value for weight, value in terms) / sum(weight for weight, _ in terms)
+
+
+def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
+    """Return the reason a draft may not be served, empty when it may. Safety first, as in LaMDA."""
+    if not verdict.safe:
+        return f"unsafe: {verdict.reason or verdict.objective or 'could not be judged'}"
+    if scores.sensible is None:
+        return "not sensible: could not be judged"
+    if scores.sensible < gates.sensible:
+        return f"not sensible ({scores.sensible:.2f} < {gates.sensible:.2f})"
+    for claim in scores.claims:
+        if claim.support is not None and not claim.supported:
+            return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
+    if scores.answers is not None and scores.answers < gates.answers:
+        return f"does not answer the question ({scores.answers:.2f} < {gates.answers:.2f})"
+    return ""
+
+
+def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Sort served-first, then by quality; ties keep the order in which the drafts were written."""
+    return tuple(sorted(candidates, key=lambda candidate: (bool(candidate.dropped), -candidate.quality)))
+
+
+def _short(text: str, limit: int = 90) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,179 @@
+"""One turn of the dialogue, from the user's message to the served reply: the whole story in `Responder.steps`.
+
+Knows nothing of SQL, the web, the environment or files; its parts are handed in.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from dialogue.cite import cited
+from dialogue.prompts import abstention, is_abstention
+from dialogue.query import search_queries
+from dialogue.rank import Gates, quality, ranked, why_dropped
+from dialogue.types import (
+    Candidate,
+    Context,
+    DialogueError,
+    Judge,
+    LanguageModel,
+    Reply,
+    Sampling,
+    Scores,
+    Step,
+    Trace,
+    Turn,
+)
+from retrieval.types import Evidence, Retriever
+from safety.types import Guard
+
+UNSAFE_REPLIES = "I could not find a reply that I can stand behind, so I would rather not answer that."
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a turn is taken. `rounds` bounds the sampling: one, and one more with the reasons of the losers."""
+
+    sampling: Sampling = Sampling()
+    gates: Gates = Gates()
+    passages: int = 8
+    rounds: int = 2
+
+
+@dataclass(frozen=True)
+class Responder:
+    """Answers the last user turn with the best draft that passes every gate, and shows the working."""
+
+    model: LanguageModel
+    retriever: Retriever
+    guard: Guard
+    judge: Judge
+    options: Options = Options()
+
+    def respond(self, turns: Sequence[Turn]) -> Reply:
+        """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
+        reply = next(step for step in self.steps(turns) if isinstance(step, Reply))
+        return reply
+
+    def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
+        """Yield progress, then the reply. Closing the iterator abandons the turn."""
+        clock = _Clock()
+        turns = _ending_with_user(turns)
+        yield Step("guard")
+        [asked] = self.guard.check([turns[-1].text], "request", [turn.text for turn in turns[:-1]])
+        clock.lap("guard")
+        if not asked.safe:
+            yield Reply(asked.reason, "refused", (), self._trace(Trace(asked), clock))
+            return
+
+        query, queries = search_queries(turns)
+        yield Step("search", query)
+        found = self.retriever.search(queries, self.options.passages)
+        context, withheld = self._screened(Context(turns, query, found))
+        clock.lap("search")
+
+        candidates: list[Candidate] = []
+        rounds = 0
+        while rounds < self.options.rounds and all(map(_unfit, candidates)):
+            rounds += 1
+            yield Step("sample", f"{len(context.evidence)} passages")
+            drafts = self._fresh(self.model.sample(context, self.options.sampling), candidates)
+            clock.lap("sample")
+            yield Step("judge", f"{len(drafts)} drafts")
+            judged = self._judged(context, drafts)
+            candidates += judged + self._repaired(context, judged)
+            context = replace(context, complaints=tuple(c.dropped for c in candidates if c.dropped))
+            clock.lap("judge")
+
+        yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
+        trace = Trace(asked, query, tuple(queries), context.evidence, withheld, ranked(candidates), rounds)
+        reply = _best(trace)
+        clock.lap("rank")
+        yield replace(reply, trace=self._trace(reply.trace, clock))
+
+    def _screened(self, context: Context) -> tuple[Context, tuple[tuple[Evidence, str], ...]]:
+        """Take out evidence that the guard will not let into a prompt, keeping the reason."""
+        verdicts = self.guard.check([item.passage.text for item in context.evidence], "evidence")
+        pairs = list(zip(context.evidence, verdicts, strict=True))
+        kept = tuple(item for item, verdict in pairs if verdict.safe)
+        return replace(context, evidence=kept), tuple((i, v.reason) for i, v in pairs if not v.safe)
+
+    def _fresh(self, drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
+        """Drop empty drafts and repetitions, also of earlier rounds, keeping the order."""
+        seen = {candidate.text for candidate in candidates}
+        distinct = dict.fromkeys(draft.strip() for draft in drafts)
+        return [draft for draft in distinct if draft and draft not in seen]
+
+    def _judged(self, context: Context, drafts: Sequence[str], repaired: bool = False) -> list[Candidate]:
+        """Judge all drafts in one batch: safety, then everything else."""
+        if not drafts:
+            return []
+        verdicts = self.guard.check(drafts, "candidate", [turn.text for turn in context.turns])
+        scores = self.judge.score(context, drafts)
+        return [
+            Candidate(draft, verdict, score, quality(score), why_dropped(verdict, score, self.options.gates), repaired)
+            for draft, verdict, score in zip(drafts, verdicts, scores, strict=True)
+        ]
+
+    def _repaired(self, context: Context, judged: Sequence[Candidate]) -> list[Candidate]:
+        """Let drafts without their unsupported sentences compete as new candidates."""
+        texts = [repair(c.text, c.scores) for c in judged if c.dropped and c.verdict.safe]
+        return self._judged(context, self._fresh(texts, judged), repaired=True)
+
+    def _trace(self, trace: Trace, clock: "_Clock") -> Trace:
+        return replace(
+            trace,
+            timings=clock.laps,
+            model=self.model.fingerprint,
+            judges=self.judge.fingerprint,
+            policy=self.guard.fingerprint,
+        )
+
+
+def repair(text: str, scores: Scores) -> str:
+    """Return the draft without its unsupported sentences, empty when no supported sentence is left."""
+    bad = [claim for claim in scores.claims if claim.support is not None and not claim.supported]
+    if not bad or not any(claim.supported for claim in scores.claims):
+        return ""
+    kept, place = [], 0
+    for claim in bad:
+        kept.append(text[place : claim.start])
+        place = claim.end
+    kept.append(text[place:])
+    return " ".join(" ".join(kept).split())
+
+
+def _best(trace: Trace) -> Reply:
+    """Choose the reply: the best draft, an abstention only if no other draft is left, never the least bad."""
+    served = [candidate for candidate in trace.candidates if not candidate.dropped]
+    best = next((c for c in served if not is_abstention(c.text)), None)
+    if best is not None:
+        text, citations = cited(best)
+        return Reply(text, "answered", citations, trace)
+    if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
+        return Reply(UNSAFE_REPLIES, "refused", (), trace)
+    return Reply(served[0].text if served else abstention(trace.evidence), "abstained", (), trace)
+
+
+def _unfit(candidate: Candidate) -> bool:
+    return bool(candidate.dropped) or is_abstention(candidate.text)
+
+
+def _ending_with_user(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    if not turns or turns[-1].role != "user" or not turns[-1].text.strip():
+        roles = [turn.role for turn in turns]
+        raise DialogueError(f"the last turn must be the user's and not empty; got roles {roles!r}")
+    return tuple(turns)
+
+
+class _Clock:
+    """Seconds per stage, summed when a stage is entered again."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.laps[stage] = self.laps.get(stage, 0.0) + now - self._last
+        self._last = now
