@@ -1,0 +1,66 @@
+"""Documents cut into passages at sentence ends.
+
+Knows nothing of files, vectors or indexes.
+"""
+
+from collections.abc import Iterator
+
+from retrieval.text import sentences
+from retrieval.types import Document, Passage, Section
+
+
+def cut(document: Document, target: int = 480, longest: int = 900) -> list[Passage]:
+    """Return the passages of the document, numbered from 0, in reading order.
+
+    Each is a run of whole sentences of one section, about `target` characters long. It is longer than
+    `longest` only where one sentence is. Raises ValueError when `target` exceeds `longest`.
+    """
+    if not 0 < target <= longest:
+        raise ValueError(f"need 0 < target <= longest, got target={target!r} and longest={longest!r}")
+    passages: list[Passage] = []
+    for section in document.sections:
+        for start, end in _spans(document.text, section, target, longest):
+            passages.append(
+                Passage(
+                    id=len(passages),
+                    text=document.text[start:end],
+                    source=document.source,
+                    title=document.title,
+                    headings=section.headings,
+                    start=start,
+                    end=end,
+                    place=section.place,
+                )
+            )
+    return passages
+
+
+def _spans(text: str, section: Section, target: int, longest: int) -> list[tuple[int, int]]:
+    """Pack the section's sentences; a rest below a quarter of the target joins its neighbour."""
+    spans = list(_packed(text, section, target, longest))
+    if len(spans) > 1:
+        (start, _), (last, end) = spans[-2:]
+        if end - last < target // 4 and end - start <= longest:
+            spans[-2:] = [(start, end)]
+    return spans
+
+
+def _packed(text: str, section: Section, target: int, longest: int) -> Iterator[tuple[int, int]]:
+    begin = stop = -1
+    for start, end in sentences(text[section.start : section.end]):
+        if begin >= 0:
+            small = stop - begin < target // 2
+            if end - begin > (longest if small else target):
+                yield section.start + begin, section.start + stop
+                begin = start
+        else:
+            begin = start
+        stop = end
+    if begin >= 0:
+        yield section.start + begin, section.start + stop
+
+
+def embedding_text(passage: Passage) -> str:
+    """Return the passage with its title and headings before it, as it is embedded and indexed."""
+    context = [passage.title, *(heading for heading in passage.headings if heading != passage.title)]
+    return "\n".join(part for part in (": ".join(filter(None, context)), passage.text) if part)
