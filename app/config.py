@@ -1,0 +1,117 @@
+"""Settings: one frozen object, read once from flags, environment and a TOML file.
+
+Knows nothing of what the settings configure, beyond their types and ranges.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Final
+
+from app.errors import SettingsError
+
+PREFIX: Final = "CANDOR_"
+RANGES: Final = {"port": (1, 65535), "candidates": (1, 64), "passages": (1, 50)}
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one."""
+
+    data_dir: Path = Path("candor-data")
+    model: str = "quote"
+    host: str = "127.0.0.1"
+    port: int = 7860
+    candidates: int = 8
+    passages: int = 8
+    policy: str = ""
+    preset: str = "balanced"
+    role: str = ""
+    log_level: str = "warning"
+
+
+def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Merge the sources of settings: flag over ``CANDOR_*`` variable over `file` over default.
+
+    A flag that is None and a variable that is empty count as not given. Raises SettingsError, one line
+    that lists every problem.
+    """
+    problems: list[str] = []
+    found: dict[str, object] = {}
+    for place, values in (
+        (str(file), _from_file(file) if file else {}),
+        ("the environment", _from_env(env)),
+        ("the command line", {key: value for key, value in flags.items() if value is not None}),
+    ):
+        for key, value in values.items():
+            if key not in _DEFAULTS:
+                problems.append(f"{place} sets {key!r}, which is no setting{_nearest(key)}")
+                continue
+            try:
+                found[key] = _checked(key, value)
+            except ValueError as error:
+                problems.append(f"{key} = {value!r} in {place}: {error}")
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return Settings(**found)  # type: ignore[arg-type]
+
+
+def _from_file(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise SettingsError(f"there is no settings file {str(file)!r}") from None
+    except OSError as error:
+        raise SettingsError(f"the settings file {str(file)!r} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {str(file)!r} is not valid TOML: {error}") from error
+
+
+def _from_env(env: Mapping[str, str]) -> dict[str, object]:
+    """Settings among the variables; another CANDOR_ name counts only when it looks like a slip of the pen."""
+    found: dict[str, object] = {}
+    for name, value in env.items():
+        key = name.removeprefix(PREFIX).lower()
+        if name.startswith(PREFIX) and value and (key in _DEFAULTS or _near(key)):
+            found[key] = value
+    return found
+
+
+def _checked(key: str, value: object) -> object:
+    """Return `value` as the type of the setting `key`. Raises ValueError saying what is allowed."""
+    default = _DEFAULTS[key]
+    if isinstance(default, int):
+        low, high = RANGES[key]
+        if isinstance(value, str) and value.strip().isdecimal() and len(value.strip()) < 10:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return value
+    if not isinstance(value, str | Path):
+        raise ValueError("must be text")
+    if "\0" in str(value):
+        raise ValueError("must not hold a NUL character")
+    if isinstance(default, Path):
+        if not str(value):
+            raise ValueError("must not be empty")
+        return Path(value).expanduser()
+    if key == "log_level" and value not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    if key in ("model", "host") and not str(value).strip():
+        raise ValueError("must not be empty")
+    return str(value)
+
+
+def _near(key: str) -> list[str]:
+    return difflib.get_close_matches(key, _DEFAULTS, n=1, cutoff=0.75)
+
+
+def _nearest(key: str) -> str:
+    near = difflib.get_close_matches(key, _DEFAULTS, n=1, cutoff=0.4)
+    return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(_DEFAULTS)})"
+
+
+_DEFAULTS: Final = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}

@@ -1,0 +1,182 @@
+"""The SQL tables, and the column types that make SQLite and PostgreSQL behave alike.
+
+Knows nothing of how a database is opened or who reads it. A change here needs a migration.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class SafeText(TypeDecorator[str]):
+    """Text that every database takes: what UTF-8 or PostgreSQL refuses becomes U+FFFD, one for one."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Replace lone surrogates and NUL; offsets into the text stay true."""
+        return None if value is None else storable(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware moment, stored as naive UTC with microseconds."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Drop the zone after turning to UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def storable(text: str) -> str:
+    """Return `text` with lone surrogates and NUL replaced by U+FFFD, of the same length."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+class Base(DeclarativeBase):
+    """Base of the tables."""
+
+    type_annotation_map = {  # noqa: RUF012
+        str: SafeText,
+        datetime: UtcTime,
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+        bytes: LargeBinary,
+    }
+
+
+class MetaRow(Base):
+    """One fact about the whole folder: its library version, the encoder of its vectors."""
+
+    __tablename__ = "meta"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class SourceRow(Base):
+    """A document with its text; `uri` is the absolute path, `name` what is shown and cited."""
+
+    __tablename__ = "source"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uri: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    title: Mapped[str]
+    kind: Mapped[str]
+    bytes: Mapped[int]
+    sha256: Mapped[str]
+    text: Mapped[str] = mapped_column(deferred=True)
+    sections: Mapped[list[Any]] = mapped_column(deferred=True)
+    added_at: Mapped[datetime]
+
+
+class PassageRow(Base):
+    """A slice of a source's text and its vector in float16. Ids are never used twice."""
+
+    __tablename__ = "passage"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), index=True)
+    start: Mapped[int]
+    end: Mapped[int]
+    headings: Mapped[list[Any]]
+    place: Mapped[str]
+    vector: Mapped[bytes]
+
+
+class ConversationRow(Base):
+    """A conversation."""
+
+    __tablename__ = "conversation"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    pinned: Mapped[bool]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class TurnRow(Base):
+    """A question, and from `reply` on what answered it; those columns are empty until the state is done."""
+
+    __tablename__ = "turn"
+    __table_args__ = (UniqueConstraint("conversation_id", "number"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    question: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    reply: Mapped[str | None]
+    outcome: Mapped[str | None]
+    asked: Mapped[dict[str, Any] | None]
+    query: Mapped[str | None]
+    queries: Mapped[list[Any] | None]
+    rounds: Mapped[int | None]
+    timings: Mapped[dict[str, Any] | None]
+    model: Mapped[str | None]
+    judges: Mapped[str | None]
+    policy: Mapped[str | None]
+    notes: Mapped[list[Any] | None]
+
+
+class CandidateRow(Base):
+    """A judged draft, losers included; `rank` counts from 0."""
+
+    __tablename__ = "candidate"
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    quality: Mapped[float]
+    dropped: Mapped[str]
+    repaired: Mapped[bool]
+    verdict: Mapped[dict[str, Any]]
+    sensible: Mapped[float | None]
+    specific: Mapped[float | None]
+    interesting: Mapped[float | None]
+    answers: Mapped[float | None]
+    grounded: Mapped[float | None]
+    claims: Mapped[list[Any]]
+    notes: Mapped[list[Any]]
+
+
+class EvidenceRow(Base):
+    """A passage as it read when it was found, so that removing its source loses no working."""
+
+    __tablename__ = "evidence"
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(index=True)
+    passage: Mapped[dict[str, Any]]
+    score: Mapped[float]
+    similarity: Mapped[float | None]
+    withheld: Mapped[str | None]
+
+
+class CitationRow(Base):
+    """A numbered mark of a reply, with the passage behind it."""
+
+    __tablename__ = "citation"
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    source: Mapped[str] = mapped_column(index=True)
+    title: Mapped[str]
+    headings: Mapped[list[Any]]
+    place: Mapped[str]
+    passage: Mapped[dict[str, Any]]
+    quote: Mapped[str]
+    start: Mapped[int]
+    end: Mapped[int]
+    support: Mapped[float]
