@@ -1,0 +1,31 @@
+"""The fake that ships: exact dense search over passages in memory, for tests, demos and small scripts."""
+
+from collections.abc import Sequence
+
+from retrieval.passages import embedding_text
+from retrieval.search import distinct
+from retrieval.text import clean
+from retrieval.types import Embedder, Evidence, Passage
+
+
+class MemoryRetriever:
+    """A Retriever without files: every passage is compared with every query form."""
+
+    def __init__(self, passages: Sequence[Passage], embedder: Embedder) -> None:
+        """Embed the passages at once."""
+        self._passages = tuple(passages)
+        self._embedder = embedder
+        self._vectors = embedder.encode([embedding_text(passage) for passage in passages])
+
+    def search(self, queries: Sequence[str], k: int) -> tuple[Evidence, ...]:
+        """Return the `k` passages of the highest cosine to any query form; the cosine is also the score."""
+        forms = [form for form in (clean(query).strip() for query in queries) if form]
+        if not forms or not self._passages or k < 1:
+            return ()
+        cosines = (self._embedder.encode(forms) @ self._vectors.T).max(axis=0)
+        return distinct(
+            [
+                Evidence(passage, float(c), float(c))
+                for passage, c in zip(self._passages, cosines, strict=True)
+            ]
+        )[:k]
