@@ -89,9 +89,10 @@ class PassageRow(Base):
     source_id: Mapped[int] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), index=True)
     start: Mapped[int]
     end: Mapped[int]
+    text: Mapped[str]
     headings: Mapped[list[Any]]
     place: Mapped[str]
-    vector: Mapped[bytes]
+    vector: Mapped[bytes] = mapped_column(deferred=True)
 
 
 class ConversationRow(Base):

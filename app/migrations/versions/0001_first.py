@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("source_id", sa.Integer(), nullable=False),
         sa.Column("start", sa.Integer(), nullable=False),
         sa.Column("end", sa.Integer(), nullable=False),
+        sa.Column("text", SafeText(), nullable=False),
         sa.Column("headings", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("place", SafeText(), nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),

@@ -1,0 +1,77 @@
+"""One writer per data folder: an flock on a file that names its holder.
+
+The operating system frees the lock when the process ends, however it ends, so there is no stale lock.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from app.errors import DataError, InUse
+
+NAME: Final = "lock"
+
+
+class FolderLock:
+    """Holds a data folder from construction to `release`. Raises InUse naming the other process, DataError.
+
+    `command` is how this process is named to others, for instance ``candor serve``.
+    """
+
+    def __init__(self, folder: Path, command: str) -> None:
+        try:
+            self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise DataError(
+                f"the data folder {str(folder)!r} cannot be written ({error.strerror}): "
+                "change its permissions or use another --data-dir"
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise InUse(
+                f"the data folder {str(folder)!r} is in use by {holder(folder)}; "
+                "stop it or use another --data-dir"
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()} {command}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+    def __enter__(self) -> "FolderLock":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def holder(folder: Path) -> str:
+    """Name the process that wrote itself into the lock file last."""
+    try:
+        pid, _, command = (folder / NAME).read_text(errors="replace").strip().partition(" ")
+    except OSError:
+        return "another process"
+    return f"process {pid} ({command})" if command else "another process"
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the folder now."""
+    try:
+        file = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
