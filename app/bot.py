@@ -1,0 +1,211 @@
+"""The bot: a question in, a stored reply out. `open_bot` is the one place that names concrete classes.
+
+A turn is committed before anything is generated and acknowledged after its reply is committed. Knows
+nothing of the command line or the web.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol
+
+from app.config import Settings, load_settings
+from app.database import open_database
+from app.doctor import Finding, examine
+from app.errors import AppError, DataError, InputError
+from app.history import History
+from app.ingest import IngestProgress, IngestReport, ingest
+from app.library import Library
+from app.lock import FolderLock
+from dialogue.types import Claim, Context, DialogueError, Judge, Reply, Step, Turn
+from retrieval.text import clean
+from retrieval.types import Evidence, Passage, RetrievalError
+from safety.types import SafetyError
+
+MESSAGE_LIMIT: Final = 32_000  # characters
+QUOTING: Final = "quoting mode: no language model is loaded"
+_UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
+_log = logging.getLogger(__name__)
+
+
+class Steps(Protocol):
+    """Takes a turn step by step; `dialogue.Responder` is one."""
+
+    def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
+        """Yield progress, then the reply."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bot:
+    """An open data folder with everything needed to answer from it. Made by `open_bot`; a context manager.
+
+    `notice` is a line to show to users, empty when there is nothing to say. Safe to use from several
+    threads, one turn of a conversation at a time.
+    """
+
+    settings: Settings
+    history: History
+    library: Library
+    responder: Steps
+    judge: Judge
+    notice: str = ""
+    _held: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def ask(self, text: str, conversation: str | None = None) -> Reply:
+        """Answer a message and return the stored reply; its `conversation` continues the conversation.
+
+        Raises InputError for an empty or too long message or an unknown conversation, and whatever
+        stopped the turn: DialogueError, RetrievalError, SafetyError, DataError.
+        """
+        return next(step for step in self.steps(text, conversation) if isinstance(step, Reply))
+
+    def steps(self, text: str, conversation: str | None = None) -> Generator[Step | Reply]:
+        """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
+
+        The message is stored before the first step. Closing the iterator marks the turn cancelled.
+        """
+        message = checked_message(text)
+        identity = conversation if conversation is not None else self.history.start()
+        turn = self.history.begin(identity, message)
+        try:
+            turns = (*self.history.context(identity), Turn("user", message))
+            for step in self.responder.steps(turns):
+                if isinstance(step, Reply):
+                    reply = replace(step, conversation=identity)
+                    break
+                yield step
+            else:
+                raise DialogueError("the turn ended without a reply")
+            self.history.finish(turn, reply)
+        except (GeneratorExit, KeyboardInterrupt):
+            self.history.fail(turn, "cancelled", "stopped before the reply was ready")
+            raise
+        except Exception as error:
+            self._mark_failed(turn, error)
+            raise
+        yield reply
+
+    def ingest(
+        self, paths: Sequence[str | Path], progress: Callable[[IngestProgress], None] = lambda step: None
+    ) -> IngestReport:
+        """Bring the library up to date with files and folders; see `app.ingest.ingest`."""
+        return ingest(self.library, paths, progress)
+
+    def check(self, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
+        """Say of each sentence of `text` whether the evidence texts support it. Raises InputError."""
+        text = checked_message(text)
+        passages = [
+            Passage(number, clean(item), f"evidence {number}", "", (), 0, len(clean(item)))
+            for number, item in enumerate(evidence, start=1)
+        ]
+        found = tuple(Evidence(passage, 1.0) for passage in passages if passage.text.strip())
+        context = Context((Turn("user", text),), text, found)
+        return self.judge.score(context, [text])[0].claims
+
+    def doctor(self) -> list[Finding]:
+        """Examine the data folder; see `app.doctor.examine`."""
+        return examine(self.settings, self.library.embedder.fingerprint)
+
+    def close(self) -> None:
+        """Close the database and let others have the data folder."""
+        self._held.close()
+
+    def __enter__(self) -> "Bot":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _mark_failed(self, turn: int, error: Exception) -> None:
+        known = isinstance(error, AppError | DialogueError | RetrievalError | SafetyError)
+        reason = str(error) if known else f"unexpected: {type(error).__name__}"
+        try:
+            self.history.fail(turn, "failed", reason[:500])
+        except DataError as failure:  # the first error is the one to tell
+            _log.error("the turn could not be marked as failed: %s", failure)
+
+
+def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **settings: object) -> Bot:
+    """Open or make a data folder and load what answers from it. Other settings as in `Settings`.
+
+    Raises SettingsError, InUse when another process holds the folder, DataError, and ModelError,
+    SafetyError or RetrievalError when a part cannot be loaded.
+    """
+    return assemble(load_settings({"data_dir": data_dir, "model": model, **settings}, {}))
+
+
+def assemble(settings: Settings) -> Bot:
+    """Open the bot of these settings; raises as `open_bot` does."""
+    from dialogue.judges import load_judge
+
+    from dialogue.models import load_model
+    from dialogue.respond import Options, Responder
+    from dialogue.types import Sampling
+    from retrieval.embed import load_encoder
+    from retrieval.search import HybridRetriever
+    from safety.guard import EmbeddedGuard
+    from safety.policy import load_policy
+
+    with ExitStack() as stack:
+        folder = made_folder(settings.data_dir)
+        stack.enter_context(FolderLock(folder, _command()))
+        database = open_database(folder)
+        stack.callback(database.close)
+        history = History(database)
+        stopped = history.interrupt()
+        if stopped:
+            _log.warning("%d turns were interrupted when candor last stopped", stopped)
+
+        policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
+        encoder = load_encoder()
+        guard = EmbeddedGuard(encoder.encode, policy)
+        judge = load_judge(encoder)
+        speaker = load_model(settings.model, encoder)
+        library = Library(database, folder, encoder)
+        retriever = HybridRetriever(encoder, library.open(), library.passages)
+        library.feed(retriever.use)
+        options = Options(sampling=Sampling(n=settings.candidates), passages=settings.passages)
+        responder = Responder(speaker, retriever, guard, judge, options)
+        notice = QUOTING if settings.model == "quote" else ""
+        return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
+
+
+def checked_message(text: str) -> str:
+    """Return the message as it is stored. Raises InputError when it is empty or too long."""
+    if len(text) > MESSAGE_LIMIT:
+        raise InputError(
+            f"the message has {len(text):,} characters, the limit is {MESSAGE_LIMIT:,}: "
+            "shorten it, or ingest it as a document"
+        )
+    message = clean(text).strip()
+    if not message.strip(_UNSEEN + " \t\n"):
+        raise InputError("the message is empty")
+    return message
+
+
+def made_folder(path: Path) -> Path:
+    """Return the data folder, made if it was not there. Raises DataError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise DataError(f"the data folder {str(path)!r} is a file: name another with --data-dir") from None
+    except OSError as error:
+        raise DataError(
+            f"the data folder {str(path)!r} cannot be made ({error.strerror}): name another with --data-dir"
+        ) from error
+    return path
+
+
+def _command() -> str:
+    """This process as others are told of it: the program and its first word."""
+    name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    words = [word for word in sys.argv[1:2] if not word.startswith("-")]
+    return " ".join(["candor" if name in ("candor", "__main__.py") else name or "python", *words])

@@ -1,0 +1,170 @@
+"""What is well and what is not with a data folder.
+
+Looks only; at most it puts a damaged index aside, to be built again. Works beside a running server and on
+folders that cannot be opened.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import func, select, text
+
+from app.config import Settings
+from app.database import NAME, Database, open_database
+from app.errors import AppError
+from app.library import INDEX, index_state
+from app.lock import holder, is_locked
+from app.tables import TurnRow
+from retrieval.types import RetrievalError
+
+LOW_SPACE = 500 * 2**20  # bytes
+NO_SPACE = 20 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One examined thing; `advice` says what to do about it, empty when it is well."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    detail: str
+    advice: str = ""
+
+
+def examine(settings: Settings, encoder: str = "") -> list[Finding]:
+    """Examine the data folder and the parts that the settings name; failures are findings, never raised.
+
+    `encoder` is the fingerprint of the encoder in use, when it is loaded already.
+    """
+    folder = settings.data_dir
+    findings = list(_folder(folder))
+    if folder.is_dir():
+        findings += _locked(folder)
+        findings += _database(folder, encoder)
+    findings += _encoder(encoder)
+    findings += _model(settings.model)
+    findings += _policy(settings)
+    return findings
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    if not folder.exists():
+        above = next((parent for parent in folder.absolute().parents if parent.exists()), Path("/"))
+        if not os.access(above, os.W_OK):
+            yield Finding("data folder", "fail", f"{folder} cannot be made", "name another with --data-dir")
+        else:
+            yield Finding("data folder", "warn", f"{folder} is not there yet", "run `candor ingest PATH`")
+    elif not folder.is_dir():
+        yield Finding("data folder", "fail", f"{folder} is a file", "name another with --data-dir")
+    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding("data folder", "fail", f"{folder} cannot be written", "change its permissions")
+    else:
+        yield Finding("data folder", "ok", str(folder))
+        mode = folder.stat().st_mode
+        if mode & 0o002:
+            yield Finding("permissions", "warn", "everybody can write to it", f"run: chmod o-w {folder}")
+        free = shutil.disk_usage(folder).free
+        state: Literal["ok", "warn", "fail"] = "ok"
+        if free < LOW_SPACE:
+            state = "fail" if free < NO_SPACE else "warn"
+        advice = "" if state == "ok" else "free some space on its disk"
+        yield Finding("disk space", state, f"{free / 2**30:.1f} GiB free", advice)
+
+
+def _locked(folder: Path) -> Iterator[Finding]:
+    detail = f"in use by {holder(folder)}" if is_locked(folder) else "not in use"
+    yield Finding("lock", "ok", detail)
+
+
+def _database(folder: Path, encoder: str) -> Iterator[Finding]:
+    if not (folder / NAME).exists():
+        yield Finding("database", "warn", "there is none yet", "run `candor ingest PATH` or `candor ask`")
+        return
+    try:
+        database = open_database(folder, writable=False)
+    except AppError as error:
+        yield Finding("database", "fail", str(error), "restore it from a backup, or follow the message")
+        return
+    try:
+        yield from _content(database)
+        yield from _index(database, folder, encoder)
+    except AppError as error:
+        yield Finding("database", "fail", str(error), "restore it from a backup")
+    finally:
+        database.close()
+
+
+def _content(database: Database) -> Iterator[Finding]:
+    with database.read() as session:
+        problems = [row for row in session.scalars(text("PRAGMA integrity_check(5)")) if row != "ok"]
+        orphans = session.execute(text("PRAGMA foreign_key_check")).all()
+        schema = session.scalar(text("SELECT version_num FROM alembic_version"))
+        turns = session.scalar(select(func.count()).select_from(TurnRow))
+        pending = session.scalar(select(func.count()).where(TurnRow.state == "pending")) or 0
+    if problems or orphans:
+        detail = problems[0] if problems else f"{len(orphans)} rows belong to nothing"
+        yield Finding("database", "fail", detail, "restore it from a backup")
+    else:
+        yield Finding("database", "ok", f"whole; schema {schema}, {turns} turns")
+    if pending and not is_locked(database.path.parent):
+        advice = "the next start marks them as interrupted"
+        yield Finding("turns", "warn", f"{pending} turns were cut off", advice)
+
+
+def _index(database: Database, folder: Path, encoder: str) -> Iterator[Finding]:
+    from retrieval.index import open_current
+
+    state = index_state(database)
+    if not state.passages:
+        yield Finding("index", "warn", "no passages yet", "run `candor ingest PATH`")
+        return
+    rebuild = "run `candor sources rebuild`, or any command that asks or ingests"
+    try:
+        generation = open_current(folder / INDEX, encoder or state.encoder)
+    except RetrievalError as error:
+        yield Finding("index", "fail", str(error), rebuild)
+        return
+    if generation is None or state.published != f"{state.version}:{generation.id}":
+        yield Finding("index", "warn", "it is behind the stored passages", rebuild)
+    elif generation.count != state.passages:
+        detail = f"{generation.count} passages, the database has {state.passages}"
+        yield Finding("index", "fail", detail, rebuild)
+    else:
+        yield Finding("index", "ok", f"{generation.count} passages, generation {generation.id}")
+
+
+def _encoder(encoder: str) -> Iterator[Finding]:
+    from retrieval.embed import load_encoder
+
+    try:
+        yield Finding("encoder", "ok", encoder or load_encoder().fingerprint)
+    except (RetrievalError, OSError, ImportError) as error:
+        yield Finding("encoder", "fail", str(error), "reinstall it: pip install --force-reinstall candor")
+
+
+def _model(spec: str) -> Iterator[Finding]:
+    door, _, name = spec.partition(":")
+    if door == "quote" and not name:
+        yield Finding("model", "ok", "quote: no language model is loaded")
+    elif door == "scripted" and not Path(name).is_file():
+        yield Finding("model", "fail", f"there is no script {name!r}", "name another with --model")
+    elif door in ("hf", "scripted") and name:
+        yield Finding("model", "ok", f"{spec} (not loaded by this examination)")
+    else:
+        advice = "use quote, hf:FOLDER-OR-HUB-NAME or scripted:FILE"
+        yield Finding("model", "fail", f"there is no model {spec!r}", advice)
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    from safety.policy import load_policy
+    from safety.types import SafetyError
+
+    try:
+        load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
+        yield Finding("policy", "ok", f"{settings.policy or 'packaged'}, preset {settings.preset}")
+    except SafetyError as error:
+        yield Finding("policy", "fail", str(error), "mend the policy file, or leave it out")

@@ -1,0 +1,303 @@
+"""The sources: documents, passages and vectors in SQL, and the search index made from them.
+
+SQL is the truth. The index folder is a cache: whatever is missing, late or damaged there is built again
+from the stored vectors. Knows nothing of how files are read or of conversations.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.errors import DataError, InputError
+from app.jsonform import from_json
+from app.tables import MetaRow, PassageRow, SourceRow
+from retrieval.index import Generation, build, open_current, sweep
+from retrieval.passages import embedding_text
+from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
+
+INDEX: Final = "index"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """A document in the library; `uri` is its absolute path, `name` is how it is shown and cited."""
+
+    id: int
+    uri: str
+    name: str
+    title: str
+    kind: str
+    bytes: int
+    passages: int
+    sha256: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """How the library and its index stand: `published` names the version and generation last built."""
+
+    version: int
+    published: str
+    encoder: str
+    passages: int
+
+
+class Library:
+    """The sources of one database and their published index. Every method raises DataError."""
+
+    def __init__(self, database: Database, folder: Path, embedder: Embedder) -> None:
+        self.database = database
+        self.embedder = embedder
+        self._folder = folder / INDEX
+        self._serve: Callable[[Generation | None], None] = lambda generation: None
+
+    def open(self) -> Generation | None:
+        """Return the index to search, brought up to date with the passages; None when there are none."""
+        sweep(self._folder)
+        state = index_state(self.database)
+        if state.passages == 0:
+            return None
+        if _base(state.encoder) != _base(self.embedder.fingerprint):
+            _log.warning("the encoder has changed: embedding %d passages again", state.passages)
+            return self.rebuild()
+        try:
+            generation = open_current(self._folder, self.embedder.fingerprint)
+        except IndexDamaged as error:
+            _log.warning("%s; building it again from the stored passages", error)
+            generation = None
+        if generation is None or state.published != f"{state.version}:{generation.id}":
+            _log.info("the index is behind the stored passages: building it again")
+            return self.publish()
+        return generation
+
+    def feed(self, serve: Callable[[Generation | None], None]) -> None:
+        """Hand every index published from now on to `serve`."""
+        self._serve = serve
+
+    def publish(self) -> Generation | None:
+        """Build the index of all stored passages and serve it. Raises RetrievalError."""
+        with self.database.read() as session:
+            version = int(_meta(session, "version") or 0)
+            query = select(PassageRow, SourceRow.name, SourceRow.title, PassageRow.vector)
+            rows = session.execute(query.join(SourceRow).order_by(PassageRow.id)).all()
+        if not rows:
+            self._serve(None)
+            return None
+        vectors = np.frombuffer(b"".join(row.vector for row in rows), dtype=np.float16).astype(np.float32)
+        texts = [embedding_text(_passage(row, name, title)) for row, name, title, _ in rows]
+        generation = build(
+            self._folder,
+            [row.id for row, *_ in rows],
+            _unit(vectors.reshape(len(rows), self.embedder.dimension)),
+            texts,
+            self.embedder.fingerprint,
+        )
+        with self.database.write() as session:
+            _set_meta(session, "published", f"{version}:{generation.id}")
+        self._serve(generation)
+        return generation
+
+    def rebuild(self) -> Generation | None:
+        """Embed all stored passages again and publish their index. Raises RetrievalError."""
+        with self.database.read() as session:
+            sources = session.scalars(select(SourceRow.id).order_by(SourceRow.id)).all()
+        for source in sources:
+            with self.database.write() as session:
+                passages = _select(session, PassageRow.source_id == source)
+                vectors = packed(self.embedder, passages)
+                rows = [{"id": p.id, "vector": v} for p, v in zip(passages, vectors, strict=True)]
+                if rows:
+                    session.execute(update(PassageRow), rows)
+        with self.database.write() as session:
+            _set_meta(session, "encoder", self.embedder.fingerprint)
+            _changed(session)
+        return self.publish()
+
+    def sources(self) -> list[StoredSource]:
+        """Return all sources by name."""
+        return stored_sources(self.database)
+
+    def remove(self, source: str | int) -> StoredSource:
+        """Remove a source by id, uri or name, and take its passages out of the index.
+
+        Replies that cite it keep their quotes. Raises InputError when nothing, or more than one, is meant.
+        """
+        found = self.source(source)
+        with self.database.write() as session:
+            session.execute(delete(SourceRow).where(SourceRow.id == found.id))
+            _changed(session)
+        self.publish()
+        return found
+
+    def source(self, source: str | int) -> StoredSource:
+        """Return the source of this id, uri or name. Raises InputError when none, or more than one, is meant."""
+        known = self.sources()
+        for found in (
+            [row for row in known if str(source) in (str(row.id), row.uri)],
+            [row for row in known if source == row.name],
+        ):
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise InputError(f"{len(found)} sources are called {source!r}: give the id of one")
+        raise InputError(f"there is no source {source!r}: `candor sources list` shows them all")
+
+    def source_of(self, passage: int) -> StoredSource | None:
+        """Return the source that holds this passage now; None when it is gone."""
+        with self.database.read() as session:
+            identity = session.scalar(select(PassageRow.source_id).where(PassageRow.id == passage))
+        return None if identity is None else self.source(identity)
+
+    def document(self, source: int) -> Document:
+        """Return the stored text of a source, as its passages' offsets count it. Raises InputError."""
+        query = select(SourceRow.name, SourceRow.title, SourceRow.text, SourceRow.sections)
+        with self.database.read() as session:
+            row = session.execute(query.where(SourceRow.id == source)).one_or_none()
+        if row is None:
+            raise InputError(f"there is no source {source!r}: `candor sources list` shows them all")
+        sections = tuple(from_json(Section, section) for section in row.sections)
+        return Document(row.name, row.title, row.text, sections)
+
+    def passages(self, ids: Sequence[int]) -> list[Passage]:
+        """Return those passages of the given ids that still exist, in the order of `ids`."""
+        found: dict[int, Passage] = {}
+        with self.database.read() as session:
+            for first in range(0, len(ids), 500):
+                wanted = _select(session, PassageRow.id.in_(ids[first : first + 500]))
+                found.update((passage.id, passage) for passage in wanted)
+        return [found[number] for number in ids if number in found]
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of every stored source by uri."""
+        with self.database.read() as session:
+            return {uri: digest for uri, digest in session.execute(select(SourceRow.uri, SourceRow.sha256))}
+
+    def store(
+        self, about: StoredSource, document: Document, passages: Sequence[Passage], vectors: Sequence[bytes]
+    ) -> None:
+        """Store a document with all its passages in one transaction; it takes the place of one with its uri.
+
+        `about.id` and `passages[...].id` do not count; new ids are given. The index is published apart.
+        """
+        values = {
+            "name": about.name,
+            "title": about.title,
+            "kind": about.kind,
+            "bytes": about.bytes,
+            "sha256": about.sha256,
+            "added_at": about.added_at,
+            "text": document.text,
+            "sections": [
+                {"headings": list(s.headings), "start": s.start, "end": s.end, "place": s.place}
+                for s in document.sections
+            ],
+        }
+        with self.database.write() as session:
+            row = session.scalar(select(SourceRow).where(SourceRow.uri == about.uri))
+            if row is None:
+                row = SourceRow(uri=about.uri, **values)
+                session.add(row)
+            else:
+                session.execute(delete(PassageRow).where(PassageRow.source_id == row.id))
+                for name, value in values.items():
+                    setattr(row, name, value)
+            session.flush()
+            new = [
+                {
+                    "source_id": row.id,
+                    "start": passage.start,
+                    "end": passage.end,
+                    "text": passage.text,
+                    "headings": list(passage.headings),
+                    "place": passage.place,
+                    "vector": vector,
+                }
+                for passage, vector in zip(passages, vectors, strict=True)
+            ]
+            session.execute(insert(PassageRow), new)
+            if not _meta(session, "encoder"):
+                _set_meta(session, "encoder", self.embedder.fingerprint)
+            _changed(session)
+
+    def forget(self, uris: Sequence[str]) -> None:
+        """Remove the sources of these uris, in one transaction. The index is published apart."""
+        with self.database.write() as session:
+            for uri in uris:
+                session.execute(delete(SourceRow).where(SourceRow.uri == uri))
+            _changed(session)
+
+
+def stored_sources(database: Database) -> list[StoredSource]:
+    """Return all sources by name; needs no encoder and no writing."""
+    counted = select(func.count()).where(PassageRow.source_id == SourceRow.id).scalar_subquery()
+    with database.read() as session:
+        rows = session.execute(select(SourceRow, counted).order_by(SourceRow.name, SourceRow.id)).all()
+        return [
+            StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at)
+            for r, passages in rows
+        ]
+
+
+def index_state(database: Database) -> IndexState:
+    """Return how the library and its index stand; needs no encoder and no writing."""
+    with database.read() as session:
+        return IndexState(
+            int(_meta(session, "version") or 0),
+            _meta(session, "published"),
+            _meta(session, "encoder"),
+            session.scalar(select(func.count()).select_from(PassageRow)) or 0,
+        )
+
+
+def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
+    """Return the vectors of the passages as float16 bytes. Raises RetrievalError for what is no vector."""
+    vectors = embedder.encode([embedding_text(passage) for passage in passages])
+    good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
+    if not good.all():
+        worst = passages[int(np.argmin(good))]
+        raise RetrievalError(f"the encoder gave no unit vector for the passage {worst.text[:60]!r}")
+    return [row.tobytes() for row in vectors.astype(np.float16)]
+
+
+def _select(session: Session, condition: object) -> list[Passage]:
+    query = select(PassageRow, SourceRow.name, SourceRow.title).join(SourceRow).where(condition)  # type: ignore[arg-type]
+    return [_passage(row, name, title) for row, name, title in session.execute(query.order_by(PassageRow.id))]
+
+
+def _passage(row: PassageRow, name: str, title: str) -> Passage:
+    return Passage(row.id, row.text, name, title, tuple(row.headings), row.start, row.end, row.place)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    """Rows of length one again, after float16."""
+    if not np.isfinite(vectors).all():
+        raise DataError("a stored vector is damaged: run `candor sources rebuild`")
+    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-6)
+    return unit
+
+
+def _base(fingerprint: str) -> str:
+    """The encoder without the number format it runs in: its vectors agree but for rounding."""
+    return fingerprint.rpartition("/")[0]
+
+
+def _meta(session: Session, key: str) -> str:
+    return session.scalar(select(MetaRow.value).where(MetaRow.key == key)) or ""
+
+
+def _set_meta(session: Session, key: str, value: str) -> None:
+    session.merge(MetaRow(key=key, value=value))
+
+
+def _changed(session: Session) -> None:
+    _set_meta(session, "version", str(int(_meta(session, "version") or 0) + 1))
