@@ -1,0 +1,374 @@
+"""A causal language model on this machine, through transformers: n drafts from one prefill, options weighed.
+
+Knows nothing of evidence, judges or ranking; prompt texts come from `dialogue.prompts`. Weights are read from
+safetensors only and no code of a checkpoint is ever run.
+"""
+
+import hashlib
+import logging
+import re
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dialogue.prompts import Message, render, render_plain
+from dialogue.types import Context, ModelError, Sampling
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+LOG = logging.getLogger(__name__)
+WINDOW = 4096  # tokens, where a checkpoint does not say
+NARROWEST = 32  # tokens kept for the prompt however long a reply is asked for
+TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "</s>")
+PLAIN_STOPS = ("\nUser:", "\nNote:")  # what `render_plain` writes before another speaker's turn
+
+_SPEAKER = re.compile(r"(?:^|\n)\s*(?:User|Human|Assistant|Candor|System|Note)\s*:", re.IGNORECASE)
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)")
+
+# Sampling draws from torch's one generator per process, so the calls of all models take turns.
+_GENERATOR = threading.Lock()
+
+
+class Local:
+    """A LanguageModel over a causal transformers model and its tokenizer. Thread-safe."""
+
+    def __init__(
+        self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", name: str, fingerprint: str
+    ) -> None:
+        self.name = name
+        self.fingerprint = fingerprint
+        self._model = model
+        self._tokenizer = tokenizer
+        self.window = _window(model.config, tokenizer)
+        self._ends = _turn_ends(model, tokenizer)
+        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self._ends[0]
+
+    def sample(self, context: Context, sampling: Sampling) -> list[str]:
+        """Return up to `sampling.n` drafts, in the order sampled; empty ones are left out.
+
+        Temperature 0 gives the one greedy draft. The same seed gives the same drafts for the same prompt,
+        whatever other threads do. Raises ModelError when the question does not fit or memory runs out.
+        """
+        ids, note = self.fit(context, sampling.max_new_tokens)
+        if note:
+            LOG.warning("%s: %s", self.name, note)
+        room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
+        with _memory_errors(self.name, "fewer candidates, a shorter reply or a smaller model"):
+            rows = self._generate(ids, replace(sampling, max_new_tokens=room))
+        drafts = []
+        for row in rows:
+            end = next((place for place, token in enumerate(row) if token in self._ends), len(row))
+            text = self._tokenizer.decode(row[:end], skip_special_tokens=True)
+            drafts.append(clean(text, finished=end < len(row)))
+        return [draft for draft in drafts if draft]
+
+    def fit(self, context: Context, max_new_tokens: int) -> tuple[list[int], str]:
+        """Return the prompt's tokens within the window and a note of what was left out ("": nothing).
+
+        The oldest turns go first, then the last (weakest) passages; the question and the system turns stay.
+        """
+        room = self.window - min(max_new_tokens, max(self.window - NARROWEST, self.window // 2))
+        old = sum(turn.role != "system" for turn in context.turns[:-1])
+        most = old + len(context.evidence)
+        prompts: dict[int, list[int]] = {}
+
+        def fits(dropped: int) -> bool:
+            prompts[dropped] = self._prompt(_shortened(context, dropped, old))
+            return len(prompts[dropped]) <= room
+
+        dropped = 0 if fits(0) else bisect_left(range(most + 1), True, lo=1, key=fits)
+        if dropped > most:
+            raise ModelError(
+                f"the question and instructions take {len(prompts[most])} tokens, and {self.name!r} reads {room}: "
+                "ask a shorter question, lower max_new_tokens, or use a model with a longer context"
+            )
+        turns, passages = min(dropped, old), max(dropped - old, 0)
+        lost = f"left out to fit {room} tokens: {turns} oldest turns, {passages} last passages"
+        return prompts[dropped], lost if dropped else ""
+
+    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
+        """Return the probability of each option as the continuation of `prompt`, over the options.
+
+        One batched forward pass. Options are compared from the first token in which any two differ, so one
+        that merges with the end of the prompt is treated like the others. A prompt that does not fit loses
+        its beginning. Raises ModelError for an empty prompt and for equal or empty options.
+        """
+        if not prompt or not options or not all(options) or len(set(options)) < len(options):
+            raise ModelError(f"weigh takes a prompt and different, non-empty options; got {list(options)!r}")
+        rows = [self._tokens(prompt + option) for option in options]
+        if self._tokenizer.bos_token_id is not None:
+            rows = [
+                row if row[0] == self._tokenizer.bos_token_id else [self._tokenizer.bos_token_id, *row]
+                for row in rows
+            ]
+        shared = max(_shared_prefix([*rows, rows[0]]), 1)
+        shared = min(shared, min(map(len, rows)) - 1)
+        if shared < 1:
+            raise ModelError(f"the prompt {prompt!r} has no token before its options: write a longer one")
+        excess = max(max(map(len, rows)) - self.window, 0)
+        if excess >= shared:
+            raise ModelError(
+                f"the options alone do not fit the {self.window} tokens that {self.name!r} reads"
+            )
+        with _memory_errors(self.name, "fewer options or a smaller model"):
+            return self._weigh([row[excess:] for row in rows], shared - excess)
+
+    def _prompt(self, context: Context) -> list[int]:
+        if not self._tokenizer.chat_template:
+            return self._tokens(render_plain(context))
+        from jinja2 import TemplateError
+
+        messages = render(context)
+        try:
+            text = self._chat(messages)
+        except TemplateError:  # some templates know no system role and ask for strict alternation
+            text = self._chat(_alternating(messages))
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _chat(self, messages: Sequence[Message]) -> str:
+        text: str = self._tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=True
+        )
+        return text
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, verbose=False)["input_ids"]
+        if ids and ids[-1] in self._ends:  # some tokenizers close every text
+            ids = ids[:-1]
+        return ids
+
+    def _generate(self, ids: list[int], sampling: Sampling) -> list[list[int]]:
+        """Return the new tokens of each draft: the prompt is read once and its cache repeated per draft."""
+        import torch
+
+        n = sampling.n if sampling.temperature > 0 else 1
+        options: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature > 0:
+            options = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_k": sampling.top_k,
+                "top_p": sampling.top_p,
+            }
+        if not self._tokenizer.chat_template:
+            options |= {"stop_strings": list(PLAIN_STOPS), "tokenizer": self._tokenizer}
+        prompt = torch.tensor([ids], device=self._model.device)
+        with torch.inference_mode(), _GENERATOR, _seeded(sampling.seed):
+            options |= self._prefilled(prompt, n)
+            rows = self._model.generate(
+                prompt.expand(n, -1),
+                attention_mask=torch.ones_like(prompt).expand(n, -1),
+                max_new_tokens=sampling.max_new_tokens,
+                pad_token_id=self._pad,
+                eos_token_id=list(self._ends),
+                **options,
+            )
+        new: list[list[int]] = rows[:, prompt.shape[1] :].tolist()
+        return new
+
+    def _prefilled(self, prompt: "torch.Tensor", n: int) -> dict[str, Any]:
+        """Return the cache of all but the last prompt token for n rows; nothing where that cannot pay."""
+        from transformers import DynamicCache
+
+        if n == 1 or prompt.shape[1] < 2:
+            return {}
+        read = self._model(prompt[:, :-1], use_cache=True, logits_to_keep=1)
+        cache = getattr(read, "past_key_values", None)
+        if not isinstance(cache, DynamicCache):  # recurrent states of other architectures cannot be repeated
+            return {}
+        cache.batch_repeat_interleave(n)
+        return {"past_key_values": cache}
+
+    def _weigh(self, rows: list[list[int]], shared: int) -> list[float]:
+        import torch
+
+        width = max(map(len, rows))
+        ids = torch.tensor([row + [self._pad] * (width - len(row)) for row in rows])
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        ids, mask = ids.to(self._model.device), mask.to(self._model.device)
+        with torch.inference_mode():
+            logits = self._model(ids, attention_mask=mask, logits_to_keep=width - shared + 1).logits
+        logs = logits[:, :-1].float().log_softmax(-1).gather(2, ids[:, shared:, None])[..., 0]
+        totals = (logs * mask[:, shared:]).sum(1)
+        weights: list[float] = totals.double().softmax(0).tolist()
+        return weights
+
+
+def load_local(name: str, device: str = "auto") -> Local:
+    """Load the causal model in folder `name`, or the hub's model of that name, on a GPU where there is one.
+
+    bfloat16 on a GPU, float32 on a CPU. Raises ModelError with what to do when it cannot be loaded.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = Path(name).expanduser()
+    _check_folder(name, folder)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+    place = str(folder) if folder.is_dir() else name
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        with _memory_errors(name, "a smaller model, or a machine with more memory"):
+            model = AutoModelForCausalLM.from_pretrained(
+                place, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            ).to(device)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise ModelError(_why_not_loaded(name, str(error))) from error
+    digest = (
+        _digest(folder) if folder.is_dir() else str(getattr(model.config, "_commit_hash", "") or "unknown")
+    )
+    label = folder.name if folder.is_dir() else name
+    return Local(
+        model.eval(),
+        tokenizer,
+        f"hf:{label}",
+        f"hf:{label}/{digest[:12]}/{str(dtype).removeprefix('torch.')}",
+    )
+
+
+def clean(text: str, finished: bool = True) -> str:
+    """Return a draft without hidden thoughts and what the model wrote for other speakers.
+
+    A draft cut off by its length (not `finished`) loses its broken last sentence if a whole one is left.
+    """
+    text = _THOUGHT.sub("", text).strip()
+    while (marker := _SPEAKER.match(text)) is not None:
+        text = text[marker.end() :].lstrip()
+    if (marker := _SPEAKER.search(text)) is not None:
+        return text[: marker.start()].strip()
+    if not finished:
+        ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+        text = text[: ends[-1]] if ends else text
+    return text.strip()
+
+
+def _shortened(context: Context, dropped: int, old: int) -> Context:
+    """Leave out `dropped` parts: first the `old` earlier turns, oldest first, then the last passages."""
+    spare, turns = min(dropped, old), []
+    for turn in context.turns[:-1]:
+        if turn.role != "system" and spare:
+            spare -= 1
+        else:
+            turns.append(turn)
+    passages = len(context.evidence) - max(dropped - old, 0)
+    return replace(context, turns=(*turns, context.turns[-1]), evidence=context.evidence[:passages])
+
+
+def _alternating(messages: Sequence[Message]) -> list[Message]:
+    """Fold system messages into the user's and join neighbours of one role."""
+    folded: list[Message] = []
+    for message in messages:
+        role = "user" if message["role"] == "system" else message["role"]
+        if folded and folded[-1]["role"] == role:
+            folded[-1] = {"role": role, "content": f"{folded[-1]['content']}\n\n{message['content']}"}
+        else:
+            folded.append({"role": role, "content": message["content"]})
+    return folded
+
+
+def _shared_prefix(rows: Sequence[Sequence[int]]) -> int:
+    shortest = min(map(len, rows))
+    return next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
+
+
+def _window(config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBase") -> int:
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    stated = [getattr(text, key, None) for key in ("max_position_embeddings", "n_positions")]
+    limits = [
+        limit
+        for limit in (*stated, tokenizer.model_max_length)
+        if isinstance(limit, int) and 0 < limit < 10**9
+    ]
+    return min(limits, default=WINDOW)
+
+
+def _turn_ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
+    """Return the tokens that end a reply: the model's own and the marks of common chat formats."""
+    own = model.generation_config.eos_token_id
+    found = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
+    vocabulary = tokenizer.get_added_vocab()
+    found += [vocabulary.get(mark) for mark in TURN_ENDS]
+    ends = tuple(dict.fromkeys(token for token in found if token is not None))
+    return ends or (0,)
+
+
+@contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    """Draw from a generator seeded for this call alone; without a seed, from the process's own."""
+    import torch
+
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _memory_errors(name: str, remedy: str) -> Iterator[None]:
+    import torch
+
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise ModelError(f"{name!r} ran out of memory: use {remedy}") from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise ModelError(f"{name!r} ran out of memory: use {remedy}") from error
+
+
+def _check_folder(name: str, folder: Path) -> None:
+    """Say what is wrong with a folder before transformers asks the hub for it."""
+    if not folder.is_dir():
+        if name.startswith((".", "/", "~")) or name.count("/") > 1:
+            raise ModelError(
+                f"there is no model folder {name!r}: check the path, or name a hub model (owner/name)"
+            )
+        return
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{name!r} is not a model folder: it has no config.json")
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"{name!r} holds no *.safetensors weights; pickled weights (.bin) are never loaded: "
+            "convert the checkpoint to safetensors with save_pretrained first"
+        )
+
+
+def _why_not_loaded(name: str, said: str) -> str:
+    first = said.strip().splitlines()[0] if said.strip() else "no reason given"
+    if "trust_remote_code" in said:
+        return (
+            f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
+        )
+    if "Unrecognized configuration class" in said:
+        return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
+    if "safetensors" in said and ("does not appear" in said or "not found" in said):
+        return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
+    if any(
+        mark in said for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")
+    ):
+        return (
+            f"{name!r} is neither a folder here nor a hub model within reach: check the spelling and the "
+            f"network, or download it first and pass the folder ({first})"
+        )
+    return f"{name!r} cannot be loaded: {first}"
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,32 @@
+"""The doors to language models: a short specification such as ``hf:gpt2`` to a LanguageModel.
+
+Knows no model from the inside; each door's code and its heavy libraries are imported when it is opened.
+"""
+
+from dialogue.types import LanguageModel, ModelError
+from retrieval.types import Embedder
+
+DOORS = "quote, hf:FOLDER-OR-HUB-NAME, scripted:FILE"
+
+
+def load_model(spec: str, encoder: Embedder, device: str = "auto") -> LanguageModel:
+    """Open the door that `spec` names.
+
+    `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model from a folder
+    or, because the user named it, from the hub; ``scripted:FILE`` reads drafts from a file. Raises ModelError
+    with what to do when the door is unknown or cannot be opened.
+    """
+    door, _, name = spec.strip().partition(":")
+    if door == "quote" and not name:
+        from dialogue.quote import load_quote
+
+        return load_quote(encoder)
+    if door == "scripted" and name:
+        from dialogue.scripted import load_scripted
+
+        return load_scripted(name)
+    if door == "hf" and name:
+        from dialogue.local import load_local
+
+        return load_local(name, device)
+    raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")

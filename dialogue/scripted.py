@@ -1,0 +1,85 @@
+"""The scripted language model: drafts written in advance, for tests, documentation and demonstrations.
+
+Knows nothing of what the drafts say. Everything downstream (judges, gates, ranking, citations) treats them
+like any model's, so a script shows what the pipeline does with good and bad drafts alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dialogue.types import Context, ModelError, Sampling
+
+Weights = Callable[[str, Sequence[str]], Sequence[float]]
+
+
+class Scripted:
+    """A LanguageModel that answers from a script.
+
+    `replies` are the drafts of every turn, or a function from the context to its drafts. `weights` gives a
+    non-negative weight per option to `weigh`; without it `weigh` raises ModelError.
+    """
+
+    def __init__(
+        self,
+        replies: Sequence[str] | Callable[[Context], Sequence[str]],
+        *,
+        weights: Weights | None = None,
+        name: str = "scripted",
+    ) -> None:
+        if isinstance(replies, str):
+            raise TypeError(f"replies is a sequence of drafts, not one string: use [{replies!r}]")
+        self._replies = replies if callable(replies) else tuple(replies)
+        self._weights = weights
+        self.name = name
+        digest = "function" if callable(replies) else hashlib.sha256(json.dumps(list(replies)).encode())
+        self.fingerprint = f"scripted/{digest if isinstance(digest, str) else digest.hexdigest()[:12]}"
+
+    def sample(self, context: Context, sampling: Sampling) -> list[str]:
+        """Return the first `sampling.n` drafts of the script, in its order."""
+        drafts = self._replies(context) if callable(self._replies) else self._replies
+        return list(drafts)[: max(sampling.n, 0)]
+
+    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
+        """Return the scripted weights made to sum to 1. Raises ModelError when the script has none."""
+        if self._weights is None:
+            raise ModelError("the scripted model has no probabilities: give it weights=, or load hf:NAME")
+        weights = [float(weight) for weight in self._weights(prompt, options)]
+        total = sum(weights)
+        if len(weights) != len(options) or min(weights, default=-1) < 0 or total <= 0:
+            raise ModelError(
+                f"the script weighs {list(options)!r} as {weights!r}: one weight each, not all 0"
+            )
+        return [weight / total for weight in weights]
+
+
+def load_scripted(path: str | Path) -> Scripted:
+    """Read a script: a JSON list of drafts, or plain text with one draft per line (empty lines skipped).
+
+    Raises ModelError when the file cannot be read or holds no draft.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"the script {str(path)!r} cannot be read as UTF-8 text: {error}") from error
+    drafts = _json_drafts(path, text) if text.lstrip().startswith("[") else text.splitlines()
+    drafts = [draft.strip() for draft in drafts if draft.strip()]
+    if not drafts:
+        raise ModelError(
+            f"the script {str(path)!r} is empty: write one draft per line, or a JSON list of them"
+        )
+    return Scripted(drafts, name=f"scripted:{path.name}")
+
+
+def _json_drafts(path: Path, text: str) -> list[str]:
+    try:
+        drafts = json.loads(text)
+    except json.JSONDecodeError:
+        if "\n" in text.strip() or not text.strip().endswith("]"):
+            return text.splitlines()  # plain drafts of which the first begins with a citation mark
+        raise ModelError(f"the script {str(path)!r} is not valid JSON: write a list of strings") from None
+    if not all(isinstance(draft, str) for draft in drafts):
+        raise ModelError(f"the script {str(path)!r} holds more than strings: write a JSON list of drafts")
+    return list(drafts)
