@@ -1,12 +1,13 @@
 """Finding passages: sources read, cut, embedded, indexed and searched by meaning and by words.
 
-Imports neither dialogue, safety nor app. The encoder is imported from `retrieval.embed`, since it loads torch.
+Imports neither dialogue, safety nor app. `retrieval.embed`, the encoder, is imported by name: it loads torch.
 """
 
 from retrieval.index import Generation, build, open_current, sweep
 from retrieval.memory import MemoryRetriever
 from retrieval.passages import cut, embedding_text
 from retrieval.search import HybridRetriever
+from retrieval.sources import SUFFIXES, Limits, find_files, read_document
 from retrieval.text import clean, sentences
 from retrieval.types import (
     Document,
@@ -22,12 +23,14 @@ from retrieval.types import (
 )
 
 __all__ = [
+    "SUFFIXES",
     "Document",
     "Embedder",
     "Evidence",
     "Generation",
     "HybridRetriever",
     "IndexDamaged",
+    "Limits",
     "MemoryRetriever",
     "Passage",
     "RetrievalError",
@@ -39,7 +42,9 @@ __all__ = [
     "clean",
     "cut",
     "embedding_text",
+    "find_files",
     "open_current",
+    "read_document",
     "sentences",
     "sweep",
 ]

@@ -6,7 +6,7 @@
     <folder>/<id>/manifest.json       written last: sizes and SHA-256 of the files, and what they hold
 
 A generation is complete before CURRENT names it, so a crash at any moment leaves the old one served.
-Knows ids, vectors and texts; nothing of documents or of where passages are kept. Only this file imports faiss.
+Knows ids, vectors and texts; nothing of documents or of where passages live. Only this file imports faiss.
 """
 
 import fcntl

@@ -1,0 +1,257 @@
+"""Markdown and HTML to plain text with sections. Knows nothing of files, encodings or limits."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from retrieval.text import clean
+from retrieval.types import Document, Section
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+    from markdown_it.token import Token
+
+LONGEST_TITLE = 200  # characters
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_FRONT_TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
+
+_DROPPED = [
+    *(
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "math",
+        "iframe",
+        "object",
+        "canvas",
+        "audio",
+        "video",
+    ),
+    *("nav", "footer", "aside", "form", "button", "select", "textarea", "dialog", "head"),
+]
+_BLOCKS = frozenset(
+    [
+        *(
+            "address",
+            "article",
+            "blockquote",
+            "body",
+            "caption",
+            "center",
+            "dd",
+            "details",
+            "div",
+            "dl",
+            "dt",
+        ),
+        *(
+            "fieldset",
+            "figcaption",
+            "figure",
+            "header",
+            "hr",
+            "html",
+            "li",
+            "main",
+            "ol",
+            "p",
+            "pre",
+            "section",
+        ),
+        *("summary", "table", "tbody", "tfoot", "thead", "tr", "ul"),
+    ]
+)
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_ITEMS = frozenset({"li", "dt", "dd", "tr"})
+_UNSEEN = re.compile(
+    r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))", re.IGNORECASE
+)
+
+
+class _Outline:
+    """A document as it grows: text, and the sections its headings make."""
+
+    def __init__(self) -> None:
+        self.headings: list[tuple[int, str]] = []
+        self.first_heading = ""
+        self._parts: list[str] = []
+        self._length = 0
+        self._sections: list[Section] = []
+        self._new = True
+
+    def heading(self, level: int, text: str) -> None:
+        """Begin a section below the nearest heading of a higher rank."""
+        if title := one_line(text):
+            self.headings = [*(item for item in self.headings if item[0] < level), (level, title)]
+            self.first_heading = self.first_heading or title
+            self._new = True
+
+    def add(self, text: str, *, item: bool = False) -> None:
+        """Append a paragraph, or a list item or table row."""
+        text = clean(text).strip()
+        if not text:
+            return
+        # A longer item stands apart: a bare line end could be taken for the wrapping of running text.
+        gap = "" if not self._parts else "\n" if item and len(text) < 30 else "\n\n"
+        start = self._length + len(gap)
+        self._parts += [gap, text]
+        self._length = start + len(text)
+        if self._new:
+            self._sections.append(Section(tuple(name for _, name in self.headings), start, self._length))
+            self._new = False
+        else:
+            last = self._sections[-1]
+            self._sections[-1] = Section(last.headings, last.start, self._length)
+
+    def document(self, source: str, title: str) -> Document:
+        """Return the document. A path that begins with the title leaves it out."""
+        sections = tuple(
+            Section(s.headings[1:] if s.headings[:1] == (title,) else s.headings, s.start, s.end)
+            for s in self._sections
+        )
+        return Document(source, title, "".join(self._parts), sections)
+
+
+def one_line(text: str) -> str:
+    """Return the text cleaned, on one line, cut to the length a title may have."""
+    return " ".join(clean(text).split())[:LONGEST_TITLE].strip()
+
+
+def from_markdown(text: str, source: str, fallback: str) -> Document:
+    """Return Markdown as plain text. Its title is the front matter's, the first heading or `fallback`."""
+    from markdown_it import MarkdownIt
+
+    front = _FRONT_MATTER.match(text)
+    named = _FRONT_TITLE.search(front.group()) if front else None
+    tokens = (
+        MarkdownIt("commonmark")
+        .enable(["table", "strikethrough"])
+        .parse(text[front.end() :] if front else text)
+    )
+    outline = _Outline()
+    _feed_markdown(outline, tokens)
+    return outline.document(
+        source, (one_line(named.group(1)) if named else "") or outline.first_heading or fallback
+    )
+
+
+def _feed_markdown(outline: _Outline, tokens: "list[Token]") -> None:
+    items, level = 0, 0
+    cells: list[str] | None = None
+    for token in tokens:
+        match token.type:
+            case "heading_open" | "heading_close":
+                level = int(token.tag[1:]) if token.nesting > 0 else 0
+            case "list_item_open" | "list_item_close":
+                items += token.nesting
+            case "tr_open":
+                cells = []
+            case "tr_close":
+                outline.add(" | ".join(filter(None, cells or [])), item=True)
+                cells = None
+            case "inline" if level:
+                outline.heading(level, _inline(token))
+            case "inline" if cells is not None:
+                cells.append(_inline(token))
+            case "inline":
+                outline.add(_inline(token), item=items > 0)
+            case "fence" | "code_block":
+                outline.add(token.content)
+            case "html_block":
+                _feed_html(outline, _soup(token.content))
+
+
+def _inline(token: "Token") -> str:
+    pieces = []
+    for child in token.children or []:
+        if child.type in {"text", "code_inline", "image"}:
+            pieces.append(child.content)
+        elif child.type == "hardbreak" or (child.type == "html_inline" and child.content.startswith("<br")):
+            pieces.append("\n")
+        elif child.type == "softbreak":
+            pieces.append(" ")
+    return "".join(pieces)
+
+
+def from_html(text: str, source: str, fallback: str) -> Document:
+    """Return the visible text of a page. Its title is the first heading if the page's own contains that."""
+    soup = _soup(text)
+    page_title = one_line(soup.title.get_text()) if soup.title else ""
+    outline = _Outline()
+    _feed_html(outline, soup)
+    first = outline.first_heading
+    title = first if first and (not page_title or first in page_title) else page_title
+    return outline.document(source, title or fallback)
+
+
+def _soup(text: str) -> "BeautifulSoup":
+    from bs4 import BeautifulSoup
+
+    return BeautifulSoup(text, "html.parser")
+
+
+def _feed_html(outline: _Outline, soup: "BeautifulSoup") -> None:
+    for tag in soup.find_all(_is_dropped):
+        if not tag.decomposed:
+            tag.decompose()
+    root = soup.find("main") or soup
+    buffer: list[str] = []
+    row = pre = False
+
+    def flush(item: bool) -> None:
+        outline.add("".join(buffer).strip(" |\n"), item=item)
+        buffer.clear()
+
+    for event, tag, string in _events(root):
+        if event == "text":
+            buffer.append(string if pre else re.sub(r"\s+", " ", string))
+        elif tag.name == "br":
+            buffer.append("\n" if event == "open" else "")
+        elif tag.name in _HEADINGS:
+            if event == "close":
+                outline.heading(_HEADINGS[tag.name], "".join(buffer))
+                buffer.clear()
+            else:
+                flush(False)
+        elif tag.name in {"td", "th"}:
+            buffer.append((" | " if event == "close" else "") if row else " ")
+        elif tag.name in _BLOCKS and not (row and tag.name != "tr"):
+            flush(tag.name in _ITEMS)
+            row = tag.name == "tr" and event == "open" and _is_data(tag)
+            pre = tag.name == "pre" and event == "open"
+    flush(False)
+
+
+def _is_dropped(tag: "Tag") -> bool:
+    return (
+        tag.name in _DROPPED
+        or "hidden" in tag.attrs
+        or tag.attrs.get("aria-hidden") == "true"
+        or tag.attrs.get("role") in ("navigation", "search", "contentinfo")
+        or bool(_UNSEEN.search(str(tag.attrs.get("style", ""))))
+    )
+
+
+def _is_data(row: "Tag") -> bool:
+    """Whether a table row holds data, not the layout of a page."""
+    return row.find(["table", "ul", "ol", "pre", *_HEADINGS]) is None
+
+
+def _events(root: "Tag") -> "Iterator[tuple[str, Tag, str]]":
+    """Walk the tree without recursion: (open or close, tag, "") and ("text", parent, text)."""
+    from bs4.element import NavigableString, Tag
+
+    stack = [(root, iter(root.children))]
+    while stack:
+        tag, children = stack[-1]
+        child = next(children, None)
+        if child is None:
+            stack.pop()
+            yield "close", tag, ""
+        elif isinstance(child, Tag):
+            yield "open", child, ""
+            stack.append((child, iter(child.children)))
+        elif type(child) is NavigableString:  # not a comment, a declaration or the like
+            yield "text", tag, str(child)
