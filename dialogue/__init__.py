@@ -1,0 +1,40 @@
+"""How a reply is chosen: `Responder` and the types it speaks. Import this package to build your own pipeline."""
+
+from dialogue.rank import Gates
+from dialogue.respond import Options, Responder
+from dialogue.types import (
+    Candidate,
+    Citation,
+    Claim,
+    Context,
+    DialogueError,
+    Judge,
+    LanguageModel,
+    ModelError,
+    Reply,
+    Sampling,
+    Scores,
+    Step,
+    Trace,
+    Turn,
+)
+
+__all__ = [
+    "Candidate",
+    "Citation",
+    "Claim",
+    "Context",
+    "DialogueError",
+    "Gates",
+    "Judge",
+    "LanguageModel",
+    "ModelError",
+    "Options",
+    "Reply",
+    "Responder",
+    "Sampling",
+    "Scores",
+    "Step",
+    "Trace",
+    "Turn",
+]

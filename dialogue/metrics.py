@@ -53,7 +53,7 @@ def auprc(labels: Labels, scores: Values) -> float:
 
 
 def tpr_at_fpr(labels: Labels, scores: Values, fpr: float = 0.01) -> float:
-    """Largest share of positives above a limit that at most `fpr` of the negatives pass. Needs two classes."""
+    """Largest share of positives above a limit that at most `fpr` of the negatives pass (needs both)."""
     y, x = _classes(labels, scores)
     allowed = math.floor(fpr * int((~y).sum()) + 1e-9)
     highest = np.sort(x[~y])[::-1]

@@ -85,7 +85,9 @@ class Responder:
             context = replace(context, complaints=tuple(c.dropped for c in candidates if c.dropped))
             clock.lap("judge")
 
-        yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
+        yield Step(
+            "rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served"
+        )
         trace = Trace(asked, query, tuple(queries), context.evidence, withheld, ranked(candidates), rounds)
         reply = _best(trace)
         clock.lap("rank")
@@ -111,7 +113,14 @@ class Responder:
         verdicts = self.guard.check(drafts, "candidate", [turn.text for turn in context.turns])
         scores = self.judge.score(context, drafts)
         return [
-            Candidate(draft, verdict, score, quality(score), why_dropped(verdict, score, self.options.gates), repaired)
+            Candidate(
+                draft,
+                verdict,
+                score,
+                quality(score),
+                why_dropped(verdict, score, self.options.gates),
+                repaired,
+            )
             for draft, verdict, score in zip(drafts, verdicts, scores, strict=True)
         ]
 

@@ -91,6 +91,14 @@ class Embedder(Protocol):
         ...
 
 
+class TokenEmbedder(Embedder, Protocol):
+    """An embedder that also shows the vectors of the single tokens."""
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
+        """Return per text its token vectors (tokens, dimension), unit rows, and character spans (tokens, 2)."""
+        ...
+
+
 class Retriever(Protocol):
     """Finds passages for queries."""
 

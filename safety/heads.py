@@ -3,6 +3,7 @@
 Knows nothing of what the features are or how they were made; training lives with the data.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,13 @@ class Head:
     layers: tuple[tuple[Array, Array], ...]
     temperature: float = 1.0
     threshold: float = 0.5
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that change with the weights, the temperature or the threshold."""
+        numbers = [part.tobytes() for layer in self.layers for part in layer]
+        about = f"{self.name} {self.features} {self.temperature} {self.threshold}".encode()
+        return hashlib.sha256(b"".join([about, self.mean.tobytes(), self.scale.tobytes(), *numbers])).hexdigest()[:12]
 
     def __call__(self, x: Array) -> Array:
         """Probabilities (n,) of feature rows (n, inputs). Raises ValueError on a wrong width."""

@@ -1,0 +1,197 @@
+"""The quality judges: how sensible, specific and interesting is a draft under its context (LaMDA's SSI).
+
+Three small heads on one shared row of features: frozen sentence vectors of the draft and the context, and
+counts of their words. Knows nothing of evidence, of safety, of ranking, or of how the heads were trained
+(`dialogue.training.quality`).
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialogue.types import Context, DialogueError, Turn
+from safety.heads import Head
+
+Array = NDArray[np.float32]
+Encode = Callable[[Sequence[str]], Array]
+
+NAMES = ("sensible", "specific", "interesting")
+FEATURES = "quality-1"  # changes whenever the rows below change, so that old heads are refused
+WINDOW = 8  # turns looked back upon
+LONGEST = 2000  # characters of a text that are read
+MANY_WORDS = 60  # beyond this a longer draft counts as no longer
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_INVISIBLE = re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\u00ad\x00]")
+_FUNCTION_WORDS = frozenset(
+    "a about after again all also am an and any are as at be because been before being but by can could did "
+    "do does doing down each even for from had has have having he her here him his how i i'd i'll i'm i've if "
+    "in into is it it's its just like me more most much my no not now of off on once only or other our out "
+    "over really same she should so some such than that that's the their them then there these they they're "
+    "this those through to too under until up us very was we well were what what's when where which while who "
+    "why will with would yes yeah you you're your oh ok okay".split()
+)
+_PERSONAL = frozenset("i i'm i've i'd i'll me my mine we our us".split())
+_NEGATION = frozenset("no not never nobody nothing none neither nor cannot without".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text as the judges read it: its words, the words that carry content, and counts of its surface."""
+
+    content: frozenset[str]
+    negated: bool
+    question: bool
+    surface: tuple[float, ...]
+
+
+def clean(text: str) -> str:
+    """Return `text` without invisible characters, spaces collapsed, no longer than LONGEST."""
+    return " ".join(_INVISIBLE.sub("", text[: 2 * LONGEST])[:LONGEST].split())
+
+
+def read(text: str) -> Text:
+    """Return what the word counts need to know of one cleaned text."""
+    found = [(match.group(), match.start()) for match in _WORD.finditer(text)]
+    words = [word.lower().replace("’", "'") for word, _ in found]
+    count = max(len(words), 1)
+    content = [word for word in words if word not in _FUNCTION_WORDS]
+    pairs = list(zip(words, words[1:], strict=False))
+    named = sum(
+        word[0].isupper() and start > 0 and text[start - 2 : start - 1] not in ".!?" for word, start in found
+    )
+    negated = sum(word in _NEGATION or word.endswith("n't") for word in words) % 2 == 1
+    surface = (
+        np.log1p(min(len(words), MANY_WORDS)),
+        len(content) / count,
+        np.log1p(min(len(content), MANY_WORDS)),
+        float(any(character.isdigit() for character in text)),
+        np.log1p(min(named, 10)),
+        len(set(words)) / count,
+        1 - len(set(pairs)) / max(len(pairs), 1),
+        float("?" in text),
+        float("!" in text),
+        float(negated),
+        sum(word in _PERSONAL for word in words) / count,
+        float(np.mean([len(word) for word in words])) if words else 0.0,
+    )
+    return Text(frozenset(content), negated, "?" in text, tuple(map(float, surface)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A context as the judges see it: vectors (turns, 384) of the turns, oldest first, and of the query."""
+
+    texts: tuple[Text, ...]
+    own: NDArray[np.bool_]  # which turns were the assistant's
+    vectors: Array
+    query: Array  # (384,)
+    words: Text  # of the query
+
+
+def row(seen: Seen, draft: Text, vector: Array) -> Array:
+    """Return the features of one draft, shape (3 * 384 + counts,).
+
+    The vectors are the draft's, its product with the last turn's (or the query's, whichever is nearer)
+    and its product with the mean of the turns before.
+    """
+    last, before, own = seen.vectors[-1], seen.vectors[:-1], seen.own[:-1]
+    near = last if float(vector @ last) >= float(vector @ seen.query) else seen.query
+    past = before.mean(axis=0) if len(before) else np.zeros_like(vector)
+    similar = before @ vector
+    flips = np.asarray([text.negated != draft.negated for text in seen.texts[:-1]], dtype=bool)
+    asked = seen.texts[-1].content | seen.words.content
+    known = asked.union(*(text.content for text in seen.texts))
+    others = before[~own]
+    counts = (
+        float(vector @ near),
+        float(vector @ before[-1]) if len(before) else 0.0,
+        float(vector @ past),
+        float(np.max(similar, where=own, initial=0.0)),
+        float(np.max(similar, where=~own, initial=0.0)),
+        float(np.max(similar, where=own & flips, initial=0.0)),
+        float(np.max(others @ last, initial=0.0)),
+        float(last @ before[-1]) if len(before) else 0.0,
+        len(asked & draft.content) / max(len(asked), 1),
+        len(known & draft.content) / max(len(draft.content), 1),
+        len(asked & draft.content) / max(len(draft.content), 1),
+        float(seen.texts[-1].question),
+        seen.texts[-1].surface[0],
+        float(np.log1p(len(before))),
+    )
+    return np.concatenate([vector, vector * near, vector * past, counts, draft.surface]).astype(np.float32)
+
+
+class QualityJudge:
+    """Probabilities that a draft is sensible, specific and interesting, by three heads on shared features.
+
+    `encode` maps texts to unit vectors (n, 384). `fingerprint` identifies the heads' weights.
+    """
+
+    def __init__(self, encode: Encode, heads: Mapping[str, Head]) -> None:
+        for name in NAMES:
+            if name not in heads or heads[name].features != FEATURES:
+                raise DialogueError(
+                    f"the head {name!r} is missing or was not trained on the features {FEATURES!r}: "
+                    "train it again with: candor train judges"
+                )
+        self.encode = encode
+        self.heads = {name: heads[name] for name in NAMES}
+        digest = hashlib.sha256()
+        for head in self.heads.values():
+            digest.update(repr((head.name, head.features, head.temperature, head.threshold)).encode())
+            for array in (head.mean, head.scale, *(part for layer in head.layers for part in layer)):
+                digest.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
+        self.fingerprint = f"{FEATURES}/{digest.hexdigest()[:12]}"
+
+    def score(self, context: Context, drafts: Sequence[str]) -> list[tuple[float, float, float]]:
+        """Return (sensible, specific, interesting) per draft, each in [0, 1], in order.
+
+        One encode call for all turns, the query and the drafts. A draft without a single letter or digit
+        says nothing and scores zero. Raises ValueError when the context has no turn to reply to.
+        """
+        if not drafts:
+            return []
+        rows, speaks = self.rows(context, drafts)
+        scores = np.stack([self.heads[name](rows) for name in NAMES], axis=1) * speaks[:, None]
+        return [(float(a), float(b), float(c)) for a, b, c in scores]
+
+    def rows(self, context: Context, drafts: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
+        """Return the features (drafts, width) and which drafts hold a word at all (drafts,)."""
+        turns = spoken(context.turns)
+        texts = [clean(turn.text) for turn in turns]
+        replies = [clean(draft) for draft in drafts]
+        query = clean(context.query) or texts[-1]
+        vectors = self.encode([*texts, query, *replies])
+        own = np.asarray([turn.role == "assistant" for turn in turns])
+        seen = Seen(tuple(map(read, texts)), own, vectors[: len(texts)], vectors[len(texts)], read(query))
+        rows = [
+            row(seen, read(reply), vector)
+            for reply, vector in zip(replies, vectors[len(texts) + 1 :], strict=True)
+        ]
+        return np.stack(rows), np.asarray([bool(_WORD.search(reply)) for reply in replies])
+
+
+def spoken(turns: Sequence[Turn]) -> list[Turn]:
+    """Return the last WINDOW turns of user and assistant. Raises ValueError when there is none."""
+    kept = [turn for turn in turns if turn.role != "system"][-WINDOW:]
+    if not kept:
+        raise ValueError("a draft is judged as a reply: the context must hold at least one turn")
+    return kept
+
+
+def load_quality(encode: Encode) -> QualityJudge:
+    """Return the judge with the shipped heads. Raises DialogueError when they are missing or of another make."""
+    heads: dict[str, Head] = {}
+    for name in NAMES:
+        source = files("dialogue") / "weights" / f"{name}.safetensors"
+        if not source.is_file():
+            raise DialogueError(f"no weights for the {name!r} judge: train them with: candor train judges")
+        with as_file(source) as path:
+            heads[name] = Head.load(path)
+    return QualityJudge(encode, heads)

@@ -1,0 +1,155 @@
+"""A follow-up made to stand alone: the search query of a turn.
+
+Works on words only: knows nothing of sources, models or languages other than English. A question that depends on
+the conversation is completed with the topic of the earlier turns; both forms are searched, so that a wrong
+completion costs a rank and not the answer.
+"""
+
+import re
+from collections.abc import Sequence
+
+from dialogue.cite import without_marks
+from dialogue.types import Turn
+from retrieval.text import sentences
+
+LOOK_BACK = 6  # earlier turns that may hold the topic
+
+_NAME = re.compile(
+    r"(?:\b[A-Z][\w’'.-]*|\b[a-z]+[A-Z][\w-]*|\b\d*[A-Z]+[\w-]*\d[\w-]*)"
+    r"(?:\s+(?:(?:of|the|de|van|von|and the)\s+)*(?:[A-Z][\w’'.-]*|\d+[\w-]*))*"
+)
+_COMMON = frozenset(
+    "a about actually after all also an and any are as at be because been before both but by can could did do does during each "
+    "few first for from had has have he her here hers him his how however i if in is it its just let like many may me more most "
+    "much my name no not now of ok okay on one only or our out over please she should since so some such tell than thanks that "
+    "the their them then there these they this those though to two us very was we well were what what's when where which while "
+    "who who's whom whose why will with would yes you your hi hello hey there's that's it's during".split()
+)
+_PRONOUN = re.compile(
+    r"\b(?:it|its|it's|he|him|his|she|her|hers|they|them|their|theirs|this one|that one|those|these|the same|the (?:other|first|last|second) one|"
+    r"one of them|all of them|that|this|there)\b",
+    re.IGNORECASE,
+)
+_REPLACED = re.compile(
+    r"(?P<own>\b(?:its|his|their|theirs|hers|it's own|her(?=\s+[a-z]))\b)|"
+    r"(?P<self>\b(?:it|he|him|she|her|they|them|this one|that one)\b)(?!['’]s own)",
+    re.IGNORECASE,
+)
+_WHAT_ABOUT = re.compile(
+    r"^(?:(?:and|but|so|ok|okay|then|or)[\s,]+)*(?:(?:what|how) about|and|or|versus|compared to)\s+(?P<topic>(?:the |a |an )?[^?.!]{1,60}?)\s*[?.!]*$",
+    re.IGNORECASE,
+)
+_SUBJECT = re.compile(
+    r"^(?:(?:what|who|where|how|when|why)\s+)?(?:do|does|did|are|is|was|were|can|could|have|has|had)\s+(?:the |a |an |all |most |male |female )?"
+    r"(?P<subject>[\w-]+)",
+    re.IGNORECASE,
+)
+_OPENER = re.compile(r"^(?:and|but|so|then|or|also|ok|okay|well)\b[\s,]*", re.IGNORECASE)
+_BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
+_QUESTION = frozenset(
+    "who what when where which why how whom whose did does do is are was were can could has have had".split()
+)
+
+
+def search_queries(turns: Sequence[Turn]) -> tuple[str, tuple[str, ...]]:
+    """Return the last user turn made to stand alone, and the distinct forms to search for, that one first."""
+    question = " ".join(turns[-1].text.split())
+    earlier = [turn for turn in turns[:-1] if turn.role != "system"][-LOOK_BACK:]
+    query = standalone(question, earlier)
+    forms = [query, question]
+    if query != question:
+        forms.append(f"{question} {_last_reply(earlier)}".strip())
+    return query, tuple(dict.fromkeys(forms))
+
+
+def standalone(question: str, earlier: Sequence[Turn]) -> str:
+    """Complete a question that depends on the earlier turns; any other comes back as it is."""
+    if not earlier or not depends(question):
+        return question
+    users = [turn.text for turn in earlier if turn.role == "user"]
+    previous = standalone(users[-1], _before_last_user(earlier)) if users else ""
+    swapped = _WHAT_ABOUT.match(question)
+    if swapped and previous and not _starts_question(swapped["topic"]):
+        return _with_topic(previous, swapped["topic"].strip())
+    topic = _topic(previous, earlier)
+    if not topic:
+        return f"{question} ({previous})" if previous else question
+    if _REPLACED.search(question) and (" " not in topic or names(topic)):
+        return _OPENER.sub("", _replace_pronouns(question, topic))
+    bare = question.rstrip("?!. ")
+    if len(bare.split()) <= 3:  # "why?", "which one then?": the whole previous exchange is meant
+        return f"{bare}: {previous} {_last_reply(earlier)}".strip()
+    return f"{_OPENER.sub('', bare)} ({topic})?"
+
+
+def depends(question: str) -> bool:
+    """Say whether a question needs the conversation to be understood."""
+    if _WHAT_ABOUT.match(question) or _OPENER.match(question):
+        return True
+    if _PRONOUN.search(question):
+        return True
+    return not names(question) and len(question.split()) <= 9
+
+
+def names(text: str) -> list[str]:
+    """Return the names in a text: capitalised runs and words such as GPT-3, without words that merely open a sentence."""
+    found: list[str] = []
+    for start, end in sentences(text):
+        for match in _NAME.finditer(text[start:end]):
+            words = match.group().rstrip(".").split()
+            while words and words[0].casefold().strip("'’") in _COMMON:
+                words = words[1:]
+            while words and words[0] in ("of", "the", "in", "at", "on"):
+                words = words[1:]
+            name = re.sub(r"['’]s$", "", " ".join(words))
+            if len(name) > 1 and not re.match(r"I['’]", name):
+                found.append(name)
+    return found
+
+
+def _topic(previous: str, earlier: Sequence[Turn]) -> str:
+    """The subject of the conversation: a name in the last question, else one in the last reply, else its subject."""
+    asked = names(previous)
+    if asked:
+        return asked[0]
+    known = previous.casefold()
+    reply = _last_reply(earlier)
+    said = [name for name in names(reply) if " " in name or not reply.startswith(name)]
+    for name in said:
+        if any(word in known for word in name.casefold().split()):
+            return name
+    subject = _SUBJECT.match(previous)
+    if subject and subject["subject"].casefold() not in _COMMON:
+        return subject["subject"]
+    words = [word for word in re.findall(r"[\w'’-]+", previous) if word.casefold() not in _COMMON]
+    return " ".join(words[:4])
+
+
+def _with_topic(previous: str, topic: str) -> str:
+    """Put a new topic in the place of the old one in the previous question."""
+    old = names(previous)
+    if old:
+        return previous.replace(old[-1], _BARE.sub("", topic))
+    return f"{previous.rstrip('?!. ')}, {topic}?"
+
+
+def _replace_pronouns(question: str, topic: str) -> str:
+    def put(match: re.Match[str]) -> str:
+        return f"{topic}'s" if match["own"] else topic
+
+    first, count = _REPLACED.subn(put, question, count=1)
+    return first if count else question
+
+
+def _before_last_user(earlier: Sequence[Turn]) -> Sequence[Turn]:
+    last = max(place for place, turn in enumerate(earlier) if turn.role == "user")
+    return earlier[:last]
+
+
+def _last_reply(earlier: Sequence[Turn]) -> str:
+    replies = [without_marks(turn.text) for turn in earlier if turn.role == "assistant"]
+    return replies[-1] if replies else ""
+
+
+def _starts_question(text: str) -> bool:
+    return text.split()[0].casefold() in _QUESTION if text.split() else False

@@ -1,0 +1,165 @@
+"""The embedded generator: an extractive responder that writes only sentences of the evidence.
+
+Needs no language model. Knows nothing of judging: its drafts compete like any other model's.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dialogue.answers import AnswerScorer, load_answers
+from dialogue.prompts import abstention
+from dialogue.types import Context, ModelError, Sampling
+from retrieval.text import sentences
+from retrieval.types import Passage, TokenEmbedder
+
+LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
+_DEPENDENT = re.compile(
+    r"(?:It|He|She|They|This|That|These|Those|Its|His|Her|Their|Such|Both|However|But|And|So|Instead|Then|Thus|There)\b"
+)
+
+_SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        r"(?:hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day))(?: (?:there|candor|all|everyone))*",
+        (
+            "Hello! Ask me about anything in my sources, and I will show you where each answer comes from.",
+            "Hi there! What would you like to know? I answer from my sources and name them.",
+            "Hello! What can I look up for you today?",
+        ),
+    ),
+    (
+        r"(?:thanks|thank you|thx|cheers|many thanks)(?: (?:so|very|a) (?:much|lot))*(?: candor)?"
+        r"|(?:that|this) (?:was|is) (?:very )?helpful|great,? thanks",
+        (
+            "You are welcome! Is there anything else you would like to know?",
+            "My pleasure. Ask on whenever you like.",
+        ),
+    ),
+    (
+        r"(?:bye|goodbye|good night|see you(?: later| soon)?|farewell)(?: candor)?",
+        ("Goodbye! I enjoyed our conversation.", "See you soon. I will keep this conversation for you."),
+    ),
+    (
+        r"how are you(?: doing)?(?: today)?|how(?: i|['’])s it going|how do you do|what(?: i|['’])s up",
+        (
+            "I am well, thank you, and ready to look things up. What would you like to know?",
+            "Very well, thank you! What shall we talk about?",
+        ),
+    ),
+    (
+        r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|introduce yourself"
+        r"|tell me about yourself",
+        (
+            "I am Candor. I look your question up in my sources, check every sentence against them, and show you the passage "
+            "behind each one.",
+            "My name is Candor, and I only say what my sources support.",
+        ),
+    ),
+    (
+        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) (?:know|ask)(?: you)?(?: about)?"
+        r"|how do(?:es)? (?:you|this) work|what are your sources|what topics do you know(?: about)?",
+        (
+            "I can answer questions from the documents I was given, compare what they say, and show you the sentence behind each "
+            "answer. If they do not answer your question, I will tell you so.",
+            "Ask me anything about my documents. I will quote the sentence that answers you and name its source.",
+        ),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """A sentence of the evidence, its place, and how likely it answers."""
+
+    passage: Passage
+    order: int
+    text: str
+    answers: float
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Sentences of the evidence that answer, alone, with their neighbours and in pairs; else an abstention."""
+
+    scorer: AnswerScorer
+    name: str = "quote"
+
+    @property
+    def fingerprint(self) -> str:
+        """The name and the weights that choose."""
+        return f"{self.name}/{self.scorer.fingerprint}"
+
+    def sample(self, context: Context, sampling: Sampling) -> list[str]:
+        """Return up to `sampling.n` distinct drafts, the likeliest first, an abstention last."""
+        chat = small_talk(context.question)
+        if chat:
+            return list(chat[: sampling.n])
+        if context.complaints:
+            return []  # the evidence is the same, and every way of quoting it has been tried
+        best = sorted(self._sentences(context), key=lambda sentence: -sentence.answers)
+        drafts = dict.fromkeys(_arrangements(best, {(s.passage.id, s.order): s for s in best}))
+        return [*list(drafts)[: sampling.n - 1], abstention(context.evidence)]
+
+    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
+        """Always raises ModelError: no language model is loaded."""
+        raise ModelError(
+            "the quote generator gives no probabilities; load a language model with --model hf:NAME"
+        )
+
+    def _sentences(self, context: Context) -> list[_Sentence]:
+        items = [
+            (item.passage, order, " ".join(item.passage.text[start:end].split()))
+            for item in context.evidence
+            for order, (start, end) in enumerate(sentences(item.passage.text))
+        ]
+        items = [(passage, order, text) for passage, order, text in items if _quotable(text)]
+        scores = self.scorer.score(context.query, [(text, heading(passage)) for passage, _, text in items])
+        return [_Sentence(*item, score) for item, score in zip(items, scores, strict=True)]
+
+
+def load_quote(encoder: TokenEmbedder) -> Quote:
+    """Return the embedded generator with the shipped weights."""
+    return Quote(load_answers(encoder.encode_tokens))
+
+
+def heading(passage: Passage) -> str:
+    """Return the title and headings that a passage stands under, one text."""
+    return ": ".join(dict.fromkeys((passage.title, *passage.headings)))
+
+
+def small_talk(text: str) -> tuple[str, ...]:
+    """Return replies to a greeting, thanks or a question about the system itself, empty for anything else."""
+    plain = re.sub(r"[^\w\s'’,]", " ", text.casefold())
+    plain = " ".join(plain.split()).strip(" ,")
+    plain = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
+    return next((replies for pattern, replies in _SMALL_TALK if re.fullmatch(pattern, plain)), ())
+
+
+def _arrangements(best: Sequence[_Sentence], at: dict[tuple[int, int], _Sentence]) -> list[str]:
+    """Return drafts around the best sentences: alone, with a neighbour, two from different places."""
+    drafts: list[str] = []
+    for rank, sentence in enumerate(best[:6]):
+        after = at.get((sentence.passage.id, sentence.order + 1))
+        before = at.get((sentence.passage.id, sentence.order - 1))
+        alone = [sentence]
+        led = [before, sentence] if before else []
+        followed = [sentence, after] if after else []
+        pair = _in_order(sentence, best[rank + 1]) if rank + 1 < len(best) else []
+        ways = (
+            [led, alone, followed, pair] if _DEPENDENT.match(sentence.text) else [alone, followed, pair, led]
+        )
+        drafts += [" ".join(one.text for one in way) for way in ways if way]
+        if rank == 0 and len(best) > 2:
+            drafts.append(" ".join(one.text for one in _in_order(sentence, best[2])))
+    return drafts
+
+
+def _in_order(first: _Sentence, second: _Sentence) -> list[_Sentence]:
+    """Two sentences of one passage in reading order, else the likelier first."""
+    if first.passage.id == second.passage.id and second.order < first.order:
+        return [second, first]
+    return [first, second]
+
+
+def _quotable(text: str) -> bool:
+    return 15 <= len(text) <= LONGEST and len(text.split()) >= 3

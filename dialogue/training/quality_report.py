@@ -1,0 +1,182 @@
+"""What the quality judges are worth: figures on held-out dialogues, ratings and answers, with intervals.
+
+Knows nothing of how the heads are shipped; retrains only the interesting head, for its five folds.
+"""
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialogue.quality import NAMES, Array, QualityJudge, clean
+from dialogue.training.quality import examples, feature_rows, interesting_head
+from dialogue.training.quality_data import CORPORA, Example, from_ratings, generic_replies, rows, share
+from safety.heads import Head
+
+FOLDS = 5
+GENERIC_BOT = ("I don't know", "OK", "That's interesting.")
+RANDOM_DRAWS = 300  # bootstrap samples behind each interval
+COSINE, WORDS = 3 * 384, 3 * 384 + 14  # columns of the nearest cosine and of the logarithm of the words
+
+
+def report(data: Path, judge: QualityJudge) -> dict[str, Any]:
+    """Return every figure of the quality judges: name -> value, n and 95 % interval."""
+    held = examples(data, held=True)
+    x = feature_rows(held, judge.encode)
+    found: dict[str, Any] = {"fingerprint": judge.fingerprint}
+    found["sensible"] = telling_apart(held, judge.heads["sensible"](x), x)
+    found["pass"] = passing(held, judge.heads["sensible"], x) | xquad(data, judge)
+    found["generic_bot"] = generic_bot(held, judge)
+    found["ratings"] = rated(data, judge)
+    return found
+
+
+def telling_apart(held: Sequence[Example], score: Array, x: Array) -> dict[str, Any]:
+    """AUROC of true replies against each kind of spoilt ones, per corpus, and of the cosine alone."""
+    found: dict[str, Any] = {}
+    for corpus in CORPORA:
+        own = np.asarray([e.corpus == corpus for e in held])
+        kinds = np.asarray([e.kind for e in held])
+        for kind in ("random", "earlier", "shuffled", "negated", "echo"):
+            chosen = own & ((kinds == "true") | (kinds == kind))
+            truth = kinds[chosen] == "true"
+            found[f"{corpus}.{kind}"] = interval(auroc, truth, score[chosen])
+            found[f"{corpus}.{kind}.cosine_alone"] = round(auroc(truth, x[chosen, COSINE]), 3)
+    return found
+
+
+def passing(held: Sequence[Example], head: Head, x: Array) -> dict[str, Any]:
+    """Shares of replies of each kind that reach the sensible threshold."""
+    passed = head(x) >= head.threshold
+    found: dict[str, Any] = {"threshold": head.threshold}
+    for corpus, kind in sorted({(e.corpus, e.kind) for e in held}):
+        chosen = np.asarray([e.corpus == corpus and e.kind == kind for e in held])
+        found[f"{corpus}.{kind}"] = interval(mean, passed[chosen])
+    return found
+
+
+def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
+    """Pass rates of answer sentences (alone, and with the next one) and of strangers' sentences, and AUROC."""
+    rng = random.Random(0)
+    split: dict[str, list[tuple[int, str]]] = {}
+    made: list[Example] = []
+    everything = list(rows(data / "retrieval" / "xquad_a.jsonl.gz"))
+    for line in everything:
+        split.setdefault(line["paragraph"], sentences(line["paragraph"]))
+    for line in everything:
+        own = split[line["paragraph"]]
+        place = max(at for at, (start, _) in enumerate(own) if start <= line["start"])
+        other = rng.choice([paragraph for paragraph in split if paragraph != line["paragraph"]])
+        asked = (clean(line["question"]),)
+        longer = " ".join(text for _, text in own[place : place + 2])
+        for reply, kind in (
+            (own[place][1], "one"),
+            (longer, "two"),
+            (rng.choice(split[other])[1], "stranger"),
+        ):
+            made.append(Example(asked, clean(reply), kind, "xquad", line["question"]))
+    head = judge.heads["sensible"]
+    score = head(feature_rows(made, judge.encode))
+    kinds = np.asarray([e.kind for e in made])
+    found = {
+        f"xquad.{kind}": interval(mean, score[kinds == kind] >= head.threshold)
+        for kind in ("one", "two", "stranger")
+    }
+    found["xquad.auroc"] = interval(auroc, kinds[kinds != "two"] == "one", score[kinds != "two"])
+    return found
+
+
+def sentences(paragraph: str) -> list[tuple[int, str]]:
+    """Return (start, sentence) of a paragraph, cut after a full stop before a capital."""
+    cuts = [
+        0,
+        *(match.end() for match in re.finditer(r"[.!?][\"”)]?\s+(?=[A-Z\"“(])", paragraph)),
+        len(paragraph),
+    ]
+    return [(start, paragraph[start:end].strip()) for start, end in zip(cuts, cuts[1:], strict=False)]
+
+
+def generic_bot(held: Sequence[Example], judge: QualityJudge) -> dict[str, Any]:
+    """Mean scores of LaMDA's GenericBot under held-out contexts, beside the true replies' own."""
+    found: dict[str, Any] = {}
+    true = [e for e in held if e.kind == "true"][::5]
+    for reply in (*GENERIC_BOT, ""):
+        bot = [Example(e.context, reply or e.reply, "generic", e.corpus, e.group) for e in true]
+        x = feature_rows(bot, judge.encode)
+        for name in NAMES:
+            found[f"{reply or 'the true reply'}.{name}"] = interval(mean, judge.heads[name](x))
+    return found
+
+
+def rated(data: Path, judge: QualityJudge) -> dict[str, Any]:
+    """Spearman with human ratings, and with the length held fixed, of each score, length and cosine alone.
+
+    The interesting head is trained anew for each of five folds over dialogues and scores the fifth it has
+    not seen; the others never saw these ratings.
+    """
+    everything = from_ratings(data)
+    x = feature_rows(everything, judge.encode)
+    scores = {name: judge.heads[name](x) for name in NAMES}
+    fold = np.asarray([int(share(e.group) * FOLDS) for e in everything])
+    scores["interesting"] = np.zeros(len(x), dtype=np.float32)
+    learn, generic = examples(data, held=False), generic_replies(data)
+    for part in range(FOLDS):
+        kept = [e for e, number in zip(everything, fold, strict=True) if number != part]
+        head = interesting_head(kept, learn, judge.encode, generic)
+        scores["interesting"][fold == part] = head(x[fold == part])
+    scores["quality"] = np.mean([scores[name] for name in NAMES], axis=0)
+    scores["length_alone"], scores["cosine_alone"] = x[:, WORDS], x[:, COSINE]
+    found: dict[str, Any] = {}
+    for corpus in ("conture", "predictive_engagement"):
+        own = np.asarray([e.corpus == corpus for e in everything])
+        rating = np.asarray([e.rating for e in everything], dtype=np.float32)[own]
+        for name, score in scores.items():
+            found[f"{corpus}.spearman.{name}"] = interval(spearman, rating, score[own])
+            if name != "length_alone":
+                found[f"{corpus}.partial.{name}"] = interval(partial, rating, score[own], x[own, WORDS])
+    return found
+
+
+def mean(values: Array) -> float:
+    """Return the mean."""
+    return float(np.mean(values))
+
+
+def auroc(truth: NDArray[np.bool_], score: Array) -> float:
+    """Return the area under the ROC curve: how often a true one outscores a false one."""
+    from scipy.stats import rankdata
+
+    good, bad = int(truth.sum()), int((~truth).sum())
+    ranks = rankdata(score)[truth].sum()
+    return float((ranks - good * (good + 1) / 2) / max(good * bad, 1))
+
+
+def spearman(a: Array, b: Array) -> float:
+    """Return the rank correlation."""
+    from scipy.stats import rankdata
+
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+
+
+def partial(a: Array, b: Array, fixed: Array) -> float:
+    """Return the rank correlation of `a` and `b` with `fixed` held fixed."""
+    ab, af, bf = spearman(a, b), spearman(a, fixed), spearman(b, fixed)
+    return float((ab - af * bf) / np.sqrt(max((1 - af**2) * (1 - bf**2), 1e-12)))
+
+
+def interval(measure: Callable[..., float], *columns: NDArray[Any]) -> dict[str, float]:
+    """Return the value of `measure` on the columns, n, and a 95 % bootstrap interval over rows."""
+    rng = np.random.default_rng(0)
+    n = len(columns[0])
+    drawn = (rng.integers(0, n, n) for _ in range(RANDOM_DRAWS))
+    low, high = np.percentile([measure(*(column[at] for column in columns)) for at in drawn], [2.5, 97.5])
+    return {
+        "value": round(measure(*columns), 4),
+        "n": n,
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }
