@@ -1,0 +1,157 @@
+"""A bot for tests of the web chat: real database, library, encoder and ingestion; canned replies.
+
+The canned responder quotes real sentences of real sources. Words in the message choose what happens:
+"slow" takes its time, "crash" raises, "bomb" is refused, and what no source holds is not answered.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from app.bot import QUOTING, Bot
+from app.config import Settings
+from app.database import open_database
+from app.history import History
+from app.library import Library
+from dialogue.types import Candidate, Citation, Claim, Context, Reply, Scores, Step, Trace, Turn
+from retrieval.embed import Encoder
+from retrieval.text import sentences
+from retrieval.types import Document, Evidence, Passage
+from safety.types import Verdict
+
+SAFE = Verdict(True, 0.02)
+TIMINGS = {"guard": 0.01, "search": 0.06, "sample": 0.2, "judge": 0.12, "rank": 0.001}
+
+
+class NoJudge:
+    """Scores nothing."""
+
+    fingerprint = "none"
+
+    def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
+        return [Scores() for _ in drafts]
+
+
+class Canned:
+    """Quotes the sentences that share the longest words with the message."""
+
+    def __init__(self, library: Library, pace: float = 0.0) -> None:
+        self.library = library
+        self.pace = pace
+        self.go = threading.Event()
+
+    def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
+        question = turns[-1].text
+        slow = 20 if "slow" in question else 1
+        for step in (
+            Step("guard"),
+            Step("search", question[:80]),
+            Step("sample", "5 passages"),
+            Step("judge", "6 drafts"),
+            Step("rank", "4 of 6 drafts may be served"),
+        ):
+            yield step
+            if "crash" in question and step.stage == "sample":
+                raise RuntimeError("<b>secret detail</b>")
+            time.sleep(self.pace * slow)
+        if "bomb" in question:
+            asked = Verdict(False, 0.97, "weapons", "I cannot help with weapons.", "refuse")
+            yield Reply(asked.reason, "refused", (), Trace(asked, timings={"guard": 0.02}))
+            return
+        yield self.reply(question)
+
+    def reply(self, question: str) -> Reply:
+        words = {word.strip("?.,!").casefold() for word in question.split() if len(word) > 4}
+        found = sorted(self._sentences(), key=lambda item: -_shared(item[3], words))
+        best = [item for item in found if _shared(item[3], words) >= 2][:3]
+        passages = tuple({p.id: p for _, p, _, _ in found[:5]}.values())
+        evidence = tuple(Evidence(passage, 0.5, 0.5) for passage in passages)
+        if not best:
+            text = "I found nothing about that in your documents."
+            return Reply(text, "abstained", (), Trace(SAFE, question, (question,), evidence, timings=TIMINGS))
+        citations = tuple(
+            Citation(
+                n, d.source, d.title, p.headings, p.place, p, text, start, start + len(text), 0.97 - n / 30
+            )
+            for n, (d, p, start, text) in enumerate(best, start=1)
+        )
+        text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
+        trace = Trace(
+            SAFE,
+            question,
+            (question,),
+            evidence,
+            (),
+            self._candidates(citations),
+            1,
+            TIMINGS,
+            "quote",
+            "judges",
+            "policy",
+        )
+        return Reply(text, "answered", citations, trace)
+
+    def _candidates(self, citations: Sequence[Citation]) -> tuple[Candidate, ...]:
+        quotes = [citation.quote for citation in citations]
+        claims = tuple(
+            Claim(q, 0, len(q), 0.95, True, c.passage) for q, c in zip(quotes, citations, strict=True)
+        )
+        whole = Candidate(" ".join(quotes), SAFE, Scores(0.96, 0.91, 0.62, 0.93, 0.94, claims), 0.89)
+        single = [Candidate(q, SAFE, Scores(0.93, 0.84, 0.41, 0.80, 0.93, claims[:1]), 0.81) for q in quotes]
+        loose = Claim("It is the oldest of all.", 0, 24, 0.12, False, reason="no passage says so")
+        bad = Candidate(
+            "It is the oldest of all.",
+            SAFE,
+            Scores(0.9, 0.5, 0.4, 0.3, 0.12, (loose,)),
+            0.4,
+            "No source says this",
+        )
+        harsh = Verdict(False, 0.93, "hate", "It demeans people.", "drop")
+        unsafe = Candidate(
+            "<i>An unkind sentence.</i>", harsh, Scores(0.7, 0.4, 0.3, None, None), 0.4, "It demeans people."
+        )
+        return (whole, *single, bad, unsafe)
+
+    def _sentences(self) -> Iterator[tuple[Document, Passage, int, str]]:
+        for row in self.library.sources():
+            document = self.library.document(row.id)
+            for start, end in sentences(document.text):
+                text = document.text[start:end]
+                low, high = max(0, document.text.rfind("\n", 0, start)), document.text.find("\n", end)
+                low, high = (
+                    low + (document.text[low : low + 1] == "\n"),
+                    high if high > 0 else len(document.text),
+                )
+                section = next((s for s in document.sections if s.start <= start < s.end), None)
+                passage = Passage(
+                    low, document.text[low:high], document.source, document.title,
+                    section.headings if section else (), low, high,
+                )  # fmt: skip
+                yield document, passage, start, text
+
+
+def _shared(text: str, words: set[str]) -> int:
+    return len(words & {word.strip("?.,!").casefold() for word in text.split()})
+
+
+def canned_bot(folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pace: float = 0.0) -> Bot:
+    """A bot on a fresh data folder, with `sources` ingested."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        database = open_database(folder)
+        stack.callback(database.close)
+        library = Library(database, folder, encoder)
+        bot = Bot(
+            Settings(data_dir=folder),
+            History(database),
+            library,
+            Canned(library, pace),
+            NoJudge(),
+            QUOTING,
+            stack.pop_all(),
+        )
+    if sources:
+        bot.ingest(list(sources))
+    return bot
