@@ -5,8 +5,6 @@ nothing of the command line or the web.
 """
 
 import logging
-import os
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -29,6 +27,7 @@ from safety.types import SafetyError
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
+USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
 
@@ -99,14 +98,7 @@ class Bot:
 
     def check(self, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
         """Say of each sentence of `text` whether the evidence texts support it. Raises InputError."""
-        text = checked_message(text)
-        passages = [
-            Passage(number, clean(item), f"evidence {number}", "", (), 0, len(clean(item)))
-            for number, item in enumerate(evidence, start=1)
-        ]
-        found = tuple(Evidence(passage, 1.0) for passage in passages if passage.text.strip())
-        context = Context((Turn("user", text),), text, found)
-        return self.judge.score(context, [text])[0].claims
+        return checked_claims(self.judge, text, evidence)
 
     def doctor(self) -> list[Finding]:
         """Examine the data folder; see `app.doctor.examine`."""
@@ -125,7 +117,7 @@ class Bot:
         self.close()
 
     def _mark_failed(self, turn: int, error: Exception) -> None:
-        known = isinstance(error, AppError | DialogueError | RetrievalError | SafetyError)
+        known = isinstance(error, USER_ERRORS)
         reason = str(error) if known else f"unexpected: {type(error).__name__}"
         try:
             self.history.fail(turn, "failed", reason[:500])
@@ -142,10 +134,9 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **setti
     return assemble(load_settings({"data_dir": data_dir, "model": model, **settings}, {}))
 
 
-def assemble(settings: Settings) -> Bot:
-    """Open the bot of these settings; raises as `open_bot` does."""
+def assemble(settings: Settings, command: str = "python") -> Bot:
+    """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does."""
     from dialogue.judges import load_judge
-
     from dialogue.models import load_model
     from dialogue.respond import Options, Responder
     from dialogue.types import Sampling
@@ -156,7 +147,7 @@ def assemble(settings: Settings) -> Bot:
 
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
-        stack.enter_context(FolderLock(folder, _command()))
+        stack.enter_context(FolderLock(folder, command))
         database = open_database(folder)
         stack.callback(database.close)
         history = History(database)
@@ -191,6 +182,26 @@ def checked_message(text: str) -> str:
     return message
 
 
+def packaged_judge() -> Judge:
+    """Return the judge that a bot would use, without a data folder."""
+    from dialogue.judges import load_judge
+    from retrieval.embed import load_encoder
+
+    return load_judge(load_encoder())
+
+
+def checked_claims(judge: Judge, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
+    """Return the sentences of `text`, each judged against the evidence texts. Raises InputError."""
+    text = checked_message(text)
+    cleaned = [clean(item) for item in evidence]
+    found = tuple(
+        Evidence(Passage(number, item, f"evidence {number}", "", (), 0, len(item)), 1.0)
+        for number, item in enumerate(cleaned, start=1)
+        if item.strip()
+    )
+    return judge.score(Context((Turn("user", text),), text, found), [text])[0].claims
+
+
 def made_folder(path: Path) -> Path:
     """Return the data folder, made if it was not there. Raises DataError."""
     try:
@@ -202,10 +213,3 @@ def made_folder(path: Path) -> Path:
             f"the data folder {str(path)!r} cannot be made ({error.strerror}): name another with --data-dir"
         ) from error
     return path
-
-
-def _command() -> str:
-    """This process as others are told of it: the program and its first word."""
-    name = os.path.basename(sys.argv[0]) if sys.argv else ""
-    words = [word for word in sys.argv[1:2] if not word.startswith("-")]
-    return " ".join(["candor" if name in ("candor", "__main__.py") else name or "python", *words])

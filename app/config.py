@@ -13,7 +13,7 @@ from typing import Final
 from app.errors import SettingsError
 
 PREFIX: Final = "CANDOR_"
-RANGES: Final = {"port": (1, 65535), "candidates": (1, 64), "passages": (1, 50)}
+RANGES: Final = {"port": (0, 65535), "candidates": (1, 64), "passages": (1, 50)}
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 

@@ -5,8 +5,9 @@ What is stored is whole: a crash loses at most the documents in hand. Knows noth
 
 import hashlib
 import os
+import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final, Literal
 from app.errors import InputError
 from app.library import Library, StoredSource, packed
 from retrieval.passages import cut
-from retrieval.sources import find_files, read_document
+from retrieval.sources import DEFAULT_LIMITS, find_files, read_document
 from retrieval.types import Document, Passage, RetrievalError, SourceError
 
 BATCH: Final = 64  # passages embedded together
@@ -72,8 +73,9 @@ def ingest(
         run = _Run(library, progress)
         interrupted = False
         try:
-            run.read_all(_listed(paths, run.outcomes))
-            run.remove_vanished([Path(path) for path in paths])
+            files = _listed(paths, run.outcomes)
+            run.read_all(files)
+            run.remove_vanished([Path(path) for path in paths], {file.uri for file in files})
         except KeyboardInterrupt:
             interrupted = True
         if any(file.outcome in ("added", "replaced", "removed") for file in run.outcomes):
@@ -119,7 +121,9 @@ class _Run:
             try:
                 read = _read(file, self.known.get(file.uri))
             except (SourceError, OSError) as error:
-                self.outcomes.append(FileOutcome(file.uri, file.name, "failed", reason=_reason(error)))
+                self.outcomes.append(
+                    FileOutcome(file.uri, file.name, "failed", reason=_reason(file.path, error))
+                )
                 continue
             if read is None:
                 self.outcomes.append(FileOutcome(file.uri, file.name, "unchanged"))
@@ -144,13 +148,15 @@ class _Run:
         for item in pending:
             self._store(item, [next(vectors) for _ in item.passages])
 
-    def remove_vanished(self, folders: Sequence[Path]) -> None:
+    def remove_vanished(self, folders: Sequence[Path], present: Set[str]) -> None:
         """Forget sources under the folders whose files are gone."""
-        roots = [os.path.join(os.path.abspath(path), "") for path in folders if path.is_dir()]
+        roots = [_text(os.path.join(os.path.abspath(path), "")) for path in folders if path.is_dir()]
         gone = [
             source
             for source in self.library.sources()
-            if any(source.uri.startswith(root) for root in roots) and not os.path.lexists(source.uri)
+            if any(source.uri.startswith(root) for root in roots)
+            and source.uri not in present
+            and not os.path.lexists(source.uri)
         ]
         if gone:
             self.library.forget([source.uri for source in gone])
@@ -189,17 +195,21 @@ def _listed(paths: Sequence[str | Path], outcomes: list[FileOutcome]) -> list[_F
         try:
             found = find_files([path])
         except (SourceError, OSError) as error:
-            outcomes.append(FileOutcome(os.path.abspath(path), str(given), "failed", reason=_reason(error)))
+            uri, name = _text(os.path.abspath(path)), _text(path)
+            outcomes.append(FileOutcome(uri, name, "failed", reason=_reason(path, error)))
             continue
         for file in found:
-            uri = os.path.abspath(file)
-            name = os.path.relpath(file, path) if path.is_dir() else file.name
+            uri = _text(os.path.abspath(file))
+            name = _text(os.path.relpath(file, path) if path.is_dir() else file.name)
             files.setdefault(uri, _File(uri, name, file))
     return list(files.values())
 
 
 def _read(file: _File, known: str | None) -> _Read | None:
     """Read and cut one file; None when its content is the known one. Raises SourceError, OSError."""
+    about = file.path.stat()
+    if not stat.S_ISREG(about.st_mode) or about.st_size > DEFAULT_LIMITS.max_bytes:
+        read_document(file.path)  # says why it is refused; hashing a pipe would wait for ever
     for _ in range(2):  # once more when the file changes under our hands
         digest, size = _digest(file.path)
         if digest == known:
@@ -212,10 +222,10 @@ def _read(file: _File, known: str | None) -> _Read | None:
     passages = cut(document)
     if not passages:
         raise SourceError("there is no text in it")
-    kind = file.path.suffix.lower().removeprefix(".") or "text"
+    kind = file.path.suffix.lower().removeprefix(".")
     now = datetime.now(UTC)
-    about = StoredSource(0, file.uri, file.name, document.title, kind, size, len(passages), digest, now)
-    return _Read(about, document, passages)
+    stored = StoredSource(0, file.uri, file.name, document.title, kind, size, len(passages), digest, now)
+    return _Read(stored, document, passages)
 
 
 def _digest(path: Path) -> tuple[str, int]:
@@ -223,5 +233,11 @@ def _digest(path: Path) -> tuple[str, int]:
         return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
 
 
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+def _reason(path: Path, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (reason or str(error)).removeprefix(f"{path}: ")
+
+
+def _text(path: str | Path) -> str:
+    """A path as text that can be stored, shown and told from any other."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -140,7 +140,7 @@ class Library:
         return found
 
     def source(self, source: str | int) -> StoredSource:
-        """Return the source of this id, uri or name. Raises InputError when none, or more than one, is meant."""
+        """Return the source of this id, uri or name. Raises InputError unless exactly one is meant."""
         known = self.sources()
         for found in (
             [row for row in known if str(source) in (str(row.id), row.uri)],

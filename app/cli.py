@@ -1,0 +1,371 @@
+"""The command line: flags in, one answer out, errors as one line, exit codes 0, 1 and 2.
+
+With --json, stdout holds exactly one JSON document. Parts are imported by the command that needs them,
+so that help and mistakes answer at once. Holds no behaviour of its own.
+"""
+
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from app.command import (
+    common,
+    console_for,
+    opened,
+    print_json,
+    read_from,
+    read_stdin,
+    safe,
+    settings_of,
+    write_out,
+    writing,
+)
+from app.errors import AppError, SettingsError
+
+KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
+_OURS: Final = ("app", "dialogue", "retrieval", "safety")
+
+
+def main() -> None:
+    """Run the command of this process and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to end
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    options: dict[str, Any] = {"json": "--json" in arguments}
+    try:
+        code = cli.main(list(arguments), "candor", standalone_mode=False, obj=options)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        return _told(options, "Interrupted", "interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return _told(options, "UsageError", error.format_message() + where, 2)
+    except SettingsError as error:
+        return _told(options, "SettingsError", str(error), 2)
+    except Exception as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            logging.exception("the command failed")
+        known = isinstance(error, AppError) or type(error).__module__.split(".")[0] in _OURS
+        message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+        hint = "" if known else " (the traceback: --log-level debug)"
+        return _told(options, type(error).__name__, message + hint, 1)
+
+
+def _told(options: dict[str, Any], kind: str, message: str, code: int) -> int:
+    """Report an error where it belongs and return the exit code."""
+    line = " ".join(message.split())
+    if options["json"]:
+        click.echo(json.dumps({"error": {"type": kind, "message": line}}, ensure_ascii=False))
+    else:
+        click.echo(f"candor: {safe(line)}", err=True)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="candor", prog_name="candor")
+@common
+def cli() -> None:
+    """Answers from your documents, each sentence checked against its source."""
+
+
+@cli.command()
+@common
+@click.argument("question")
+@click.option("--conversation", metavar="ID", help="Continue this conversation.")
+@click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
+@click.pass_context
+def ask(context: click.Context, question: str, conversation: str | None, why: bool) -> None:
+    """Answer one QUESTION; - reads it from stdin."""
+    from app.bot import checked_message
+    from app.terminal import follow, show_candidates, show_reply
+
+    text = checked_message(read_stdin() if question == "-" else question)
+    with opened(context) as bot:
+        reply = follow(bot.steps(text, conversation), console_for(err=True))
+    if context.obj["json"]:
+        print_json(reply)
+        return
+    console = console_for()
+    show_reply(console, reply)
+    if why:
+        console.print()
+        show_candidates(console, reply)
+    if bot.notice:
+        click.echo(f"candor: {bot.notice}", err=True)
+
+
+@cli.command()
+@common
+@click.option("--conversation", metavar="ID", help="Continue this conversation.")
+@click.pass_context
+def chat(context: click.Context, conversation: str | None) -> None:
+    """Talk in the terminal."""
+    from app.terminal import chat as talk
+
+    if context.obj["json"]:
+        raise click.UsageError("chat is for people; use `candor ask --json`", context)
+    with opened(context) as bot:
+        if conversation is not None:
+            bot.history.conversation(conversation)
+        talk(bot, console_for(), conversation)
+
+
+@cli.command()
+@common
+@click.option("--host", help="The address to listen on (default: 127.0.0.1).")
+@click.option("--port", type=int, help="The port to listen on (default: 7860; 0 takes a free one).")
+@click.pass_context
+def serve(context: click.Context, host: str | None, port: int | None) -> None:
+    """Serve the web chat."""
+    from app.web.server import serve as run_server
+
+    with opened(context, host=host, port=port) as bot:
+
+        def ready(line: str) -> None:
+            if context.obj["json"]:
+                print_json({"ready": line})
+            else:
+                click.echo(line)
+            sys.stdout.flush()
+
+        run_server(bot, bot.settings.host, bot.settings.port, ready)
+
+
+@cli.command()
+@common
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.pass_context
+def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
+    """Read files and folders into the library; unchanged files cost nothing, vanished ones are removed."""
+    from app.progress import ingest_progress
+
+    with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
+        report = bot.ingest(paths, progress)
+    counts = {name: report.count(name) for name in ("added", "replaced", "unchanged", "removed", "failed")}
+    if context.obj["json"]:
+        print_json({"files": report.files, "counts": counts, "interrupted": report.interrupted})
+    else:
+        for file in report.files:
+            if file.outcome == "failed":
+                click.echo(f"candor: {safe(file.name)}: {safe(file.reason)}", err=True)
+        click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
+        if report.interrupted:
+            click.echo(
+                "candor: stopped; the finished documents are kept, run it again for the rest", err=True
+            )
+    return 130 if report.interrupted else int(counts["failed"] > 0)
+
+
+@cli.group()
+@common
+def sources() -> None:
+    """The documents that replies can cite."""
+
+
+@sources.command("list")
+@common
+@click.pass_context
+def list_sources(context: click.Context) -> None:
+    """List the documents."""
+    from app.library import stored_sources
+
+    rows = read_from(context, stored_sources)
+    if context.obj["json"]:
+        print_json({"sources": rows})
+        return
+    for row in rows:
+        click.echo(f"{row.id:>5}  {safe(row.name)}  ({row.passages} passages, {safe(row.uri)})")
+
+
+@sources.command("remove")
+@common
+@click.argument("names", nargs=-1, required=True, metavar="ID-OR-NAME...")
+@click.pass_context
+def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
+    """Remove documents; replies that cite them keep their quotes."""
+    with opened(context) as bot:
+        removed = [bot.library.remove(name) for name in names]
+    if context.obj["json"]:
+        print_json({"removed": removed})
+    else:
+        for row in removed:
+            click.echo(f"removed {safe(row.name)}")
+
+
+@sources.command("rebuild")
+@common
+@click.pass_context
+def rebuild_sources(context: click.Context) -> None:
+    """Embed all passages again and build the search index."""
+    with opened(context) as bot:
+        generation = bot.library.rebuild()
+    count = generation.count if generation else 0
+    if context.obj["json"]:
+        print_json({"passages": count})
+    else:
+        click.echo(f"indexed {count} passages")
+
+
+@cli.group()
+@common
+def history() -> None:
+    """Stored conversations."""
+
+
+@history.command("list")
+@common
+@click.option("--search", default="", help="Only those with these words in title or messages.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--offset", default=0, type=click.IntRange(0))
+@click.pass_context
+def list_history(context: click.Context, search: str, limit: int, offset: int) -> None:
+    """List conversations, pinned first, then the latest."""
+    from app.history import History
+
+    rows = read_from(context, lambda database: History(database).conversations(limit, offset, search))
+    if context.obj["json"]:
+        print_json({"conversations": rows})
+        return
+    for row in rows:
+        when = row.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        click.echo(f"{row.id}  {when}  {row.turns:>3}  {safe(row.title)}")
+
+
+@history.command("show")
+@common
+@click.argument("conversation")
+@click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
+@click.pass_context
+def show_history(context: click.Context, conversation: str, why: bool) -> None:
+    """Print a conversation with its sources."""
+    from app.history import History
+    from app.terminal import show_turn
+
+    if context.obj["json"]:
+        write_out(read_from(context, lambda database: History(database).export(conversation)))
+        return
+    console = console_for()
+    for turn in read_from(context, lambda database: History(database).turns(conversation)):
+        show_turn(console, turn, why)
+
+
+@history.command("export")
+@common
+@click.argument("conversation")
+@click.option("--format", "form", type=click.Choice(["json", "md"]), default="json", show_default=True)
+@click.pass_context
+def export_history(context: click.Context, conversation: str, form: str) -> None:
+    """Print a conversation as one JSON document or as Markdown."""
+    from app.history import History
+
+    form = "json" if context.obj["json"] else form
+    write_out(read_from(context, lambda database: History(database).export(conversation, form)))  # type: ignore[arg-type]
+
+
+@history.command("delete")
+@common
+@click.argument("conversations", nargs=-1, required=True, metavar="CONVERSATION...")
+@click.pass_context
+def delete_history(context: click.Context, conversations: tuple[str, ...]) -> None:
+    """Delete conversations with all their turns."""
+    from app.history import History
+
+    with writing(context) as database:
+        for conversation in conversations:
+            History(database).delete(conversation)
+    if context.obj["json"]:
+        print_json({"deleted": conversations})
+    else:
+        click.echo(f"deleted {len(conversations)}")
+
+
+@cli.command()
+@common
+@click.pass_context
+def doctor(context: click.Context) -> int:
+    """Examine the data folder and the parts, and say what to do."""
+    from app.doctor import examine
+
+    findings = examine(settings_of(context))
+    failed = any(finding.state == "fail" for finding in findings)
+    if context.obj["json"]:
+        print_json({"ok": not failed, "findings": findings})
+    else:
+        for finding in findings:
+            advice = f"; {finding.advice}" if finding.advice else ""
+            click.echo(f"{finding.state:<4}  {finding.name}: {safe(finding.detail + advice)}")
+    return int(failed)
+
+
+@cli.command()
+@common
+@click.argument("text")
+@click.option(
+    "--evidence", required=True, multiple=True, type=Path, metavar="FILE", help="What TEXT has to rest on."
+)
+@click.pass_context
+def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
+    """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
+    from app.bot import checked_claims, packaged_judge
+    from retrieval.sources import read_document
+
+    settings_of(context)
+    documents = [read_document(path).text for path in evidence]
+    claims = checked_claims(packaged_judge(), read_stdin() if text == "-" else text, documents)
+    judged = [claim for claim in claims if claim.support is not None]
+    if context.obj["json"]:
+        supported = all(claim.supported for claim in judged) if judged else None
+        print_json({"supported": supported, "claims": claims})
+        return
+    for claim in claims:
+        word = "no claim" if claim.support is None else "supported" if claim.supported else "NOT supported"
+        click.echo(f"{word:<13}  {safe(claim.text)}" + (f"  ({safe(claim.reason)})" if claim.reason else ""))
+
+
+@cli.command()
+@common
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("data", type=Path)
+@click.option("--out", type=Path, metavar="DIR", help="Keep the rows and the summary in this folder.")
+@click.pass_context
+def evaluate(context: click.Context, kind: str, data: Path, out: Path | None) -> None:
+    """Measure the system on DATA (JSONL, or a BEIR folder for retrieval)."""
+    from app.evaluation import run as run_evaluation
+
+    print_json(run_evaluation(kind, data, settings_of(context), out))
+
+
+@cli.group()
+@common
+def train() -> None:
+    """Train the small models that ship with candor."""
+
+
+@train.command("judges")
+@common
+@click.option("--data", required=True, type=Path, metavar="DIR", help="The folder of the development data.")
+@click.pass_context
+def train_judges(context: click.Context, data: Path) -> None:
+    """Train all judges on the development data."""
+    from app.training import train_judges as run_training
+
+    print_json(run_training(data))

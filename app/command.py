@@ -1,0 +1,142 @@
+"""What every command of the command line needs: the common options, settings, and ways in and out.
+
+Knows no command.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from app.config import LOG_LEVELS, Settings, load_settings
+from app.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from app.bot import Bot
+    from app.database import Database
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+def common(command: Command) -> Command:
+    """Options that may stand before or after the subcommand; the later one counts."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        if value not in (None, False):
+            context.obj[parameter.name] = value
+
+    for option in (
+        click.option("--log-level", type=click.Choice(LOG_LEVELS), expose_value=False, callback=keep),
+        click.option(
+            "--json", is_flag=True, expose_value=False, callback=keep, help="One JSON document on stdout."
+        ),
+        click.option(
+            "--config", type=Path, expose_value=False, callback=keep, help="A candor.toml with settings."
+        ),
+        click.option(
+            "--model",
+            expose_value=False,
+            callback=keep,
+            help="quote, hf:FOLDER-OR-HUB-NAME or scripted:FILE.",
+        ),
+        click.option(
+            "--data-dir",
+            type=Path,
+            expose_value=False,
+            callback=keep,
+            help="Where sources and history are kept (default: ./candor-data).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def settings_of(context: click.Context, **flags: object) -> Settings:
+    """Return the settings of this run and set up logging. Raises SettingsError."""
+    import os
+
+    given = {key: value for key, value in context.obj.items() if key not in ("json", "config")}
+    file = context.obj.get("config") or os.environ.get("CANDOR_CONFIG")
+    settings = load_settings({**given, **flags}, os.environ, Path(file) if file else None)
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log_level.upper(), format="candor: %(levelname)s: %(message)s"
+    )
+    return settings
+
+
+def opened(context: click.Context, **flags: object) -> "Bot":
+    """Return the bot of this run's settings, the data folder held; raises as `open_bot` does."""
+    settings = settings_of(context, **flags)
+    from app.bot import assemble
+
+    return assemble(settings, context.command_path)
+
+
+def read_from(context: click.Context, query: "Callable[[Database], T]") -> T:
+    """Return what `query` reads from the database; works beside a process that holds the folder."""
+    from app.database import open_database
+
+    database = open_database(settings_of(context).data_dir, writable=False)
+    try:
+        return query(database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def writing(context: click.Context) -> "Iterator[Database]":
+    """The database alone, to write to, with the folder held; it has to be there. Raises DataError."""
+    from app.database import NAME, open_database
+    from app.lock import FolderLock
+
+    folder = settings_of(context).data_dir
+    if not (folder / NAME).exists():
+        open_database(folder, writable=False)  # says that there is nothing, and makes nothing
+    with FolderLock(folder, context.command_path):
+        database = open_database(folder)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def console_for(err: bool = False) -> "Console":
+    """A console that prints what it is given, without markup of any kind."""
+    from rich.console import Console
+
+    return Console(stderr=err, markup=False, highlight=False, emoji=False)
+
+
+def print_json(value: object) -> None:
+    """Print the one JSON document of a command."""
+    from app.jsonform import to_json
+
+    ascii_only = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
+    write_out(json.dumps(to_json(value), ensure_ascii=ascii_only, indent=2))
+
+
+def write_out(text: str) -> None:
+    """Print a finished document, with exactly one line end after it."""
+    click.echo(text.rstrip("\n"))
+
+
+def safe(text: str) -> str:
+    """Return text of others on one line, without anything that a terminal would obey."""
+    from retrieval.text import clean
+
+    return " ".join(clean(text).split())
+
+
+def read_stdin() -> str:
+    """Return all of stdin; what is not UTF-8 becomes U+FFFD. Raises InputError when it is closed."""
+    if sys.stdin is None:
+        raise InputError("stdin is closed: give the text as an argument")
+    return sys.stdin.buffer.read().decode("utf-8", "replace")

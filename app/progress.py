@@ -1,0 +1,60 @@
+"""Progress of an ingestion on stderr: bars on a terminal, a line now and then elsewhere.
+
+Knows nothing of what is ingested.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from app.ingest import IngestProgress
+from retrieval.text import clean
+
+UNITS = {"reading": "files", "embedding": "passages", "indexing": "passages"}
+
+
+@contextmanager
+def ingest_progress(console: Console) -> Iterator[Callable[[IngestProgress], None]]:
+    """Give a function to call with each step; bars vanish at the end."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[name]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """One bar per stage."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, step: IngestProgress) -> None:
+        if step.stage not in self._tasks:
+            self._tasks[step.stage] = self._bars.add_task(step.stage.capitalize(), name="")
+        name = clean(step.name).replace("[", "(")  # the bar's text is markup
+        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, name=name)
+
+
+class _Lines:
+    """A line per stage and tenth of it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: dict[str, int] = {}
+
+    def __call__(self, step: IngestProgress) -> None:
+        tenth = 10 * step.done // max(step.total, 1)
+        if tenth > self._told.get(step.stage, -1):
+            self._told[step.stage] = tenth
+            line = f"{step.stage}: {step.done} of {step.total} {UNITS[step.stage]}"
+            self._console.print(line, soft_wrap=True)

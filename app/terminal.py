@@ -1,0 +1,205 @@
+"""Replies on a terminal: the text with its sources, the table of candidates, and the chat loop.
+
+Text of models, documents and users is shown as it is: no control sequences, no markup. Holds no answers.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dialogue.types import Citation, DialogueError, Reply, Step
+from retrieval.text import clean
+
+if TYPE_CHECKING:
+    from app.bot import Bot
+    from app.history import StoredTurn
+
+STAGES: Final = {
+    "guard": "Reading the message",
+    "search": "Searching your documents",
+    "sample": "Writing replies",
+    "judge": "Checking safety and grounding",
+    "rank": "Choosing",
+}
+HELP: Final = """\
+/why       how the last reply was chosen
+/sources   the documents that replies can cite
+/history   earlier conversations; /history ID opens one
+/new       start a new conversation
+/quit      leave; so do Ctrl-D, and Ctrl-C at the prompt
+Ctrl-C     stop the reply that is being written"""
+
+
+def plain(text: str) -> Text:
+    """Text to print, without anything a terminal or rich would obey."""
+    return Text(clean(text))
+
+
+def show_reply(console: Console, reply: Reply) -> None:
+    """Print the reply and, numbered, the sentences it cites."""
+    wide = not console.is_terminal  # piped text is left to the reader to wrap
+    console.print(plain(reply.text), soft_wrap=wide)
+    if reply.citations:
+        console.print()
+    for cited in reply.citations:
+        quote = " ".join(cited.quote.split())
+        line = Text.assemble((f"[{cited.number}] ", "bold"), plain(place_of(cited)), ": “", plain(quote), "”")
+        console.print(line, soft_wrap=wide, style="dim" if console.is_terminal else "")
+
+
+def show_turn(console: Console, turn: "StoredTurn", why: bool = False) -> None:
+    """Print a stored turn: the question, then the reply or what became of it."""
+    console.print(plain(f"> {turn.question}"), soft_wrap=True, style="bold" if console.is_terminal else "")
+    if turn.reply is None:
+        console.print(plain(f"({turn.state}{': ' if turn.reason else ''}{turn.reason})"), soft_wrap=True)
+    else:
+        show_reply(console, turn.reply)
+        if why:
+            show_candidates(console, turn.reply)
+    console.print()
+
+
+def show_candidates(console: Console, reply: Reply) -> None:
+    """Print why this reply won: the drafts with their scores, and the stages with their times."""
+    trace = reply.trace
+    if trace.query:
+        console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
+    table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", "Reply", "Dropped because")
+    for rank, draft in enumerate(trace.candidates, start=1):
+        scores = draft.scores
+        marks = (scores.sensible, scores.specific, scores.interesting, scores.answers, scores.grounded)
+        text = draft.text if draft.verdict.safe else "(hidden: it failed a safety check)"
+        table.add_row(
+            str(rank), f"{draft.quality:.2f}", *map(_mark, marks), plain(text), plain(draft.dropped)
+        )
+    console.print(table if trace.candidates else Text("No reply was written."))
+    if trace.timings:
+        console.print(Text(" · ".join(f"{stage} {took:.2f} s" for stage, took in trace.timings.items())))
+    for note in trace.notes:
+        console.print(plain(note), soft_wrap=True)
+
+
+def place_of(cited: Citation) -> str:
+    """Where a citation stands: the file, then headings or page."""
+    return " › ".join(part for part in (cited.source, *cited.headings, cited.place) if part)
+
+
+def chat(bot: "Bot", console: Console, conversation: str | None = None) -> None:
+    """Talk until the input ends or the user leaves. Ctrl-C stops a running reply, at the prompt it leaves."""
+    loop = _Loop(bot, console, conversation)
+    if bot.notice:
+        console.print(plain(bot.notice), style="dim")
+    if sys.stdin.isatty():
+        console.print("Ask a question; /help lists the commands.", style="dim")
+    while True:
+        try:
+            line = _line(console)
+        except (EOFError, KeyboardInterrupt):
+            console.print()
+            return
+        if line in ("/quit", "/exit"):
+            return
+        if line:
+            loop.take(line)
+
+
+def _line(console: Console) -> str:
+    if sys.stdin.isatty():
+        return console.input("[bold]> [/bold]").strip()
+    line = sys.stdin.buffer.readline()
+    if not line:
+        raise EOFError
+    return line.decode("utf-8", "replace").strip()
+
+
+class _Loop:
+    """The state of one chat: the bot, the open conversation and its last reply."""
+
+    def __init__(self, bot: "Bot", console: Console, conversation: str | None) -> None:
+        self._bot = bot
+        self._console = console
+        self._conversation = conversation
+        self._last: Reply | None = None
+        self._commands: dict[str, Callable[[str], None]] = {
+            "/why": self._why,
+            "/sources": self._sources,
+            "/history": self._history,
+            "/new": self._new,
+            "/help": lambda rest: self._console.print(HELP, markup=False),
+        }
+
+    def take(self, line: str) -> None:
+        """Run a command, or answer a message; what goes wrong is told and the chat goes on."""
+        from app.bot import USER_ERRORS
+
+        name, _, rest = line.partition(" ")
+        try:
+            if name in self._commands:
+                self._commands[name](rest.strip())
+            elif name.startswith("/") and name[1:].isalpha():
+                self._console.print(plain(f"There is no command {name}; /help lists them."))
+            else:
+                self._answer(line)
+        except USER_ERRORS as error:
+            self._console.print(plain(f"candor: {error}"), style="red")
+
+    def _answer(self, text: str) -> None:
+        if self._conversation is None:
+            self._conversation = self._bot.history.start()
+        steps = self._bot.steps(text, self._conversation)
+        try:
+            self._last = follow(steps, Console(stderr=True))
+            show_reply(self._console, self._last)
+        except KeyboardInterrupt:
+            self._console.print(Text("Stopped before a reply was chosen."))
+        finally:
+            steps.close()
+        self._console.print()
+
+    def _why(self, rest: str) -> None:
+        if self._last is None:
+            self._console.print("There is no reply yet.")
+        else:
+            show_candidates(self._console, self._last)
+
+    def _sources(self, rest: str) -> None:
+        sources = self._bot.library.sources()
+        for source in sources:
+            self._console.print(plain(f"{source.name}  ({source.passages} passages)"))
+        if not sources:
+            self._console.print("No documents yet: leave and run `candor ingest PATH`.")
+
+    def _history(self, rest: str) -> None:
+        if rest:
+            turns = self._bot.history.turns(rest)
+            self._conversation = rest
+            for turn in turns:
+                show_turn(self._console, turn)
+            return
+        for found in self._bot.history.conversations(limit=20):
+            when = found.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
+            self._console.print(plain(f"{found.id}  {when}  {found.title}"), soft_wrap=True)
+
+    def _new(self, rest: str) -> None:
+        self._conversation, self._last = None, None
+        self._console.print("A new conversation.")
+
+
+def follow(steps: Iterable[Step | Reply], console: Console) -> Reply:
+    """Run a turn to its reply, showing the stage on `console` while that is a terminal."""
+    with console.status("") if console.is_terminal else nullcontext() as status:
+        for step in steps:
+            if isinstance(step, Reply):
+                return step
+            if status is not None:
+                status.update(Text(f"{STAGES[step.stage]}…"))
+    raise DialogueError("the turn ended without a reply")
+
+
+def _mark(score: float | None) -> str:
+    return "–" if score is None else f"{score:.2f}"
