@@ -86,7 +86,7 @@ class Local:
         dropped = 0 if fits(0) else bisect_left(range(most + 1), True, lo=1, key=fits)
         if dropped > most:
             raise ModelError(
-                f"the question and instructions take {len(prompts[most])} tokens, {self.name!r} reads {room}: "
+                f"question and instructions take {len(prompts[most])} tokens, {self.name!r} reads {room}: "
                 "ask a shorter question, lower max_new_tokens, or use a model with a longer context"
             )
         turns, passages = min(dropped, old), max(dropped - old, 0)

@@ -4,12 +4,12 @@ Knows no model from the inside; each door's code and its heavy libraries are imp
 """
 
 from dialogue.types import LanguageModel, ModelError
-from retrieval.types import Embedder
+from retrieval.types import TokenEmbedder
 
 DOORS = "quote, hf:FOLDER-OR-HUB-NAME, scripted:FILE"
 
 
-def load_model(spec: str, encoder: Embedder, device: str = "auto") -> LanguageModel:
+def load_model(spec: str, encoder: TokenEmbedder, device: str = "auto") -> LanguageModel:
     """Open the door that `spec` names.
 
     `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model from a folder

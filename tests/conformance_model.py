@@ -56,8 +56,7 @@ class ModelConformance:
     def test_options_get_probabilities_or_a_plain_refusal(self, model: LanguageModel) -> None:
         try:
             weights = model.weigh("Is the whale large? Answer:", [" yes", " no"])
-        except ModelError as error:
-            assert str(error)
-        else:
-            assert sum(weights) == pytest.approx(1)
-            assert all(0 <= weight <= 1 for weight in weights)
+        except ModelError:
+            return
+        assert sum(weights) == pytest.approx(1)
+        assert all(0 <= weight <= 1 for weight in weights)

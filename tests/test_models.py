@@ -45,7 +45,6 @@ class TestGpt2WithoutChatTemplate(ModelConformance):
 class TestQuote(ModelConformance):
     @pytest.fixture
     def model(self, encoder: Encoder) -> LanguageModel:
-        pytest.importorskip("dialogue.quote")
         return load_model("quote", encoder)
 
 

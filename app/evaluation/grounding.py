@@ -1,0 +1,65 @@
+"""Grounding: does the judge tell supported responses from unsupported ones, and better than shared words do?
+
+The score of a response is the smallest support of its claims. A response in which no sentence makes a claim
+is judged by all its sentences (`without_claims` counts these), for its row has a label.
+"""
+
+from collections.abc import Sequence
+
+from app.bot import Bot
+from app.evaluation.kinds import Kind, Record, judge_of
+from app.evaluation.report import Report
+from app.evaluation.rows import GroundingRow, turns_of
+from dialogue import metrics
+from dialogue.types import Context, Turn
+from retrieval.types import Evidence, Passage
+
+
+def score(bot: Bot, rows: Sequence[GroundingRow]) -> list[Record]:
+    """Judge each row against its own evidence."""
+    grounder = judge_of(bot).grounder
+    records = []
+    for row in rows:
+        evidence = tuple(
+            Evidence(Passage(place, text, f"evidence {place + 1}", "", (), 0, len(text)), 1.0)
+            for place, text in enumerate(row.evidence)
+            if text.strip()
+        )
+        turns = turns_of(row.context) or (Turn("user", ""),)
+        context = Context(turns, turns[-1].text, evidence)
+        [claims] = grounder.claims(context, [row.response])
+        claimed = any(claim.support is not None for claim in claims)
+        if not claimed:
+            [claims] = grounder.claims(context, [row.response], every=True)
+        support = [claim.support for claim in claims if claim.support is not None]
+        records.append(
+            {
+                "supported": row.supported,
+                "score": min(support, default=None),
+                "called": all(claim.supported for claim in claims if claim.support is not None),
+                "overlap": metrics.token_overlap(row.response, "\n".join(row.evidence)),
+                "claimed": claimed,
+                "undetermined": not support or not evidence,
+            }
+        )
+    return records
+
+
+def summarise(report: Report, records: Sequence[Record]) -> None:
+    """Measure on all judged rows, with the overlap baseline beside."""
+    labels = [record["supported"] for record in records]
+    called = [record["called"] for record in records]
+    report.measure("auroc", metrics.auroc, labels, [record["score"] for record in records])
+    report.measure("overlap_auroc", metrics.auroc, labels, [record["overlap"] for record in records])
+    report.measure("auprc", metrics.auprc, labels, [record["score"] for record in records])
+    for name, decision in (
+        ("balanced_accuracy", metrics.balanced_accuracy),
+        ("f1", metrics.f1),
+        ("precision", metrics.precision),
+        ("recall", metrics.recall),
+    ):
+        report.measure(name, decision, labels, called)
+    report.put("without_claims", sum(not record["claimed"] for record in records))
+
+
+KIND = Kind(GroundingRow, score, summarise)

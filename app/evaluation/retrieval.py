@@ -1,0 +1,145 @@
+"""Retrieval: are the relevant documents found? Over a folder in BEIR's form (Thakur et al. 2021).
+
+Documents are cut, embedded and indexed as ingestion does; a document ranks where its first passage does.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.bot import Bot
+from app.evaluation.report import Report
+from app.evaluation.rows import EvaluationError, lines
+from dialogue import metrics
+from retrieval.index import Generation, build
+from retrieval.passages import cut, embedding_text
+from retrieval.search import HybridRetriever
+from retrieval.text import clean
+from retrieval.types import Document, Embedder, Passage, Section
+
+DEPTH = 100  # documents ranked
+WIDE = 500  # passages searched for them
+Ranker = Callable[[str], list[str]]
+Progress = Callable[[int], None]
+
+
+def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progress) -> int:
+    """Measure every ranker on the judged queries and return their number. Raises EvaluationError."""
+    qrels = _qrels(data)
+    queries = {row["_id"]: row["text"] for row in _objects(data, "queries") if row["_id"] in qrels}
+    asked = [(name, text) for name, text in queries.items() if any(gain > 0 for gain in qrels[name].values())]
+    asked = asked[:limit]
+    if not asked:
+        raise EvaluationError(
+            f"{str(data)!r} has 0 rows to evaluate: no query has a relevant document in qrels"
+        )
+    passages = [passage for row in _objects(data, "corpus") for passage in _passages(row)]
+    passages = [_numbered(passage, number) for number, passage in enumerate(passages)]
+    if not passages:
+        raise EvaluationError(f"{str(data)!r} has 0 documents with text in its corpus")
+    embedder = bot.library.embedder
+    with tempfile.TemporaryDirectory() as folder:
+        generation = _built(Path(folder), passages, embedder)
+        rankers = _rankers(generation, passages, embedder)
+        rankings: dict[str, list[list[str]]] = {name: [] for name in rankers}
+        for done, (_, text) in enumerate(asked, 1):
+            for name, rank in rankers.items():
+                rankings[name].append(rank(text))
+            progress(done)
+    judged = [qrels[name] for name, _ in asked]
+    for name, found in rankings.items():
+        _measure(report, name, found, judged)
+    report.missing("reranked", "there is no reranker")
+    report.put("documents", len({passage.source for passage in passages}))
+    report.put("passages", len(passages))
+    return len(asked)
+
+
+def _measure(
+    report: Report, name: str, found: Sequence[list[str]], judged: Sequence[dict[str, float]]
+) -> None:
+    pairs = list(zip(found, judged, strict=True))
+    relevant = [{doc for doc, gain in gains.items() if gain > 0} for gains in judged]
+    report.mean((name, "ndcg@10"), [metrics.ndcg(ranking, gains, 10) for ranking, gains in pairs])
+    for k in (10, 100):
+        shares = [
+            metrics.recall_at(ranking, docs, k) for (ranking, _), docs in zip(pairs, relevant, strict=True)
+        ]
+        report.mean((name, f"recall@{k}"), shares)
+    firsts = [
+        metrics.reciprocal_rank([doc in docs for doc in ranking], 10)
+        for (ranking, _), docs in zip(pairs, relevant, strict=True)
+    ]
+    report.mean((name, "mrr@10"), firsts)
+
+
+def _rankers(generation: Generation, passages: Sequence[Passage], embedder: Embedder) -> dict[str, Ranker]:
+    hybrid = HybridRetriever(embedder, generation, lambda ids: [passages[number] for number in ids])
+
+    def documents(numbers: Iterator[int]) -> list[str]:
+        return list(dict.fromkeys(passages[number].source for number in numbers))[:DEPTH]
+
+    return {
+        "dense": lambda text: documents(
+            iter(generation.dense(embedder.encode([clean(text)]), WIDE)[0][0].tolist())
+        ),
+        "lexical": lambda text: documents(number for number, _ in generation.lexical(text, WIDE)),
+        "hybrid": lambda text: documents(found.passage.id for found in hybrid.search([text], WIDE)),
+    }
+
+
+def _built(folder: Path, passages: Sequence[Passage], embedder: Embedder) -> Generation:
+    texts = [embedding_text(passage) for passage in passages]
+    ids = [passage.id for passage in passages]
+    return build(folder, ids, embedder.encode(texts), texts, embedder.fingerprint)
+
+
+def _passages(row: dict[str, Any]) -> list[Passage]:
+    text, title = clean(row["text"]), clean(row.get("title") or "").strip()
+    return cut(Document(row["_id"], title, text, (Section((), 0, len(text)),)))
+
+
+def _numbered(passage: Passage, number: int) -> Passage:
+    return Passage(
+        number, passage.text, passage.source, passage.title, passage.headings, passage.start, passage.end
+    )
+
+
+def _objects(data: Path, stem: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``<stem>.jsonl`` or ``<stem>.jsonl.gz``, which must have ``_id`` and ``text``."""
+    path = next((p for p in (data / f"{stem}.jsonl", data / f"{stem}.jsonl.gz") if p.is_file()), None)
+    if path is None:
+        raise EvaluationError(f"{str(data)!r} is no BEIR folder: it has no {stem}.jsonl or {stem}.jsonl.gz")
+    for number, line in lines(path):
+        try:
+            row = json.loads(line)
+            if not isinstance(row["_id"], str) or not isinstance(row["text"], str):
+                raise TypeError("_id and text are strings")
+        except (ValueError, KeyError, TypeError) as error:
+            raise EvaluationError(
+                f"{str(path)!r}, line {number}: expected _id and text ({error!r})"
+            ) from error
+        yield row
+
+
+def _qrels(data: Path) -> dict[str, dict[str, float]]:
+    """Read the judgements of the test split, or of the only split there is."""
+    splits = sorted((data / "qrels").glob("*.tsv"))
+    path = next((split for split in splits if split.stem == "test"), splits[0] if len(splits) == 1 else None)
+    if path is None:
+        raise EvaluationError(f"{str(data)!r} has no qrels/test.tsv")
+    qrels: dict[str, dict[str, float]] = {}
+    for number, line in lines(path):
+        fields = line.decode("utf-8", "replace").split()
+        try:
+            query, document, gain = fields[0], fields[-2], float(fields[-1])
+        except (IndexError, ValueError):
+            if number > 1:  # the first line names the columns
+                raise EvaluationError(
+                    f"{str(path)!r}, line {number}: expected query, document, score"
+                ) from None
+            continue
+        qrels.setdefault(query, {})[document] = gain
+    return qrels
