@@ -35,6 +35,7 @@ _OURS: Final = ("app", "dialogue", "retrieval", "safety")
 
 def main() -> None:
     """Run the command of this process and exit."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # loading the encoder is no news
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark

@@ -1,0 +1,106 @@
+"""Settings come from one place each, in a fixed order, and mistakes are named."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.config import Settings, load_settings
+from app.errors import SettingsError
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "candor.toml"
+    file.write_text('model = "hf:file"\nport = 1111\ncandidates = 3\nhost = "::1"\n')
+    env = {"CANDOR_MODEL": "hf:env", "CANDOR_PORT": "2222"}
+    found = load_settings({"model": "hf:flag", "port": None}, env, file)
+    assert (found.model, found.port, found.candidates, found.host) == ("hf:flag", 2222, 3, "::1")
+    assert found.passages == Settings().passages
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    assert load_settings({}, {"CANDOR_MODEL": "", "CANDOR_PORT": ""}) == Settings()
+
+
+def test_other_variables_are_left_alone() -> None:
+    assert load_settings({}, {"CANDOR_DEV_DATA": "/data", "HOME": "/", "PORT": "1"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "message"),
+    [
+        ({"modell": "x"}, {}, "the command line sets 'modell', which is no setting .did you mean 'model'"),
+        (
+            {},
+            {"CANDOR_CANDIDATE": "3"},
+            "the environment sets 'candidate', which is no setting .did you mean 'cand",
+        ),
+        ({"port": 70000}, {}, "port = 70000 in the command line: must be a whole number from 0 to 65535"),
+        ({}, {"CANDOR_PORT": "http"}, "port = 'http' in the environment: must be a whole number"),
+        ({"candidates": True}, {}, "candidates = True .*: must be a whole number from 1 to 64"),
+        ({"candidates": 1.5}, {}, "candidates = 1.5 "),
+        ({"passages": -1}, {}, "passages = -1 "),
+        ({"port": float("inf")}, {}, "port = inf "),
+        ({}, {"CANDOR_PORT": "9" * 5000}, "must be a whole number"),
+        ({"model": 3}, {}, "model = 3 .*: must be text"),
+        ({"model": " "}, {}, "model = ' ' .*: must not be empty"),
+        ({"data_dir": ""}, {}, "data_dir = '' .*: must not be empty"),
+        ({"data_dir": "a\0b"}, {}, "must not hold a NUL"),
+        ({"log_level": "loud"}, {}, "must be one of debug, info, warning, error"),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_allowed(
+    flags: dict[str, object], env: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(flags, env)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"port = .*; candidates = "):
+        load_settings({"port": -1, "candidates": 0}, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"port = \n", r"not valid TOML: .*line 1, column 8"),
+        (b"port = 1\nport = 2", "not valid TOML"),
+        (b"\xff\xfe\x00", "not valid TOML"),
+        (b"prot = 1", "sets 'prot', which is no setting .did you mean 'port'"),
+        (b"[model]\nname = 'x'", "model = {'name': 'x'} .*must be text"),
+    ],
+)
+def test_a_file_with_a_mistake_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "candor.toml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=message) as caught:
+        load_settings({}, {}, file)
+    assert "candor.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"there is no settings file '.*none.toml'"):
+        load_settings({}, {}, tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        load_settings({}, {}, tmp_path)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "candor.toml"
+    file.write_bytes(b'\xef\xbb\xbfmodel = "quote"\r\nport = 80\r\n')
+    assert load_settings({}, {}, file).port == 80
+
+
+@given(st.dictionaries(st.text(max_size=12), st.text(max_size=12) | st.integers() | st.floats() | st.none()))
+def test_any_flags_give_settings_or_one_line_that_says_why_not(flags: dict[str, object]) -> None:
+    with contextlib.suppress(SettingsError):
+        assert isinstance(load_settings(flags, {}), Settings)
+
+
+@given(st.integers(0, 65535))
+def test_a_number_reads_the_same_from_flag_and_environment(port: int) -> None:
+    assert load_settings({"port": port}, {}) == load_settings({}, {"CANDOR_PORT": str(port)})
