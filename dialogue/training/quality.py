@@ -67,7 +67,7 @@ def feature_rows(examples: Sequence[Example], encode: Encode) -> Array:
     return np.stack(made)
 
 
-def fit(name: str, x: Array, y: Array, weight: Array, hidden: int, seed: int, epochs: int = 6) -> Head:
+def fit(name: str, x: Array, y: Array, weight: Array, hidden: int, seed: int, epochs: int = 12) -> Head:
     """Return a perceptron head fitted by Adam on soft targets `y` in [0, 1], each row counted `weight` times."""
     import torch
 
