@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from dialogue.cite import cited
+from dialogue.cite import cited, without_marks
 from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
 from dialogue.rank import Gates, quality, ranked, why_dropped
@@ -101,9 +101,9 @@ class Responder:
         return replace(context, evidence=kept), tuple((i, v.reason) for i, v in pairs if not v.safe)
 
     def _fresh(self, drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
-        """Drop empty drafts and repetitions, also of earlier rounds, keeping the order."""
+        """Drop marks a model wrote, empty drafts and repetitions, also of earlier rounds, keeping the order."""
         seen = {candidate.text for candidate in candidates}
-        distinct = dict.fromkeys(draft.strip() for draft in drafts)
+        distinct = dict.fromkeys(without_marks(draft).strip() for draft in drafts)
         return [draft for draft in distinct if draft and draft not in seen]
 
     def _judged(self, context: Context, drafts: Sequence[str], repaired: bool = False) -> list[Candidate]:

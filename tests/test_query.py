@@ -1,0 +1,71 @@
+"""Follow-ups made to stand alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialogue.query import names, search_queries, standalone
+from dialogue.types import Turn
+
+
+def _turns(*texts: str) -> list[Turn]:
+    return [
+        Turn("user" if (len(texts) - place) % 2 else "assistant", text) for place, text in enumerate(texts)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("How high is Everest?", "8,849 metres. [1]", "And K2?"), "How high is K2?"),
+        (
+            ("How high is Everest?", "8,849 metres. [1]", "What about Kilimanjaro?"),
+            "How high is Kilimanjaro?",
+        ),
+        (("Where is Kyoto?", "In Japan.", "when was it founded?"), "when was Kyoto founded?"),
+        (
+            ("Tell me about ENIAC", "ENIAC was a computer.", "What was its weight?"),
+            "What was ENIAC's weight?",
+        ),
+        (
+            ("When did BERT appear?", "In 2018.", "Who wrote it?", "Devlin.", "How large is it?"),
+            "How large is BERT?",
+        ),
+    ],
+)
+def test_a_follow_up_takes_up_the_topic_of_the_conversation(texts: tuple[str, ...], expected: str) -> None:
+    assert search_queries(_turns(*texts))[0] == expected
+
+
+def test_a_bare_why_is_asked_of_the_whole_previous_exchange() -> None:
+    query, forms = search_queries(_turns("What happened to Scott?", "Scott died on the way back.", "why?"))
+    assert "Scott" in query
+    assert "died" in query
+    assert "why?" in forms
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How tall is Mount Everest?",
+        "Who discovered Titan?",
+        "what is the boiling point of helium in kelvin at one atmosphere",
+    ],
+)
+def test_a_question_that_stands_alone_is_searched_as_it_is(question: str) -> None:
+    assert standalone(question, _turns("Do you know the Moon?", "Yes.")) == question
+    assert search_queries([Turn("user", question)]) == (question, (question,))
+
+
+def test_names_are_found_inside_sentences_and_not_at_their_beginning_alone() -> None:
+    assert names("When did the Apollo Guidance Computer fly?") == ["Apollo Guidance Computer"]
+    assert names("what is gpt and GPT-3?") == ["GPT-3"]
+    assert names("Is it large?") == []
+
+
+@given(st.lists(st.text(max_size=80), min_size=1, max_size=6))
+def test_any_conversation_gives_a_query(texts: list[str]) -> None:
+    query, forms = search_queries(_turns(*texts))
+    assert isinstance(query, str)
+    assert forms[0] == query
+    assert len(set(forms)) == len(forms)
