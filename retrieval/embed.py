@@ -7,7 +7,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 
 from retrieval.types import RetrievalError, Vectors
 
+if TYPE_CHECKING:
+    from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
+
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+CACHED = 1024  # texts whose token vectors are kept, about 60 kB each
 TOKEN_BUDGET = 2048  # tokens per batch, padding included; larger batches fall out of the CPU's cache
 
 
@@ -26,15 +30,17 @@ class Encoder:
     float32; a GPU is used when there is one. Safe to call from several threads: one batch runs at a time.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, fingerprint: str, max_tokens: int = 256) -> None:
+    def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", fingerprint: str, max_tokens: int = 256) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = torch.bfloat16 if _fast_bfloat16(self.device) else torch.float32
         self._model = model.to(self.device, self.dtype).eval()
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
+        self._cache: dict[str, tuple[Vectors, NDArray[np.int64]]] = {}  # oldest use first
+        self._cache_lock = threading.Lock()
         self.max_tokens = max_tokens
         self.dimension: int = model.config.hidden_size
-        self.fingerprint = f"{fingerprint}/{str(self.dtype).removeprefix('torch.')}"
+        self.fingerprint = fingerprint
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector per text, shape (len(texts), dimension), float32."""
@@ -46,22 +52,37 @@ class Encoder:
         return vectors
 
     def encode_tokens(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
-        """Return per text its token vectors (tokens, dimension), unit rows, and their character spans (tokens, 2).
+        """Return per text its token vectors (tokens, dimension), unit rows, and character spans (tokens, 2).
 
-        The special tokens at both ends are left out. For late interaction (Khattab and Zaharia 2020).
+        The special tokens at both ends are left out. For late interaction (Khattab and Zaharia 2020). The
+        last CACHED texts are kept, because the parts of a turn look at the same sentences.
         """
-        found: dict[int, tuple[Vectors, NDArray[np.int64]]] = {}
+        distinct = list(dict.fromkeys(texts))
+        with self._cache_lock:
+            found = {text: self._cache.pop(text) for text in distinct if text in self._cache}
+        missing = [text for text in distinct if text not in found]
+        found |= dict(zip(missing, self._token_vectors(missing), strict=True))
+        with self._cache_lock:
+            self._cache |= found
+            while len(self._cache) > CACHED:
+                del self._cache[next(iter(self._cache))]
+        return [found[text] for text in texts]
+
+    def _token_vectors(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
+        spans = self._tokenize(texts)["offset_mapping"] if texts else []
+        made: dict[int, tuple[Vectors, NDArray[np.int64]]] = {}
         for rows, hidden, mask in self._batches(texts):
             unit = torch.nn.functional.normalize(hidden, dim=2).cpu().numpy()
             for row, vectors, length in zip(rows, unit, mask.sum(1).long().tolist(), strict=True):
-                spans = np.asarray(self._tokenize([texts[row]])["offset_mapping"][0][1:-1], dtype=np.int64)
-                found[row] = (vectors[1 : length - 1], spans.reshape(-1, 2))
-        return [found[row] for row in range(len(texts))]
+                inner = np.asarray(spans[row][1:-1], dtype=np.int64).reshape(-1, 2)
+                made[row] = (vectors[1 : length - 1].copy(), inner)
+        return [made[row] for row in range(len(texts))]
 
-    def _tokenize(self, texts: Sequence[str]) -> Any:
-        return self._tokenizer(
-            list(texts), truncation=True, max_length=self.max_tokens, return_offsets_mapping=True
-        )
+    def _tokenize(self, texts: Sequence[str]) -> "BatchEncoding":
+        with self._lock:  # fast tokenizers keep truncation as state
+            return self._tokenizer(
+                list(texts), truncation=True, max_length=self.max_tokens, return_offsets_mapping=True
+            )
 
     @torch.inference_mode()
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
@@ -124,6 +145,6 @@ def _within_budget(order: Sequence[int], lengths: Sequence[int]) -> Iterator[lis
 
 def _fast_bfloat16(device: str) -> bool:
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     flags = Path("/proc/cpuinfo")
     return flags.exists() and "avx512_bf16" in flags.read_text()
