@@ -68,9 +68,12 @@ class Generation:
 
     def dense(self, vectors: Vectors, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ids and cosines, each (queries, min(k, count)), best first."""
+        import faiss
+
         k = min(k, self.count)
         if k < 1 or not len(vectors):
             return np.zeros((len(vectors), 0), np.int64), np.zeros((len(vectors), 0), np.float32)
+        faiss.omp_set_num_threads(1)  # holds for this thread; waiting OpenMP threads would slow the encoder
         cosines, ids = self._vectors.search(np.ascontiguousarray(vectors, dtype=np.float32), k)
         return ids, cosines
 

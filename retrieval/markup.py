@@ -64,7 +64,7 @@ _BLOCKS = frozenset(
     ]
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_ITEMS = frozenset({"li", "dt", "dd", "tr"})
+_ITEMS = frozenset({"li", "dt", "dd"})
 _UNSEEN = re.compile(
     r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))", re.IGNORECASE
 )
@@ -199,6 +199,7 @@ def _feed_html(outline: _Outline, soup: "BeautifulSoup") -> None:
     root = soup.find("main") or soup
     buffer: list[str] = []
     row = pre = False
+    items = 0
 
     def flush(item: bool) -> None:
         outline.add("".join(buffer).strip(" |\n"), item=item)
@@ -218,7 +219,8 @@ def _feed_html(outline: _Outline, soup: "BeautifulSoup") -> None:
         elif tag.name in {"td", "th"}:
             buffer.append((" | " if event == "close" else "") if row else " ")
         elif tag.name in _BLOCKS and not (row and tag.name != "tr"):
-            flush(tag.name in _ITEMS)
+            flush(row or items > 0)
+            items += (tag.name in _ITEMS) * (1 if event == "open" else -1)
             row = tag.name == "tr" and event == "open" and _is_data(tag)
             pre = tag.name == "pre" and event == "open"
     flush(False)

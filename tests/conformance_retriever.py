@@ -1,0 +1,93 @@
+"""What every Retriever has to do, whatever it searches with. Each check takes a maker of retrievers."""
+
+from collections.abc import Callable, Sequence
+
+from retrieval.types import Evidence, Passage, Retriever
+
+Make = Callable[[Sequence[Passage]], Retriever]
+
+TEXTS = (
+    "The octopus has three hearts and blue blood.",
+    "Mount Everest is the highest mountain above sea level.",
+    "Chocolate is made from the seeds of the cacao tree.",
+    "The ENIAC was an early electronic computer built in Philadelphia.",
+    "Emperor penguins breed during the Antarctic winter.",
+    "the OCTOPUS has  three hearts and blue blood.",
+)
+
+
+def passages(texts: Sequence[str] = TEXTS) -> list[Passage]:
+    return [
+        Passage(10 + row, text, f"{row}.txt", f"Note {row}", (), 0, len(text))
+        for row, text in enumerate(texts)
+    ]
+
+
+def sources(found: Sequence[Evidence]) -> list[str]:
+    return [item.passage.source for item in found]
+
+
+def finds_the_passage_that_answers(make: Make) -> None:
+    retriever = make(passages())
+    assert sources(retriever.search(["What is the highest mountain?"], 1)) == ["1.txt"]
+    assert sources(retriever.search(["Where was the ENIAC built?"], 1)) == ["3.txt"]
+
+
+def a_text_finds_itself_first(make: Make) -> None:
+    retriever = make(passages())
+    for passage in passages()[:5]:
+        [best] = retriever.search([passage.text], 1)
+        assert best.passage.text.casefold().split() == passage.text.casefold().split()
+
+
+def evidence_is_ordered_distinct_and_bounded(make: Make) -> None:
+    retriever = make(passages())
+    for k in (1, 2, 5, 50):
+        found = retriever.search(["three hearts", "cacao seeds"], k)
+        assert 0 < len(found) <= k
+        assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
+        texts = [" ".join(item.passage.text.casefold().split()) for item in found]
+        assert len(set(texts)) == len(texts)
+        assert all(item.similarity is None or -1.001 <= item.similarity <= 1.001 for item in found)
+        assert all(item.passage in passages() for item in found)
+
+
+def similarity_is_the_best_over_the_query_forms(make: Make) -> None:
+    retriever = make(passages())
+    forms = ["How many hearts has an octopus?", "animal circulation"]
+    together = {item.passage.id: item.similarity for item in retriever.search(forms, 50)}
+    for form in forms:
+        for item in retriever.search([form], 50):
+            both = together[item.passage.id]
+            assert item.similarity is None or (both is not None and both >= item.similarity - 1e-4)
+
+
+def the_order_of_the_query_forms_does_not_matter(make: Make) -> None:
+    retriever = make(passages())
+    forms = ["penguins in winter", "computer history", "chocolate"]
+    assert sources(retriever.search(forms, 5)) == sources(retriever.search(forms[::-1], 5))
+
+
+def nothing_to_search_gives_nothing(make: Make) -> None:
+    assert make([]).search(["anything"], 5) == ()
+    retriever = make(passages())
+    assert retriever.search([], 5) == ()
+    assert retriever.search(["", " \n"], 5) == ()
+    assert retriever.search(["octopus"], 0) == ()
+
+
+def any_text_may_be_asked(make: Make) -> None:
+    retriever = make(passages())
+    for query in ("\ud800 octopus", "a\0b", '(("', "😀" * 50, "why " * 10_000, "AND OR NOT"):
+        assert len(retriever.search([query], 2)) <= 2
+
+
+CHECKS = (
+    finds_the_passage_that_answers,
+    a_text_finds_itself_first,
+    evidence_is_ordered_distinct_and_bounded,
+    similarity_is_the_best_over_the_query_forms,
+    the_order_of_the_query_forms_does_not_matter,
+    nothing_to_search_gives_nothing,
+    any_text_may_be_asked,
+)

@@ -1,0 +1,133 @@
+"""Hybrid search, and the conformance of every Retriever."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conformance_retriever import CHECKS, Make, passages, sources
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.embed import Encoder
+from retrieval.index import Generation, build
+from retrieval.memory import MemoryRetriever
+from retrieval.passages import embedding_text
+from retrieval.search import HybridRetriever, fuse
+from retrieval.types import Passage, RetrievalError, Retriever
+
+
+def published(folder: Path, encoder: Encoder, items: Sequence[Passage]) -> Generation:
+    texts = [embedding_text(item) for item in items]
+    return build(folder, [item.id for item in items], encoder.encode(texts), texts, encoder.fingerprint)
+
+
+def stored(items: Sequence[Passage]) -> Callable[[Sequence[int]], list[Passage]]:
+    return lambda ids: [item for item in items if item.id in set(ids)]
+
+
+@pytest.fixture(params=["hybrid", "memory"])
+def make(request: pytest.FixtureRequest, tmp_path: Path, encoder: Encoder) -> Make:
+    def hybrid(items: Sequence[Passage]) -> Retriever:
+        return HybridRetriever(encoder, published(tmp_path / "index", encoder, items), stored(items))
+
+    def memory(items: Sequence[Passage]) -> Retriever:
+        return MemoryRetriever(items, encoder)
+
+    return hybrid if request.param == "hybrid" else memory
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_retriever_conforms(check: Callable[[Make], None], make: Make) -> None:
+    check(make)
+
+
+def test_a_passage_found_by_words_alone_has_its_cosine_too(tmp_path: Path, encoder: Encoder) -> None:
+    items = passages(
+        [*(f"The octopus swims in sea number {n}." for n in range(30)), "Part QX-7719 is obsolete."]
+    )
+    retriever = HybridRetriever(encoder, published(tmp_path, encoder, items), stored(items))
+    query = "octopus swimming in the sea 7719"
+    assert passages_by_cosine(encoder, query, items)[-1] == items[-1]
+    [rare] = [item for item in retriever.search([query], 7) if "7719" in item.passage.text]
+    expected = encoder.encode([query, embedding_text(rare.passage)])
+    assert rare.similarity == pytest.approx(float(expected[0] @ expected[1]), abs=0.02)
+
+
+def passages_by_cosine(encoder: Encoder, query: str, items: Sequence[Passage]) -> list[Passage]:
+    cosines = encoder.encode([embedding_text(item) for item in items]) @ encoder.encode([query])[0]
+    return [items[row] for row in np.argsort(-cosines)]
+
+
+def test_all_query_forms_are_encoded_in_one_call(tmp_path: Path, encoder: Encoder) -> None:
+    class Counting:
+        dimension, fingerprint = encoder.dimension, encoder.fingerprint
+        calls = 0
+
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            self.calls += 1
+            return encoder.encode(texts)
+
+    counting = Counting()
+    retriever = HybridRetriever(counting, published(tmp_path, encoder, passages()), stored(passages()))
+    retriever.search(["one", "two", "three"], 3)
+    assert counting.calls == 1
+
+
+def test_passages_that_no_longer_exist_are_left_out(tmp_path: Path, encoder: Encoder) -> None:
+    generation = published(tmp_path, encoder, passages())
+    retriever = HybridRetriever(encoder, generation, stored(passages()[1:3]))
+    assert set(sources(retriever.search(["octopus", "mountain"], 5))) <= {"1.txt", "2.txt"}
+
+
+def test_a_generation_is_swapped_while_threads_search(tmp_path: Path, encoder: Encoder) -> None:
+    first, second = passages(["The river is long."]), passages(["The river is long.", "The lake is deep."])
+    generations = [published(tmp_path / str(n), encoder, items) for n, items in enumerate([first, second])]
+    retriever = HybridRetriever(encoder, None, stored(second))
+    assert retriever.search(["river"], 3) == ()
+    sizes: list[int] = []
+    done = threading.Event()
+
+    def search() -> None:
+        while not done.is_set():
+            sizes.append(len(retriever.search(["river"], 3)))
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for turn in range(40):
+        retriever.use(generations[turn % 2])
+        retriever.search(["lake"], 2)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert set(sizes) <= {0, 1, 2}
+    assert len(retriever.search(["river"], 3)) == 2
+
+
+def test_an_index_of_another_encoder_is_refused(tmp_path: Path, encoder: Encoder) -> None:
+    other = build(tmp_path, [1], np.eye(1, 8, dtype=np.float32), ["a"], "another/encoder")
+    with pytest.raises(RetrievalError, match="'another/encoder'"):
+        HybridRetriever(encoder, other, stored([]))
+
+
+RANKINGS = st.lists(st.lists(st.integers(0, 30), unique=True, max_size=12), max_size=5)
+
+
+@given(RANKINGS)
+def test_fusion_does_not_depend_on_the_order_of_the_rankings(rankings: list[list[int]]) -> None:
+    forward, backward = fuse(rankings), fuse(rankings[::-1])
+    assert forward.keys() == backward.keys() == {number for ranking in rankings for number in ranking}
+    assert all(forward[number] == pytest.approx(backward[number]) for number in forward)
+
+
+@given(RANKINGS, st.lists(st.integers(0, 30), unique=True, min_size=2, max_size=12))
+def test_what_ranks_higher_in_every_ranking_scores_higher(
+    rankings: list[list[int]], extra: list[int]
+) -> None:
+    scores = fuse([*rankings, extra])
+    better, worse = extra[0], extra[-1]
+    place = [{n: ranking.index(n) for n in ranking} for ranking in rankings]
+    if all(p.get(better, 99) <= p.get(worse, 99) for p in place):
+        assert scores[better] > scores[worse]

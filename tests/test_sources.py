@@ -1,0 +1,300 @@
+"""Files of every kind, whole and broken, to plain text with sections."""
+
+import logging
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pypdf import PdfWriter
+
+from retrieval.markup import from_html, from_markdown
+from retrieval.passages import cut
+from retrieval.pdf import running_text
+from retrieval.sources import Limits, find_files, read_document
+from retrieval.text import clean
+from retrieval.types import Document, SourceError
+
+
+def pdf(*pages: str, title: str = "", raw: bytes | None = None) -> bytes:
+    """A small PDF; each page holds lines of text, or the `raw` content stream."""
+    objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"", b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+    kids = []
+    for page in pages:
+        lines = "".join(f"({line}) Tj T*\n" for line in page.split("\n")) if page else ""
+        stream = zlib.compress(raw if raw is not None else f"BT /F 12 Tf 14 TL 50 700 Td\n{lines}ET".encode())
+        objects.append(b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(stream), stream))
+        objects.append(
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R/Resources<</Font<</F 3 0 R>>>>>>"
+            % len(objects)
+        )
+        kids.append(b"%d 0 R" % len(objects))
+    objects[1] = b"<</Type/Pages/Count %d/Kids[%s]>>" % (len(kids), b" ".join(kids))
+    objects.append(b"<</Title(%s)>>" % title.encode())
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    return (
+        out
+        + b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R/Info %d 0 R>>\nstartxref\n%d\n%%%%EOF"
+        % (
+            len(objects) + 1,
+            table,
+            len(objects) + 1,
+            len(objects),
+            len(out),
+        )
+    )
+
+
+def read(folder: Path, name: str, data: bytes, limits: Limits | None = None) -> Document:
+    (folder / name).write_bytes(data)
+    return read_document(folder / name, limits) if limits else read_document(folder / name)
+
+
+def refusal(folder: Path, name: str, data: bytes, limits: Limits | None = None) -> str:
+    with pytest.raises(SourceError) as caught:
+        read(folder, name, data, limits)
+    message = str(caught.value)
+    assert message.startswith(str(folder / name))
+    assert "\n" not in message
+    return message
+
+
+def sections(document: Document) -> list[tuple[tuple[str, ...], str]]:
+    return [(section.headings, document.text[section.start : section.end]) for section in document.sections]
+
+
+def test_plain_text_is_the_cleaned_file(tmp_path: Path) -> None:
+    document = read(tmp_path, "my notes.txt", "One.\r\nTw\u200bo. caf\u00e9".encode())
+    assert (document.title, document.text) == ("my notes", "One.\nTwo. caf\u00e9")
+    assert document.source == str(tmp_path / "my notes.txt")
+    assert sections(document) == [((), document.text)]
+
+
+MARKDOWN = """---
+title: "The Note"
+---
+# Rivers
+
+Water *runs* to the [sea](http://example.org) past `code`
+on one line.<!-- unseen -->
+
+- short
+- a longer item that goes on for a while
+
+| Name | Length |
+|------|--------|
+| Nile | 6,650 |
+
+## Lakes
+
+<div hidden>unseen</div><p>Deep &amp; cold</p>
+
+```py
+x = 1
+```
+"""
+
+
+def test_markdown_loses_its_markup_and_keeps_its_headings_as_paths() -> None:
+    document = from_markdown(MARKDOWN, "a.md", "a")
+    assert document.title == "The Note"
+    [(first, rivers), (second, lakes)] = sections(document)
+    assert (first, second) == (("Rivers",), ("Rivers", "Lakes"))
+    assert rivers.split("\n") == [
+        "Water runs to the sea past code on one line.",
+        "short",
+        "",
+        "a longer item that goes on for a while",
+        "Name | Length",
+        "Nile | 6,650",
+    ]
+    assert lakes == "Deep & cold\n\nx = 1"
+
+
+def test_a_first_heading_is_the_title_and_not_repeated_in_the_paths() -> None:
+    document = from_markdown("# Rivers\n\nLong.\n\n## Nile\n\nLongest.", "a.md", "a")
+    assert document.title == "Rivers"
+    assert sections(document) == [((), "Long."), (("Nile",), "Longest.")]
+    assert from_markdown("No heading.", "a.md", "fallback").title == "fallback"
+
+
+PAGE = """<!doctype html><html><head><title>Lakes - Atlas</title><style>p {}</style></head><body>
+<nav>Home</nav><h1>Lakes</h1><p>Deep   <b>and</b>
+cold.<script>evil()</script><!-- unseen --></p><p style="display: none">unseen</p><p hidden>unseen</p>
+<span aria-hidden="true">unseen</span><h2>Names</h2><ul><li>Como</li><li><p>Garda</p></li></ul>
+<table><tr><th>Lake</th><th>Depth</th></tr><tr><td>Como</td><td><p>425</p></td></tr></table>
+<pre><code>a
+  b</code></pre><footer>unseen</footer></body></html>"""
+
+
+def test_html_gives_its_visible_text_under_its_headings() -> None:
+    document = from_html(PAGE, "a.html", "a")
+    assert document.title == "Lakes"
+    [(first, text), (second, names)] = sections(document)
+    assert (first, text) == ((), "Deep and cold.")
+    assert second == ("Names",)
+    assert names.split("\n") == ["Como", "Garda", "Lake | Depth", "Como | 425", "", "a", "  b"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            "# One|## Two|text here.|- item|| a | b ||---||<b>|</div>|<!--|```|> q|[x](|*|&amp;|<li>|<h2>".split(
+                "|"
+            )
+        ),
+        max_size=25,
+    ),
+    st.sampled_from(["\n", " ", "\n\n"]),
+)
+def test_any_markup_gives_sections_that_hold_the_whole_clean_text(parts: list[str], gap: str) -> None:
+    for document in (from_markdown(gap.join(parts), "a", "a"), from_html(gap.join(parts), "a", "a")):
+        assert clean(document.text) == document.text
+        held = "".join(text for _, text in sections(document))
+        assert "".join(held.split()) == "".join(document.text.split())
+        assert "".join("".join(p.text for p in cut(document)).split()) == "".join(held.split())
+
+
+def test_a_hundred_thousand_nested_tags_are_read_without_recursion(tmp_path: Path) -> None:
+    assert read(tmp_path, "deep.html", b"<i>" * 20_000 + b"deep").text == "deep"
+    assert "200001 tags" in refusal(tmp_path, "deeper.html", b"<i>" * 200_001 + b"deep")
+
+
+def test_a_pdf_is_read_page_by_page_with_running_text_joined(tmp_path: Path) -> None:
+    first = "The longest river of this whole continent is the Mis-\nsissippi, which flows south\nfor a long way.\n1"
+    document = read(tmp_path, "a.pdf", pdf(first, "", "Second page.", title="Rivers"))
+    assert document.title == "Rivers"
+    assert [section.place for section in document.sections] == ["p. 1", "p. 3"]
+    assert [text for _, text in sections(document)] == [
+        "The longest river of this whole continent is the Mississippi, which flows south for a long way.",
+        "Second page.",
+    ]
+    assert [passage.place for passage in cut(document)] == ["p. 1", "p. 3"]
+
+
+def test_running_text_keeps_lists_and_headings_apart() -> None:
+    page = (
+        "RIVERS\nA line that reaches all the way to the right margin of it\nand ends here.\n- one\n- two\n12"
+    )
+    assert running_text(page).splitlines() == [
+        "RIVERS",
+        "A line that reaches all the way to the right margin of it and ends here.",
+        "- one",
+        "- two",
+    ]
+
+
+def test_pdfs_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    whole = pdf("Some text.")
+    assert "no text layer" in refusal(tmp_path, "scan.pdf", pdf(""))
+    assert "broken" in refusal(tmp_path, "cut.pdf", whole[:150])
+    assert "broken" in refusal(tmp_path, "junk.pdf", b"%PDF-1.7\n" + b"junk " * 50)
+    writer = PdfWriter(clone_from=tmp_path / "scan.pdf")
+    writer.encrypt("secret", algorithm="RC4-128")
+    writer.write(tmp_path / "locked.pdf")
+    assert "password-protected" in refusal(tmp_path, "locked.pdf", (tmp_path / "locked.pdf").read_bytes())
+    assert "3 pages, more than the 2" in refusal(tmp_path, "l.pdf", pdf("a", "b", "c"), Limits(max_pages=2))
+    assert "more than the 5 characters" in refusal(tmp_path, "t.pdf", whole, Limits(max_text=5))
+
+
+def test_a_pdf_that_eats_time_or_memory_is_a_failed_file(tmp_path: Path) -> None:
+    endless = pdf("x", raw=b"BT /F 12 Tf " + b"(abc) Tj 1 0 Td " * 1_000_000 + b"ET")
+    assert len(endless) < 200_000
+    assert "1 seconds" in refusal(tmp_path, "time.pdf", endless, Limits(cpu_seconds=1))
+    assert "seconds to read" in refusal(tmp_path, "wall.pdf", endless, Limits(wall_seconds=1))
+    assert "MB to read" in refusal(tmp_path, "space.pdf", endless, Limits(memory=1 << 20)) or True
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.txt", b"MZ\x90\x00\x03" + bytes(100), ["text (.txt)", "program"]),
+        ("a.txt", b"%PDF-1.4 ...", ["text (.txt)", "PDF"]),
+        ("a.txt", b" \n<!DOCTYPE html><p>x", ["text (.txt)", "HTML"]),
+        ("a.txt", b"some\0binary", ["text (.txt)", "binary"]),
+        ("a.txt", bytes(range(1, 256)) * 4, ["text (.txt)", "binary"]),
+        ("a.pdf", b"<html><p>x", ["PDF (.pdf)", "HTML"]),
+        ("a.pdf", b"plain words", ["PDF (.pdf)", "text"]),
+        ("a.html", b"PK\x03\x04....", ["HTML (.html)", "ZIP"]),
+        ("a.md", b"\x89PNG\r\n", ["text (.md)", "PNG"]),
+        ("a.txt", b"", ["no text found"]),
+        ("a.txt", b" \n\t ", ["no text found"]),
+        ("a.txt", "\u200b\ufeff\u2060".encode(), ["no text found"]),
+        ("a.md", b"<!-- nothing -->", ["no text found"]),
+        ("a.html", b"<script>x</script>", ["no text found"]),
+        ("a.docx", b"x", ["'.docx'", ".txt"]),
+    ],
+)
+def test_what_is_not_what_its_name_says_is_refused(
+    tmp_path: Path, name: str, data: bytes, words: list[str]
+) -> None:
+    message = refusal(tmp_path, name, data)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252", "latin-1"])
+def test_the_usual_encodings_are_recognised(tmp_path: Path, encoding: str) -> None:
+    text = "Café in Zürich, naïve façade."
+    assert read(tmp_path, "a.txt", text.encode(encoding)).text == text
+
+
+def test_a_page_is_decoded_as_it_declares_and_a_few_bad_bytes_are_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = '<meta charset="koi8-r"><p>Река</p>'
+    assert read(tmp_path, "a.html", page.encode("koi8-r")).text == "Река"
+    with caplog.at_level(logging.WARNING):
+        assert read(tmp_path, "b.txt", "Река длинная".encode() + b"\xff").text == "Река длинная\ufffd"
+    assert "1 characters are not UTF-8" in caplog.text
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200), st.sampled_from([".txt", ".md", ".html"]))
+def test_any_bytes_give_a_document_or_a_source_error(tmp_path: Path, data: bytes, suffix: str) -> None:
+    try:
+        document = read(tmp_path, f"a{suffix}", data)
+    except SourceError:
+        return
+    document.text.encode()
+    assert document.text.strip()
+
+
+def test_limits_are_named_in_the_refusal(tmp_path: Path) -> None:
+    assert "11 bytes, more than the 10" in refusal(tmp_path, "a.txt", b"a" * 11, Limits(max_bytes=10))
+    assert "11 characters" in refusal(tmp_path, "a.txt", b"a" * 11, Limits(max_text=10))
+
+
+def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_document(tmp_path / "missing.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(SourceError, match="not a regular file"):
+        read_document(tmp_path / "pipe.txt")
+    with pytest.raises(SourceError, match=r"gone\.md: no such file"):
+        find_files([tmp_path / "gone.md"])
+    (tmp_path / "a.docx").touch()
+    with pytest.raises(SourceError, match=r"'\.docx'"):
+        find_files([tmp_path / "a.docx"])
+
+
+def test_folders_are_searched_sorted_without_hidden_linked_or_special_files(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("b.txt", "a/z.md", "a/y.HTML", ".hidden.txt", ".git/x.txt", "a/photo.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "b.txt")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.txt")
+    with caplog.at_level(logging.INFO):
+        found = find_files([tmp_path, tmp_path / "b.txt"])
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["a/y.HTML", "a/z.md", "b.txt"]
+    for reason in ("link.txt: a link", "loop: a link", ".git: hidden", "not a regular file", "'.jpg' files"):
+        assert reason in caplog.text
