@@ -1,0 +1,146 @@
+"""The embedded guard: rules, small heads on sentence vectors, and the policy, put together into verdicts.
+
+Knows nothing of who encodes, of dialogue or retrieval. Two heads judge, one for requests and one for replies;
+one topic head per objective says what an unsafe text is about.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from safety.features import JUDGED, TOPIC, Array, Encode, rows, windows
+from safety.heads import Head
+from safety.policy import Objective, Policy
+from safety.rules import Finding, find, rules_fingerprint
+from safety.types import SafetyError, Stage, Verdict
+
+WEIGHTS = Path(__file__).with_name("weights")
+JUDGES: dict[Stage, str] = {
+    "request": "request",
+    "evidence": "reply",
+    "candidate": "reply",
+    "served": "reply",
+}
+STRONG, WEAK = 0.95, 0.3  # the risk a rule's finding is given: beyond every threshold, or below
+
+_log = logging.getLogger(__name__)
+
+
+def load_heads(folder: Path = WEIGHTS) -> dict[str, Head]:
+    """Read the heads in `folder` by name. Raises SafetyError when one is missing or takes other features."""
+    heads = {path.stem: Head.load(path) for path in sorted(folder.glob("*.safetensors"))}
+    wanted = {"request": JUDGED, "reply": JUDGED} | {
+        name: TOPIC for name in heads if name not in JUDGES.values()
+    }
+    for name, features in wanted.items():
+        if name not in heads or heads[name].features != features:
+            raise SafetyError(
+                f"{folder} holds no head {name!r} for the features {features!r}: "
+                "reinstall candor, or train it with: candor train judges"
+            )
+    return heads
+
+
+class EmbeddedGuard:
+    """Judges with heads on frozen sentence vectors; `encode` maps n texts to vectors (n, 384), float32."""
+
+    def __init__(self, encode: Encode, policy: Policy, heads: Mapping[str, Head] | None = None) -> None:
+        """Use the packaged heads unless `heads` are given. Raises SafetyError when they cannot be read."""
+        self.policy = policy
+        self.heads = dict(load_heads() if heads is None else heads)
+        self._encode = encode
+        self._own_words = {
+            policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives
+        }
+        parts = [policy.fingerprint, rules_fingerprint(), JUDGED, TOPIC, *map(_digest, self.heads.values())]
+        self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def check(self, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
+        """Return one verdict per text on `stage`; the last of `context` is read as the turn before.
+
+        Never raises for a text: what cannot be judged is unsafe with risk None. The policy's own messages
+        and blank texts are safe unread.
+        """
+        watched = self.policy.at(stage)
+        read = [text for text in dict.fromkeys(texts) if text.strip() and text not in self._own_words]
+        try:
+            risks = self._risks(read, stage, context[-1] if context else "", watched)
+            verdicts = {text: self._verdict(text, stage, watched, risks[text]) for text in read}
+        except Exception as error:  # whatever went wrong, the texts are unjudged and so unsafe
+            _log.warning("texts could not be judged at stage %s: %r", stage, error)
+            unjudged = Verdict(False, None, reason=self.policy.message("unjudged"), action=_fallback(stage))
+            verdicts = dict.fromkeys(read, unjudged)
+        return [verdicts.get(text, Verdict(True, 0.0)) for text in texts]
+
+    def _risks(
+        self, texts: Sequence[str], stage: Stage, before: str, watched: Mapping[str, Objective]
+    ) -> dict[str, dict[str, float]]:
+        """Probability per text and watched objective that has a head; long texts by their worst window."""
+        topics = [name for name in self.heads if name not in JUDGES.values()]
+        if not texts or not set(topics) & set(watched):
+            return {text: {} for text in texts}
+        pieces = [(text, piece) for text in texts for piece in windows(text)]
+        judged, topic = rows(self._encode, [piece for _, piece in pieces], [before] * len(pieces))
+        unsafe = self.heads[JUDGES[stage]](judged)
+        found: dict[str, dict[str, float]] = {text: {} for text in texts}
+        for (text, _), line in zip(pieces, _spread(unsafe, topic, self.heads, topics), strict=True):
+            for name, risk in zip(topics, line, strict=True):
+                if name in watched:
+                    found[text][name] = max(found[text].get(name, 0.0), float(risk))
+        return found
+
+    def _verdict(
+        self, text: str, stage: Stage, watched: Mapping[str, Objective], risks: dict[str, float]
+    ) -> Verdict:
+        findings = [finding for finding in find(text, stage) if finding.objective in watched]
+        for finding in findings:
+            floor = STRONG if finding.strong else WEAK
+            risks[finding.objective] = max(risks.get(finding.objective, 0.0), floor)
+        fired = [watched[name] for name, risk in risks.items() if risk >= watched[name].threshold]
+        noted = [*fired, *(watched[finding.objective] for finding in findings)]
+        ordered = tuple(sorted(risks.items(), key=lambda item: -item[1]))
+        worst = ordered[0][1] if ordered else 0.0
+        if not noted:
+            return Verdict(True, worst, risks=ordered)
+        acting = [o for o in fired if o.action_at(stage) != "annotate"]
+        chosen = max(acting or noted, key=lambda o: (o.locked and bool(acting), risks[o.id]))
+        action = chosen.action_at(stage) if acting else "annotate"
+        words = [finding.words for finding in findings if finding.objective == chosen.id]
+        reason = self._reason(chosen, action, stage, risks[chosen.id], words)
+        return Verdict(not acting, worst, chosen.id, reason, action, ordered)
+
+    def _reason(self, about: Objective, action: str, stage: Stage, risk: float, words: Sequence[str]) -> str:
+        """What a user may read: a whole message for a declined request, else what was found and how sure."""
+        if action in ("refuse", "support"):
+            return self.policy.message(action, about.title)
+        matched = f": “{'; '.join(words)}”" if words else f" (probability {risk:.2f})"
+        note = f". {about.note}" if about.note and action == "annotate" else ""
+        return f"{about.title}{matched}{note}"
+
+
+def _spread(unsafe: Array, topic: Array, heads: Mapping[str, Head], topics: Sequence[str]) -> Array:
+    """Risk (n, topics): the likeliest topic bears the whole probability, the others their share of it."""
+    likely = np.stack([heads[name](topic) for name in topics], axis=1)
+    risk: Array = unsafe[:, None] * likely / likely.max(axis=1, keepdims=True)
+    if not np.isfinite(risk).all():
+        raise SafetyError("the encoder returned vectors that are not finite")
+    return risk
+
+
+def _fallback(stage: Stage) -> str:
+    return "refuse" if stage == "request" else "drop"
+
+
+def _digest(head: Head) -> str:
+    about = json.dumps([head.name, head.features, head.temperature, head.threshold])
+    arrays = [head.mean, head.scale, *(array for layer in head.layers for array in layer)]
+    return hashlib.sha256(
+        about.encode() + b"".join(a.astype(np.float16).tobytes() for a in arrays)
+    ).hexdigest()
+
+
+__all__ = ["EmbeddedGuard", "Finding", "load_heads"]

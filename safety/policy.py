@@ -1,0 +1,197 @@
+"""The policy: which objectives are looked at, on which stages, from which risk on, and what then happens.
+
+Reads TOML into frozen dataclasses. Knows nothing of how a risk is computed.
+"""
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from safety.types import SafetyError, Stage
+
+Mode = Literal["off", "annotate", "enforce"]
+Action = Literal["refuse", "support", "drop", "annotate"]
+
+PACKAGED = Path(__file__).with_name("policy.toml")
+STAGES: tuple[Stage, ...] = get_args(Stage)
+MODES: tuple[Mode, ...] = get_args(Mode)
+ACTIONS: tuple[Action, ...] = get_args(Action)
+_FIELDS = ("group", "title", "mode", "stages", "threshold", "action", "locked", "note")
+_SECTIONS = ("version", "preset", "fail", "presets", "messages", "objectives")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One rule of conduct. `threshold` is the least probability at which it fires, preset included.
+
+    A `locked` objective is enforced whatever a policy file says; `note` is said with its annotations.
+    """
+
+    id: str
+    group: str
+    title: str
+    mode: Mode
+    stages: tuple[Stage, ...]
+    threshold: float
+    action: Action
+    locked: bool = False
+    note: str = ""
+
+    def action_at(self, stage: Stage) -> Action:
+        """What firing means on `stage`: drafts and evidence are dropped, requests refused or supported."""
+        if self.mode == "annotate" or self.action == "annotate":
+            return "annotate"
+        if stage == "request":
+            return "annotate" if self.action == "drop" else self.action
+        return "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Objectives by id, in file order, and the messages a user may be shown.
+
+    The messages are templates: `{title}` is the objective's title.
+    """
+
+    version: int
+    preset: str
+    fail: Literal["closed"]
+    objectives: tuple[Objective, ...]
+    messages: tuple[tuple[str, str], ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides a verdict, 16 hex digits; equal policies have equal ones."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def at(self, stage: Stage) -> dict[str, Objective]:
+        """The objectives looked at on `stage`, by id."""
+        return {o.id: o for o in self.objectives if o.mode != "off" and stage in o.stages}
+
+    def message(self, name: str, title: str = "") -> str:
+        """The message `name` ("refuse", "support", "unjudged") about an objective with `title`."""
+        return dict(self.messages)[name].replace("{title}", title)
+
+
+def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
+    """Read the packaged policy, overlaid with the file at `path`, under `preset` if given.
+
+    Raises SafetyError on an unreadable file, an unknown key (naming the nearest), a threshold outside
+    (0, 1), or an attempt to weaken a locked objective.
+    """
+    base = _read(PACKAGED)
+    own = _read(path) if path is not None else {}
+    where = str(path or PACKAGED)
+    _known(own, _SECTIONS, where)
+    for section in ("presets", "messages", "objectives"):
+        _known(_table(own, section, where), tuple(base[section]), f"{where}, [{section}]")
+    for name, fields in own.get("objectives", {}).items():
+        _guard_lock(name, _table(own["objectives"], name, where), base["objectives"][name], where)
+        _known(fields, _FIELDS, f"{where}, [objectives.{name}]")
+    shifts = base["presets"] | own.get("presets", {})
+    chosen = preset or own.get("preset", base["preset"])
+    if chosen not in shifts:
+        raise SafetyError(
+            f"{where}: preset {chosen!r} is not one of {', '.join(shifts)}{_nearest(chosen, shifts)}"
+        )
+    shift = _number(shifts[chosen], f"{where}, [presets] {chosen}")
+    objectives = tuple(
+        _objective(name, fields | own.get("objectives", {}).get(name, {}), shift, where)
+        for name, fields in base["objectives"].items()
+    )
+    version = own.get("version", base["version"])
+    if version != base["version"]:
+        raise SafetyError(
+            f"{where}: version {version!r} is not {base['version']}: rewrite the file after policy.toml"
+        )
+    if own.get("fail", base["fail"]) != "closed":
+        raise SafetyError(f"{where}: fail = {own['fail']!r}, but only 'closed' is offered: delete the line")
+    messages = base["messages"] | own.get("messages", {})
+    for name, text in messages.items():
+        if not isinstance(text, str) or not text.strip():
+            raise SafetyError(f"{where}, [messages] {name} is {text!r}: write the sentence a user shall read")
+    return Policy(version, chosen, "closed", objectives, tuple(messages.items()))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SafetyError(f"the safety policy {path} cannot be read: {error}") from error
+
+
+def _table(parent: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
+    value = parent.get(name, {})
+    if not isinstance(value, dict):
+        raise SafetyError(f"{where}: {name} is {value!r}, but must be a table")
+    return value
+
+
+def _objective(name: str, fields: Mapping[str, Any], shift: float, where: str) -> Objective:
+    place = f"{where}, [objectives.{name}]"
+    locked = fields.get("locked", False)
+    if not isinstance(locked, bool):
+        raise SafetyError(f"{place} locked is {locked!r}, but must be true or false")
+    given = _number(fields["threshold"], f"{place} threshold")
+    if not 0 < given < 1:
+        raise SafetyError(f"{place} threshold is {given!r}, but must lie between 0 and 1, both excluded")
+    stages = fields["stages"]
+    if not isinstance(stages, list) or not stages:
+        raise SafetyError(f"{place} stages is {stages!r}, but must list some of {', '.join(STAGES)}")
+    return Objective(
+        id=name,
+        group=str(fields["group"]),
+        title=str(fields["title"]),
+        mode=cast(Mode, _one_of(fields["mode"], MODES, f"{place} mode")),
+        stages=tuple(cast(Stage, _one_of(stage, STAGES, f"{place} stages")) for stage in stages),
+        threshold=given if locked else round(min(max(given + shift, 0.01), 0.99), 4),
+        action=cast(Action, _one_of(fields["action"], ACTIONS, f"{place} action")),
+        locked=locked,
+        note=str(fields.get("note", "")),
+    )
+
+
+def _guard_lock(name: str, own: Mapping[str, Any], base: Mapping[str, Any], where: str) -> None:
+    """Refuse any change that lets a locked objective fire less."""
+    if not base.get("locked"):
+        return
+    weaker = [key for key in ("mode", "action", "locked") if key in own and own[key] != base[key]]
+    if "stages" in own and not set(base["stages"]) <= set(own["stages"]):
+        weaker.append("stages")
+    if "threshold" in own and _number(own["threshold"], f"{where}, {name} threshold") > base["threshold"]:
+        weaker.append("threshold")
+    if weaker:
+        raise SafetyError(
+            f"{where}, [objectives.{name}] {weaker[0]} = {own[weaker[0]]!r}: {name} is locked and can "
+            "only be made stricter; delete the line"
+        )
+
+
+def _number(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SafetyError(f"{where} is {value!r}, but must be a number")
+    return float(value)
+
+
+def _one_of(value: object, allowed: Collection[str], where: str) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise SafetyError(f"{where}: {value!r} is not one of {', '.join(allowed)}{_nearest(value, allowed)}")
+    return value
+
+
+def _known(table: Mapping[str, Any], allowed: Collection[str], where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise SafetyError(
+                f"{where}: unknown key {key!r}{_nearest(key, allowed)}; known: {', '.join(allowed)}"
+            )
+
+
+def _nearest(value: object, allowed: Collection[str]) -> str:
+    found = difflib.get_close_matches(str(value), list(allowed), n=1, cutoff=0.3)
+    return f"; did you mean {found[0]!r}?" if found else ""
