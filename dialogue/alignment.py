@@ -100,8 +100,8 @@ class Window:
 def difference(claim: Text, stated: str, window: Window, known: Collection[str]) -> Difference:
     """Compare `stated`, the words the draft itself uses, with the window."""
     stems = {word.stem for sentence in window.sentences for word in sentence.words}
-    mine = [word for word in words(stated) if word.content]
-    near = bool(mine) and len(claim.words) >= 5 and sum(w.stem in stems for w in mine) >= 0.7 * len(mine)
+    mine = [word for word in words(stated) if word.content and word.text.islower()]
+    near = bool(mine) and len(claim.words) >= 4 and sum(w.stem in stems for w in mine) >= 0.7 * len(mine)
     return compare(stated, window.text, f"{window.background.text} {window.before}", known, near)
 
 
@@ -180,6 +180,7 @@ def _told(claim: Text, window: Window, told: Difference) -> list[float]:
         float(bool(told.direction)),
         float(bool(told.order)),
         float(bool(told.reason)),
+        float(bool(told.lacking)),
         float(any(word in mine for word in ("not", "no", "never", "without")) or "n't" in claim.text),
         float(any(word in theirs for word in ("not", "no", "never", "without")) or "n't" in window.text),
         float(bool(_UNIVERSAL & mine - theirs)),

@@ -4,6 +4,7 @@ Each finding can only speak against a claim. Knows nothing of embeddings or prob
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -83,9 +84,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a source sentence says otherwise, or does not say. Counts are features, `reason` is a verdict.
+    """What a source sentence says otherwise, or does not say, in words fit to be shown; empty for nothing.
 
-    `reason` is the first explicit contradiction or unmet figure or name, fit to be shown; empty for none.
+    `reason` is the first explicit contradiction and settles the verdict. `lacking` is a figure or name which the
+    source does not have: in a free paraphrase that is a hint (a pronoun, another way to count), in a near copy
+    it is a contradiction.
     """
 
     numbers: int = 0
@@ -95,6 +98,7 @@ class Difference:
     negation: str = ""
     direction: str = ""
     order: str = ""
+    lacking: str = ""
     reason: str = ""
 
 
@@ -153,17 +157,17 @@ def compare(
     anywhere in the evidence. `near` says the claim is the sentence but for a few words: then every other word counts.
     """
     claimed, given = words(claim), words(source)
-    numbers, missing_numbers, reason = _numbers(claim, source)
+    numbers, missing_numbers, reason, lacking = _numbers(claim, source)
     claim_names = names(claim, known)
     present = {word.stem for word in (*given, *words(background))}
     initials = _initials(source) | _initials(background)
     missing_names = tuple(
         name for name in claim_names if not _name_in(name, present) and name.upper() not in initials
     )
-    if missing_names and not reason:
-        reason = f"the name {missing_names[0]!r} is not in the source"
+    if missing_names and not lacking:
+        lacking = f"the name {missing_names[0]!r} is not in the source"
     if near and not reason:
-        reason = _first_words(claimed, given, claim_names)
+        reason = lacking or _first_words(claimed, given, claim_names)
     negation = _negation(claim, source)
     direction = _direction(claimed, given)
     order = _order(claimed, given)
@@ -175,15 +179,16 @@ def compare(
         negation,
         direction,
         order,
+        lacking,
         reason or (negation if not direction else "") or (direction if not negation else "") or order,
     )
 
 
-def _numbers(claim: str, source: str) -> tuple[int, tuple[str, ...], str]:
-    """Return how many numbers and dates the claim states, those the source does not, and a contradiction."""
+def _numbers(claim: str, source: str) -> tuple[int, tuple[str, ...], str, str]:
+    """Return how many numbers and dates the claim states, those not in the source, a contradiction, a lack."""
     mine, my_dates = read(claim)
     theirs, their_dates = read(source)
-    missing, reason = [], ""
+    missing, reason, lacking = [], "", ""
     for quantity in mine:
         rivals = [other for other in theirs if comparable(quantity, other) and quantity.kind]
         if any(agrees(quantity, other) for other in rivals or theirs):
@@ -192,15 +197,15 @@ def _numbers(claim: str, source: str) -> tuple[int, tuple[str, ...], str]:
         if rivals:
             reason = reason or f"the source says {_nearest(quantity, rivals).text}, not {quantity.text}"
         elif not (quantity.word and quantity.value <= 12):  # "two climbers" may be two names in the source
-            reason = reason or f"the number {quantity.text} is not in the source"
+            lacking = lacking or f"the number {quantity.text} is not in the source"
     for date in my_dates:
         if not any(date.within(other) for other in their_dates):
             missing.append(date.text)
             if their_dates:
                 reason = reason or f"the source says {their_dates[0].text}, not {date.text}"
             else:
-                reason = reason or f"the date {date.text} is not in the source"
-    return len(mine) + len(my_dates), tuple(missing), reason
+                lacking = lacking or f"the date {date.text} is not in the source"
+    return len(mine) + len(my_dates), tuple(missing), reason, lacking
 
 
 def _nearest(quantity: Quantity, rivals: Sequence[Quantity]) -> Quantity:
@@ -314,10 +319,12 @@ def _order(claimed: Sequence[Word], given: Sequence[Word]) -> str:
     """
     if ("by" in {w.stem for w in claimed}) != ("by" in {w.stem for w in given}):
         return ""
-    places = {word.stem: place for place, word in reversed(list(enumerate(given))) if word.content}
+    counts = Counter(word.stem for word in given) + Counter(word.stem for word in claimed)
+    places = {word.stem: place for place, word in enumerate(given) if word.content and counts[word.stem] == 2}
     content = [word for word in claimed if word.content]
     shared = [(places[word.stem], word) for word in content if word.stem in places]
-    if len(shared) < max(3, 0.8 * len(content)):
+    compared = "than" in {word.text for word in claimed}
+    if len(shared) < max(3, 0.7 * len(content)):
         return ""
     for i, (first, left) in enumerate(shared):
         for j in range(i + 1, len(shared) - 1):
@@ -325,6 +332,7 @@ def _order(claimed: Sequence[Word], given: Sequence[Word]) -> str:
             if middle >= first or verb.text[0].isupper():
                 continue
             for last, right in shared[j + 1 :]:
-                if last < middle:
+                named = left.text[0].isupper() and right.text[0].isupper()
+                if last < middle and (named or compared):
                     return f"the source has {left.text!r} and {right.text!r} the other way round"
     return ""

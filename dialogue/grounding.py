@@ -148,7 +148,7 @@ class Grounder:
         best, look = max(capped, key=lambda pair: pair[0])
         if best < self.threshold:
             nearest = weighed[0][1]
-            reason = nearest.told.reason or look.told.reason or _unmatched(sentence.text, nearest)
+            reason = nearest.told.reason or nearest.told.lacking or _unmatched(sentence.text, nearest)
             return Claim(sentence.text, sentence.start, sentence.end, best, reason=reason)
         start, end = look.read.spans[look.first][0], look.read.spans[look.last - 1][1]
         return Claim(sentence.text, sentence.start, sentence.end, best, True, look.read.passage, start, end)

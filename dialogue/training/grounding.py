@@ -87,3 +87,37 @@ def _paragraphs(data: Path) -> list[str]:
                 dict.fromkeys(t for t in json.loads(line)["knowledge"].values() if 300 < len(t) < 1500)
             )
     return list(found)[:320]
+
+
+def fit(
+    x: Array, y: NDArray[np.bool_], weight: Array, seed: int = 0, width: int = 48, epochs: int = 60
+) -> tuple[tuple[Array, Array], tuple[tuple[Array, Array], ...]]:
+    """Return (mean, scale) and the layers of a perceptron on rows (n, features): AdamW, dropout, no early stop."""
+    import torch
+
+    torch.manual_seed(seed)
+    mean, scale = x.mean(0), x.std(0) + 1e-3
+    inputs = torch.from_numpy((x - mean) / scale).float()
+    target, weights = torch.from_numpy(y.astype(np.float32)), torch.from_numpy(weight.astype(np.float32))
+    net = torch.nn.Sequential(
+        torch.nn.Linear(x.shape[1], width), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(width, 1)
+    )
+    steps = epochs * (len(x) // 256 + 1)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for step in range(steps):
+        if step % (len(x) // 256 + 1) == 0:
+            order = torch.randperm(len(x))
+        batch = order[(step % (len(x) // 256 + 1)) * 256 :][:256]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            net(inputs[batch])[:, 0], target[batch], weights[batch]
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    layers = tuple(
+        (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
+        for layer in (net[0], net[3])
+    )
+    return (mean, scale), layers
