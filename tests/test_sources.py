@@ -27,8 +27,8 @@ def pdf(*pages: str, title: str = "", raw: bytes | None = None) -> bytes:
         stream = zlib.compress(raw if raw is not None else f"BT /F 12 Tf 14 TL 50 700 Td\n{lines}ET".encode())
         objects.append(b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(stream), stream))
         objects.append(
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R/Resources<</Font<</F 3 0 R>>>>>>"
-            % len(objects)
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R"
+            b"/Resources<</Font<</F 3 0 R>>>>>>" % len(objects)
         )
         kids.append(b"%d 0 R" % len(objects))
     objects[1] = b"<</Type/Pages/Count %d/Kids[%s]>>" % (len(kids), b" ".join(kids))
@@ -38,17 +38,9 @@ def pdf(*pages: str, title: str = "", raw: bytes | None = None) -> bytes:
         places.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return (
-        out
-        + b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R/Info %d 0 R>>\nstartxref\n%d\n%%%%EOF"
-        % (
-            len(objects) + 1,
-            table,
-            len(objects) + 1,
-            len(objects),
-            len(out),
-        )
-    )
+    table = b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table)
+    trailer = b"trailer<</Size %d/Root 1 0 R/Info %d 0 R>>" % (len(objects) + 1, len(objects))
+    return out + table + trailer + b"\nstartxref\n%d\n%%%%EOF" % len(out)
 
 
 def read(folder: Path, name: str, data: bytes, limits: Limits | None = None) -> Document:
@@ -142,16 +134,15 @@ def test_html_gives_its_visible_text_under_its_headings() -> None:
     assert names.split("\n") == ["Como", "Garda", "Lake | Depth", "Como | 425", "", "a", "  b"]
 
 
+MARKS = (
+    *("# One", "## Two", "text here.", "- item", "| a | b |", "|---|", "<b>", "</div>", "<!--", "```"),
+    *("> q", "[x](", "*", "&amp;", "<li>", "<h2>", "<table><tr><td>", "</table>", "<pre>", "---"),
+)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(
-        st.sampled_from(
-            "# One|## Two|text here.|- item|| a | b ||---||<b>|</div>|<!--|```|> q|[x](|*|&amp;|<li>|<h2>".split(
-                "|"
-            )
-        ),
-        max_size=25,
-    ),
+    st.lists(st.sampled_from(MARKS), max_size=25),
     st.sampled_from(["\n", " ", "\n\n"]),
 )
 def test_any_markup_gives_sections_that_hold_the_whole_clean_text(parts: list[str], gap: str) -> None:
@@ -162,18 +153,18 @@ def test_any_markup_gives_sections_that_hold_the_whole_clean_text(parts: list[st
         assert "".join("".join(p.text for p in cut(document)).split()) == "".join(held.split())
 
 
-def test_a_hundred_thousand_nested_tags_are_read_without_recursion(tmp_path: Path) -> None:
-    assert read(tmp_path, "deep.html", b"<i>" * 20_000 + b"deep").text == "deep"
+def test_deeply_nested_tags_are_read_without_recursion(tmp_path: Path) -> None:
+    assert read(tmp_path, "deep.html", b"<i>" * 5_000 + b"deep").text == "deep"
     assert "200001 tags" in refusal(tmp_path, "deeper.html", b"<i>" * 200_001 + b"deep")
 
 
 def test_a_pdf_is_read_page_by_page_with_running_text_joined(tmp_path: Path) -> None:
-    first = "The longest river of this whole continent is the Mis-\nsissippi, which flows south\nfor a long way.\n1"
+    first = "The longest river of this continent is the Mis-\nsissippi, which flows south\nfor a long way.\n1"
     document = read(tmp_path, "a.pdf", pdf(first, "", "Second page.", title="Rivers"))
     assert document.title == "Rivers"
     assert [section.place for section in document.sections] == ["p. 1", "p. 3"]
     assert [text for _, text in sections(document)] == [
-        "The longest river of this whole continent is the Mississippi, which flows south for a long way.",
+        "The longest river of this continent is the Mississippi, which flows south for a long way.",
         "Second page.",
     ]
     assert [passage.place for passage in cut(document)] == ["p. 1", "p. 3"]
@@ -209,7 +200,7 @@ def test_a_pdf_that_eats_time_or_memory_is_a_failed_file(tmp_path: Path) -> None
     assert len(endless) < 200_000
     assert "1 seconds" in refusal(tmp_path, "time.pdf", endless, Limits(cpu_seconds=1))
     assert "seconds to read" in refusal(tmp_path, "wall.pdf", endless, Limits(wall_seconds=1))
-    assert "MB to read" in refusal(tmp_path, "space.pdf", endless, Limits(memory=1 << 20)) or True
+    assert "memory" in refusal(tmp_path, "space.pdf", endless, Limits(memory=96 << 20))
 
 
 @pytest.mark.parametrize(
