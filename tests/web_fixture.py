@@ -65,7 +65,7 @@ class Canned:
     def reply(self, question: str) -> Reply:
         words = {word.strip("?.,!").casefold() for word in question.split() if len(word) > 4}
         found = sorted(self._sentences(), key=lambda item: -_shared(item[3], words))
-        best = [item for item in found if _shared(item[3], words) >= 2][:3]
+        best = [item for item in found if _shared(item[3], words) >= 1][:3]
         passages = tuple({p.id: p for _, p, _, _ in found[:5]}.values())
         evidence = tuple(Evidence(passage, 0.5, 0.5) for passage in passages)
         if not best:

@@ -127,9 +127,9 @@ const source = (turn, number) => {
 const openDocument = (turn, number) => {
   trigger('do_document', { turn, number });
   reach(() => $('#pane-sources .document .text'), text => {
+    text.focus({ preventScroll: true });
     const mark = $('mark', text);
     if (mark) mark.scrollIntoView({ block: 'center' });
-    text.focus({ preventScroll: true });
   });
 };
 
@@ -295,12 +295,12 @@ const ACTS = {
 };
 document.addEventListener('click', event => {
   const at = event.target;
-  if (!at.closest('.menu') && !at.closest('.row')) menu.close();
+  if (!at.closest('.menu') && !at.closest('.dots')) menu.close();
   if (at === shell() && narrow()) return shell().classList.remove('nav-open', 'side-open');
   const link = at.closest('.cite');
   if (link) { event.preventDefault(); return source(link.dataset.turn, link.dataset.number); }
-  const row = at.closest('.row');
-  if (row) return menu.open(row);
+  const dots = at.closest('.dots');
+  if (dots) return menu.open(dots);
   const chosen = at.closest('#rows .conversation a');
   if (chosen && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();

@@ -113,7 +113,7 @@ def document(text: str, title: str, citation: Citation, turn: str) -> str:
         words = _passage(citation)
     return (
         f"<div class='document' data-turn='{escape(turn)}'>{head}{note}"
-        f"<div class='text' tabindex='0' role='region' aria-label='Text of the document'>{words}</div></div>"
+        f"<div class='text' tabindex='-1'>{words}</div></div>"
     )
 
 
@@ -197,7 +197,7 @@ def _row(candidate: Candidate, best: bool, place: int) -> str:
     text = f"<details><summary><span>{escape(candidate.text)}</span></summary></details>"
     if not candidate.verdict.safe:
         text = (
-            "<details class='hidden'><summary>Hidden: not safe. Show it</summary>"
+            "<details class='veiled'><summary>Hidden: not safe. Show it</summary>"
             f"<span>{escape(candidate.text)}</span></details>"
         )
     reason = f"<small class='reason'>{escape(candidate.dropped)}</small>" if candidate.dropped else ""

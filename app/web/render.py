@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from markdown_it import MarkdownIt
@@ -207,8 +208,8 @@ def transcript(turns: Sequence["StoredTurn"], earlier: int = 0, fresh: bool = Fa
     """
     shown = [
         turn
-        for turn, after in zip(turns, [*turns[1:], None], strict=True)
-        if turn.state == "done" or after is None or after.question != turn.question
+        for turn, after in pairwise([*turns, None])
+        if turn is not None and (turn.state == "done" or after is None or after.question != turn.question)
     ]
     head = chip("earlier", f"Show {count(earlier, 'earlier message')}", look="earlier") if earlier else ""
     body = [
@@ -303,7 +304,7 @@ def _conversation(row: "StoredConversation", active: str) -> str:
     current = " aria-current='page'" if str(row.id) == active else ""
     return (
         f"<li class='conversation' data-id='{key}'><a href='?c={key}' title='{title}'{current}>{title}</a>"
-        f"<button type='button' class='icb row' aria-haspopup='menu' aria-expanded='false' "
+        f"<button type='button' class='icb dots' aria-haspopup='menu' aria-expanded='false' "
         f"aria-label='Actions for {title}'>{icon('more')}</button></li>"
     )
 

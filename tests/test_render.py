@@ -1,0 +1,286 @@
+"""What the web chat shows: every word escaped, every number with its sentence."""
+
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.history import State, StoredConversation, StoredTurn
+from app.library import StoredSource
+from app.web import panels, render
+from app.web.jobs import Job, Upload
+from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Scores, Step, Trace
+from retrieval.types import Evidence, Passage
+from safety.types import Verdict
+
+NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
+DOCUMENT = "An introduction. The whale weighs 150 tonnes. It eats krill.\n\nThe end."
+PASSAGE = Passage(7, DOCUMENT[:60], "whale.md", "Blue Whale", ("Blue Whale", "Body"), 0, 60, "p. 4")
+QUOTE = "The whale weighs 150 tonnes."
+SAFE = Verdict(True, 0.1)
+HOSTILE = "<img src=x onerror=alert(1)> ![a](http://evil.test/x.png) ${1+1} {{value}} `code` \"'&"
+
+
+def citation(number: int = 1, title: str = "Blue Whale") -> Citation:
+    start = DOCUMENT.index(QUOTE)
+    return Citation(
+        number,
+        "whale.md",
+        title,
+        ("Blue Whale", "Body"),
+        "p. 4",
+        PASSAGE,
+        QUOTE,
+        start,
+        start + len(QUOTE),
+        0.93,
+    )
+
+
+def candidate(
+    text: str, quality: float, dropped: str = "", verdict: Verdict = SAFE, **scores: float
+) -> Candidate:
+    return Candidate(text, verdict, Scores(**scores), quality, dropped)
+
+
+def reply(
+    text: str = f"{QUOTE} [1]",
+    outcome: Outcome = "answered",
+    citations: tuple[Citation, ...] = (citation(),),
+    candidates: tuple[Candidate, ...] = (),
+) -> Reply:
+    trace = Trace(SAFE, "whale weight", candidates=candidates, timings={"search": 0.1, "sample": 0.3})
+    return Reply(text, outcome, citations, trace)
+
+
+def turn(
+    number: int = 1,
+    question: str = "How heavy?",
+    state: State = "done",
+    answer: Reply | None = None,
+    reason: str = "",
+) -> StoredTurn:
+    given_reply = answer or (reply() if state == "done" else None)
+    return StoredTurn(number, "c", number, question, state, given_reply, reason, NOW, NOW)
+
+
+class Tags(HTMLParser):
+    """Collects the tags and the visible text of some HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_a_mark_becomes_a_link_to_its_source_and_carries_its_sentence() -> None:
+    html = render.reply_html(f"{QUOTE} [1]", [citation()], "5")
+    found = Tags(html)
+    assert found.tags.count("a") == 1
+    assert dict(found.attributes)["href"] == "#source-5-1"
+    assert dict(found.attributes)["data-quote"] == QUOTE
+    assert dict(found.attributes)["data-place"] == "Body · p. 4"
+
+
+def test_a_mark_without_a_citation_is_left_out() -> None:
+    html = render.reply_html("One. [1] Two. [2]", [citation()], "5")
+    assert "[2]" not in html
+    assert html.count("class='cite'") == 1
+
+
+def test_what_only_looks_like_a_mark_stays() -> None:
+    html = render.reply_html("In [2019] it ran `a[1]` and b[0].", [citation()], "5")
+    assert Tags(html).words.strip() == "In [2019] it ran a[1] and b[0]."
+    assert "class='cite'" not in html
+
+
+def test_markdown_of_a_reply_keeps_emphasis_and_lists_but_no_links_images_or_tags() -> None:
+    html = render.reply_html(
+        "# Head\n\n**bold**\n\n* one\n* two\n\n[go](http://evil.test) <b>x</b>\n\n" + HOSTILE, [], "5"
+    )
+    tags = set(Tags(html).tags)
+    assert {"strong", "ul", "li", "p"} <= tags
+    assert not tags & {"a", "img", "b", "h1", "script"}
+    assert "http://evil.test" in Tags(html).words
+
+
+@given(st.text(max_size=200))
+def test_no_message_whatever_it_holds_adds_a_tag_and_every_word_is_shown(words: str) -> None:
+    html = render.transcript([turn(question=words)])
+    plain = render.transcript([turn(question="x")])
+    assert Tags(html).tags == Tags(plain).tags
+
+
+@given(st.text(max_size=200))
+def test_no_reply_whatever_it_holds_gives_scripts_images_or_links(words: str) -> None:
+    found = Tags(render.reply_html(words, [], "5"))
+    assert not set(found.tags) & {"a", "img", "script", "iframe", "style", "svg", "form", "input", "object"}
+    assert not [
+        name for name, _ in found.attributes if name.startswith("on") or name in {"href", "src", "style"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        render.transcript([turn(question=HOSTILE, answer=reply(HOSTILE, citations=(citation(title=HOSTILE),)))]),
+        render.transcript([turn(question=HOSTILE, state="failed", reason=HOSTILE)]),
+        render.working(Job("c", HOSTILE, steps=[Step("search", HOSTILE)])),
+        render.welcome([HOSTILE]),
+        render.header(HOSTILE, empty=False),
+        render.composer(HOSTILE, 9),
+        render.conversations([StoredConversation(HOSTILE, HOSTILE, NOW, NOW, 1, False)], "", now=NOW),
+        render.conversations([], "", HOSTILE),
+        panels.sources(turn(question=HOSTILE, answer=reply(citations=(citation(title=HOSTILE),)))),
+        panels.why(turn(answer=reply(candidates=(candidate(HOSTILE, 0.5, HOSTILE),)))),
+        panels.document(HOSTILE, HOSTILE, citation(), HOSTILE),
+        panels.documents(
+            [StoredSource(1, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 5, 1, "", NOW)],
+            [Upload(HOSTILE, None, note=HOSTILE)],  # type: ignore[arg-type]
+        ),
+    ],
+)  # fmt: skip
+def test_hostile_words_are_shown_and_never_run(html: str) -> None:
+    found = Tags(html)
+    assert "img" not in found.tags
+    assert not [name for name, _ in found.attributes if name.startswith("on")]
+    assert "<img" in found.words or "<img" in str(found.attributes)
+
+
+def test_the_passage_is_shown_with_exactly_the_sentence_marked() -> None:
+    html = panels.sources(turn())
+    assert f"An introduction. <mark>{QUOTE}</mark> It eats krill." in html
+    assert "93% support" in html
+
+
+def test_a_document_is_shown_whole_around_the_mark() -> None:
+    html = panels.document(DOCUMENT, "Blue Whale", citation(), "1")
+    assert f"An introduction. <mark>{QUOTE}</mark> It eats krill.\n\nThe end." in html
+
+
+def test_a_long_document_is_cut_on_both_sides_of_the_mark() -> None:
+    start = panels.WINDOW + 500
+    text = "x" * start + QUOTE + "y" * start
+    far = Citation(1, "w", "W", (), "", PASSAGE, QUOTE, start, start + len(QUOTE), 0.9)
+    html = panels.document(text, "W", far, "1")
+    assert f"<mark>{QUOTE}</mark>" in html
+    assert html.count("not shown") == 2
+    assert html.count("x" * 100) == panels.WINDOW // 100
+
+
+@pytest.mark.parametrize(("text", "said"), [("Quite another text.", "has changed"), ("", "was removed")])
+def test_a_document_that_changed_or_went_away_shows_the_passage_as_it_was(text: str, said: str) -> None:
+    html = panels.document(text, "Blue Whale", citation(), "1")
+    assert said in html
+    assert f"<mark>{QUOTE}</mark>" in html
+
+
+def test_offsets_that_do_not_fit_mark_nothing() -> None:
+    assert panels.marked("abc", 2, 9) == "abc"
+    assert panels.marked("abc", -1, 2) == "abc"
+
+
+def test_each_outcome_has_its_words() -> None:
+    unsupported = Claim("Loose.", 0, 6, 0.1, False)
+    partly = Candidate("Loose.", SAFE, Scores(claims=(unsupported,)), 0.5)
+    assert render.grade(reply())[1] == "Grounded"
+    assert render.grade(reply(candidates=(partly,)))[1] == "Partly grounded"
+    assert render.grade(reply("Hello!", citations=()))[1] == "Makes no claims"
+    assert render.grade(reply("Nothing.", "abstained", ()))[1] == "No source found"
+    assert render.grade(reply("No.", "refused", ()))[1] == "Declined"
+
+
+def test_the_table_tells_served_ranked_and_dropped_apart() -> None:
+    hate = Verdict(False, 0.9, "hate", "demeans people", "drop")
+    weak = Candidate(
+        "Weak.", SAFE, Scores(grounded=0.1, claims=(Claim("Weak.", 0, 5, 0.1),)), 0.3, "no source says so"
+    )
+    rows = (
+        candidate("Best.", 0.9, sensible=0.8),
+        candidate("Next.", 0.7),
+        weak,
+        candidate("Vile words.", 0.8, "demeans people", hate),
+    )
+    html = panels.why(turn(answer=reply(candidates=rows)))
+    assert "4 replies weighed, 2 dropped." in html
+    assert "scored 0.90" in html
+    assert "led the next by 0.20" in html
+    assert "<tr class='served'>" in html
+    assert "#2" in html
+    assert "no source says so" in html
+    assert html.count("below the limit") == 2
+    hidden = html[html.index("<details class='veiled'>") :]
+    assert hidden.index("Hidden: not safe") < hidden.index("</summary>") < hidden.index("Vile words.")
+
+
+def test_what_was_not_judged_is_a_dash_and_never_zero() -> None:
+    html = panels.why(turn(answer=reply(candidates=(candidate("Best.", 0.9, sensible=0.0),))))
+    assert html.count("not judged</span>") == 4
+    assert "0.00" in html
+
+
+def test_a_try_that_failed_is_left_out_once_it_was_tried_again() -> None:
+    again = [turn(1, "Q", "failed"), turn(2, "Q", "cancelled"), turn(3, "Q"), turn(4, "R", "failed")]
+    html = render.transcript(again)
+    assert html.count("class='you'") == 2
+    assert html.count("data-act='retry'") == 1
+
+
+def test_a_failure_offers_another_try_and_keeps_its_details_to_itself() -> None:
+    html = render.transcript([turn(state="failed", reason="unexpected: KeyError")])
+    assert "Failed – try again" in html
+    assert "KeyError" not in html
+    assert "The model is down." in render.transcript([turn(state="failed", reason="the model is down")])
+
+
+@pytest.mark.parametrize(
+    ("days", "group"),
+    [(0, "Today"), (1, "Yesterday"), (5, "Previous 7 days"), (40, "February 2026")],
+)
+def test_conversations_stand_under_their_date(days: int, group: str) -> None:
+    then = NOW - timedelta(days=days)
+    html = render.conversations([StoredConversation("a", "A", then, then, 1, False)], "a", now=NOW)
+    assert f"<h2>{group}</h2>" in html
+    assert "aria-current='page'" in html
+
+
+def test_pinned_conversations_come_first() -> None:
+    rows = [StoredConversation("a", "A", NOW, NOW, 1, False), StoredConversation("b", "B", NOW, NOW, 1, True)]
+    html = render.conversations(rows, "", now=NOW)
+    assert html.index("Pinned") < html.index(">B</a>") < html.index("Today") < html.index(">A</a>")
+
+
+def test_progress_is_told_in_plain_lines() -> None:
+    job = Job(
+        "c",
+        "Q",
+        steps=[Step("guard"), Step("search", "q"), Step("sample", "3 passages"), Step("judge", "8 drafts")],
+    )
+    words = Tags(render.working(job)).words
+    assert "Searching your documents 3 passages (done)" in words
+    assert "Writing replies 8 drafts (done)" in words
+    assert "Checking safety and sources (in progress)" in words
+
+
+def test_waiting_and_stopping_are_told() -> None:
+    assert "2 ahead of you" in render.working(Job("c", "Q", ahead=2))
+    assert "Stopping" in render.working(Job("c", "Q", stopping=True))
+
+
+def test_passages_that_were_found_and_not_used_are_listed_apart() -> None:
+    other = Passage(8, "Another passage.", "b.md", "Other", (), 0, 16)
+    trace = Trace(SAFE, evidence=(Evidence(PASSAGE, 1.0), Evidence(other, 0.5)))
+    html = panels.sources(turn(answer=Reply(f"{QUOTE} [1]", "answered", (citation(),), trace)))
+    assert "Also found, not used (1)" in html
+    assert "Another passage." in html
