@@ -346,13 +346,22 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None
 @common
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("data", type=Path)
-@click.option("--out", type=Path, metavar="DIR", help="Keep the rows and the summary in this folder.")
+@click.option("--out", type=Path, metavar="DIR", help="Keep the result and the rows in this folder.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
+@click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @click.pass_context
-def evaluate(context: click.Context, kind: str, data: Path, out: Path | None) -> None:
-    """Measure the system on DATA (JSONL, or a BEIR folder for retrieval)."""
+def evaluate(
+    context: click.Context, kind: str, data: Path, out: Path | None, limit: int | None, strict: bool
+) -> int:
+    """Measure the system on DATA (JSONL, or a BEIR folder for retrieval); prints one JSON object."""
+    from app.evaluation import failed
     from app.evaluation import run as run_evaluation
+    from app.progress import counter
 
-    print_json(run_evaluation(kind, data, settings_of(context), out))
+    with opened(context) as bot, counter(console_for(err=True), "rows") as progress:
+        result = run_evaluation(kind, data, bot, out, limit, strict, progress)
+    print_json(result)
+    return 130 if result.get("interrupted") else int(failed(result))
 
 
 @cli.group()

@@ -36,14 +36,19 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database. Raises DataError."""
-        with _translated(self.path), Session(self.engine) as session, session.begin():
+        with _translated(self.path), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session committed at the end of the block, rolled back when it raises. Raises DataError."""
         writable = self.engine.execution_options(begin="IMMEDIATE")
-        with self._writer, _translated(self.path), Session(writable) as session, session.begin():
+        with (
+            self._writer,
+            _translated(self.path),
+            Session(writable, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:

@@ -31,6 +31,16 @@ def ingest_progress(console: Console) -> Iterator[Callable[[IngestProgress], Non
         yield _Bars(bars)
 
 
+@contextmanager
+def counter(console: Console, unit: str) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with the number done so far; it is shown only on a terminal."""
+    if not console.is_terminal:
+        yield lambda done: None
+        return
+    with console.status("Working…") as status:
+        yield lambda done: status.update(f"{done} {unit}")
+
+
 class _Bars:
     """One bar per stage."""
 

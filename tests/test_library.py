@@ -1,0 +1,302 @@
+"""Sources in SQL are the truth, whole or not at all; the index is a cache that heals."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import app.ingest
+from app.database import Database, open_database
+from app.errors import InputError
+from app.ingest import IngestProgress, IngestReport, ingest
+from app.library import INDEX, Library, index_state
+from retrieval.embed import Encoder
+from retrieval.search import HybridRetriever
+from retrieval.types import RetrievalError, Vectors
+
+TEXTS = {
+    "everest.md": "# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n",
+    "whale.md": "# Blue whale\n\nThe blue whale is the largest animal known. It eats krill.\n",
+    "sub/bread.txt": "Bread is made of flour, water and salt. Yeast makes it rise.\n",
+}
+
+
+class Counting:
+    """The real encoder, counting what it embeds, and failing where a test asks it to."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.dimension = encoder.dimension
+        self.fingerprint = encoder.fingerprint
+        self.embedded: list[str] = []
+        self.spoil: Callable[[str], bool] = lambda text: False
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += texts
+        vectors = self.encoder.encode(texts)
+        for row, text in enumerate(texts):
+            if self.spoil(text):
+                vectors[row] = np.nan
+        return vectors
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def embedder(encoder: Encoder) -> Counting:
+    return Counting(encoder)
+
+
+@pytest.fixture
+def library(database: Database, tmp_path: Path, embedder: Counting) -> Library:
+    return Library(database, tmp_path, embedder)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    for name, text in TEXTS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def outcomes(report: IngestReport) -> dict[str, str]:
+    return {file.name: file.outcome for file in report.files}
+
+
+def best(library: Library, query: str) -> str:
+    found = HybridRetriever(library.embedder, library.open(), library.passages).search([query], 1)
+    return found[0].passage.source if found else ""
+
+
+def test_a_folder_is_read_and_found_under_names_relative_to_it(library: Library, notes: Path) -> None:
+    steps: list[IngestProgress] = []
+    report = ingest(library, [notes], steps.append)
+    assert outcomes(report) == dict.fromkeys(TEXTS, "added")
+    assert [source.name for source in library.sources()] == sorted(TEXTS)
+    assert best(library, "How high is Mount Everest?") == "everest.md"
+    assert {step.stage for step in steps} == {"reading", "embedding", "indexing"}
+    assert all(0 <= step.done <= step.total for step in steps)
+
+
+def test_passages_are_verbatim_slices_of_the_stored_document(library: Library, notes: Path) -> None:
+    ingest(library, [notes])
+    generation = library.open()
+    assert generation is not None
+    found = HybridRetriever(library.embedder, generation, library.passages).search(["whale krill"], 8)
+    for item in found:
+        passage = item.passage
+        source = library.source_of(passage.id)
+        assert source is not None
+        document = library.document(source.id)
+        assert document.text[passage.start : passage.end] == passage.text
+        assert (document.source, document.title) == (passage.source, passage.title)
+        assert document.sections
+
+
+def test_unchanged_files_embed_nothing(library: Library, embedder: Counting, notes: Path) -> None:
+    ingest(library, [notes])
+    embedder.embedded.clear()
+    published = index_state(library.database).published
+    os.utime(notes / "whale.md")
+    assert set(outcomes(ingest(library, [notes])).values()) == {"unchanged"}
+    assert embedder.embedded == []
+    assert index_state(library.database).published == published
+
+
+def test_only_a_changed_file_is_embedded_again(library: Library, embedder: Counting, notes: Path) -> None:
+    ingest(library, [notes])
+    old = {source.name: source.id for source in library.sources()}
+    embedder.embedded.clear()
+    (notes / "whale.md").write_text("# Blue whale\n\nThe heart of a blue whale weighs 180 kg.\n")
+    assert outcomes(ingest(library, [notes]))["whale.md"] == "replaced"
+    assert len(embedder.embedded) == 1
+    assert {source.name: source.id for source in library.sources()} == old
+    assert best(library, "What does the heart weigh?") == "whale.md"
+    assert "krill" not in library.document(old["whale.md"]).text
+
+
+def test_a_file_that_vanished_from_its_folder_is_removed(
+    library: Library, notes: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.md"
+    other.write_text("Cheese is made from milk.")
+    ingest(library, [notes, other])
+    (notes / "whale.md").unlink()
+    other.unlink()
+    assert outcomes(ingest(library, [notes])) == {
+        "everest.md": "unchanged",
+        "sub/bread.txt": "unchanged",
+        "whale.md": "removed",
+    }
+    assert [source.name for source in library.sources()] == ["everest.md", "other.md", "sub/bread.txt"]
+
+
+def test_files_of_one_name_in_two_folders_are_two_sources(library: Library, tmp_path: Path) -> None:
+    for folder, text in (("a", "Gold is a metal."), ("b", "Helium is a gas.")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.md").write_text(text)
+    ingest(library, [tmp_path / "a", tmp_path / "b"])
+    assert [source.name for source in library.sources()] == ["x.md", "x.md"]
+    with pytest.raises(InputError, match=r"2 sources are called 'x.md'"):
+        library.remove("x.md")
+    library.remove(str(tmp_path / "a" / "x.md"))
+    assert best(library, "metal or gas") == "x.md"
+
+
+def test_a_bad_file_fails_alone_with_a_reason(library: Library, notes: Path) -> None:
+    (notes / "empty.md").write_bytes(b"")
+    (notes / "fake.pdf").write_text("not a PDF")
+    report = ingest(library, [notes, "missing.md"])
+    failed = {file.name: file.reason for file in report.files if file.outcome == "failed"}
+    assert set(failed) == {"empty.md", "fake.pdf", "missing.md"}
+    assert "no text found" in failed["empty.md"]
+    assert "no such file" in failed["missing.md"]
+    assert report.count("added") == 3
+
+
+def test_special_files_and_addresses_are_refused(library: Library, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.md")
+    [pipe] = ingest(library, [tmp_path / "pipe.md"]).files
+    assert (pipe.outcome, pipe.reason) == ("failed", "not a regular file")
+    with pytest.raises(InputError, match="save the page"):
+        ingest(library, ["https://example.org/"])
+
+
+def test_a_name_that_is_not_utf8_is_kept_and_known_again(library: Library, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    with open(os.fsencode(folder) + b"/caf\xe9.md", "w") as file:
+        file.write("Coffee is made from beans.")
+    assert list(outcomes(ingest(library, [folder])).values()) == ["added"]
+    assert list(outcomes(ingest(library, [folder])).values()) == ["unchanged"]
+
+
+def test_a_document_that_cannot_be_embedded_fails_and_the_others_stay(
+    library: Library, embedder: Counting, notes: Path
+) -> None:
+    embedder.spoil = lambda text: "krill" in text
+    report = ingest(library, [notes])
+    assert outcomes(report) == {"everest.md": "added", "whale.md": "failed", "sub/bread.txt": "added"}
+    [reason] = [file.reason for file in report.files if file.reason]
+    assert "no unit vector for the passage 'The blue whale" in reason
+    embedder.spoil = lambda text: False
+    assert outcomes(ingest(library, [notes]))["whale.md"] == "added"
+
+
+def test_stopping_keeps_the_finished_documents(
+    library: Library, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.ingest, "BATCH", 1)
+
+    def stop(step: IngestProgress) -> None:
+        if step.stage == "reading" and step.done == 2:
+            raise KeyboardInterrupt
+
+    report = ingest(library, [notes], stop)
+    assert report.interrupted
+    assert report.count("added") == 2
+    assert best(library, "How high is Mount Everest?") == "everest.md"
+    assert outcomes(ingest(library, [notes])) == {
+        "everest.md": "unchanged",
+        "sub/bread.txt": "unchanged",
+        "whale.md": "added",
+    }
+
+
+def test_removing_a_source_takes_it_out_of_the_search(library: Library, notes: Path) -> None:
+    ingest(library, [notes])
+    retriever = HybridRetriever(library.embedder, library.open(), library.passages)
+    library.feed(retriever.use)
+    [found] = retriever.search(["the largest animal"], 1)
+    assert library.remove("whale.md").name == "whale.md"
+    assert all(item.passage.source != "whale.md" for item in retriever.search(["the largest animal"], 8))
+    assert library.passages([found.passage.id]) == []
+    assert library.source_of(found.passage.id) is None
+    with pytest.raises(InputError, match=r"there is no source 'whale.md'"):
+        library.remove("whale.md")
+    for source in library.sources():
+        library.remove(source.id)
+    assert retriever.search(["bread"], 8) == ()
+    assert library.open() is None
+
+
+def test_passage_ids_are_never_used_twice(library: Library, notes: Path) -> None:
+    ingest(library, [notes])
+    [before] = HybridRetriever(library.embedder, library.open(), library.passages).search(["krill"], 1)
+    for source in library.sources():
+        library.remove(source.id)
+    ingest(library, [notes])
+    [after] = HybridRetriever(library.embedder, library.open(), library.passages).search(["krill"], 1)
+    assert after.passage.id > before.passage.id
+
+
+def test_an_index_behind_the_database_is_built_again_from_stored_vectors(
+    library: Library, embedder: Counting, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(library, [notes / "everest.md"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "publish", lambda self: None)  # as if killed before the index was published
+        ingest(library, [notes])
+    embedder.embedded.clear()
+    assert library.open() is not None
+    assert embedder.embedded == []
+    assert best(library, "the largest animal") == "whale.md"
+
+
+@pytest.mark.parametrize("harm", ["remove", "flip", "manifest", "current", "foreign"])
+def test_a_damaged_index_is_built_again_with_a_warning(
+    library: Library, embedder: Counting, notes: Path, tmp_path: Path, harm: str
+) -> None:
+    ingest(library, [notes])
+    folder = tmp_path / INDEX
+    [generation] = [path for path in folder.iterdir() if path.is_dir()]
+    if harm == "remove":
+        shutil.rmtree(folder)
+    elif harm == "flip":
+        file = generation / "vectors.faiss"
+        data = bytearray(file.read_bytes())
+        data[-5] ^= 255
+        file.write_bytes(data)
+    elif harm == "manifest":
+        (generation / "manifest.json").write_text("{")
+    elif harm == "current":
+        (folder / "CURRENT").write_text("nothing\n")
+    else:
+        embedder.fingerprint = embedder.fingerprint.rpartition("/")[0] + "/other-precision"
+    embedder.embedded.clear()
+    assert library.open() is not None
+    assert embedder.embedded == []
+    assert best(library, "the largest animal") == "whale.md"
+
+
+def test_another_encoder_embeds_everything_again(library: Library, embedder: Counting, notes: Path) -> None:
+    ingest(library, [notes])
+    embedder.fingerprint = "another/model/float32"
+    embedder.embedded.clear()
+    assert best(library, "the largest animal") == "whale.md"
+    assert len(embedder.embedded) >= 3
+    assert index_state(library.database).encoder == "another/model/float32"
+    embedder.embedded.clear()
+    library.open()
+    assert embedder.embedded == []
+
+
+def test_an_index_that_cannot_be_written_leaves_the_documents_stored(
+    library: Library, notes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / INDEX).write_text("in the way")
+    with pytest.raises(RetrievalError, match="cannot write the index"):
+        ingest(library, [notes])
+    (tmp_path / INDEX).unlink()
+    assert set(outcomes(ingest(library, [notes])).values()) == {"unchanged"}
+    assert best(library, "the largest animal") == "whale.md"
