@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ Encode = Callable[[Sequence[str]], Array]
 
 NAMES = ("sensible", "specific", "interesting")
 FEATURES = "quality-1"  # changes whenever the rows below change, so that old heads are refused
+INTEREST = "quality-1/interest"
+VECTORS = 3 * 384  # leading columns of a row that hold vectors; counts follow
 WINDOW = 8  # turns looked back upon
 LONGEST = 2000  # characters of a text that are read
 MANY_WORDS = 60  # beyond this a longer draft counts as no longer
@@ -29,15 +32,23 @@ MANY_WORDS = 60  # beyond this a longer draft counts as no longer
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\u00ad\x00]")
 _FUNCTION_WORDS = frozenset(
-    "a about after again all also am an and any are as at be because been before being but by can could did "
-    "do does doing down each even for from had has have having he her here him his how i i'd i'll i'm i've if "
-    "in into is it it's its just like me more most much my no not now of off on once only or other our out "
-    "over really same she should so some such than that that's the their them then there these they they're "
-    "this those through to too under until up us very was we well were what what's when where which while who "
-    "why will with would yes yeah you you're your oh ok okay".split()
+    re.findall(
+        r"\S+",
+        """
+        a about after again all also am an and any are as at be because been before being but by
+        can could did do does doing down each even for from had has have having he her here him
+        his how i i'd i'll i'm i've if in into is it it's its just like me more most much my no
+        not now of off on once only or other our out over really same she should so some such than
+        that that's the their them then there these they they're this those through to too under
+        until up us very was we well were what what's when where which while who why will with
+        would yes yeah you you're your oh ok okay
+        """,
+    )
 )
-_PERSONAL = frozenset("i i'm i've i'd i'll me my mine we our us".split())
-_NEGATION = frozenset("no not never nobody nothing none neither nor cannot without".split())
+_PERSONAL = frozenset({"i", "i'm", "i've", "i'd", "i'll", "me", "my", "mine", "we", "our", "us"})
+_NEGATION = frozenset(
+    {"no", "not", "never", "nobody", "nothing", "none", "neither", "nor", "cannot", "without"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ def read(text: str) -> Text:
     words = [word.lower().replace("’", "'") for word, _ in found]
     count = max(len(words), 1)
     content = [word for word in words if word not in _FUNCTION_WORDS]
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(pairwise(words))
     named = sum(
         word[0].isupper() and start > 0 and text[start - 2 : start - 1] not in ".!?" for word, start in found
     )
@@ -127,6 +138,15 @@ def row(seen: Seen, draft: Text, vector: Array) -> Array:
     return np.concatenate([vector, vector * near, vector * past, counts, draft.surface]).astype(np.float32)
 
 
+def interest_rows(rows: Array, sensible: Array, specific: Array) -> Array:
+    """Return what the interesting head reads: the counts of each row and the log odds of the other two.
+
+    Without the vectors: on a few thousand ratings they learn the topics of the set, not interest.
+    """
+    odds = [np.log(p / (1 - p)) for p in (sensible.clip(1e-4, 1 - 1e-4), specific.clip(1e-4, 1 - 1e-4))]
+    return np.column_stack([rows[:, VECTORS:], *odds]).astype(np.float32)
+
+
 class QualityJudge:
     """Probabilities that a draft is sensible, specific and interesting, by three heads on shared features.
 
@@ -134,10 +154,10 @@ class QualityJudge:
     """
 
     def __init__(self, encode: Encode, heads: Mapping[str, Head]) -> None:
-        for name in NAMES:
-            if name not in heads or heads[name].features != FEATURES:
+        for name, features in zip(NAMES, (FEATURES, FEATURES, INTEREST), strict=True):
+            if name not in heads or heads[name].features != features:
                 raise DialogueError(
-                    f"the head {name!r} is missing or was not trained on the features {FEATURES!r}: "
+                    f"the head {name!r} is missing or was not trained on the features {features!r}: "
                     "train it again with: candor train judges"
                 )
         self.encode = encode
@@ -158,8 +178,14 @@ class QualityJudge:
         if not drafts:
             return []
         rows, speaks = self.rows(context, drafts)
-        scores = np.stack([self.heads[name](rows) for name in NAMES], axis=1) * speaks[:, None]
+        scores = self.judge(rows) * speaks[:, None]
         return [(float(a), float(b), float(c)) for a, b, c in scores]
+
+    def judge(self, rows: Array) -> Array:
+        """Return the probabilities (n, 3) of feature rows (n, width), in the order of NAMES."""
+        sensible, specific = self.heads["sensible"](rows), self.heads["specific"](rows)
+        interesting = self.heads["interesting"](interest_rows(rows, sensible, specific))
+        return np.stack([sensible, specific, interesting], axis=1)
 
     def rows(self, context: Context, drafts: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
         """Return the features (drafts, width) and which drafts hold a word at all (drafts,)."""
@@ -186,7 +212,7 @@ def spoken(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def load_quality(encode: Encode) -> QualityJudge:
-    """Return the judge with the shipped heads. Raises DialogueError when they are missing or of another make."""
+    """Return the judge with the shipped heads. Raises DialogueError when they are missing or too old."""
     heads: dict[str, Head] = {}
     for name in NAMES:
         source = files("dialogue") / "weights" / f"{name}.safetensors"

@@ -4,14 +4,28 @@ Holds what each head learns from and how its threshold is fixed. Knows nothing o
 """
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dialogue.quality import FEATURES, WINDOW, Array, Encode, Seen, Text, clean, read, row
+from dialogue.quality import (
+    FEATURES,
+    INTEREST,
+    WINDOW,
+    Array,
+    Encode,
+    Seen,
+    Text,
+    clean,
+    interest_rows,
+    read,
+    row,
+)
 from dialogue.training.quality_data import (
     CORPORA,
     Dialogue,
@@ -31,6 +45,14 @@ from safety.heads import Head
 
 ANSWERS_PASS = 0.985  # of held-out answers and, below, of true turns that must reach the sensible threshold
 TURNS_PASS = 0.91
+EPOCHS, BATCH = 12, 256
+
+# kinds of examples and the total weight of each
+SENSIBLE = {"true": 1.0, "answer": 0.5, "smalltalk": 0.1, "abstention": 0.05}
+SENSELESS = {"random": 0.9, "earlier": 0.3, "shuffled": 0.25, "negated": 0.1, "echo": 0.1}
+NAMED = {"true": "own", "answer": "own", "random": "stranger", "generic": "generic"}
+SPECIFIC = {"own": 1.0, "stranger": 0.8, "generic": 0.5}
+INTERESTING = {"conture": 1.0, "predictive_engagement": 1.0, "topical_chat": 0.7, "generic": 0.3}
 
 
 def examples(data: Path, held: bool, seed: int = 0) -> list[Example]:
@@ -67,104 +89,89 @@ def feature_rows(examples: Sequence[Example], encode: Encode) -> Array:
     return np.stack(made)
 
 
-def fit(name: str, x: Array, y: Array, weight: Array, hidden: int, seed: int, epochs: int = 12) -> Head:
-    """Return a perceptron head fitted by Adam on soft targets `y` in [0, 1], each row counted `weight` times."""
+def fit(name: str, features: str, x: Array, y: Array, weight: Array, hidden: int, seed: int) -> Head:
+    """Return a head fitted by Adam on soft targets `y` in [0, 1], each row counted `weight` times.
+
+    A perceptron with `hidden` units, or a logistic regression when there are none.
+    """
     import torch
 
     torch.manual_seed(seed)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
     inputs = torch.from_numpy((x - mean) / scale)
     targets, weights = torch.from_numpy(y), torch.from_numpy(weight / weight.mean())
-    net = torch.nn.Sequential(
+    deep = (
         torch.nn.Dropout(0.2),
-        torch.nn.Linear(x.shape[1], hidden),
+        torch.nn.Linear(x.shape[1], max(hidden, 1)),
         torch.nn.ReLU(),
         torch.nn.Dropout(0.3),
-        torch.nn.Linear(hidden, 1),
+        torch.nn.Linear(max(hidden, 1), 1),
     )
-    steps = epochs * -(-len(x) // 256)
+    net = torch.nn.Sequential(*deep) if hidden else torch.nn.Linear(x.shape[1], 1)
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(epochs):
-        for batch in torch.randperm(len(x)).split(256):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * -(-len(x) // BATCH))
+    for _ in range(EPOCHS):
+        order = torch.randperm(len(x))
+        for start in range(0, len(x), BATCH):
+            batch = order[start : start + BATCH]
             logit = net(inputs[batch])[:, 0]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, targets[batch], weights[batch])
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-    layers = tuple((_numpy(net[at].weight).T.copy(), _numpy(net[at].bias)) for at in (1, 4))
-    return Head(name, FEATURES, mean.astype(np.float32), scale.astype(np.float32), layers)
+    found = [tensor.detach().numpy().astype(np.float32) for tensor in net.parameters()]
+    layers = tuple((weights.T.copy(), bias) for weights, bias in zip(found[::2], found[1::2], strict=True))
+    return Head(name, features, mean.astype(np.float32), scale.astype(np.float32), layers)
 
 
-def _numpy(tensor: Any) -> Array:
-    values: Array = tensor.detach().numpy().astype(np.float32)
-    return values
-
-
-SENSIBLE = {"true": 1.0, "answer": 0.5, "smalltalk": 0.1, "abstention": 0.05}  # kinds and their total weight
-SENSELESS = {"random": 0.9, "earlier": 0.3, "shuffled": 0.25, "negated": 0.1, "echo": 0.1}
-
-
-def weights_by_kind(kinds: Sequence[str], totals: Mapping[str, float]) -> Array:
+def balanced(kinds: Sequence[str], totals: Mapping[str, float]) -> Array:
     """Return a weight per row such that the rows of each kind sum to its total."""
-    counted = {kind: kinds.count(kind) for kind in set(kinds)}
+    counted = Counter(kinds)
     return np.asarray([totals[kind] / counted[kind] for kind in kinds], dtype=np.float32)
 
 
-def sensible_targets(examples: Sequence[Example]) -> tuple[Array, Array]:
-    """Return targets and weights (examples,) of the sensible head."""
-    kinds = [example.kind for example in examples]
+def dull_examples(learn: Sequence[Example], generic: Sequence[str], seed: int) -> list[Example]:
+    """Return generic replies under some of the contexts of `learn`."""
+    rng = random.Random(seed)
+    under = [e for e in learn if e.kind in ("true", "answer") and rng.random() < 0.4]
+    return [Example(e.context, rng.choice(generic), "generic", e.corpus, e.group, 0.0) for e in under]
+
+
+def sensible_head(learn: Sequence[Example], x: Array, seed: int) -> Head:
+    """Return the sensible head: true replies, answers and small talk against spoilt ones."""
+    kept = np.asarray([example.kind != "generic" for example in learn])
+    kinds = [example.kind for example in learn if example.kind != "generic"]
     target = np.asarray([kind in SENSIBLE for kind in kinds], dtype=np.float32)
-    return target, weights_by_kind(kinds, SENSIBLE | SENSELESS)
+    return fit("sensible", FEATURES, x[kept], target, balanced(kinds, SENSIBLE | SENSELESS), 32, seed)
 
 
-SPECIFIC = {"own": 1.0, "stranger": 0.8, "generic": 0.5}
-
-
-def specific_examples(
-    examples: Sequence[Example], generic: Sequence[str], seed: int
-) -> list[tuple[Example, str]]:
-    """Return replies under their own context, under a stranger's, and generic ones under any, each with its kind."""
-    rng = random.Random(seed)
+def specific_head(learn: Sequence[Example], x: Array, generic: Sequence[str], seed: int) -> Head:
+    """Return the specific head: a reply under its own context against a stranger's and generic ones."""
     dull = {plain(reply) for reply in generic}
-    made: list[tuple[Example, str]] = []
-    for e in examples:
-        if e.kind in ("true", "answer"):
-            made.append((e, "generic" if plain(e.reply) in dull else "own"))
-            if rng.random() < 0.4:
-                made.append(
-                    (Example(e.context, rng.choice(generic), "generic", e.corpus, e.group), "generic")
-                )
-        elif e.kind == "random":
-            made.append((e, "generic" if plain(e.reply) in dull else "stranger"))
-        elif e.kind in ("smalltalk", "abstention"):
-            made.append((e, "generic"))
-    return made
+    kinds = [
+        "generic"
+        if plain(e.reply) in dull or e.kind in ("smalltalk", "abstention")
+        else NAMED.get(e.kind, "")
+        for e in learn
+    ]
+    kept = np.asarray([bool(kind) for kind in kinds])
+    kinds = [kind for kind in kinds if kind]
+    target = np.asarray([kind == "own" for kind in kinds], dtype=np.float32)
+    return fit("specific", FEATURES, x[kept], target, balanced(kinds, SPECIFIC), 32, seed)
 
 
-INTEREST = {"conture": 1.0, "predictive_engagement": 1.0, "topical_chat": 0.7, "generic": 0.3}
+def interesting_head(rated: Sequence[Example], x: Array, seed: int = 0) -> Head:
+    """Return the interesting head, fitted to ratings as ranks within their set; generic replies are dull.
 
-
-def interesting_head(
-    rated: Sequence[Example],
-    examples: Sequence[Example],
-    encode: Encode,
-    generic: Sequence[str],
-    seed: int = 0,
-) -> Head:
-    """Return the interesting head, fitted to ratings as ranks within their set, and to generic replies as dull."""
-    rng = random.Random(seed)
-    talked = [e for e in examples if e.kind == "true" and e.rating is not None]
-    dull = [Example(e.context, rng.choice(generic), "generic", "generic", e.group, 0.0) for e in talked[::3]]
-    used = [*rated, *talked, *dull]
-    corpora = [e.corpus for e in used]
-    rating = np.asarray([e.rating for e in used], dtype=np.float32)
-    for corpus in sorted(set(corpora) - {"generic"}):
-        own = np.asarray([name == corpus for name in corpora])
+    `x` holds the rows of `interest_rows`.
+    """
+    sets = ["generic" if e.kind == "generic" else e.corpus for e in rated]
+    rating = np.asarray([e.rating for e in rated], dtype=np.float32)
+    for name in set(sets) - {"generic"}:
+        own = np.asarray([other == name for other in sets])
         rating[own] = percentiles(rating[own])
-    x = feature_rows(used, encode)
-    return fit("interesting", x, rating, weights_by_kind(corpora, INTEREST), 16, seed)
+    return fit("interesting", INTEREST, x, rating, balanced(sets, INTERESTING), 0, seed)
 
 
 def percentiles(values: Array) -> Array:
@@ -174,18 +181,24 @@ def percentiles(values: Array) -> Array:
     return ((below + upto) / (2 * len(values))).astype(np.float32)
 
 
+def rated_of(learn: Sequence[Example]) -> NDArray[np.intp]:
+    """Return which examples the interesting head may use beside the rated sets, one in three."""
+    kept = [at for at, e in enumerate(learn) if e.rating is not None and e.kind in ("true", "generic")]
+    return np.asarray(kept[::3], dtype=np.intp)
+
+
 def train(data: Path, encode: Encode, seed: int = 0) -> tuple[dict[str, Head], dict[str, Any]]:
-    """Return the three heads and the numbers their thresholds were chosen by."""
-    learn, held, generic = examples(data, False, seed), examples(data, True, seed), generic_replies(data)
-    target, weight = sensible_targets(learn)
-    sensible = fit("sensible", feature_rows(learn, encode), target, weight, 32, seed)
-    pairs = specific_examples(learn, generic, seed)
-    kinds = [kind for _, kind in pairs]
-    own = np.asarray([kind == "own" for kind in kinds], dtype=np.float32)
-    x = feature_rows([example for example, _ in pairs], encode)
-    specific = fit("specific", x, own, weights_by_kind(kinds, SPECIFIC), 32, seed)
-    interesting = interesting_head(from_ratings(data), learn, encode, generic, seed)
-    limit, metrics = sensible_threshold(sensible, held, encode)
+    """Return the three heads and the numbers by which the sensible threshold was chosen."""
+    generic = generic_replies(data)
+    learn = examples(data, False, seed)
+    learn += dull_examples(learn, generic, seed)
+    x = feature_rows(learn, encode)
+    sensible, specific = sensible_head(learn, x, seed), specific_head(learn, x, generic, seed)
+    ratings, more = from_ratings(data), rated_of(learn)
+    rows = np.concatenate([feature_rows(ratings, encode), x[more]])
+    rated = [*ratings, *(learn[at] for at in more)]
+    interesting = interesting_head(rated, interest_rows(rows, sensible(rows), specific(rows)), seed)
+    limit, metrics = sensible_threshold(sensible, examples(data, True, seed), encode)
     heads = {"sensible": replace(sensible, threshold=limit), "specific": specific, "interesting": interesting}
     return heads, metrics
 
@@ -198,5 +211,5 @@ def sensible_threshold(head: Head, held: Sequence[Example], encode: Encode) -> t
     limits = [np.quantile(score[kinds == "answer"], 1 - ANSWERS_PASS)]
     limits += [np.quantile(score[(kinds == "true") & (corpora == name)], 1 - TURNS_PASS) for name in CORPORA]
     limit = round(float(min(limits)), 3)
-    passed = {kind: float((score[kinds == kind] >= limit).mean()) for kind in sorted(set(kinds))}
-    return limit, {"sensible.threshold": limit, "sensible.passed": passed, "examples": len(held)}
+    passed = {str(kind): float((score[kinds == kind] >= limit).mean()) for kind in sorted(set(kinds))}
+    return limit, {"sensible.threshold": limit, "sensible.passed": passed, "held_out": len(held)}

@@ -34,7 +34,8 @@ class Example:
     """A reply under its context (oldest turn first, the last is the user's) and why it is good or bad.
 
     `kind` is "true", "random", "earlier", "shuffled", "negated", "echo", "generic", "answer", "smalltalk",
-    "abstention" or "rated"; `corpus` names the source, `group` the dialogue or question, `rating` is in [0, 1].
+    "abstention" or "rated"; `corpus` names the source, `group` the dialogue or question; `rating` is in
+    [0, 1].
     """
 
     context: tuple[str, ...]
@@ -108,7 +109,8 @@ def generic_replies(data: Path, least: int = 5) -> list[str]:
         for row in rows(data / "dialogues" / f"{name}.jsonl.gz"):
             said = {} if held_out(row["id"]) else {plain(turn["text"]): turn["text"] for turn in row["turns"]}
             counted.update(said.keys())
-            spelt = said | spelt
+            for key, text in said.items():
+                spelt.setdefault(key, text)
     frequent = [clean(spelt[key]) for key, count in counted.most_common() if count >= least and key]
     return [*frequent, *GENERIC]
 
@@ -183,7 +185,7 @@ def _readable(text: str) -> str:
 def from_questions(
     asked: dict[str, list[tuple[str, bool]]], rng: random.Random, chat: Sequence[Dialogue]
 ) -> list[Example]:
-    """Return answers (alone, with a second sentence, after other talk, asked again) and strangers' sentences."""
+    """Return answers (alone, with the next sentence, after other talk, asked again) and strangers' ones."""
     made: list[Example] = []
     everything = [sentence for said in asked.values() for sentence, _ in said]
     for question, said in asked.items():
@@ -200,28 +202,32 @@ def from_questions(
                 ((typed, answer, typed), answer),
             ):
                 made.append(Example(context, reply, "answer", "questions", question))
-            for context in ((typed,), (*before, typed)):
-                made.append(Example(context, rng.choice(everything), "random", "questions", question))
-            stranger = rng.choice(rng.choice(chat).turns)
-            made.append(Example((typed,), stranger, "random", "questions", question))
-            made.append(Example(before[:-1] or before, answer, "random", "questions", question))
+            for context, reply in (
+                ((typed,), rng.choice(everything)),
+                ((*before, typed), rng.choice(everything)),
+                ((typed,), rng.choice(rng.choice(chat).turns)),
+                (before[:-1] or before, answer),
+            ):
+                made.append(Example(context, reply, "random", "questions", question))
     return made
 
 
 def from_smalltalk(asked: Iterable[str], rng: random.Random, chat: Sequence[Dialogue]) -> list[Example]:
-    """Return small talk, alone and within a dialogue, small talk swapped, and abstentions after questions."""
-    made: list[Example] = []
-    for said, reply in PAIRS:
-        before = rng.choice(chat).turns[:2]
-        for context in ((said,), (said.lower().rstrip("?!."),), (*before, said)):
-            made.append(Example(context, reply, "smalltalk", "smalltalk", said))
-    for question in asked:
-        made.append(Example((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question))
-    return made
+    """Return small talk, alone and within a dialogue, and abstentions after questions."""
+    talk = [
+        Example(context, reply, "smalltalk", "smalltalk", said)
+        for said, reply in PAIRS
+        for context in ((said,), (said.lower().rstrip("?!."),), (*rng.choice(chat).turns[:2], said))
+    ]
+    abstained = [
+        Example((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question)
+        for question in asked
+    ]
+    return talk + abstained
 
 
 def from_ratings(data: Path) -> list[Example]:
-    """Return the replies that people rated for interest (ConTurE overall, PredictiveEngagement), in [0, 1]."""
+    """Return the rated replies of ConTurE (overall) and PredictiveEngagement, ratings in [0, 1]."""
     made: list[Example] = []
     for row in rows(data / "quality" / "conture.train.jsonl.gz"):
         rating, group = row["ratings"]["overall"] / 2, f"conture {row['dialogue']}"

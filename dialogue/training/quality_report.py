@@ -6,21 +6,22 @@ Knows nothing of how the heads are shipped; retrains only the interesting head, 
 import random
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.quality import NAMES, Array, QualityJudge, clean
-from dialogue.training.quality import examples, feature_rows, interesting_head
+from dialogue.quality import NAMES, VECTORS, Array, QualityJudge, clean, interest_rows
+from dialogue.training.quality import dull_examples, examples, feature_rows, interesting_head, rated_of
 from dialogue.training.quality_data import CORPORA, Example, from_ratings, generic_replies, rows, share
 from safety.heads import Head
 
 FOLDS = 5
 GENERIC_BOT = ("I don't know", "OK", "That's interesting.")
 RANDOM_DRAWS = 300  # bootstrap samples behind each interval
-COSINE, WORDS = 3 * 384, 3 * 384 + 14  # columns of the nearest cosine and of the logarithm of the words
+COSINE, WORDS = VECTORS, VECTORS + 14  # columns of the nearest cosine and of the logarithm of the words
 
 
 def report(data: Path, judge: QualityJudge) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def passing(held: Sequence[Example], head: Head, x: Array) -> dict[str, Any]:
 
 
 def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
-    """Pass rates of answer sentences (alone, and with the next one) and of strangers' sentences, and AUROC."""
+    """Pass rates of answer sentences (alone, with the next one) and of strangers' sentences, and AUROC."""
     rng = random.Random(0)
     split: dict[str, list[tuple[int, str]]] = {}
     made: list[Example] = []
@@ -97,7 +98,7 @@ def sentences(paragraph: str) -> list[tuple[int, str]]:
         *(match.end() for match in re.finditer(r"[.!?][\"”)]?\s+(?=[A-Z\"“(])", paragraph)),
         len(paragraph),
     ]
-    return [(start, paragraph[start:end].strip()) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [(start, paragraph[start:end].strip()) for start, end in pairwise(cuts)]
 
 
 def generic_bot(held: Sequence[Example], judge: QualityJudge) -> dict[str, Any]:
@@ -107,8 +108,8 @@ def generic_bot(held: Sequence[Example], judge: QualityJudge) -> dict[str, Any]:
     for reply in (*GENERIC_BOT, ""):
         bot = [Example(e.context, reply or e.reply, "generic", e.corpus, e.group) for e in true]
         x = feature_rows(bot, judge.encode)
-        for name in NAMES:
-            found[f"{reply or 'the true reply'}.{name}"] = interval(mean, judge.heads[name](x))
+        for name, score in zip(NAMES, judge.judge(x).T, strict=True):
+            found[f"{reply or 'the true reply'}.{name}"] = interval(mean, score)
     return found
 
 
@@ -120,14 +121,17 @@ def rated(data: Path, judge: QualityJudge) -> dict[str, Any]:
     """
     everything = from_ratings(data)
     x = feature_rows(everything, judge.encode)
-    scores = {name: judge.heads[name](x) for name in NAMES}
-    fold = np.asarray([int(share(e.group) * FOLDS) for e in everything])
-    scores["interesting"] = np.zeros(len(x), dtype=np.float32)
-    learn, generic = examples(data, held=False), generic_replies(data)
+    scores = dict(zip(NAMES, judge.judge(x).T, strict=True))
+    learn = examples(data, held=False)
+    learn += dull_examples(learn, generic_replies(data), 0)
+    more = [learn[at] for at in rated_of(learn)]
+    rows = np.concatenate([x, feature_rows(more, judge.encode)])
+    read = interest_rows(rows, judge.heads["sensible"](rows), judge.heads["specific"](rows))
+    fold = np.asarray([int(share(e.group) * FOLDS) for e in everything] + [-1] * len(more))
     for part in range(FOLDS):
-        kept = [e for e, number in zip(everything, fold, strict=True) if number != part]
-        head = interesting_head(kept, learn, judge.encode, generic)
-        scores["interesting"][fold == part] = head(x[fold == part])
+        kept = [e for e, number in zip([*everything, *more], fold, strict=True) if number != part]
+        head = interesting_head(kept, read[fold != part])
+        scores["interesting"][fold[: len(x)] == part] = head(read[fold == part])
     scores["quality"] = np.mean([scores[name] for name in NAMES], axis=0)
     scores["length_alone"], scores["cosine_alone"] = x[:, WORDS], x[:, COSINE]
     found: dict[str, Any] = {}
@@ -146,20 +150,23 @@ def mean(values: Array) -> float:
     return float(np.mean(values))
 
 
+def ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the rank of each value from 1, ties at their mean."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    middle: NDArray[np.float64] = (last - (count - 1) / 2)[place]
+    return middle
+
+
 def auroc(truth: NDArray[np.bool_], score: Array) -> float:
     """Return the area under the ROC curve: how often a true one outscores a false one."""
-    from scipy.stats import rankdata
-
     good, bad = int(truth.sum()), int((~truth).sum())
-    ranks = rankdata(score)[truth].sum()
-    return float((ranks - good * (good + 1) / 2) / max(good * bad, 1))
+    return float((ranks(score)[truth].sum() - good * (good + 1) / 2) / max(good * bad, 1))
 
 
 def spearman(a: Array, b: Array) -> float:
     """Return the rank correlation."""
-    from scipy.stats import rankdata
-
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
 
 
 def partial(a: Array, b: Array, fixed: Array) -> float:
