@@ -61,7 +61,8 @@ class Lexical:
     def search(self, query: str, k: int) -> list[tuple[int, float]]:
         """Return up to `k` (id, BM25 score), best first, of texts that share a word with the query.
 
-        Nothing in the query is syntax. BM25 as in Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75.
+        The commonest English words do not count, and nothing in the query is syntax. BM25 as in Robertson
+        and Zaragoza 2009, k1 = 1.2, b = 0.75.
         """
         from tantivy import Occur, Query
 
@@ -91,6 +92,7 @@ def _analyser() -> "TextAnalyzer":
         .filter(Filter.remove_long(64))
         .filter(Filter.lowercase())
         .filter(Filter.ascii_fold())
+        .filter(Filter.stopword("english"))
         .filter(Filter.stemmer("english"))
         .build()
     )

@@ -200,7 +200,8 @@ def test_a_pdf_that_eats_time_or_memory_is_a_failed_file(tmp_path: Path) -> None
     assert len(endless) < 200_000
     assert "1 seconds" in refusal(tmp_path, "time.pdf", endless, Limits(cpu_seconds=1))
     assert "seconds to read" in refusal(tmp_path, "wall.pdf", endless, Limits(wall_seconds=1))
-    assert "memory" in refusal(tmp_path, "space.pdf", endless, Limits(memory=96 << 20))
+    bomb = pdf("x", raw=b" " * 70_000_000)
+    assert "memory" in refusal(tmp_path, "space.pdf", bomb, Limits(memory=120 << 20))
 
 
 @pytest.mark.parametrize(
