@@ -45,11 +45,13 @@ def auroc(labels: Labels, scores: Values) -> float:
 
 
 def auprc(labels: Labels, scores: Values) -> float:
-    """Average precision of the positives. Raises Undefined with one class only."""
-    from sklearn.metrics import average_precision_score
-
+    """Average precision of the positives, equal scores together. Raises Undefined with one class only."""
     y, x = _classes(labels, scores)
-    return float(average_precision_score(y, x))
+    order = np.argsort(-x, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(x[order])), len(x) - 1)  # of each group of equal scores
+    found = y[order].cumsum()[last]
+    gained = np.diff(found, prepend=0) / found[-1]
+    return float((gained * found / (last + 1)).sum())
 
 
 def tpr_at_fpr(labels: Labels, scores: Values, fpr: float = 0.01) -> float:
@@ -162,7 +164,7 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> Interval:
 def bootstrap(
     statistic: Callable[..., float],
     *columns: Sequence[Any] | NDArray[Any],
-    resamples: int = 500,
+    resamples: int = 400,
     seed: int = 0,
 ) -> Interval:
     """95 % percentile interval of `statistic(*columns)` over rows drawn with replacement (Efron 1979).

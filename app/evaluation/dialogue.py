@@ -36,7 +36,9 @@ def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, s
     context = Context(turns, reply.trace.query or turns[-1].text, reply.trace.evidence)
     [scores] = judge_of(bot).score(context, [said])
     [verdict] = responder_of(bot).guard.check([said], "served", [turn.text for turn in turns])
-    claims = [claim for claim in scores.claims if claim.support is not None]
+    # What is said in place of an answer is the system's own, and claims nothing about the world.
+    made = scores.claims if reply.outcome == "answered" else ()
+    claims = [claim for claim in made if claim.support is not None]
     known = bool(row.answers)
     return {
         "question": turns[-1].text,

@@ -41,7 +41,7 @@ class Report:
         self._keep(
             path,
             lambda: statistic(*arrays),
-            (lambda: bootstrap(statistic, *arrays, resamples=500 if rows < MANY else 200))
+            (lambda: bootstrap(statistic, *arrays, resamples=400 if rows < MANY else 200))
             if interval
             else None,
         )

@@ -129,7 +129,7 @@ def _qrels(data: Path) -> dict[str, dict[str, float]]:
     splits = sorted((data / "qrels").glob("*.tsv"))
     path = next((split for split in splits if split.stem == "test"), splits[0] if len(splits) == 1 else None)
     if path is None:
-        raise EvaluationError(f"{str(data)!r} has no qrels/test.tsv")
+        raise EvaluationError(f"{str(data)!r} is no BEIR folder: it has no qrels/test.tsv")
     qrels: dict[str, dict[str, float]] = {}
     for number, line in lines(path):
         fields = line.decode("utf-8", "replace").split()

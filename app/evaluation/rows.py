@@ -126,6 +126,8 @@ class Rows(Generic[RowT]):
             raise ValueError(f"not JSON: {error}") from None
         if not isinstance(found, dict):
             raise ValueError(f"a row is a JSON object, this is {type(found).__name__}")
+        if b"\\ud" in line.lower():
+            _refuse_halves(found)
         fields = self._model.model_fields
         missing = [name for name, field in fields.items() if field.is_required() and name not in found]
         if missing:
@@ -145,6 +147,14 @@ class Rows(Generic[RowT]):
         self.n_invalid += 1
         if len(self.invalid) < SHOWN:
             self.invalid.append(problem)
+
+
+def _refuse_halves(found: dict[str, object]) -> None:
+    """Raise ValueError when a text holds half of a surrogate pair, which is no character."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a character (a lone surrogate)") from None
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
