@@ -45,12 +45,12 @@ def test_every_retriever_conforms(check: Callable[[Make], None], make: Make) -> 
 
 def test_a_passage_found_by_words_alone_has_its_cosine_too(tmp_path: Path, encoder: Encoder) -> None:
     items = passages(
-        [*(f"The octopus swims in sea number {n}." for n in range(30)), "Part QX-7719 is obsolete."]
+        [*(f"The octopus swims in sea number {n}." for n in range(40)), "Part QX-7719 is obsolete."]
     )
     retriever = HybridRetriever(encoder, published(tmp_path, encoder, items), stored(items))
-    query = "octopus swimming in the sea 7719"
-    assert passages_by_cosine(encoder, query, items)[-1] == items[-1]
-    [rare] = [item for item in retriever.search([query], 7) if "7719" in item.passage.text]
+    query = "cephalopod 7719"
+    assert items[-1] not in passages_by_cosine(encoder, query, items)[:12]
+    [rare] = [item for item in retriever.search([query], 3) if "7719" in item.passage.text]
     expected = encoder.encode([query, embedding_text(rare.passage)])
     assert rare.similarity == pytest.approx(float(expected[0] @ expected[1]), abs=0.02)
 
@@ -93,10 +93,10 @@ def test_a_generation_is_swapped_while_threads_search(tmp_path: Path, encoder: E
         while not done.is_set():
             sizes.append(len(retriever.search(["river"], 3)))
 
-    threads = [threading.Thread(target=search) for _ in range(3)]
+    threads = [threading.Thread(target=search) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for turn in range(40):
+    for turn in range(10):
         retriever.use(generations[turn % 2])
         retriever.search(["lake"], 2)
     done.set()
