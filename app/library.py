@@ -67,7 +67,7 @@ class Library:
         state = index_state(self.database)
         if state.passages == 0:
             return None
-        if _base(state.encoder) != _base(self.embedder.fingerprint):
+        if state.encoder != self.embedder.fingerprint:
             _log.warning("the encoder has changed: embedding %d passages again", state.passages)
             return self.rebuild()
         try:
@@ -284,11 +284,6 @@ def _unit(vectors: Vectors) -> Vectors:
         raise DataError("a stored vector is damaged: run `candor sources rebuild`")
     unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-6)
     return unit
-
-
-def _base(fingerprint: str) -> str:
-    """The encoder without the number format it runs in: its vectors agree but for rounding."""
-    return fingerprint.rpartition("/")[0]
 
 
 def _meta(session: Session, key: str) -> str:

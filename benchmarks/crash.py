@@ -1,0 +1,182 @@
+"""What kill -9 costs: children are killed in the middle of turns and of ingestions, and the rest is counted.
+
+    python benchmarks/crash.py --rounds 20 > benchmarks/results/crash.json
+
+A turn is acknowledged when the child has written its id after `ask` returned. Every child is a real process
+with the real pipeline; power loss is not simulated, it rests on SQLite's synchronous FULL and fsync.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from app.bot import open_bot
+from app.library import stored_sources
+from retrieval.passages import cut
+
+QUESTION = "What is note {} about?"
+DOCUMENTS = 60
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--model", default="quote")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    dice = random.Random(options.seed)
+    for name in ("transformers", "dialogue.judges", "dialogue.respond", "retrieval.embed", "safety.guard"):
+        importlib.import_module(name)  # once, not in every child
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        notes = _notes(folder / "notes")
+        result = {
+            "rounds": options.rounds,
+            "turns": _turns(folder / "turns", notes, options.model, options.rounds, dice),
+            "ingest": _ingests(folder, notes, options.model, options.rounds, dice),
+        }
+    print(json.dumps(result, indent=2))
+
+
+def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random) -> dict[str, Any]:
+    """Kill children that answer; every acknowledged reply has to be there afterwards."""
+    acknowledged: list[str] = []
+    interrupted = 0
+
+    def answer(out: TextIO) -> None:
+        with open_bot(data, model) as bot:
+            bot.ingest(sorted(notes.iterdir())[:5])
+            for number in range(10_000):
+                print(bot.ask(QUESTION.format(number % 5)).conversation, file=out, flush=True)
+
+    def look(out: TextIO) -> None:
+        with open_bot(data, model) as bot:
+            states = [
+                turn.state for c in bot.history.conversations(100_000) for turn in bot.history.turns(c.id)
+            ]
+            lost = [name for name in acknowledged if bot.history.turns(name)[0].reply is None]
+            print(json.dumps([len(lost), states.count("interrupted"), states.count("pending")]), file=out)
+
+    lost = pending = 0
+    for _ in range(rounds):
+        acknowledged += _killed(answer, dice.randint(1, 4), dice.uniform(0, 0.2))
+        lost, interrupted, pending = json.loads(_finished(look))
+    return {
+        "acknowledged": len(acknowledged),
+        "acknowledged_lost": lost,
+        "interrupted": interrupted,
+        "left_pending": pending,
+        **_state(data),
+    }
+
+
+def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Random) -> dict[str, Any]:
+    """Kill children that ingest; stored documents have to be whole, and a second run has to finish."""
+    counts = {"documents_stored_at_kill": 0, "half_documents": 0, "embedded_twice": 0, "missing_after": 0}
+    states: list[dict[str, int]] = []
+    for number in range(rounds):
+        data = folder / f"ingest{number}"
+
+        def read(out: TextIO, data: Path = data) -> None:
+            with open_bot(data, model) as bot:
+                bot.ingest([notes], lambda step: print(step.stage, file=out, flush=True))
+
+        def look(out: TextIO, data: Path = data) -> None:
+            with open_bot(data, model) as bot:
+                before = stored_sources(bot.library.database)
+                halves = sum(len(cut(bot.library.document(row.id))) != row.passages for row in before)
+                report = bot.ingest([notes])
+                again = len(before) - report.count("unchanged")
+                missing = DOCUMENTS - len(bot.library.sources())
+                print(json.dumps([len(before), halves, again, missing]), file=out)
+
+        _killed(read, dice.randint(1, DOCUMENTS + 4), dice.uniform(0, 0.1))
+        for name, value in zip(counts, json.loads(_finished(look)), strict=True):
+            counts[name] += value
+        states.append(_state(data))
+    return counts | {name: sum(state[name] for state in states) for name in states[0]}
+
+
+def _state(data: Path) -> dict[str, int]:
+    """Look into the file itself, past our own code."""
+    raw = sqlite3.connect(data / "candor.db")
+    orphans = "SELECT count(*) FROM {0} JOIN turn ON turn.id = {0}.turn_id WHERE turn.state != 'done'"
+    found = {
+        "integrity_failures": int(raw.execute("PRAGMA integrity_check").fetchone()[0] != "ok"),
+        "orphan_rows": len(raw.execute("PRAGMA foreign_key_check").fetchall()),
+        "half_written_turns": sum(
+            raw.execute(orphans.format(table)).fetchone()[0]
+            for table in ("candidate", "evidence", "citation")
+        )
+        + raw.execute("SELECT count(*) FROM turn WHERE (state = 'done') != (outcome IS NOT NULL)").fetchone()[
+            0
+        ],
+    }
+    raw.close()
+    return found
+
+
+def _killed(work: Callable[[TextIO], None], lines: int, delay: float) -> list[str]:
+    """Run `work` in a child, kill it some seconds after so many lines, and return its whole lines."""
+    pid, pipe = _child(work)
+    with pipe:
+        read: list[str] = []
+        for line in pipe:
+            read.append(line)
+            if len(read) == lines:
+                time.sleep(delay)
+                os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return [line.strip() for line in read if line.endswith("\n")]
+
+
+def _finished(work: Callable[[TextIO], None]) -> str:
+    """Run `work` in a child to its end and return what it wrote."""
+    pid, pipe = _child(work)
+    with pipe:
+        written = pipe.read()
+    if os.waitpid(pid, 0)[1]:
+        sys.exit("a child that was not killed has failed")
+    return written
+
+
+def _child(work: Callable[[TextIO], None]) -> tuple[int, TextIO]:
+    """Fork before any thread is started: the libraries are imported once, the child does all the work."""
+    here, there = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(there)
+        return pid, os.fdopen(here)
+    status = 1
+    try:
+        os.close(here)
+        with os.fdopen(there, "w") as out:
+            work(out)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _notes(folder: Path) -> Path:
+    folder.mkdir()
+    for number in range(DOCUMENTS):
+        lines = [
+            f"Note {number} is about topic {number}, item {item}. It has been checked twice."
+            for item in range(12)
+        ]
+        (folder / f"note{number:03}.md").write_text(f"# Note {number}\n\n" + "\n\n".join(lines))
+    return folder
+
+
+if __name__ == "__main__":
+    main()

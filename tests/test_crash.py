@@ -1,0 +1,30 @@
+"""kill -9 in the middle of turns and ingestions loses nothing that was acknowledged."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "crash.py"
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_process_loses_no_acknowledged_turn_and_leaves_no_half_document(tmp_path: Path) -> None:
+    (tmp_path / "script.txt").write_text("Note 1 is about topic 1, item 1.\n")
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--rounds", "3", "--model", f"scripted:{tmp_path / 'script.txt'}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["turns"]["acknowledged"] >= 3
+    for part, counts in result.items():
+        if part == "rounds":
+            continue
+        for name, value in counts.items():
+            if name not in ("acknowledged", "interrupted", "documents_stored_at_kill"):
+                assert value == 0, f"{part}: {name} = {value}"
