@@ -1,11 +1,16 @@
 """The quality judges: what they accept, what never changes a score, and what must score high or low."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialogue.quality import LONGEST, NAMES, QualityJudge, clean, load_quality, read
+from dialogue.training.quality import feature_rows
+from dialogue.training.quality_data import negate
+from dialogue.training.quality_report import auroc, partial, ranks, spearman, xquad_pairs
 from dialogue.training.smalltalk import PAIRS
 from dialogue.types import Context, DialogueError, Turn
 from retrieval.embed import Encoder
@@ -113,7 +118,7 @@ def test_a_text_of_a_hundred_thousand_characters_is_read_only_at_its_start(judge
     assert judge.score(talk(long), ["They sing."])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     turns=st.lists(st.text(max_size=80), min_size=1, max_size=10),
     drafts=st.lists(st.text(max_size=120), min_size=1, max_size=5),
@@ -127,7 +132,7 @@ def test_scores_of_any_text_are_probabilities(
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(order=st.permutations(range(6)), kept=st.integers(min_value=1, max_value=6))
 def test_neither_order_nor_company_of_the_drafts_changes_a_score(
     judge: QualityJudge, order: list[int], kept: int
@@ -170,3 +175,36 @@ def test_one_encode_call_serves_context_query_and_all_drafts(judge: QualityJudge
 
     QualityJudge(counted, judge.heads).score(talk("Hi", "Hello!", "Who are you?"), ["A program.", "OK"])  # type: ignore[arg-type]
     assert calls == [3 + 1 + 2]
+
+
+@pytest.mark.shared
+def test_held_out_answers_pass_and_strangers_sentences_mostly_do_not(
+    judge: QualityJudge, dev_data: Path
+) -> None:
+    made = xquad_pairs(dev_data)
+    kept = [pair for pair in made if pair.kind == "one"][::6] + [p for p in made if p.kind == "stranger"][::6]
+    passed = judge.judge(feature_rows(kept, judge.encode))[:, 0] >= limit(judge)
+    own = np.asarray([pair.kind == "one" for pair in kept])
+    assert passed[own].mean() >= 0.95
+    assert passed[~own].mean() <= 0.4
+
+
+def test_negation_turns_a_statement_round_and_leaves_none_alone() -> None:
+    assert negate("Whales are mammals.") == "Whales are not mammals."
+    assert negate("They don't sing.") == "They do sing."
+    assert negate("They do not sing.") == "They do sing."
+    assert negate("Lovely weather!") == ""
+
+
+def test_ranks_share_ties_and_areas_follow_them() -> None:
+    values = np.asarray([3.0, 1.0, 1.0, 2.0], dtype=np.float32)
+    assert ranks(values).tolist() == [4.0, 1.5, 1.5, 3.0]
+    assert auroc(np.asarray([True, False, False, True]), values) == 1.0
+
+
+def test_the_partial_correlation_vanishes_when_length_explains_it_all() -> None:
+    rng = np.random.default_rng(0)
+    length = rng.normal(size=4000)
+    rating, score = length + rng.normal(size=4000), length + rng.normal(size=4000)
+    assert spearman(rating, score) > 0.4
+    assert abs(partial(rating, score, length)) < 0.05

@@ -62,12 +62,24 @@ def passing(held: Sequence[Example], head: Head, x: Array) -> dict[str, Any]:
 
 def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
     """Pass rates of answer sentences (alone, with the next one) and of strangers' sentences, and AUROC."""
+    made = xquad_pairs(data)
+    head = judge.heads["sensible"]
+    score = head(feature_rows(made, judge.encode))
+    kinds = np.asarray([example.kind for example in made])
+    found = {
+        f"xquad.{kind}": interval(mean, score[kinds == kind] >= head.threshold)
+        for kind in ("one", "two", "stranger")
+    }
+    found["xquad.auroc"] = interval(auroc, kinds[kinds != "two"] == "one", score[kinds != "two"])
+    return found
+
+
+def xquad_pairs(data: Path) -> list[Example]:
+    """Return per question the sentence that holds the answer ("one"), with the next ("two"), a "stranger"."""
     rng = random.Random(0)
-    split: dict[str, list[tuple[int, str]]] = {}
     made: list[Example] = []
     everything = list(rows(data / "retrieval" / "xquad_a.jsonl.gz"))
-    for line in everything:
-        split.setdefault(line["paragraph"], sentences(line["paragraph"]))
+    split = {line["paragraph"]: sentences(line["paragraph"]) for line in everything}
     for line in everything:
         own = split[line["paragraph"]]
         place = max(at for at, (start, _) in enumerate(own) if start <= line["start"])
@@ -80,15 +92,7 @@ def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
             (rng.choice(split[other])[1], "stranger"),
         ):
             made.append(Example(asked, clean(reply), kind, "xquad", line["question"]))
-    head = judge.heads["sensible"]
-    score = head(feature_rows(made, judge.encode))
-    kinds = np.asarray([e.kind for e in made])
-    found = {
-        f"xquad.{kind}": interval(mean, score[kinds == kind] >= head.threshold)
-        for kind in ("one", "two", "stranger")
-    }
-    found["xquad.auroc"] = interval(auroc, kinds[kinds != "two"] == "one", score[kinds != "two"])
-    return found
+    return made
 
 
 def sentences(paragraph: str) -> list[tuple[int, str]]:
