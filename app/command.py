@@ -34,7 +34,13 @@ def common(command: Command) -> Command:
             context.obj[parameter.name] = value
 
     for option in (
-        click.option("--log-level", type=click.Choice(LOG_LEVELS), expose_value=False, callback=keep),
+        click.option(
+            "--log-level",
+            type=click.Choice(LOG_LEVELS),
+            expose_value=False,
+            callback=keep,
+            help="What is told on stderr (default: warning).",
+        ),
         click.option(
             "--json", is_flag=True, expose_value=False, callback=keep, help="One JSON document on stdout."
         ),

@@ -5,6 +5,7 @@ from the stored vectors. Knows nothing of how files are read or of conversations
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,7 @@ class Library:
         self.database = database
         self.embedder = embedder
         self._folder = folder / INDEX
+        self._publishing = threading.Lock()
         self._serve: Callable[[Generation | None], None] = lambda generation: None
 
     def open(self) -> Generation | None:
@@ -86,12 +88,17 @@ class Library:
 
     def publish(self) -> Generation | None:
         """Build the index of all stored passages and serve it. Raises RetrievalError."""
+        with self._publishing:  # an index begun earlier must not be served after a later one
+            generation = self._published()
+            self._serve(generation)
+            return generation
+
+    def _published(self) -> Generation | None:
         with self.database.read() as session:
             version = int(_meta(session, "version") or 0)
             query = select(PassageRow, SourceRow.name, SourceRow.title, PassageRow.vector)
             rows = session.execute(query.join(SourceRow).order_by(PassageRow.id)).all()
         if not rows:
-            self._serve(None)
             return None
         vectors = np.frombuffer(b"".join(row.vector for row in rows), dtype=np.float16).astype(np.float32)
         texts = [embedding_text(_passage(row, name, title)) for row, name, title, _ in rows]
@@ -104,7 +111,6 @@ class Library:
         )
         with self.database.write() as session:
             _set_meta(session, "published", f"{version}:{generation.id}")
-        self._serve(generation)
         return generation
 
     def rebuild(self) -> Generation | None:

@@ -5,6 +5,7 @@ The operating system frees the lock when the process ends, however it ends, so t
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -36,8 +37,9 @@ class FolderLock:
                 f"the data folder {str(folder)!r} is in use by {holder(folder)}; "
                 "stop it or use another --data-dir"
             ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()} {command}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds without a name
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()} {command}\n".encode(), 0)
 
     def release(self) -> None:
         """Let others have the folder."""

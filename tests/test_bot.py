@@ -239,5 +239,5 @@ def test_the_exported_names_exist() -> None:
     assert app.open_bot is importlib.import_module("app.bot").open_bot
     assert all(hasattr(app, name) for name in app.__all__)
     with pytest.raises(AttributeError):
-        _ = app.nothing  # type: ignore[attr-defined]
+        _ = app.nothing
     assert issubclass(ModelError, DialogueError)

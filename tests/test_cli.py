@@ -82,7 +82,7 @@ def test_people_get_the_reply_its_sources_and_the_reasons(candor: Candor) -> Non
     assert candor("ingest", "notes")[:2] == (0, "1 added, 0 replaced, 0 unchanged, 0 removed, 0 failed\n")
     code, out, _ = candor("ask", "How high is Mount Everest?", "--why")
     assert code == 0
-    assert "[1] everest.md › Mount Everest: “Mount Everest is 8,849 metres high.”" in out
+    assert "[1] everest.md: “Mount Everest is 8,849 metres high.”" in out
     assert "Quality" in out
     code, out, _ = candor("history", "list")
     assert "How high is Mount Everest?" in out
@@ -214,7 +214,7 @@ def test_the_chat_takes_piped_lines_and_commands(candor: Candor, monkeypatch: py
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     code, out, _ = candor("chat")
     assert code == 0
-    assert "[1] everest.md › Mount Everest" in out
+    assert "[1] everest.md: “" in out
     for part in ("Quality", "everest.md  (1 passages)", "There is no command /nope", "A new conversation."):
         assert part in out
     assert out.index("A new conversation.") < out.index("There is no reply yet.")
