@@ -1,6 +1,7 @@
 """The project's own contrast pairs: what is to be declined beside what only sounds like it.
 
-Reads contrast.toml, expands its frames, and splits whole pairs into training and held back. Knows nothing of heads or data sets.
+Reads contrast.toml, expands its frames, and splits whole pairs into training and held back. Knows nothing of
+heads or data sets.
 """
 
 import hashlib
@@ -41,13 +42,20 @@ def load_pairs(path: Path = PAIRS) -> tuple[Pair, ...]:
         for unsafe, safe in block.get("acts", []):
             framed = [tuple(frame.format(act) for frame in raw["frames"]) for act in (unsafe, safe)]
             pairs.append(_pair("request", objective, "", framed[0], framed[1]))
-        pairs += [_pair("request", objective, "", (u,), (s,)) for u, s in block["texts"]]
+        pairs += [_pair("request", objective, "", (u,), (s,)) for u, s in block.get("texts", [])]
     for block in raw["replies"]:
         pairs += [_pair("reply", block["objective"], b, (u,), (s,)) for b, u, s in block["triples"]]
     for unsafe, safe in raw["statements"]["pairs"]:
         filled = [_fill(text, raw["statements"]) for text in (unsafe, safe)]
         pairs.append(_pair("request", "hate", "", filled[0], filled[1]))
     return tuple(pairs)
+
+
+def load_ordinary(path: Path = PAIRS) -> tuple[tuple[str, ...], ...]:
+    """Everyday requests, the phrasings of each together."""
+    raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    framed = (tuple(frame.format(act) for frame in raw["frames"]) for act in raw["ordinary_acts"])
+    return (*framed, *((text,) for text in raw["ordinary"]))
 
 
 def held_back(key: str, one_in: int = _HELD_BACK) -> bool:

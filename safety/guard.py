@@ -15,7 +15,7 @@ import numpy as np
 from safety.features import JUDGED, TOPIC, Array, Encode, rows, windows
 from safety.heads import Head
 from safety.policy import Objective, Policy
-from safety.rules import Finding, find, rules_fingerprint
+from safety.rules import find, rules_fingerprint, visible
 from safety.types import SafetyError, Stage, Verdict
 
 WEIGHTS = Path(__file__).with_name("weights")
@@ -65,32 +65,37 @@ class EmbeddedGuard:
         Never raises for a text: what cannot be judged is unsafe with risk None. The policy's own messages
         and blank texts are safe unread.
         """
+        before = context[-1] if context else ""
+        return self.check_pairs([(before, text) for text in texts], stage)
+
+    def check_pairs(self, pairs: Sequence[tuple[str, str]], stage: Stage) -> list[Verdict]:
+        """As `check`, but each text comes with its own turn before: (before, text), "" for none."""
         watched = self.policy.at(stage)
-        read = [text for text in dict.fromkeys(texts) if text.strip() and text not in self._own_words]
+        read = [p for p in dict.fromkeys(pairs) if p[1].strip() and p[1] not in self._own_words]
         try:
-            risks = self._risks(read, stage, context[-1] if context else "", watched)
-            verdicts = {text: self._verdict(text, stage, watched, risks[text]) for text in read}
+            risks = self._risks(read, stage, watched)
+            verdicts = {p: self._verdict(p[1], stage, watched, risks[p]) for p in read}
         except Exception as error:  # whatever went wrong, the texts are unjudged and so unsafe
             _log.warning("texts could not be judged at stage %s: %r", stage, error)
             unjudged = Verdict(False, None, reason=self.policy.message("unjudged"), action=_fallback(stage))
             verdicts = dict.fromkeys(read, unjudged)
-        return [verdicts.get(text, Verdict(True, 0.0)) for text in texts]
+        return [verdicts.get(pair, Verdict(True, 0.0)) for pair in pairs]
 
     def _risks(
-        self, texts: Sequence[str], stage: Stage, before: str, watched: Mapping[str, Objective]
-    ) -> dict[str, dict[str, float]]:
-        """Probability per text and watched objective that has a head; long texts by their worst window."""
+        self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
+    ) -> dict[tuple[str, str], dict[str, float]]:
+        """Probability per watched objective that has a head; long texts by their worst window."""
         topics = [name for name in self.heads if name not in JUDGES.values()]
-        if not texts or not set(topics) & set(watched):
-            return {text: {} for text in texts}
-        pieces = [(text, piece) for text in texts for piece in windows(text)]
-        judged, topic = rows(self._encode, [piece for _, piece in pieces], [before] * len(pieces))
+        found: dict[tuple[str, str], dict[str, float]] = {pair: {} for pair in pairs}
+        if not pairs or not set(topics) & set(watched):
+            return found
+        pieces = [(pair, piece) for pair in pairs for piece in windows(visible(pair[1]))]
+        judged, topic = rows(self._encode, [piece for _, piece in pieces], [pair[0] for pair, _ in pieces])
         unsafe = self.heads[JUDGES[stage]](judged)
-        found: dict[str, dict[str, float]] = {text: {} for text in texts}
-        for (text, _), line in zip(pieces, _spread(unsafe, topic, self.heads, topics), strict=True):
+        for (pair, _), line in zip(pieces, _spread(unsafe, topic, self.heads, topics), strict=True):
             for name, risk in zip(topics, line, strict=True):
                 if name in watched:
-                    found[text][name] = max(found[text].get(name, 0.0), float(risk))
+                    found[pair][name] = max(found[pair].get(name, 0.0), float(risk))
         return found
 
     def _verdict(
@@ -141,6 +146,3 @@ def _digest(head: Head) -> str:
     return hashlib.sha256(
         about.encode() + b"".join(a.astype(np.float16).tobytes() for a in arrays)
     ).hexdigest()
-
-
-__all__ = ["EmbeddedGuard", "Finding", "load_heads"]

@@ -199,7 +199,7 @@ _SIGNALS: dict[str, tuple[bool, re.Pattern[str]]] = {
 _ABOUT = re.compile(
     r"\b(?:prompt injections?|injection attacks?|injected|jailbreak(?:s|ing|ers)?|attackers?|"
     r"adversar\w+|red team\w*|such as|"
-    r"for example|for instance|e\.g\.|example|phrases? like|the phrase|called|researchers|"
+    r"for example|for instance|e\.g\.|an example|phrases? like|the phrase|called|researchers|"
     r"vulnerabilit\w+|malicious)\b"
 )
 

@@ -6,6 +6,7 @@ vectors; knows nothing of which encoder makes those.
 
 import gzip
 import json
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from safety.contrast import Kind, held_back, load_pairs
+from safety.contrast import Kind, held_back, load_ordinary, load_pairs
 from safety.features import JUDGED, TOPIC, WINDOW, Array, Encode, rows
 from safety.heads import Head
 from safety.types import SafetyError
 
 HIDDEN = 24
+BLOCKING = 0.6  # the threshold of the balanced preset
+MISTAKES = 0.004  # the share of ordinary validation rows that may reach it
+_ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "titles", "patients")
 _DIASAFETY = {
     "Offending User": "harassment",
     "Toxicity Agreement": "harassment",
@@ -97,7 +101,7 @@ def _with_turn(row: Row, openers: Sequence[str], chance: random.Random) -> Row:
 def _validates(row: Row) -> bool:
     if row.source.endswith("valid"):
         return True
-    splits = row.source in ("diasafety", "convabuse", "contrast", "contrast reply")
+    splits = row.source in ("diasafety", "convabuse", "contrast", "contrast reply", "ordinary")
     return not splits and held_back("validation" + row.text, 12)
 
 
@@ -112,6 +116,10 @@ def _contrast() -> Iterator[Row]:
                 yield Row(pair.kind, pair.before, text, unsafe, pair.objective, weight, source)
                 if pair.kind == "request" and pair.objective in ("hate", "harassment", "profanity"):
                     yield Row("reply", "", text, unsafe, pair.objective, weight / 2, source)
+
+    for texts in load_ordinary():
+        for text in texts:
+            yield Row("request", "", text, False, weight=6 / (len(texts) + 2), source="ordinary")
 
 
 def _requests(data: Path, chance: random.Random) -> Iterator[Row]:
@@ -164,6 +172,8 @@ def _quotations(data: Path) -> Iterator[Row]:
     for name in ("wikiqa", "trecqa"):
         for row in read(data / "retrieval" / f"{name}.train.jsonl.gz"):
             yield Row("reply", row["question"], row["sentence"], False, weight=1.0, source="quotations")
+    for row in read(data / "retrieval" / "scifact" / "corpus.jsonl.gz")[:2400]:
+        yield Row("reply", "", row["title"], False, weight=0.5, source="titles")
     for question in sorted({row["question"] for row in read(data / "retrieval" / "trecqa.train.jsonl.gz")}):
         yield Row("request", "", question, False, source="quotations")
 
@@ -221,7 +231,11 @@ def _fit(
 
 
 def _calibrated(head: Head, inputs: Array, check: Sequence[Row]) -> Head:
-    """Set the temperature of least validation loss, then the threshold of best macro-F1 on published sets."""
+    """Set the temperature of least validation loss, a shift for ordinary text, and the threshold.
+
+    The shift lowers the logit until at most MISTAKES of the ordinary validation rows reach BLOCKING, the
+    balanced preset's threshold. `Head.threshold` is that of best macro-F1 on the published validation sets.
+    """
     labels = np.array([row.unsafe for row in check])
     weights = np.array([row.weight for row in check])
 
@@ -230,11 +244,21 @@ def _calibrated(head: Head, inputs: Array, check: Sequence[Row]) -> Head:
         return float((-np.log(np.where(labels, p, 1 - p)) * weights).sum())
 
     cooled = replace(head, temperature=min((float(t) for t in np.geomspace(0.3, 4, 60)), key=loss))
+    ordinary = np.array([row.source in _ORDINARY for row in check])
+    cooled = _shifted(cooled, cooled(inputs[ordinary]))
     published = np.array([row.source.endswith("valid") for row in check])
     risk = cooled(inputs[published])
     limits = np.linspace(0.05, 0.95, 91)
     best = max(limits, key=lambda limit: macro_f1(labels[published], risk >= limit))
     return replace(cooled, threshold=round(float(best), 3))
+
+
+def _shifted(head: Head, ordinary: Array) -> Head:
+    reached = float(np.quantile(ordinary, 1 - MISTAKES))
+    surplus = math.log(reached / (1 - reached)) - math.log(BLOCKING / (1 - BLOCKING))
+    weights, bias = head.layers[-1]
+    moved = bias - np.float32(max(surplus, 0.0) * head.temperature)
+    return replace(head, layers=(*head.layers[:-1], (weights, moved)))
 
 
 def _topic_heads(vectors: Array, names: Sequence[str]) -> dict[str, Head]:
