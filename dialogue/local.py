@@ -1,10 +1,9 @@
 """A causal language model on this machine, through transformers: n drafts from one prefill, options weighed.
 
-Knows nothing of evidence, judges or ranking; prompt texts come from `dialogue.prompts`. Weights are read from
-safetensors only and no code of a checkpoint is ever run.
+Knows nothing of judges or ranking; prompt texts come from `dialogue.prompts`, weights from
+`dialogue.checkpoints`.
 """
 
-import hashlib
 import logging
 import re
 import threading
@@ -12,9 +11,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dialogue.checkpoints import memory_errors, open_checkpoint
 from dialogue.prompts import Message, render, render_plain
 from dialogue.types import Context, ModelError, Sampling
 
@@ -60,7 +59,7 @@ class Local:
         if note:
             LOG.warning("%s: %s", self.name, note)
         room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
-        with _memory_errors(self.name, "fewer candidates, a shorter reply or a smaller model"):
+        with memory_errors(self.name, "fewer candidates, a shorter reply or a smaller model"):
             rows = self._generate(ids, replace(sampling, max_new_tokens=room))
         drafts = []
         for row in rows:
@@ -117,7 +116,7 @@ class Local:
             raise ModelError(
                 f"the options alone do not fit the {self.window} tokens that {self.name!r} reads"
             )
-        with _memory_errors(self.name, "fewer options or a smaller model"):
+        with memory_errors(self.name, "fewer options or a smaller model"):
             return self._weigh([row[excess:] for row in rows], shared - excess)
 
     def _prompt(self, context: Context) -> list[int]:
@@ -207,33 +206,8 @@ def load_local(name: str, device: str = "auto") -> Local:
 
     bfloat16 on a GPU, float32 on a CPU. Raises ModelError with what to do when it cannot be loaded.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = Path(name).expanduser()
-    _check_folder(name, folder)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    place = str(folder) if folder.is_dir() else name
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-        with _memory_errors(name, "a smaller model, or a machine with more memory"):
-            model = AutoModelForCausalLM.from_pretrained(
-                place, dtype=dtype, use_safetensors=True, trust_remote_code=False
-            ).to(device)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise ModelError(_why_not_loaded(name, str(error))) from error
-    digest = (
-        _digest(folder) if folder.is_dir() else str(getattr(model.config, "_commit_hash", "") or "unknown")
-    )
-    label = folder.name if folder.is_dir() else name
-    return Local(
-        model.eval(),
-        tokenizer,
-        f"hf:{label}",
-        f"hf:{label}/{digest[:12]}/{str(dtype).removeprefix('torch.')}",
-    )
+    model, tokenizer, label, fingerprint = open_checkpoint(name, device)
+    return Local(model, tokenizer, label, fingerprint)
 
 
 def clean(text: str, finished: bool = True) -> str:
@@ -313,62 +287,3 @@ def _seeded(seed: int | None) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
-
-
-@contextmanager
-def _memory_errors(name: str, remedy: str) -> Iterator[None]:
-    import torch
-
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(f"{name!r} ran out of memory: use {remedy}") from error
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):
-            raise
-        raise ModelError(f"{name!r} ran out of memory: use {remedy}") from error
-
-
-def _check_folder(name: str, folder: Path) -> None:
-    """Say what is wrong with a folder before transformers asks the hub for it."""
-    if not folder.is_dir():
-        if name.startswith((".", "/", "~")) or name.count("/") > 1:
-            raise ModelError(
-                f"there is no model folder {name!r}: check the path, or name a hub model (owner/name)"
-            )
-        return
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{name!r} is not a model folder: it has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        raise ModelError(
-            f"{name!r} holds no *.safetensors weights; pickled weights (.bin) are never loaded: "
-            "convert the checkpoint to safetensors with save_pretrained first"
-        )
-
-
-def _why_not_loaded(name: str, said: str) -> str:
-    first = said.strip().splitlines()[0] if said.strip() else "no reason given"
-    if "trust_remote_code" in said:
-        return (
-            f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
-        )
-    if "Unrecognized configuration class" in said:
-        return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
-    if "safetensors" in said and ("does not appear" in said or "not found" in said):
-        return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
-    if any(
-        mark in said for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")
-    ):
-        return (
-            f"{name!r} is neither a folder here nor a hub model within reach: check the spelling and the "
-            f"network, or download it first and pass the folder ({first})"
-        )
-    return f"{name!r} cannot be loaded: {first}"
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

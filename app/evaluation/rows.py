@@ -13,15 +13,15 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field, FiniteFloat, StrictStr, ValidationError
 
-from app.errors import InputError
+from app.errors import SettingsError
 from dialogue.types import Turn
 
 LONGEST_LINE = 16 * 2**20  # bytes
 SHOWN = 5  # bad rows that are quoted in the result
 
 
-class EvaluationError(InputError):
-    """The data, the folder or the kind cannot be evaluated. The message says what to mend."""
+class EvaluationError(SettingsError):
+    """What an evaluation was given cannot be used: wrong use, exit code 2. The message says what to mend."""
 
 
 class Row(BaseModel):

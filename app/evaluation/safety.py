@@ -74,4 +74,4 @@ DECISIONS = {
     "recall": metrics.recall,
     "fpr": metrics.fpr,
 }
-KIND = Kind(SafetyRow, score, summarise)
+KIND = Kind(SafetyRow, score, summarise, size=128)
