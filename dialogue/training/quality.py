@@ -108,7 +108,8 @@ def fit(name: str, features: str, x: Array, y: Array, weight: Array, hidden: int
         torch.nn.Linear(max(hidden, 1), 1),
     )
     net = torch.nn.Sequential(*deep) if hidden else torch.nn.Linear(x.shape[1], 1)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.1)
+    rate = 2e-3 if hidden else 2e-2  # a regression on few rows gets few steps
+    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * -(-len(x) // BATCH))
     for _ in range(EPOCHS):
         order = torch.randperm(len(x))
