@@ -69,6 +69,7 @@ def test_a_conversation_has_one_reply_at_a_time() -> None:
     jobs.start("a", "one")
     with pytest.raises(Busy):
         jobs.start("a", "two")
+    bot.gate.release(3)
     jobs.close(WAIT)
 
 

@@ -39,6 +39,9 @@ def citation(number: int = 1, title: str = "Blue Whale") -> Citation:
     )
 
 
+HOSTILE_CITATION = citation(title=HOSTILE)
+
+
 def candidate(
     text: str, quality: float, dropped: str = "", verdict: Verdict = SAFE, **scores: float
 ) -> Candidate:
@@ -53,6 +56,9 @@ def reply(
 ) -> Reply:
     trace = Trace(SAFE, "whale weight", candidates=candidates, timings={"search": 0.1, "sample": 0.3})
     return Reply(text, outcome, citations, trace)
+
+
+HOSTILE_REPLY = reply(HOSTILE + " [1]", citations=(HOSTILE_CITATION,))
 
 
 def turn(
@@ -134,7 +140,7 @@ def test_no_reply_whatever_it_holds_gives_scripts_images_or_links(words: str) ->
 @pytest.mark.parametrize(
     "html",
     [
-        render.transcript([turn(question=HOSTILE, answer=reply(HOSTILE, citations=(citation(title=HOSTILE),)))]),
+        render.transcript([turn(question=HOSTILE, answer=HOSTILE_REPLY)]),
         render.transcript([turn(question=HOSTILE, state="failed", reason=HOSTILE)]),
         render.working(Job("c", HOSTILE, steps=[Step("search", HOSTILE)])),
         render.welcome([HOSTILE]),
@@ -142,7 +148,7 @@ def test_no_reply_whatever_it_holds_gives_scripts_images_or_links(words: str) ->
         render.composer(HOSTILE, 9),
         render.conversations([StoredConversation(HOSTILE, HOSTILE, NOW, NOW, 1, False)], "", now=NOW),
         render.conversations([], "", HOSTILE),
-        panels.sources(turn(question=HOSTILE, answer=reply(citations=(citation(title=HOSTILE),)))),
+        panels.sources(turn(question=HOSTILE, answer=HOSTILE_REPLY)),
         panels.why(turn(answer=reply(candidates=(candidate(HOSTILE, 0.5, HOSTILE),)))),
         panels.document(HOSTILE, HOSTILE, citation(), HOSTILE),
         panels.documents(

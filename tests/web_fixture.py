@@ -4,10 +4,11 @@ The canned responder quotes real sentences of real sources. Words in the message
 "slow" takes its time, "crash" raises, "bomb" is refused, and what no source holds is not answered.
 """
 
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from app.bot import QUOTING, Bot
@@ -40,7 +41,6 @@ class Canned:
     def __init__(self, library: Library, pace: float = 0.0) -> None:
         self.library = library
         self.pace = pace
-        self.go = threading.Event()
 
     def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
         question = turns[-1].text
@@ -155,3 +155,22 @@ def canned_bot(folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pac
     if sources:
         bot.ingest(list(sources))
     return bot
+
+
+@contextmanager
+def serving(bot: Bot, examples: Sequence[str] = ()) -> Iterator[str]:
+    """The web chat of `bot` on a free port of this machine; gives its address."""
+    import uvicorn
+
+    from app.web.server import build_app
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        config = uvicorn.Config(build_app(bot, examples), log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join(10)

@@ -99,7 +99,7 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     from app.web.page import mount
 
     def ingest(path: Path, progress: Callable[[str, float], None]) -> str:
-        def told(step: IngestProgress) -> None:
+        def told(step: "IngestProgress") -> None:
             done = step.done / max(step.total, 1)
             if step.stage == "embedding":
                 progress(f"Reading passage {step.done} of {step.total}", 0.1 + 0.8 * done)

@@ -1,0 +1,82 @@
+"""The web server: who is served, with which headers, and how it starts and ends."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from web_fixture import canned_bot, serving
+
+from app.bot import Bot
+from app.web.server import ServeError, serve
+from retrieval.embed import Encoder
+
+
+@pytest.fixture(scope="module")
+def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    with canned_bot(tmp_path_factory.mktemp("web"), encoder) as bot:
+        yield bot
+
+
+@pytest.fixture(scope="module")
+def url(bot: Bot) -> Iterator[str]:
+    with serving(bot) as url:
+        yield url
+
+
+def get(url: str, **headers: str) -> tuple[int, str, dict[str, str]]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            return answer.status, answer.read().decode(), dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(), dict(error.headers)
+
+
+def test_every_answer_has_the_security_headers(url: str) -> None:
+    for path in ("", "healthz", "nowhere"):
+        _, _, headers = get(url + path)
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    assert json.loads(get(url + "healthz")[1]) == {"status": "ok"}
+
+
+def test_other_sites_and_other_names_are_turned_away(url: str) -> None:
+    assert get(url, Host="evil.test")[0] == 403
+    assert get(url, Origin="http://evil.test")[0] == 403
+    assert get(url, Origin=url.rstrip("/"))[0] == 200
+
+
+def test_only_this_machine_is_served(bot: Bot) -> None:
+    for host in ("0.0.0.0", "192.168.0.1", "example.org"):
+        with pytest.raises(ServeError, match=r"--host 127\.0\.0\.1"):
+            serve(bot, host, 7860, pytest.fail)
+
+
+def test_a_port_in_use_is_one_clear_line(bot: Bot) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServeError, match=f"^port {port} is in use; try --port {port + 1}$"):
+            serve(bot, "127.0.0.1", port, pytest.fail)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_and_leaves_the_bot_open(bot: Bot, end: signal.Signals) -> None:
+    lines: list[str] = []
+
+    def ready(line: str) -> None:
+        lines.append(line)
+        threading.Timer(0.2, os.kill, (os.getpid(), end)).start()
+
+    before = signal.getsignal(end)
+    serve(bot, "127.0.0.1", 0, ready)
+    assert lines[0].startswith("Candor is ready: http://127.0.0.1:")
+    assert signal.getsignal(end) is before
+    assert bot.library.sources() == []
