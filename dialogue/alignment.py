@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,45 @@ Array = NDArray[np.float32]
 
 FEATURES = "alignment-1"
 _UNIVERSAL = frozenset(
-    "all every each only always entire whole both any everyone everything exclusively never".split()
+    [
+        "all",
+        "every",
+        "each",
+        "only",
+        "always",
+        "entire",
+        "whole",
+        "both",
+        "any",
+        "everyone",
+        "everything",
+        "exclusively",
+        "never",
+    ]
 )
 _PARTIAL = frozenset(
-    "some most many several few often sometimes usually generally partly mostly may might could".split()
+    [
+        "some",
+        "most",
+        "many",
+        "several",
+        "few",
+        "often",
+        "sometimes",
+        "usually",
+        "generally",
+        "partly",
+        "mostly",
+        "may",
+        "might",
+        "could",
+    ]
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Text:
-    """An encoded text: token vectors (tokens, dimension) of unit length and their character spans (tokens, 2)."""
+    """An encoded text: unit token vectors (tokens, dimension) and their character spans (tokens, 2)."""
 
     text: str
     vectors: Array
@@ -97,18 +127,15 @@ class Window:
         return " ".join(sentence.text for sentence in self.sentences)
 
 
-def difference(claim: Text, stated: str, window: Window, known: Collection[str]) -> Difference:
+def difference(stated: str, window: Window, known: Collection[str]) -> Difference:
     """Compare `stated`, the words the draft itself uses, with the window."""
-    stems = {word.stem for sentence in window.sentences for word in sentence.words}
-    mine = [word for word in words(stated) if word.content and word.text.islower()]
-    near = bool(mine) and len(claim.words) >= 4 and sum(w.stem in stems for w in mine) >= 0.7 * len(mine)
-    return compare(stated, window.text, f"{window.background.text} {window.before}", known, near)
+    return compare(stated, window.text, f"{window.background.text} {window.before}", known)
 
 
 def features(
     claim: Text, window: Window, passage: Sequence[Text], told: Difference, matched_all: Array
 ) -> Array:
-    """Return the feature row of one claim and window; `matched_all` is the best match over the whole passage."""
+    """Return the feature row of a claim and a window; `matched_all` is the best match in the passage."""
     parts = [best_match(claim, sentence) for sentence in window.sentences]
     matched = np.max(parts, axis=0)
     titled = np.maximum(matched, best_match(claim, window.background))
@@ -146,14 +173,14 @@ def _lexical(claim: Text, window: Window, passage: Sequence[Text]) -> list[float
     present = set(theirs)
     titled = present | {word.stem for word in window.background.words}
     everywhere = titled | {word.stem for sentence in passage for word in sentence.words}
-    pairs = set(zip(theirs, theirs[1:], strict=False))
+    pairs = set(pairwise(theirs))
     missing = [s for s in content if s not in titled]
     return [
         _share(mine, present),
         _share(content, present),
         _share(content, titled),
         _share(content, everywhere),
-        _share(list(zip(mine, mine[1:], strict=False)), pairs),
+        _share(list(pairwise(mine)), pairs),
         _share([word.stem for s in window.sentences for word in s.words if word.content], set(content)),
         math.log1p(len(missing)),
         float(bool(content) and content[-1] not in titled),

@@ -34,6 +34,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "grounded.safetensors"
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
 WINDOWS = 3  # stretches of evidence, the nearest, that the head looks at per claim
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
+_FAR = "no source sentence is close"
 _CLOSERS = " .!?…\"'”’)]*_"
 
 
@@ -47,7 +48,7 @@ class TokenEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Read:
     """A passage made ready: its sentence spans, their encodings, its title with headings."""
 
@@ -57,7 +58,7 @@ class Read:
     background: Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """One window of one passage as the head sees it."""
 
@@ -76,7 +77,7 @@ class Grounder:
             raise ValueError(
                 f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}"
             )
-        self._encoder, self._head = encoder, head
+        self.encoder, self.head = encoder, head
         digest = hashlib.sha256(b"".join(part.tobytes() for layer in head.layers for part in layer))
         self.fingerprint = f"grounded/{FEATURES}/{digest.hexdigest()[:12]}/{head.threshold:.3f}"
 
@@ -88,7 +89,7 @@ class Grounder:
     @property
     def threshold(self) -> float:
         """The support from which a claim counts as supported."""
-        return self._head.threshold
+        return self.head.threshold
 
     def claims(self, context: Context, drafts: Sequence[str], every: bool = False) -> list[tuple[Claim, ...]]:
         """Return the sentences of every draft, judged. One encoder call for the whole turn.
@@ -131,7 +132,7 @@ class Grounder:
             return []
         looks = self.looks(context.query, [s.text for s in judged], passages)
         rows = [look.row for each in looks for look in each]
-        scores = iter(self._head(np.stack(rows)).tolist() if rows else [])
+        scores = iter(self.head(np.stack(rows)).tolist() if rows else [])
         return [
             self._verdict(s, [(next(scores), look) for look in each])
             for s, each in zip(judged, looks, strict=True)
@@ -139,13 +140,13 @@ class Grounder:
 
     def _verdict(self, sentence: Sentence, weighed: list[tuple[float, Look]]) -> Claim:
         """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""
-        cap = CONTRADICTED * self.threshold
-        capped = [(min(p, cap * p) if look.told.reason else p, look) for p, look in weighed]
-        if not capped:
+        if not weighed:
             return Claim(
                 sentence.text, sentence.start, sentence.end, 0.0, reason="no source sentence is close"
             )
-        best, look = max(capped, key=lambda pair: pair[0])
+        told = [bool(look.told.reason) for _, look in weighed]
+        best, place = best_support([p for p, _ in weighed], told, self.threshold)
+        look = weighed[place][1]
         if best < self.threshold:
             nearest = weighed[0][1]
             reason = nearest.told.reason or nearest.told.lacking or _unmatched(sentence.text, nearest)
@@ -156,7 +157,7 @@ class Grounder:
     def looks(self, query: str, claimed: Sequence[str], passages: Sequence[Passage]) -> list[list[Look]]:
         """Return for each claim its nearest windows, nearest first, with their feature rows."""
         plan = Plan.make(query, claimed, passages)
-        return plan.looks(encode(self._encoder, plan.texts))
+        return plan.looks(encode(self.encoder, plan.texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +211,19 @@ def encode(encoder: TokenEncoder, texts: Sequence[str]) -> dict[str, Text]:
     return {text: Text(text, *pair) for text, pair in zip(distinct, pairs, strict=True)}
 
 
+def best_support(scores: Sequence[float], contradicts: Sequence[bool], threshold: float) -> tuple[float, int]:
+    """Return the support of the window that speaks best for a claim, and its place.
+
+    An explicit contradiction caps a window's score below the threshold, keeping the order.
+    """
+    cap = CONTRADICTED * threshold
+    capped = [cap * p if told else p for p, told in zip(scores, contradicts, strict=True)]
+    place = max(range(len(capped)), key=lambda i: capped[i])
+    return capped[place], place
+
+
 def copied(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, int] | None:
-    """Return where whole sentences of a passage read word for word like this one, white space and case aside."""
+    """Return where whole sentences of a passage read word for word like this, white space and case aside."""
     for text in dict.fromkeys((sentence, bare(sentence))):
         tokens = re.sub(r"\s*\[\d{1,3}\]", "", text).rstrip(_CLOSERS).split()
         if not tokens:
@@ -257,7 +269,7 @@ def _nearest(claim: Text, stated: str, reads: Sequence[Read], known: frozenset[s
         read = reads[place]
         before = " ".join(text.text for text in read.texts[max(0, first - 2) : first])
         window = Window(read.texts[first:last], read.background, before)
-        told = difference(claim, stated, window, known)
+        told = difference(stated, window, known)
         looks.append(Look(read, first, last, features(claim, window, read.texts, told, whole[place]), told))
     return looks
 
@@ -272,7 +284,7 @@ def _unmatched(claim: str, look: Look) -> str:
     content = [word for word in words(bare(claim)) if word.content]
     missing = [word.text for word in content if word.stem not in present]
     if len(missing) > 0.6 * len(content):
-        return "no source sentence is close"
+        return _FAR
     if missing:
         return f"the nearest source sentence says nothing of {missing[0]!r}"
     return "the nearest source sentence does not say this"

@@ -6,18 +6,19 @@ claims or evidence as wholes.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-)
-_SMALL = {word: value for value, word in enumerate((_ONES + " seventeen eighteen nineteen").split())}
-_TENS = {w: 10 * n for n, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen"""
+_DECADES = "twenty thirty forty fifty sixty seventy eighty ninety"
+_RANKS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+_MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
+_SMALL = {word: value for value, word in enumerate(_ONES.split())}
+_TENS = {word: 10 * value for value, word in enumerate(_DECADES.split(), 2)}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SHORT_SCALES = {"k": 1000, "bn": 10**9, "mn": 10**6}
-_ORDINAL_WORDS = {w: n for n, w in enumerate("first second third fourth fifth sixth seventh".split(), 1)} | {
-    w: n for n, w in enumerate("eighth ninth tenth eleventh twelfth".split(), 8)
-}
-_MONTHS = {w: n for n, w in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_ORDINAL_WORDS = {word: value for value, word in enumerate(_RANKS.split(), 1)}
+_MONTHS = {word: value for value, word in enumerate(_MONTH_NAMES.split(), 1)}
 
 _UNITS: dict[str, tuple[str, float]] = {  # name: (dimension, size in its base unit)
     **dict.fromkeys(("mm", "millimetre", "millimeter"), ("length", 0.001)),
@@ -136,6 +137,7 @@ class Date:
         return all(mine in (0, theirs) for mine, theirs in pairs)
 
 
+@lru_cache(maxsize=4096)
 def read(text: str) -> tuple[tuple[Quantity, ...], tuple[Date, ...]]:
     """Return the numbers and the dates of a text. The year of a date is also a number; its day is not."""
     dates: list[Date] = []
@@ -284,21 +286,19 @@ def agrees(claim: Quantity, source: Quantity) -> bool:
         return claim.value <= source.value < claim.value + 10
     if claim.dimension and source.dimension and claim.dimension != source.dimension:
         return False
-    mine, theirs = claim.value, source.value
     if claim.dimension and source.dimension and claim.size != source.size:
-        mine, theirs = mine * claim.size, theirs * source.size
+        mine, theirs = claim.value * claim.size, source.value * source.size
         return abs(mine - theirs) <= 0.01 * max(abs(mine), abs(theirs))
-    if abs(mine - theirs) <= 1e-9 * max(1.0, abs(mine)):
-        return True
+    equal = abs(claim.value - source.value) <= 1e-9 * max(1.0, abs(claim.value))
+    return equal or _rounds(claim, source)
+
+
+def _rounds(claim: Quantity, source: Quantity) -> bool:
     if claim.dimension in ("year", "ordinal", "year bc") and claim.bound != "about":
         return False
-    if claim.bound == "over":
-        return theirs > mine
-    if claim.bound == "under":
-        return theirs < mine
-    finer = source.step < claim.step
+    if claim.bound in ("over", "under"):
+        return (source.value > claim.value) == (claim.bound == "over")
     decimals = claim.step <= 1 and source.step < 1
     abbreviated = claim.scaled and claim.step >= 1000
-    return (
-        finer and (decimals or abbreviated or claim.bound == "about") and abs(mine - theirs) <= claim.step / 2
-    )
+    admitted = decimals or abbreviated or claim.bound == "about"
+    return admitted and source.step < claim.step and abs(claim.value - source.value) <= claim.step / 2

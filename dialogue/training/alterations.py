@@ -1,4 +1,4 @@
-"""Claims with a known verdict, made from encyclopaedic paragraphs: true extracts, and copies with one thing changed.
+"""Claims with a known verdict from encyclopaedic paragraphs: true extracts, and copies with one change.
 
 Knows nothing of features or heads. Everything is drawn from one seeded generator.
 """
@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dialogue.facts import FUNCTION_WORDS, names, opposites, words
+from dialogue.facts import names, words
+from dialogue.lexicon import FUNCTION_WORDS, OPPOSITES
 from retrieval.text import sentences
 
 _FIGURE = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w-])")
@@ -16,8 +17,14 @@ _MONTH = re.compile(
     r"\b(?:January|February|March|April|June|July|August|September|October|November|December)\b"
 )
 _UNITS = re.compile(
-    r"(?<=\d )(?:metres|meters|feet|km|kilometres|kilometers|miles|tonnes|pounds|kilograms|percent|per cent|million|"
-    r"billion|years|months|days|hours|minutes|degrees)\b"
+    r"(?<=\d )(?:metres|meters|feet|km|kilometres|kilometers|miles|tonnes|pounds|kilograms|percent|per cent|"
+    r"million|billion|years|months|days|hours|minutes|degrees)\b"
+)
+_UNIT_GROUPS = (
+    ("metres", "feet", "miles", "kilometres"),
+    ("million", "billion"),
+    ("years", "months", "days", "hours"),
+    ("tonnes", "pounds", "kilograms"),
 )
 _AUXILIARY = re.compile(
     r"\b(?:is|are|was|were|can|could|will|would|has|had|have|did|does|may|must|should)\b(?! not)"
@@ -87,8 +94,9 @@ def _shorten(sentence: str, rng: random.Random) -> tuple[str, str] | None:
     """Return a true extract of a sentence: an aside or tail cut, or a fronted phrase put last."""
     made = []
     if match := _FRONTED.match(sentence):
-        start = match[2] if names(f"x {match[2].split()[0]}") else match[2]
-        made.append((f"{start[0].upper()}{start[1:]} {match[1][0].lower()}{match[1][1:]}.", "reordered"))
+        made.append(
+            (f"{match[2][0].upper()}{match[2][1:]} {match[1][0].lower()}{match[1][1:]}.", "reordered")
+        )
     if _ASIDE.search(sentence):
         made.append((_ASIDE.sub("", sentence, count=1), "extract"))
     if _TAIL.search(sentence):
@@ -125,7 +133,9 @@ def _name(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng:
 def _date(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
     match = _MONTH.search(sentence)
     others = [
-        m for m in "January March April June August October November".split() if match and m != match[0]
+        m
+        for m in ["January", "March", "April", "June", "August", "October", "November"]
+        if match and m != match[0]
     ]
     return _put(sentence, match, rng.choice(others)) if match else ""
 
@@ -152,12 +162,11 @@ def _negate(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rn
 
 
 def _opposite(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
-    table = opposites()
-    found = [m for m in re.finditer(r"\b[a-z]{3,}\b", sentence) if m[0] in table]
+    found = [m for m in re.finditer(r"\b[a-z]{3,}\b", sentence) if m[0] in OPPOSITES]
     if not found:
         return ""
     match = rng.choice(found)
-    return _put(sentence, match, rng.choice(sorted(table[match[0]])))
+    return _put(sentence, match, rng.choice(sorted(OPPOSITES[match[0]])))
 
 
 def _swap(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
