@@ -244,6 +244,11 @@ def test_dialogue_measures_the_replies_that_were_served(bot: Bot, tmp_path: Path
     assert result["seconds_per_turn"]["by_stage"].keys() >= {"guard", "search", "sample", "judge", "rank"}
 
 
+def test_only_a_specific_reply_can_count_as_interesting(bot: Bot, tmp_path: Path) -> None:
+    result = run("dialogue", written(tmp_path / "a.jsonl", DIALOGUE), bot)
+    assert result["sensible"] >= result["specific"] >= result["interesting"]
+
+
 def test_a_stopped_run_goes_on_where_it_was(
     bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,9 +66,9 @@ def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, s
 
 def summarise(report: Report, records: Sequence[Record]) -> None:
     """Measure on all judged replies; shares over answers only where the truth is known."""
-    for name in ("sensible", "specific", "interesting"):
-        judged = [record[name] for record in records if record[name] is not None]
-        report.share(name, [value >= 0.5 for value in judged])
+    labels = [_labels(record) for record in records if record["sensible"] is not None]
+    for place, name in enumerate(("sensible", "specific", "interesting")):
+        report.share(name, [row[place] for row in labels])
     report.share("safety", [record["safe"] for record in records if record["safe"] is not None])
     claiming = [record for record in records if record["claims"]]
     grounded = [record["supported"] == record["claims"] for record in claiming]
@@ -91,6 +91,13 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
             report.put(("by_kind", kind, "n"), len(members))
             _answers(report, ("by_kind", kind), members)
     _seconds(report, records)
+
+
+def _labels(record: Record) -> tuple[bool, bool, bool]:
+    """Sensible, specific, interesting; each is asked only of a reply that is the one before, else it is no."""
+    sensible = record["sensible"] >= 0.5
+    specific = sensible and (record["specific"] or 0) >= 0.5
+    return sensible, specific, specific and (record["interesting"] or 0) >= 0.5
 
 
 def _answers(report: Report, path: tuple[str, ...], records: Sequence[Record]) -> None:
