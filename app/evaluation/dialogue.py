@@ -94,7 +94,7 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
 
 
 def _labels(record: Record) -> tuple[bool, bool, bool]:
-    """Sensible, specific, interesting; each is asked only of a reply that is the one before, else it is no."""
+    """Sensible, specific, interesting: each is asked only of a reply that is the one before it."""
     sensible = record["sensible"] >= 0.5
     specific = sensible and (record["specific"] or 0) >= 0.5
     return sensible, specific, specific and (record["interesting"] or 0) >= 0.5
