@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -69,14 +70,14 @@ def show_candidates(console: Console, reply: Reply) -> None:
     trace = reply.trace
     if trace.query:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
-    table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", "Reply", "Dropped because")
+    table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", "Reply", box=SIMPLE_HEAD)
     for rank, draft in enumerate(trace.candidates, start=1):
         scores = draft.scores
         marks = (scores.sensible, scores.specific, scores.interesting, scores.answers, scores.grounded)
-        text = draft.text if draft.verdict.safe else "(hidden: it failed a safety check)"
-        table.add_row(
-            str(rank), f"{draft.quality:.2f}", *map(_mark, marks), plain(text), plain(draft.dropped)
-        )
+        text = plain(draft.text) if draft.verdict.safe else Text("(hidden: it failed a safety check)")
+        if draft.dropped:
+            text.append("\nDropped: ").append(plain(draft.dropped))
+        table.add_row(str(rank), f"{draft.quality:.2f}", *map(_mark, marks), text)
     console.print(table if trace.candidates else Text("No reply was written."))
     if trace.timings:
         console.print(Text(" · ".join(f"{stage} {took:.2f} s" for stage, took in trace.timings.items())))

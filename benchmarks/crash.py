@@ -25,12 +25,12 @@ from app.library import stored_sources
 from retrieval.passages import cut
 
 QUESTION = "What is note {} about?"
-DOCUMENTS = 60
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--documents", type=int, default=60)
     parser.add_argument("--model", default="quote")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -39,7 +39,7 @@ def main() -> None:
         importlib.import_module(name)  # once, not in every child
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        notes = _notes(folder / "notes")
+        notes = _notes(folder / "notes", options.documents)
         result = {
             "rounds": options.rounds,
             "turns": _turns(folder / "turns", notes, options.model, options.rounds, dice),
@@ -84,6 +84,7 @@ def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Ra
     """Kill children that ingest; stored documents have to be whole, and a second run has to finish."""
     counts = {"documents_stored_at_kill": 0, "half_documents": 0, "embedded_twice": 0, "missing_after": 0}
     states: list[dict[str, int]] = []
+    documents = len(list(notes.iterdir()))
     for number in range(rounds):
         data = folder / f"ingest{number}"
 
@@ -97,10 +98,10 @@ def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Ra
                 halves = sum(len(cut(bot.library.document(row.id))) != row.passages for row in before)
                 report = bot.ingest([notes])
                 again = len(before) - report.count("unchanged")
-                missing = DOCUMENTS - len(bot.library.sources())
+                missing = documents - len(bot.library.sources())
                 print(json.dumps([len(before), halves, again, missing]), file=out)
 
-        _killed(read, dice.randint(1, DOCUMENTS + 4), dice.uniform(0, 0.1))
+        _killed(read, dice.randint(1, documents + 4), dice.uniform(0, 0.1))
         for name, value in zip(counts, json.loads(_finished(look)), strict=True):
             counts[name] += value
         states.append(_state(data))
@@ -167,9 +168,9 @@ def _child(work: Callable[[TextIO], None]) -> tuple[int, TextIO]:
         os._exit(status)
 
 
-def _notes(folder: Path) -> Path:
+def _notes(folder: Path, documents: int) -> Path:
     folder.mkdir()
-    for number in range(DOCUMENTS):
+    for number in range(documents):
         lines = [
             f"Note {number} is about topic {number}, item {item}. It has been checked twice."
             for item in range(12)

@@ -10,7 +10,7 @@ import pytest
 
 import app.ingest
 from app.database import Database, open_database
-from app.errors import InputError
+from app.errors import DataError, InputError
 from app.ingest import IngestProgress, IngestReport, ingest
 from app.library import INDEX, Library, index_state
 from retrieval.embed import Encoder
@@ -274,6 +274,22 @@ def test_a_damaged_index_is_built_again_with_a_warning(
     embedder.embedded.clear()
     assert library.open() is not None
     assert embedder.embedded == []
+    assert best(library, "the largest animal") == "whale.md"
+
+
+def test_a_full_disk_stops_an_ingestion_in_one_line_and_leaves_whole_documents(
+    library: Library, notes: Path
+) -> None:
+    with library.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+    (notes / "long.txt").write_text("Rain falls on the plain. " * 400)
+    with pytest.raises(DataError, match="disk is full: free some space"):
+        ingest(library, [notes])
+    with library.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    stored = library.sources()
+    assert "long.txt" not in [source.name for source in stored]
+    assert ingest(library, [notes / "whale.md"]).count("failed") == 0
     assert best(library, "the largest animal") == "whale.md"
 
 
