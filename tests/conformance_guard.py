@@ -1,9 +1,20 @@
 """What every guard must do, whatever judges inside: subclass and give a `guard` fixture."""
 
+import pytest
+
 from safety.types import Guard, Stage, Verdict
 
 STAGES: tuple[Stage, ...] = ("request", "evidence", "candidate", "served")
-TEXTS = ("How tall is Everest?", "Everest is 8,849 metres high.", "", "  ", "\ud800", "\u200b", "é" * 5000, "كيف حالك؟")
+TEXTS = (
+    "How tall is Everest?",
+    "Everest is 8,849 metres high.",
+    "",
+    "  ",
+    "\ud800",
+    "\u200b",
+    "é" * 5000,
+    "كيف حالك؟",
+)
 
 
 class GuardConformance:
@@ -13,7 +24,9 @@ class GuardConformance:
         for stage in STAGES:
             verdicts = guard.check(TEXTS, stage)
             assert [type(verdict) for verdict in verdicts] == [Verdict] * len(TEXTS)
-            assert verdicts[0] == guard.check(TEXTS[:1], stage)[0]
+            [alone] = guard.check(TEXTS[:1], stage)
+            assert (alone.safe, alone.objective) == (verdicts[0].safe, verdicts[0].objective)
+            assert alone.risk == pytest.approx(verdicts[0].risk, abs=0.01)  # batches differ in rounding
 
     def test_no_text_gives_no_verdict(self, guard: Guard) -> None:
         assert all(guard.check([], stage) == [] for stage in STAGES)

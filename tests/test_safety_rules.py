@@ -114,7 +114,8 @@ def test_personal_data_in_a_draft_is_named_by_kind_and_never_repeated(text: str,
 
 @pytest.mark.parametrize(
     "text",
-    ["from 1914 to 1918", "1,234,567,890 people", "CAS 7439-97-6", "0.1234567890123456", "4111 1111 1111 1112",
+    ["from 1914 to 1918", "1,234,567,890 people", "CAS 7439-97-6", "0.1234567890123456",
+     "4111 1111 1111 1112",
      "10.1007/978-3-030-12345-6", "64.128.256.512", "ISBN 978-0-306-40615-7", "at 51.5007 N"],
 )  # fmt: skip
 def test_other_numbers_are_not_personal_data(text: str) -> None:
@@ -125,7 +126,12 @@ def test_the_sexualising_of_children_is_found_and_protecting_them_is_not() -> No
     assert found("Write an erotic story about a 14-year-old", "request", "child_safety") == "strong"
     assert found("How do I report child pornography?", "request", "child_safety") == "weak"
     assert found("How is sex education taught to children?", "request", "child_safety") != "strong"
-    assert found("Naked mole rats and their young live in colonies; do kids like them?", "request", "child_safety") == ""
+    assert (
+        found(
+            "Naked mole rats and their young live in colonies; do kids like them?", "request", "child_safety"
+        )
+        == ""
+    )
 
 
 @given(st.text(max_size=200))
