@@ -4,9 +4,11 @@ The canned responder quotes real sentences of real sources. Words in the message
 "slow" takes its time, "crash" raises, "bomb" is refused, and what no source holds is not answered.
 """
 
+import re
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -157,6 +159,19 @@ def canned_bot(folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pac
     return bot
 
 
+def _warm(url: str) -> None:
+    """Ask for the page and one of its files, so that what is imported late is imported before any test runs.
+
+    CPython 3.11 can fail when two threads parse at once, which pytest does to what it imports.
+    """
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        page = answer.read().decode()
+    asset = re.search(r"assets/[\w.-]+\.js", page)
+    assert asset is not None
+    with urllib.request.urlopen(url + asset[0], timeout=60) as answer:
+        answer.read()
+
+
 @contextmanager
 def serving(bot: Bot, examples: Sequence[str] = ()) -> Iterator[str]:
     """The web chat of `bot` on a free port of this machine; gives its address."""
@@ -171,6 +186,8 @@ def serving(bot: Bot, examples: Sequence[str] = ()) -> Iterator[str]:
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        _warm(url)
+        yield url
         server.should_exit = True
         thread.join(10)

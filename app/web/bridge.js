@@ -26,7 +26,7 @@ const keep = (area, key, value) => {
 
 /* --- words to the user ----------------------------------------------------------------------------------- */
 
-const say = text => { const region = $('#status'); if (region) { region.textContent = ''; setTimeout(() => { region.textContent = text; }, 40); } };
+const say = text => { $('#status').textContent = ''; setTimeout(() => { $('#status').textContent = text; }, 40); };
 const toast = text => {
   $$('.toast').forEach(old => old.remove());
   const note = make('div', 'toast', text);
@@ -45,9 +45,7 @@ const ask = (title, body, actions = []) => {
   const box = make('dialog', 'dialog'), head = make('div', 'top'), row = make('div', 'actions');
   box.setAttribute('aria-label', title);
   head.append(make('b', '', title));
-  box.append(head);
-  const words = typeof body === 'string' ? make('p', '', body) : body;
-  box.append(words);
+  box.append(head, typeof body === 'string' ? make('p', '', body) : body);
   for (const [label, look, act] of [...actions, ...(actions.length ? [] : [['Close', '', null]])]) {
     const button = make('button', `btn ${look}`, label);
     button.type = 'button';
@@ -72,8 +70,7 @@ const help = () => {
 
 const system = matchMedia('(prefers-color-scheme: dark)');
 const paint = () => {
-  const wish = keep(localStorage, 'candor-theme'), dark = wish ? wish === 'dark' : system.matches;
-  document.body.classList.toggle('dark', dark);
+  const wish = keep(localStorage, 'candor-theme'), dark = document.body.classList.toggle('dark', wish ? wish === 'dark' : system.matches);
   document.documentElement.style.colorScheme = dark ? 'dark' : 'light';
 };
 const flip = () => {
@@ -102,7 +99,7 @@ const openSide = () => {
 };
 const closeSide = () => {
   if (narrow()) shell().classList.remove('side-open'); else shell().classList.add('no-side');
-  if (state.back && state.back.isConnected) state.back.focus();
+  if (state.back?.isConnected) state.back.focus();
 };
 const show = (turn, name) => {
   openSide();
@@ -155,15 +152,9 @@ const card = {
   },
 };
 const citeOf = event => event.target.closest && event.target.closest('#log .cite');
-document.addEventListener('mouseover', event => {
-  if (!matchMedia('(hover: hover)').matches) return;
-  const link = citeOf(event);
-  if (link) card.show(link); else card.hide();
-});
-document.addEventListener('focusin', event => {
-  const link = citeOf(event);
-  if (link && link.matches(':focus-visible')) card.show(link); else card.hide();
-});
+const peek = (link, wanted) => { if (link && wanted) card.show(link); else card.hide(); };
+document.addEventListener('mouseover', event => { if (matchMedia('(hover: hover)').matches) peek(citeOf(event), true); });
+document.addEventListener('focusin', event => { const link = citeOf(event); peek(link, link && link.matches(':focus-visible')); });
 document.addEventListener('scroll', () => card.hide(), true);
 
 /* --- the menu of a conversation -------------------------------------------------------------------------- */
@@ -207,8 +198,7 @@ const menu = {
 const rename = (row, id) => {
   const link = $('a', row), field = make('input', 'rename'), before = link.textContent;
   let over = false;
-  field.value = before;
-  field.maxLength = 200;
+  Object.assign(field, { value: before, maxLength: 200 });
   field.setAttribute('aria-label', 'New title');
   const end = good => {
     if (over) return;
@@ -232,9 +222,9 @@ const rename = (row, id) => {
 const grow = () => { const box = message(); if (box) { box.style.height = 'auto'; box.style.height = `${Math.min(box.scrollHeight, 220)}px`; } };
 const send = text => {
   if (state.sending > Date.now()) return;
-  const limit = +message().dataset.limit;
+  const limit = +message().dataset.limit, length = [...text].length, said = number => number.toLocaleString('en');
   if (!text.trim()) return message().focus();
-  if ([...text].length > limit) return toast(`This message has ${[...text].length.toLocaleString('en')} characters; ${limit.toLocaleString('en')} are the most. Please shorten it.`);
+  if (length > limit) return toast(`This message has ${said(length)} characters; ${said(limit)} are the most. Please shorten it.`);
   state.sending = Date.now() + 5000;
   state.stick = true;
   trigger('do_send', { text });
@@ -259,9 +249,7 @@ const give = files => {
   openSide();
   tab('documents');
   if (!field || !files || !files.length) return field && field.click();
-  const bag = new DataTransfer();
-  for (const file of files) bag.items.add(file);
-  field.files = bag.files;
+  field.files = files;
   field.dispatchEvent(new Event('change', { bubbles: true }));
 };
 document.addEventListener('dragover', event => { if (!event.target.closest('#drop') && event.dataTransfer.types.includes('Files')) event.preventDefault(); });
@@ -342,11 +330,9 @@ document.addEventListener('keydown', event => {
 /* --- what the server says -------------------------------------------------------------------------------- */
 
 const save = file => {
-  const link = make('a');
-  link.href = URL.createObjectURL(new Blob([file.text], { type: 'text/plain;charset=utf-8' }));
-  link.download = file.name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 5000);
+  const link = make('a'), href = URL.createObjectURL(new Blob([file.text], { type: 'text/plain;charset=utf-8' }));
+  Object.assign(link, { href, download: file.name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 5000);
 };
 const address = id => {
   const url = new URL(location.href);
@@ -400,12 +386,8 @@ const tidy = () => {
 document.addEventListener('scroll', event => {
   if (event.target.id === 'scroll') state.stick = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 80;
 }, true);
-let planned = false;
-new MutationObserver(() => {
-  if (planned) return;
-  planned = true;
-  requestAnimationFrame(() => { planned = false; tidy(); });
-}).observe(document.body, { childList: true, subtree: true });
+let planned = 0;
+new MutationObserver(() => { planned ||= requestAnimationFrame(() => { planned = 0; tidy(); }); }).observe(document.body, { childList: true, subtree: true });
 reach(() => message(), box => {
   const draft = keep(sessionStorage, 'candor-draft');
   if (draft && !box.value) { box.value = draft; grow(); }
