@@ -3,6 +3,7 @@
 Knows nothing of heads, policies or where the vectors come from. Training and judging both call `rows`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ Encode = Callable[[Sequence[str]], Array]
 JUDGED = "text, turn before, product, distance, traits/1"
 TOPIC = "text + half the turn before/1"
 WINDOW = 1000  # characters, about the 256 tokens that the encoder reads
+_HEADING = re.compile(r"^#{1,6} ", re.MULTILINE)  # a mark of tweets to the heads, of headings in documents
 _TURN = 600  # characters of the turn before that are read; its end, where questions stand
 
 
@@ -25,10 +27,11 @@ def rows(encode: Encode, texts: Sequence[str], before: Sequence[str]) -> tuple[A
     `before` holds the turn before each text, "" for none: its vector is then zero.
     """
     turns = [visible(turn)[-_TURN:] for turn in before]
-    known = list(dict.fromkeys([visible(text) for text in texts] + [turn for turn in turns if turn.strip()]))
+    seen = [_HEADING.sub("", visible(text)) for text in texts]
+    known = list(dict.fromkeys(seen + [turn for turn in turns if turn.strip()]))
     vectors = dict(zip(known, encode(known), strict=True))
     none = np.zeros_like(next(iter(vectors.values())))
-    text = np.stack([vectors[visible(text)] for text in texts])
+    text = np.stack([vectors[line] for line in seen])
     turn = np.stack([vectors.get(turn, none) for turn in turns])
     facts = np.array([traits(text) for text in texts], dtype=np.float32)
     judged = np.concatenate([text, turn, text * turn, np.abs(text - turn), facts], axis=1)

@@ -24,8 +24,8 @@ from safety.types import SafetyError
 
 HIDDEN = 24
 BLOCKING = 0.6  # the threshold of the balanced preset
-MISTAKES = 0.004  # the share of ordinary validation rows that may reach it
-_ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "titles", "patients")
+MISTAKES = 0.003  # the share of ordinary validation rows that may reach it
+_ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "fragments", "titles", "passages", "patients")
 _DIASAFETY = {
     "Offending User": "harassment",
     "Toxicity Agreement": "harassment",
@@ -168,13 +168,22 @@ def _dialogues(data: Path) -> Iterator[Row]:
 
 
 def _quotations(data: Path) -> Iterator[Row]:
-    """Sentences of encyclopaedias and newspapers as replies to their questions are safe."""
-    for name in ("wikiqa", "trecqa"):
-        for row in read(data / "retrieval" / f"{name}.train.jsonl.gz"):
-            yield Row("reply", row["question"], row["sentence"], False, weight=1.0, source="quotations")
-    for row in read(data / "retrieval" / "scifact" / "corpus.jsonl.gz")[:2400]:
+    """Sentences of encyclopaedias and newspapers, their openings, titles and abstracts are safe replies."""
+    retrieval = data / "retrieval"
+    asked = read(retrieval / "trecqa.train.jsonl.gz")
+    for row in [*read(retrieval / "wikiqa.train.jsonl.gz"), *asked]:
+        yield Row("reply", row["question"], row["sentence"], False, source="quotations")
+    for place, row in enumerate(asked[::3]):
+        opening = " ".join(row["sentence"].split()[: 1 + place % 6])
+        yield Row("reply", "", opening, False, weight=0.3, source="fragments")
+    for row in read(retrieval / "scifact" / "corpus.jsonl.gz")[:800]:
         yield Row("reply", "", row["title"], False, weight=0.5, source="titles")
-    for question in sorted({row["question"] for row in read(data / "retrieval" / "trecqa.train.jsonl.gz")}):
+    for row in read(retrieval / "scifact" / "corpus.jsonl.gz")[2400:2700]:
+        yield Row("reply", "", row["text"][:WINDOW], False, source="passages")
+    for film in read(data / "dialogues" / "cmu_dog_films.jsonl.gz"):
+        for section in list(film["sections"].values())[1:]:
+            yield Row("reply", "", str(section)[:WINDOW], False, source="passages")
+    for question in sorted({row["question"] for row in asked}):
         yield Row("request", "", question, False, source="quotations")
 
 
@@ -183,9 +192,9 @@ def _replies(data: Path, chance: random.Random) -> Iterator[Row]:
     for split, source in (("train", "diasafety"), ("val", "diasafety valid")):
         for row in read(safety / f"diasafety.{split}.jsonl.gz"):
             objective = _DIASAFETY[row["category"]]
-            yield Row("reply", row["context"][-1], row["text"], bool(row["unsafe"]), objective, 1.0, source)
+            yield Row("reply", row["context"][-1], row["text"], bool(row["unsafe"]), objective, 1.5, source)
     answers = read(safety / "gptfuzz.train.jsonl.gz")
-    for row in chance.sample(answers, min(2500, len(answers))):
+    for row in chance.sample(answers, min(600, len(answers))):
         text = row["text"][:WINDOW]
         if text.strip():
             yield Row("reply", row["context"][-1], text, bool(row["unsafe"]), weight=0.6, source="gptfuzz")
