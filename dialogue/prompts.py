@@ -3,8 +3,8 @@
 Knows nothing of models; a language model door turns messages into its own format.
 """
 
+import hashlib
 import re
-import secrets
 from collections.abc import Sequence
 
 from dialogue.cite import without_marks
@@ -40,7 +40,7 @@ def is_abstention(text: str) -> bool:
 
 def render(context: Context) -> list[Message]:
     """Return chat messages: instructions with the evidence as delimited data, then the conversation."""
-    mark = secrets.token_hex(8)
+    mark = _mark(context)
     return [
         {"role": "system", "content": _system(context, mark)},
         *({"role": turn.role, "content": plain(without_marks(turn.text))} for turn in context.turns),
@@ -49,7 +49,7 @@ def render(context: Context) -> list[Message]:
 
 def render_plain(context: Context) -> str:
     """Return one prompt for models without a chat template, ending where the reply begins."""
-    mark = secrets.token_hex(8)
+    mark = _mark(context)
     names = {"user": "User", "assistant": "Candor", "system": "Note"}
     lines = [f"{names[turn.role]}: {plain(without_marks(turn.text))}" for turn in context.turns]
     return "\n".join([_system(context, mark), "", *lines, "Candor:"])
@@ -58,6 +58,11 @@ def render_plain(context: Context) -> str:
 def plain(text: str) -> str:
     """Neutralise the control tokens of common chat formats, leaving the words."""
     return _CONTROL.sub(" ", text)
+
+
+def _mark(context: Context) -> str:
+    """A boundary that no source can foresee, since it hangs on all the others, yet the same for the same turn."""
+    return hashlib.sha256(repr((context.turns, context.evidence)).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _system(context: Context, mark: str) -> str:

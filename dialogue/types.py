@@ -178,8 +178,11 @@ class Step:
 class LanguageModel(Protocol):
     """Writes drafts and weighs options. `name` is shown to users; `fingerprint` identifies the weights."""
 
-    name: str
-    fingerprint: str
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
 
     def sample(self, context: Context, sampling: Sampling) -> list[str]:
         """Return up to `sampling.n` drafts, best guess first, duplicates allowed. Raises ModelError."""
@@ -194,9 +197,10 @@ class LanguageModel(Protocol):
 
 
 class Judge(Protocol):
-    """Scores drafts of one turn, all in one batch."""
+    """Scores drafts of one turn, all in one batch. `fingerprint` identifies the weights."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft, in order. What cannot be judged is None."""

@@ -33,9 +33,10 @@ class Verdict:
 
 
 class Guard(Protocol):
-    """Judges texts against the safety objectives of a policy."""
+    """Judges texts against the safety objectives of a policy. `fingerprint` identifies weights and policy."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
 
     def check(self, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
         """Return one verdict per text; `context` holds the earlier turns, oldest first.

@@ -22,11 +22,6 @@ def context(question: str, *earlier: Turn, evidence: tuple[Evidence, ...] = EVID
 class ModelConformance:
     """Subclasses give a `model` fixture."""
 
-    @pytest.fixture(autouse=True)
-    def one_mark(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A seed repeats the drafts of one prompt, and a prompt is one only under one mark."""
-        monkeypatch.setattr("secrets.token_hex", lambda size: "5e" * size)
-
     SAMPLING = Sampling(n=3, max_new_tokens=16, seed=5)
 
     def test_it_names_itself(self, model: LanguageModel) -> None:

@@ -17,12 +17,6 @@ from dialogue.types import ModelError, Sampling, Turn
 FIVE = Sampling(n=5, max_new_tokens=12, seed=1)
 
 
-@pytest.fixture(autouse=True)
-def one_mark(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A seed repeats the drafts of one prompt, and a prompt is one only under one mark."""
-    monkeypatch.setattr("secrets.token_hex", lambda size: "5e" * size)
-
-
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.save(tmp_path_factory.mktemp("llama"), "llama", tiny_models.CHAT)
