@@ -24,6 +24,18 @@ from app.bot import open_bot
 from app.library import stored_sources
 from retrieval.passages import cut
 
+HEAVY = (
+    "alembic.command",
+    "dialogue.judges",
+    "dialogue.respond",
+    "faiss",
+    "retrieval.embed",
+    "retrieval.search",
+    "safety.guard",
+    "tantivy",
+    "transformers.models.bert.modeling_bert",
+    "transformers.models.bert.tokenization_bert",
+)
 QUESTION = "What is note {} about?"
 
 
@@ -35,7 +47,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     dice = random.Random(options.seed)
-    for name in ("transformers", "dialogue.judges", "dialogue.respond", "retrieval.embed", "safety.guard"):
+    for name in HEAVY:
         importlib.import_module(name)  # once, not in every child
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
