@@ -18,6 +18,7 @@ from dialogue.facts import Difference, Word, compare, words
 Array = NDArray[np.float32]
 
 FEATURES = "alignment-1"
+COSINE, OVERLAP = 0, 17  # places of the cosine and of the share of words found in a feature row
 _UNIVERSAL = frozenset(
     [
         "all",

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from dialogue.lexicon import FUNCTION_WORDS, INITIALS, IRREGULAR, OPPOSITES
 from dialogue.quantities import Quantity, agrees, comparable, read
+from retrieval.text import sentences
 
 _WORD = re.compile(
     r"\d+(?:[.,]\d+)+|[^\W\d_]+-\d+\w*|(?:[^\W_]\.){2,}|[^\W_]+(?:['’](?!s\b)[^\W\d_]+)?(?:['’]s\b)?"
@@ -132,13 +133,14 @@ def compare(claim: str, source: str, background: str = "", known: Collection[str
     near = _nearness(claimed, given)
     negation = _negation(claim, source)
     direction = _direction(claimed, given)
-    order = _order(claimed, given)
+    alike = [row for row in map(words, _cut(source)) if _nearness(row, claimed) >= 0.6]
+    order = next((found for row in alike if (found := _order(claimed, row))), "")
     reasons = [
         contradicted if near >= 0.4 else "",
         (lacking or _first_words(claimed, given, claim_names)) if near >= 0.8 else "",
         negation if near >= 0.8 and not direction else "",
         direction if near >= 0.6 and bool(_NEGATION.search(claim)) == bool(_NEGATION.search(source)) else "",
-        order if near >= 0.8 and _nearness(given, claimed) >= 0.6 else "",
+        order if near >= 0.8 else "",
     ]
     return Difference(
         numbers,
@@ -151,6 +153,10 @@ def compare(claim: str, source: str, background: str = "", known: Collection[str
         lacking or contradicted,
         next((reason for reason in reasons if reason), ""),
     )
+
+
+def _cut(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentences(text)]
 
 
 def _nearness(claimed: Sequence[Word], given: Sequence[Word]) -> float:
