@@ -113,7 +113,7 @@ def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Ra
                 missing = documents - len(bot.library.sources())
                 print(json.dumps([len(before), halves, again, missing]), file=out)
 
-        _killed(read, dice.randint(1, documents + 4), dice.uniform(0, 0.1))
+        _killed(read, dice.randint(documents // 2, documents + 4), dice.uniform(0, 0.1))
         for name, value in zip(counts, json.loads(_finished(look)), strict=True):
             counts[name] += value
         states.append(_state(data))
@@ -185,7 +185,7 @@ def _notes(folder: Path, documents: int) -> Path:
     for number in range(documents):
         lines = [
             f"Note {number} is about topic {number}, item {item}. It has been checked twice."
-            for item in range(12)
+            for item in range(60)
         ]
         (folder / f"note{number:03}.md").write_text(f"# Note {number}\n\n" + "\n\n".join(lines))
     return folder
