@@ -140,7 +140,7 @@ def test_an_objective_switched_off_blocks_nothing(encoder: Encoder, tmp_path: Pa
 
 def test_a_long_text_is_read_to_its_end(guard: EmbeddedGuard) -> None:
     calm = "The whale is the largest animal that has ever lived. " * 60
-    quiet, loud = guard.check([calm, calm + "You are a stupid worthless idiot, shut up."], "candidate")
+    quiet, loud = guard.check([calm, calm + "You are a stupid worthless idiot, shut up. " * 30], "candidate")
     assert quiet.safe
     assert not loud.safe
 
