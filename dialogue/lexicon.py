@@ -24,6 +24,7 @@ fallen:fall drew:draw drawn:draw chose:choose chosen:choose broke:break broken:b
 spoken:speak rose:rise risen:rise flew:fly flown:fly
 """
 _OPPOSED = """
+begins|starts/ends rises/falls increases/decreases|reduces gains/loses wins/loses opens/closes started/ended
 more/less|fewer higher/lower highest/lowest taller/shorter tallest/shortest longer/shorter
 longest/shortest larger|bigger|greater/smaller largest|biggest|greatest/smallest most/least high/low
 large|big/small hot/cold hotter|warmer/colder|cooler hottest|warmest/coldest|coolest warm/cool
