@@ -155,7 +155,7 @@ def _summary(reply: Reply) -> str:
         return f"<p class='sum'>{words} None could be served.</p>"
     words += f" The served one scored {best.quality:.2f}."
     rivals = [c.quality for c in trace.candidates if not c.dropped and c is not best]
-    if rivals and best.quality >= max(rivals):
+    if rivals and best.quality - max(rivals) >= 0.005:
         words += f" It led the next by {best.quality - max(rivals):.2f}."
     return f"<p class='sum'>{words}</p>"
 
