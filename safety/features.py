@@ -32,7 +32,7 @@ def rows(encode: Encode, texts: Sequence[str], before: Sequence[str]) -> tuple[A
     vectors = dict(zip(known, encode(known), strict=True))
     none = np.zeros_like(next(iter(vectors.values())))
     text = np.stack([vectors[line] for line in seen])
-    turn = np.stack([vectors.get(turn, none) for turn in turns])
+    turn = np.stack([vectors[turn] if turn.strip() else none for turn in turns])
     facts = np.array([traits(text) for text in texts], dtype=np.float32)
     judged = np.concatenate([text, turn, text * turn, np.abs(text - turn), facts], axis=1)
     topic = text + turn / 2
