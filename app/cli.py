@@ -170,9 +170,7 @@ def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
                 click.echo(f"candor: {safe(file.name)}: {safe(file.reason)}", err=True)
         click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
         if report.interrupted:
-            click.echo(
-                "candor: stopped; the finished documents are kept, run it again for the rest", err=True
-            )
+            click.echo("candor: stopped; the finished documents are kept, run it again for the rest", err=True)
     return 130 if report.interrupted else int(counts["failed"] > 0)
 
 
@@ -320,9 +318,7 @@ def doctor(context: click.Context) -> int:
 @cli.command()
 @common
 @click.argument("text")
-@click.option(
-    "--evidence", required=True, multiple=True, type=Path, metavar="FILE", help="What TEXT has to rest on."
-)
+@click.option("--evidence", required=True, multiple=True, type=Path, metavar="FILE", help="What TEXT has to rest on.")
 @click.pass_context
 def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
     """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
@@ -350,9 +346,7 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @click.pass_context
-def evaluate(
-    context: click.Context, kind: str, data: Path, out: Path | None, limit: int | None, strict: bool
-) -> int:
+def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, limit: int | None, strict: bool) -> int:
     """Measure the system on DATA (JSONL, or a BEIR folder for retrieval); prints one JSON object."""
     from app.evaluation import failed
     from app.evaluation import run as run_evaluation

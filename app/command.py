@@ -41,12 +41,8 @@ def common(command: Command) -> Command:
             callback=keep,
             help="What is told on stderr (default: warning).",
         ),
-        click.option(
-            "--json", is_flag=True, expose_value=False, callback=keep, help="One JSON document on stdout."
-        ),
-        click.option(
-            "--config", type=Path, expose_value=False, callback=keep, help="A candor.toml with settings."
-        ),
+        click.option("--json", is_flag=True, expose_value=False, callback=keep, help="One JSON document on stdout."),
+        click.option("--config", type=Path, expose_value=False, callback=keep, help="A candor.toml with settings."),
         click.option(
             "--model",
             expose_value=False,

@@ -119,9 +119,7 @@ def _check_file(path: Path) -> None:
     if not head:
         raise DataError(f"{str(path)!r} is empty where a database was expected: restore it or remove it")
     if not head.startswith(_MAGIC) or int.from_bytes(head[68:72], "big") != APPLICATION_ID:
-        raise DataError(
-            f"{str(path)!r} is damaged or not a candor database: restore it or use another --data-dir"
-        )
+        raise DataError(f"{str(path)!r} is damaged or not a candor database: restore it or use another --data-dir")
 
 
 def _create(path: Path) -> None:
@@ -159,9 +157,7 @@ def _migrate(engine: Engine, path: Path, writable: bool) -> None:
     if found == script.get_current_head():
         return
     if found is not None and found not in {revision.revision for revision in script.walk_revisions()}:
-        raise DataError(
-            f"{str(path)!r} was written by a newer candor (schema {found}): update candor to open it"
-        )
+        raise DataError(f"{str(path)!r} was written by a newer candor (schema {found}): update candor to open it")
     if not writable:
         raise DataError(f"{str(path)!r} has an older schema: any command that writes brings it up to date")
     with engine.execution_options(begin="IMMEDIATE").begin() as connection:

@@ -62,9 +62,7 @@ class History:
     def start(self, title: str = "") -> str:
         """Store a new conversation and return its id. Without a title the first question becomes it."""
         now = datetime.now(UTC)
-        row = ConversationRow(
-            id=str(uuid4()), title=_tidy(title), pinned=False, created_at=now, updated_at=now
-        )
+        row = ConversationRow(id=str(uuid4()), title=_tidy(title), pinned=False, created_at=now, updated_at=now)
         identity = row.id
         with self._database.write() as session:
             session.add(row)
@@ -75,9 +73,7 @@ class History:
         now = datetime.now(UTC)
         with self._database.write() as session:
             row = _found(session, conversation)
-            last = session.scalar(
-                select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation)
-            )
+            last = session.scalar(select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation))
             turn = TurnRow(
                 conversation_id=conversation,
                 number=(last or 0) + 1,
@@ -181,9 +177,7 @@ class History:
         )
         with self._database.read() as session:
             pairs = session.execute(query.order_by(TurnRow.number)).all()
-        return tuple(
-            turn for asked, said in pairs for turn in (Turn("user", asked), Turn("assistant", said or ""))
-        )
+        return tuple(turn for asked, said in pairs for turn in (Turn("user", asked), Turn("assistant", said or "")))
 
     def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
         """Return a whole conversation as one JSON document or as Markdown. Raises InputError."""
@@ -193,9 +187,7 @@ class History:
         return "\n\n".join([f"# {about.title}", *(part for turn in turns for part in _markdown(turn))]) + "\n"
 
 
-def _settle(
-    session: Session, turn: int, state: State, reason: str, now: datetime, columns: dict[str, object]
-) -> bool:
+def _settle(session: Session, turn: int, state: State, reason: str, now: datetime, columns: dict[str, object]) -> bool:
     """Move a pending turn to its final state; False when it is gone or settled already."""
     row = session.get(TurnRow, turn)
     if row is None or row.state != "pending":

@@ -61,9 +61,7 @@ Progress = Callable[[IngestProgress], None]
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def ingest(
-    library: Library, paths: Sequence[str | Path], progress: Progress = lambda step: None
-) -> IngestReport:
+def ingest(library: Library, paths: Sequence[str | Path], progress: Progress = lambda step: None) -> IngestReport:
     """Bring the library up to date with these files and folders, and publish the index once.
 
     Files that have not changed are not embedded again; files that have vanished from a folder are removed.
@@ -121,9 +119,7 @@ class _Run:
             try:
                 read = _read(file, self.known.get(file.uri))
             except (SourceError, OSError) as error:
-                self.outcomes.append(
-                    FileOutcome(file.uri, file.name, "failed", reason=_reason(file.path, error))
-                )
+                self.outcomes.append(FileOutcome(file.uri, file.name, "failed", reason=_reason(file.path, error)))
                 continue
             if read is None:
                 self.outcomes.append(FileOutcome(file.uri, file.name, "unchanged"))

@@ -60,9 +60,7 @@ def load_replies(session: Session, turns: Sequence[TurnRow]) -> dict[int, Reply]
     candidates = _by_turn(session, CandidateRow, ids)
     citations = _by_turn(session, CitationRow, ids)
     return {
-        turn.id: _reply(
-            turn, evidence.get(turn.id, []), candidates.get(turn.id, []), citations.get(turn.id, [])
-        )
+        turn.id: _reply(turn, evidence.get(turn.id, []), candidates.get(turn.id, []), citations.get(turn.id, []))
         for turn in turns
     }
 
@@ -130,9 +128,7 @@ def _candidate(row: CandidateRow, passages: Sequence[Passage]) -> Candidate:
     claims = tuple(
         from_json(Claim, {**claim, "passage": _restored(claim["passage"], passages)}) for claim in row.claims
     )
-    scores = Scores(
-        row.sensible, row.specific, row.interesting, row.answers, row.grounded, claims, tuple(row.notes)
-    )
+    scores = Scores(row.sensible, row.specific, row.interesting, row.answers, row.grounded, claims, tuple(row.notes))
     verdict = from_json(Verdict, row.verdict)
     return Candidate(row.text, verdict, scores, row.quality, row.dropped, row.repaired)
 

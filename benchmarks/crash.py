@@ -73,9 +73,7 @@ def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random
 
     def look(out: TextIO) -> None:
         with open_bot(data, model) as bot:
-            states = [
-                turn.state for c in bot.history.conversations(100_000) for turn in bot.history.turns(c.id)
-            ]
+            states = [turn.state for c in bot.history.conversations(100_000) for turn in bot.history.turns(c.id)]
             lost = [name for name in acknowledged if bot.history.turns(name)[0].reply is None]
             print(json.dumps([len(lost), states.count("interrupted"), states.count("pending")]), file=out)
 
@@ -128,12 +126,9 @@ def _state(data: Path) -> dict[str, int]:
         "integrity_failures": int(raw.execute("PRAGMA integrity_check").fetchone()[0] != "ok"),
         "orphan_rows": len(raw.execute("PRAGMA foreign_key_check").fetchall()),
         "half_written_turns": sum(
-            raw.execute(orphans.format(table)).fetchone()[0]
-            for table in ("candidate", "evidence", "citation")
+            raw.execute(orphans.format(table)).fetchone()[0] for table in ("candidate", "evidence", "citation")
         )
-        + raw.execute("SELECT count(*) FROM turn WHERE (state = 'done') != (outcome IS NOT NULL)").fetchone()[
-            0
-        ],
+        + raw.execute("SELECT count(*) FROM turn WHERE (state = 'done') != (outcome IS NOT NULL)").fetchone()[0],
     }
     raw.close()
     return found
@@ -184,8 +179,7 @@ def _notes(folder: Path, documents: int) -> Path:
     folder.mkdir()
     for number in range(documents):
         lines = [
-            f"Note {number} is about topic {number}, item {item}. It has been checked twice."
-            for item in range(60)
+            f"Note {number} is about topic {number}, item {item}. It has been checked twice." for item in range(60)
         ]
         (folder / f"note{number:03}.md").write_text(f"# Note {number}\n\n" + "\n\n".join(lines))
     return folder

@@ -77,9 +77,7 @@ class Text:
     @cached_property
     def mean(self) -> Array:
         """The unit mean of the token vectors (dimension,), zero for no tokens."""
-        return (
-            _unit(self.vectors.sum(0)) if len(self.vectors) else np.zeros(self.vectors.shape[1], np.float32)
-        )
+        return _unit(self.vectors.sum(0)) if len(self.vectors) else np.zeros(self.vectors.shape[1], np.float32)
 
     @cached_property
     def content(self) -> NDArray[np.bool_]:
@@ -133,9 +131,7 @@ def difference(stated: str, window: Window, known: Collection[str]) -> Differenc
     return compare(stated, window.text, f"{window.background.text} {window.before}", known)
 
 
-def features(
-    claim: Text, window: Window, passage: Sequence[Text], told: Difference, matched_all: Array
-) -> Array:
+def features(claim: Text, window: Window, passage: Sequence[Text], told: Difference, matched_all: Array) -> Array:
     """Return the feature row of a claim and a window; `matched_all` is the best match in the passage."""
     parts = [best_match(claim, sentence) for sentence in window.sentences]
     matched = np.max(parts, axis=0)

@@ -62,9 +62,7 @@ def _check_folder(name: str, folder: Path) -> None:
     """Say what is wrong with a folder before transformers asks the hub for it."""
     if not folder.is_dir():
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
-            raise ModelError(
-                f"there is no model folder {name!r}: check the path, or name a hub model (owner/name)"
-            )
+            raise ModelError(f"there is no model folder {name!r}: check the path, or name a hub model (owner/name)")
         return
     if not (folder / "config.json").is_file():
         raise ModelError(f"{name!r} is not a model folder: it has no config.json")
@@ -78,16 +76,12 @@ def _check_folder(name: str, folder: Path) -> None:
 def _why_not_loaded(name: str, said: str) -> str:
     first = said.strip().splitlines()[0] if said.strip() else "no reason given"
     if "trust_remote_code" in said:
-        return (
-            f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
-        )
+        return f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
     if "Unrecognized configuration class" in said:
         return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
     if "safetensors" in said and ("does not appear" in said or "not found" in said):
         return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
-    if any(
-        mark in said for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")
-    ):
+    if any(mark in said for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):
         return (
             f"{name!r} is neither a folder here nor a hub model within reach: check the spelling and the "
             f"network, or download it first and pass the folder ({first})"

@@ -103,9 +103,7 @@ _TAG = re.compile(
     r",\s*(?:right|correct|no|(?:is|are|was|were|do|does|did|has|have|ca|wo)(?:n['’]t)?\s+(?:it|he|"
     r"she|they))\s*$"
 )
-_PERSONAL_FACT = re.compile(
-    r"(?<![^\W\d_])(?<![^\W\d_]-)\d|\b(?:million|billion|thousand|hundred)\b", re.IGNORECASE
-)
+_PERSONAL_FACT = re.compile(r"(?<![^\W\d_])(?<![^\W\d_]-)\d|\b(?:million|billion|thousand|hundred)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,7 @@ from dialogue.lexicon import FUNCTION_WORDS, INITIALS, IRREGULAR, OPPOSITES
 from dialogue.quantities import Quantity, agrees, comparable, read
 from retrieval.text import sentences
 
-_WORD = re.compile(
-    r"\d+(?:[.,]\d+)+|[^\W\d_]+-\d+\w*|(?:[^\W_]\.){2,}|[^\W_]+(?:['’](?!s\b)[^\W\d_]+)?(?:['’]s\b)?"
-)
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|[^\W\d_]+-\d+\w*|(?:[^\W_]\.){2,}|[^\W_]+(?:['’](?!s\b)[^\W\d_]+)?(?:['’]s\b)?")
 
 _NEGATION = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|neither|nor|without|cannot|hardly|rarely|seldom|unlike|"
@@ -23,13 +21,10 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(  # words that deny without a cue of their own
-    _NEGATION.pattern
-    + r"|\b(?:unable|impossible|lack\w*|absen\w+|den(?:y|ie[sd])|refus\w+|prevent\w*|fail\w*)\b",
+    _NEGATION.pattern + r"|\b(?:unable|impossible|lack\w*|absen\w+|den(?:y|ie[sd])|refus\w+|prevent\w*|fail\w*)\b",
     re.IGNORECASE,
 )
-_CLAUSE_END = re.compile(
-    r"[,;:.!?()]|\b(?:but|although|though|because|while|whereas|which|and)\b", re.IGNORECASE
-)
+_CLAUSE_END = re.compile(r"[,;:.!?()]|\b(?:but|although|though|because|while|whereas|which|and)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +97,7 @@ def names(text: str, known: Collection[str] = ()) -> tuple[str, ...]:
             continue
         if opens and not any(c.isupper() or c.isdigit() for c in bare[1:]):
             following = sequence[place + 1] if place + 1 < len(sequence) else None
-            follows = (
-                following is not None and following.text[0].isupper() and following.start == word.end + 1
-            )
+            follows = following is not None and following.text[0].isupper() and following.start == word.end + 1
             if bare.lower() in INITIALS or not (word.stem in known or follows):
                 continue
         found.append(bare)
@@ -125,9 +118,7 @@ def compare(claim: str, source: str, background: str = "", known: Collection[str
     claim_names = names(claim, known)
     present = {word.stem for word in (*given, *words(background))}
     initials = _initials(source) | _initials(background)
-    missing_names = tuple(
-        name for name in claim_names if not _name_in(name, present) and name.upper() not in initials
-    )
+    missing_names = tuple(name for name in claim_names if not _name_in(name, present) and name.upper() not in initials)
     if missing_names and not lacking:
         lacking = f"the name {missing_names[0]!r} is not in the source"
     near = _nearness(claimed, given)
@@ -203,26 +194,20 @@ def _name_in(name: str, present: Collection[str]) -> bool:
         not any(c.isdigit() for c in key)
         and len(key) >= 5
         and any(
-            len(other) >= 4
-            and abs(len(other) - len(key)) <= 4
-            and _common(key, other) >= max(4, len(key) - 3)
+            len(other) >= 4 and abs(len(other) - len(key)) <= 4 and _common(key, other) >= max(4, len(key) - 3)
             for other in present
         )
     )
 
 
 def _common(one: str, other: str) -> int:
-    return next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _initials(text: str) -> set[str]:
     """Return acronyms that runs of capitalised words would give ("United Kingdom": UK)."""
     runs = re.findall(r"(?:\b[A-Z][\w-]*\s+(?:(?:of|and|for|the)\s+)?){1,5}[A-Z][\w-]*", text)
-    return {
-        "".join(part[0] for part in run.removeprefix("The ").split() if part[0].isupper()) for run in runs
-    }
+    return {"".join(part[0] for part in run.removeprefix("The ").split() if part[0].isupper()) for run in runs}
 
 
 def _first_words(claimed: Sequence[Word], given: Sequence[Word], claim_names: Sequence[str]) -> str:
@@ -231,12 +216,7 @@ def _first_words(claimed: Sequence[Word], given: Sequence[Word], claim_names: Se
     if mine is None or mine.text in claim_names or not mine.text[0].isupper() or not given:
         return ""
     stems = {word.stem for word in given}
-    if (
-        mine is claimed[0]
-        and not _name_in(mine.text, stems)
-        and given[0].content
-        and given[0].text[0].isupper()
-    ):
+    if mine is claimed[0] and not _name_in(mine.text, stems) and given[0].content and given[0].text[0].isupper():
         return f"the source says {given[0].text!r}, not {mine.text!r}"
     return ""
 

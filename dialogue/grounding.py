@@ -74,9 +74,7 @@ class Grounder:
 
     def __init__(self, encoder: TokenEncoder, head: Head) -> None:
         if head.features != FEATURES:
-            raise ValueError(
-                f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}"
-            )
+            raise ValueError(f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}")
         self.encoder, self.head = encoder, head
         digest = hashlib.sha256(b"".join(part.tobytes() for layer in head.layers for part in layer))
         self.fingerprint = f"grounded/{FEATURES}/{digest.hexdigest()[:12]}/{head.threshold:.3f}"
@@ -112,9 +110,7 @@ class Grounder:
     def _judge(self, context: Context, judged: Sequence[Sentence]) -> list[Claim]:
         if not judged:
             return []
-        passages = list(
-            {e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values()
-        )
+        passages = list({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
         if not passages:
             return [Claim(s.text, s.start, s.end, 0.0, reason="no source was found") for s in judged]
         copies = [copied(s.text, passages) for s in judged]
@@ -125,25 +121,20 @@ class Grounder:
             for s, copy in zip(judged, copies, strict=True)
         ]
 
-    def _weigh(
-        self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]
-    ) -> list[Claim]:
+    def _weigh(self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]) -> list[Claim]:
         if not judged:
             return []
         looks = self.looks(context.query, [s.text for s in judged], passages)
         rows = [look.row for each in looks for look in each]
         scores = iter(self.head(np.stack(rows)).tolist() if rows else [])
         return [
-            self._verdict(s, [(next(scores), look) for look in each])
-            for s, each in zip(judged, looks, strict=True)
+            self._verdict(s, [(next(scores), look) for look in each]) for s, each in zip(judged, looks, strict=True)
         ]
 
     def _verdict(self, sentence: Sentence, weighed: list[tuple[float, Look]]) -> Claim:
         """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""
         if not weighed:
-            return Claim(
-                sentence.text, sentence.start, sentence.end, 0.0, reason="no source sentence is close"
-            )
+            return Claim(sentence.text, sentence.start, sentence.end, 0.0, reason="no source sentence is close")
         told = [bool(look.told.reason) for _, look in weighed]
         best, place = best_support([p for p, _ in weighed], told, self.threshold)
         look = weighed[place][1]
@@ -198,10 +189,7 @@ class Plan:
             for p, spans, row, head in zip(self.passages, self.spans, parts, self.backgrounds, strict=True)
         ]
         known = frozenset(stem(name) for row in parts for part in row for name in names(part))
-        return [
-            _nearest(encoded[text], said, reads, known)
-            for text, said in zip(self.whole, self.stated, strict=True)
-        ]
+        return [_nearest(encoded[text], said, reads, known) for text, said in zip(self.whole, self.stated, strict=True)]
 
 
 def encode(encoder: TokenEncoder, texts: Sequence[str]) -> dict[str, Text]:
@@ -233,15 +221,9 @@ def copied(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, in
             spans = sentences(passage.text)
             for match in pattern.finditer(passage.text):
                 starts = [
-                    a
-                    for a, _ in spans
-                    if a <= match.start() and not passage.text[a : match.start()].strip(_CLOSERS)
+                    a for a, _ in spans if a <= match.start() and not passage.text[a : match.start()].strip(_CLOSERS)
                 ]
-                ends = [
-                    b
-                    for _, b in spans
-                    if b >= match.end() and not passage.text[match.end() : b].strip(_CLOSERS)
-                ]
+                ends = [b for _, b in spans if b >= match.end() and not passage.text[match.end() : b].strip(_CLOSERS)]
                 if starts and ends:
                     return passage, starts[-1], ends[0]
     return None
@@ -276,11 +258,7 @@ def _nearest(claim: Text, stated: str, reads: Sequence[Read], known: frozenset[s
 
 def _unmatched(claim: str, look: Look) -> str:
     """Say what the nearest sentence lacks."""
-    present = {
-        w.stem
-        for text in (*look.read.texts[look.first : look.last], look.read.background)
-        for w in text.words
-    }
+    present = {w.stem for text in (*look.read.texts[look.first : look.last], look.read.background) for w in text.words}
     content = [word for word in words(bare(claim)) if word.content]
     missing = [word.text for word in content if word.stem not in present]
     if len(missing) > 0.6 * len(content):

@@ -6,11 +6,11 @@ Composes the judges; knows nothing of gates, of ranking or of safety.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dialogue.answers import AnswerScorer, load_answers
+from dialogue.answers import AnswerScorer, Offer, load_answers
 from dialogue.grounding import Grounder
 from dialogue.prompts import is_abstention
 from dialogue.quality import QualityJudge, load_quality
-from dialogue.quote import heading, small_talk
+from dialogue.quote import evidence, heading, said, small_talk
 from dialogue.types import Claim, Context, Scores
 from retrieval.types import TokenEmbedder
 
@@ -45,7 +45,7 @@ class EmbeddedJudge:
         if small_talk(context.question):
             return [None] * len(drafts)
         items = dict.fromkeys(item for made in claims for item in map(_item, made) if item)
-        scored = dict(zip(items, self.answers.score(context.query, list(items)), strict=True))
+        scored = dict(zip(items, self.answers.score(context.query, list(items), evidence(context)), strict=True))
         return [
             None if is_abstention(draft) else _any(scored[item] for item in map(_item, made) if item)
             for draft, made in zip(drafts, claims, strict=True)
@@ -54,15 +54,14 @@ class EmbeddedJudge:
 
 def load_judge(encoder: TokenEmbedder) -> EmbeddedJudge:
     """Load the shipped judges on one encoder."""
-    return EmbeddedJudge(
-        load_quality(encoder.encode), Grounder.load(encoder), load_answers(encoder.encode_tokens)
-    )
+    return EmbeddedJudge(load_quality(encoder.encode), Grounder.load(encoder), load_answers(encoder.encode_tokens))
 
 
-def _item(claim: Claim) -> tuple[str, str] | None:
+def _item(claim: Claim) -> Offer | None:
     if claim.support is None:
         return None
-    return " ".join(claim.text.split()), heading(claim.passage) if claim.passage else ""
+    sentence = " ".join(claim.text.split())
+    return Offer(sentence, heading(claim.passage), said(claim.passage)) if claim.passage else Offer(sentence)
 
 
 def _any(probabilities: Iterable[float]) -> float | None:

@@ -47,9 +47,7 @@ full/empty thick/thin wide/narrow wider/narrower widest/narrowest
 """
 
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
-INITIALS = FUNCTION_WORDS | frozenset(
-    _INITIAL.split()
-)  # a capital on these, opening a sentence, tells no name
+INITIALS = FUNCTION_WORDS | frozenset(_INITIAL.split())  # a capital on these, opening a sentence, tells no name
 IRREGULAR = {form: base for form, base in (pair.split(":") for pair in _FORMS.split())}
 
 

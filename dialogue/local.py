@@ -104,8 +104,7 @@ class Local:
         rows = [self._tokens(prompt + option) for option in options]
         if self._tokenizer.bos_token_id is not None:
             rows = [
-                row if row[0] == self._tokenizer.bos_token_id else [self._tokenizer.bos_token_id, *row]
-                for row in rows
+                row if row[0] == self._tokenizer.bos_token_id else [self._tokenizer.bos_token_id, *row] for row in rows
             ]
         shared = max(_shared_prefix([*rows, rows[0]]), 1)
         shared = min(shared, min(map(len, rows)) - 1)
@@ -113,9 +112,7 @@ class Local:
             raise ModelError(f"the prompt {prompt!r} has no token before its options: write a longer one")
         excess = max(max(map(len, rows)) - self.window, 0)
         if excess >= shared:
-            raise ModelError(
-                f"the options alone do not fit the {self.window} tokens that {self.name!r} reads"
-            )
+            raise ModelError(f"the options alone do not fit the {self.window} tokens that {self.name!r} reads")
         with memory_errors(self.name, "fewer options or a smaller model"):
             return self._weigh([row[excess:] for row in rows], shared - excess)
 
@@ -133,9 +130,7 @@ class Local:
         return ids
 
     def _chat(self, messages: Sequence[Message]) -> str:
-        text: str = self._tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True
-        )
+        text: str = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         return text
 
     def _tokens(self, text: str) -> list[int]:
@@ -258,11 +253,7 @@ def _shared_prefix(rows: Sequence[Sequence[int]]) -> int:
 def _window(config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBase") -> int:
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     stated = [getattr(text, key, None) for key in ("max_position_embeddings", "n_positions")]
-    limits = [
-        limit
-        for limit in (*stated, tokenizer.model_max_length)
-        if isinstance(limit, int) and 0 < limit < 10**9
-    ]
+    limits = [limit for limit in (*stated, tokenizer.model_max_length) if isinstance(limit, int) and 0 < limit < 10**9]
     return min(limits, default=WINDOW)
 
 

@@ -175,9 +175,7 @@ def bootstrap(
     random = np.random.default_rng(seed)
     found: list[float] = []
     for _ in range(resamples):
-        rows = (
-            random.integers(0, len(arrays[0]), len(arrays[0])) if len(arrays[0]) else np.zeros(0, dtype=int)
-        )
+        rows = random.integers(0, len(arrays[0]), len(arrays[0])) if len(arrays[0]) else np.zeros(0, dtype=int)
         try:
             found.append(statistic(*(array[rows] for array in arrays)))
         except Undefined:

@@ -73,7 +73,5 @@ def _system(context: Context, mark: str) -> str:
         body = plain(passage.text).replace(mark, "")
         parts.append(f"--- {mark} source {number}: {plain(where)}\n{body}\n--- {mark} end of source {number}")
     if context.complaints:
-        parts.append(
-            "\n".join([COMPLAINTS, *(f"- {plain(reason)}" for reason in dict.fromkeys(context.complaints))])
-        )
+        parts.append("\n".join([COMPLAINTS, *(f"- {plain(reason)}" for reason in dict.fromkeys(context.complaints))]))
     return "\n\n".join(parts)

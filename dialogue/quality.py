@@ -46,9 +46,7 @@ _FUNCTION_WORDS = frozenset(
     )
 )
 _PERSONAL = frozenset({"i", "i'm", "i've", "i'd", "i'll", "me", "my", "mine", "we", "our", "us"})
-_NEGATION = frozenset(
-    {"no", "not", "never", "nobody", "nothing", "none", "neither", "nor", "cannot", "without"}
-)
+_NEGATION = frozenset({"no", "not", "never", "nobody", "nothing", "none", "neither", "nor", "cannot", "without"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,7 @@ def read(text: str) -> Text:
     count = max(len(words), 1)
     content = [word for word in words if word not in _FUNCTION_WORDS]
     pairs = list(pairwise(words))
-    named = sum(
-        word[0].isupper() and start > 0 and text[start - 2 : start - 1] not in ".!?" for word, start in found
-    )
+    named = sum(word[0].isupper() and start > 0 and text[start - 2 : start - 1] not in ".!?" for word, start in found)
     negated = sum(word in _NEGATION or word.endswith("n't") for word in words) % 2 == 1
     surface = (
         np.log1p(min(len(words), MANY_WORDS)),
@@ -197,8 +193,7 @@ class QualityJudge:
         own = np.asarray([turn.role == "assistant" for turn in turns])
         seen = Seen(tuple(map(read, texts)), own, vectors[: len(texts)], vectors[len(texts)], read(query))
         rows = [
-            row(seen, read(reply), vector)
-            for reply, vector in zip(replies, vectors[len(texts) + 1 :], strict=True)
+            row(seen, read(reply), vector) for reply, vector in zip(replies, vectors[len(texts) + 1 :], strict=True)
         ]
         return np.stack(rows), np.asarray([bool(_WORD.search(reply)) for reply in replies])
 

@@ -70,9 +70,7 @@ _NUMBER_WORD = re.compile(
 )
 _ORDINAL = re.compile(r"\b(?:" + "|".join(_ORDINAL_WORDS) + r")\b", re.IGNORECASE)
 _SCALE = re.compile(r"[\s-]?(hundred|thousand|million|billion|trillion)\b|(k|bn|mn)\b", re.IGNORECASE)
-_UNIT = re.compile(
-    r"[\s-]?(per cent|degrees? (?:celsius|fahrenheit)|b\.c|%|°[cf]?|[^\W\d_]+)(?:\s+per\s+(\w+))?", re.I
-)
+_UNIT = re.compile(r"[\s-]?(per cent|degrees? (?:celsius|fahrenheit)|b\.c|%|°[cf]?|[^\W\d_]+)(?:\s+per\s+(\w+))?", re.I)
 _ABOUT = re.compile(
     r"(?:\b(?:about|around|approximately|approx\.?|roughly|nearly|almost|some|circa|c\.|close to)|~)\s*$",
     re.IGNORECASE,
@@ -202,11 +200,7 @@ def _words(text: str) -> list[tuple[int, Quantity]]:
     runs: list[list[re.Match[str]]] = []
     for match in _NUMBER_WORD.finditer(text):
         between = text[runs[-1][-1].end() : match.start()] if runs else None
-        if (
-            between is not None
-            and re.fullmatch(r"[\s-]+(?:and\s+)?", between)
-            and _continues(runs[-1], match)
-        ):
+        if between is not None and re.fullmatch(r"[\s-]+(?:and\s+)?", between) and _continues(runs[-1], match):
             runs[-1].append(match)
         else:
             runs.append([match])
@@ -228,9 +222,7 @@ def _words(text: str) -> list[tuple[int, Quantity]]:
             continue
         bound = _bound(text[max(0, run[0].start() - 20) : run[0].start()])
         step = 1 if total + part < 100 else _last_digit(str(total + part))
-        found.append(
-            (run[0].start(), Quantity(shown, total + part, step, dimension, size, noun, bound, word=True))
-        )
+        found.append((run[0].start(), Quantity(shown, total + part, step, dimension, size, noun, bound, word=True)))
     return found
 
 

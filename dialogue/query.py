@@ -152,4 +152,4 @@ def _last_reply(earlier: Sequence[Turn]) -> str:
 
 
 def _starts_question(text: str) -> bool:
-    return text.split()[0].casefold() in _QUESTION if text.split() else False
+    return text.strip().split(maxsplit=1)[0].casefold() in _QUESTION if text.strip() else False

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dialogue.answers import AnswerScorer, load_answers
+from dialogue.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import abstention
 from dialogue.types import Context, ModelError, Sampling
 from retrieval.text import sentences
@@ -102,24 +102,39 @@ class Quote:
 
     def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
         """Always raises ModelError: no language model is loaded."""
-        raise ModelError(
-            "the quote generator gives no probabilities; load a language model with --model hf:NAME"
-        )
+        raise ModelError("the quote generator gives no probabilities; load a language model with --model hf:NAME")
 
     def _sentences(self, context: Context) -> list[_Sentence]:
-        items = [
-            (item.passage, order, " ".join(item.passage.text[start:end].split()))
-            for item in context.evidence
-            for order, (start, end) in enumerate(sentences(item.passage.text))
+        offered = [(p, order, offer) for p, order, offer in offers(context) if _quotable(offer.sentence)]
+        scores = self.scorer.score(context.query, [offer for *_, offer in offered], evidence(context))
+        return [
+            _Sentence(passage, order, offer.sentence, score)
+            for (passage, order, offer), score in zip(offered, scores, strict=True)
         ]
-        items = [(passage, order, text) for passage, order, text in items if _quotable(text)]
-        scores = self.scorer.score(context.query, [(text, heading(passage)) for passage, _, text in items])
-        return [_Sentence(*item, score) for item, score in zip(items, scores, strict=True)]
 
 
 def load_quote(encoder: TokenEmbedder) -> Quote:
     """Return the embedded generator with the shipped weights."""
     return Quote(load_answers(encoder.encode_tokens))
+
+
+def offers(context: Context) -> list[tuple[Passage, int, Offer]]:
+    """Return every sentence of the evidence with its passage and its place there."""
+    found: list[tuple[Passage, int, Offer]] = []
+    for item in context.evidence:
+        around = said(item.passage)
+        found += [(item.passage, order, Offer(one, heading(item.passage), around)) for order, one in enumerate(around)]
+    return found
+
+
+def evidence(context: Context) -> list[Offer]:
+    """Return the sentences of the evidence as a background for the scorer."""
+    return [offer for *_, offer in offers(context)]
+
+
+def said(passage: Passage) -> tuple[str, ...]:
+    """Return the sentences of a passage, line breaks taken out."""
+    return tuple(" ".join(passage.text[start:end].split()) for start, end in sentences(passage.text))
 
 
 def heading(passage: Passage) -> str:
@@ -145,9 +160,7 @@ def _arrangements(best: Sequence[_Sentence], at: dict[tuple[int, int], _Sentence
         led = [before, sentence] if before else []
         followed = [sentence, after] if after else []
         pair = _in_order(sentence, best[rank + 1]) if rank + 1 < len(best) else []
-        ways = (
-            [led, alone, followed, pair] if _DEPENDENT.match(sentence.text) else [alone, followed, pair, led]
-        )
+        ways = [led, alone, followed, pair] if _DEPENDENT.match(sentence.text) else [alone, followed, pair, led]
         drafts += [" ".join(one.text for one in way) for way in ways if way]
         if rank == 0 and len(best) > 2:
             drafts.append(" ".join(one.text for one in _in_order(sentence, best[2])))

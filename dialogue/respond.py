@@ -4,7 +4,7 @@ Knows nothing of SQL, the web, the environment or files; its parts are handed in
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited, without_marks
@@ -34,8 +34,8 @@ UNSAFE_REPLIES = "I could not find a reply that I can stand behind, so I would r
 class Options:
     """How a turn is taken. `rounds` bounds the sampling: one, and one more with the reasons of the losers."""
 
-    sampling: Sampling = Sampling()
-    gates: Gates = Gates()
+    sampling: Sampling = field(default_factory=Sampling)
+    gates: Gates = field(default_factory=Gates)
     passages: int = 8
     rounds: int = 2
 
@@ -48,12 +48,11 @@ class Responder:
     retriever: Retriever
     guard: Guard
     judge: Judge
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
 
     def respond(self, turns: Sequence[Turn]) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
-        reply = next(step for step in self.steps(turns) if isinstance(step, Reply))
-        return reply
+        return next(step for step in self.steps(turns) if isinstance(step, Reply))
 
     def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
         """Yield progress, then the reply. Closing the iterator abandons the turn."""
@@ -85,9 +84,7 @@ class Responder:
             context = replace(context, complaints=tuple(c.dropped for c in candidates if c.dropped))
             clock.lap("judge")
 
-        yield Step(
-            "rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served"
-        )
+        yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
         trace = Trace(asked, query, tuple(queries), context.evidence, withheld, ranked(candidates), rounds)
         reply = _best(trace)
         clock.lap("rank")

@@ -48,9 +48,7 @@ class Scripted:
         weights = [float(weight) for weight in self._weights(prompt, options)]
         total = sum(weights)
         if len(weights) != len(options) or min(weights, default=-1) < 0 or total <= 0:
-            raise ModelError(
-                f"the script weighs {list(options)!r} as {weights!r}: one weight each, not all 0"
-            )
+            raise ModelError(f"the script weighs {list(options)!r} as {weights!r}: one weight each, not all 0")
         return [weight / total for weight in weights]
 
 
@@ -67,9 +65,7 @@ def load_scripted(path: str | Path) -> Scripted:
     drafts = _json_drafts(path, text) if text.lstrip().startswith("[") else text.splitlines()
     drafts = [draft.strip() for draft in drafts if draft.strip()]
     if not drafts:
-        raise ModelError(
-            f"the script {str(path)!r} is empty: write one draft per line, or a JSON list of them"
-        )
+        raise ModelError(f"the script {str(path)!r} is empty: write one draft per line, or a JSON list of them")
     return Scripted(drafts, name=f"scripted:{path.name}")
 
 

@@ -30,7 +30,9 @@ class Encoder:
     float32; a GPU is used when there is one. Safe to call from several threads: one batch runs at a time.
     """
 
-    def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", fingerprint: str, max_tokens: int = 256) -> None:
+    def __init__(
+        self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", fingerprint: str, max_tokens: int = 256
+    ) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = torch.bfloat16 if _fast_bfloat16(self.device) else torch.float32
         self._model = model.to(self.device, self.dtype).eval()

@@ -87,9 +87,7 @@ class Generation:
         return np.asarray(rows, dtype=np.float32).reshape(len(ids), self.dimension)
 
 
-def build(
-    folder: Path, ids: Sequence[int], vectors: Vectors, texts: Sequence[str], encoder: str
-) -> Generation:
+def build(folder: Path, ids: Sequence[int], vectors: Vectors, texts: Sequence[str], encoder: str) -> Generation:
     """Write a generation, verify it by reading it back, publish it as current, and return it opened.
 
     `ids` are distinct and not negative; `vectors` are unit rows, (ids, dimension). Raises ValueError when
@@ -109,9 +107,7 @@ def build(
                 raise
             _sweep(folder)
     except IndexDamaged as error:
-        raise RetrievalError(
-            f"the new index does not read back as written, check the disk: {error}"
-        ) from error
+        raise RetrievalError(f"the new index does not read back as written, check the disk: {error}") from error
     except OSError as error:
         raise RetrievalError(
             f"cannot write the index in {str(folder)!r}: {error.strerror or error}; the old one stays in use"
@@ -150,8 +146,7 @@ def open_current(folder: Path, encoder: str) -> Generation | None:
             _log.warning("%s; serving the index before it, %s: build the index again", first, name)
         if generation.encoder != encoder:
             raise IndexDamaged(
-                f"the index {name} was made by the encoder {generation.encoder!r}, not {encoder!r}: "
-                "build it again"
+                f"the index {name} was made by the encoder {generation.encoder!r}, not {encoder!r}: build it again"
             )
         return generation
     assert first is not None
@@ -174,9 +169,7 @@ def _check_parts(ids: Sequence[int], vectors: Vectors, texts: Sequence[str]) -> 
         raise ValueError("a vector holds a number that is not finite")
 
 
-def _write_generation(
-    path: Path, ids: Sequence[int], vectors: Vectors, texts: Sequence[str], encoder: str
-) -> None:
+def _write_generation(path: Path, ids: Sequence[int], vectors: Vectors, texts: Sequence[str], encoder: str) -> None:
     lexical = path / "lexical"
     lexical.mkdir(parents=True)
     write(lexical, ids, texts)

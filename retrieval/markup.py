@@ -65,9 +65,7 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _ITEMS = frozenset({"li", "dt", "dd"})
-_UNSEEN = re.compile(
-    r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))", re.IGNORECASE
-)
+_UNSEEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))", re.IGNORECASE)
 
 
 class _Outline:
@@ -125,16 +123,10 @@ def from_markdown(text: str, source: str, fallback: str) -> Document:
 
     front = _FRONT_MATTER.match(text)
     named = _FRONT_TITLE.search(front.group()) if front else None
-    tokens = (
-        MarkdownIt("commonmark")
-        .enable(["table", "strikethrough"])
-        .parse(text[front.end() :] if front else text)
-    )
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text[front.end() :] if front else text)
     outline = _Outline()
     _feed_markdown(outline, tokens)
-    return outline.document(
-        source, (one_line(named.group(1)) if named else "") or outline.first_heading or fallback
-    )
+    return outline.document(source, (one_line(named.group(1)) if named else "") or outline.first_heading or fallback)
 
 
 def _feed_markdown(outline: _Outline, tokens: "list[Token]") -> None:

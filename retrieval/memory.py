@@ -24,8 +24,5 @@ class MemoryRetriever:
             return ()
         cosines = (self._embedder.encode(forms) @ self._vectors.T).max(axis=0)
         return distinct(
-            [
-                Evidence(passage, float(c), float(c))
-                for passage, c in zip(self._passages, cosines, strict=True)
-            ]
+            [Evidence(passage, float(c), float(c)) for passage, c in zip(self._passages, cosines, strict=True)]
         )[:k]

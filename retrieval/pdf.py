@@ -71,9 +71,7 @@ def running_text(page: str) -> str:
     for line, following in pairwise(lines):
         runs_on = following[:1].islower() or (len(line) > 0.7 * width and len(line) > 30)
         ended = _SENTENCE_END.search(line) and len(line) < 0.9 * width
-        parts.append(
-            " " if line and following and runs_on and not ended and not _BULLET.match(following) else "\n"
-        )
+        parts.append(" " if line and following and runs_on and not ended and not _BULLET.match(following) else "\n")
         parts.append(following)
     return "".join(parts)
 

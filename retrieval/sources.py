@@ -138,9 +138,7 @@ def read_document(path: Path, limits: Limits = DEFAULT_LIMITS) -> Document:
     else:
         text = _decode(path, data)
         if len(text) > limits.max_text:
-            raise SourceError(
-                f"{path}: {len(text)} characters of text, more than the {limits.max_text} allowed"
-            )
+            raise SourceError(f"{path}: {len(text)} characters of text, more than the {limits.max_text} allowed")
         if kind == "HTML":
             if (tags := text.count("<")) > limits.max_tags:
                 raise SourceError(f"{path}: {tags} tags, more than the {limits.max_tags} allowed")
@@ -202,9 +200,7 @@ def _decode(path: Path, data: bytes) -> str:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     if len(_CONTROL.findall(text)) > 0.002 * len(text):
-        raise SourceError(
-            f"{path}: named as text ({path.suffix}) but holds binary data or an unknown encoding"
-        )
+        raise SourceError(f"{path}: named as text ({path.suffix}) but holds binary data or an unknown encoding")
     return text
 
 
@@ -220,9 +216,7 @@ def _from_pdf(path: Path, source: str, stem: str, limits: Limits) -> Document:
             length += len(page) + 2
     text = "".join(parts[:-1])
     if not text:
-        raise SourceError(
-            f"{path}: no text layer, so it is probably scanned; run text recognition on it first"
-        )
+        raise SourceError(f"{path}: no text layer, so it is probably scanned; run text recognition on it first")
     title = one_line(parsed["title"])
     return Document(source, stem if not title or _POOR_TITLE.search(title) else title, text, tuple(sections))
 

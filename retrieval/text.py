@@ -34,8 +34,7 @@ _BEFORE_NUMBER = _words(  # these stay open when a figure follows
     "jan feb mar apr jun jul aug sep sept oct nov dec c ca b d r"
 )
 _SOMETIMES_LAST = _words(  # these end one only when the next word is one that likes to begin sentences
-    "inc ltd co corp bros jr sr esq dept univ est assn ave blvd rd st mt ft col nos nr al etc "
-    "ph.d m.d ed eds vol vols"
+    "inc ltd co corp bros jr sr esq dept univ est assn ave blvd rd st mt ft col nos nr al etc ph.d m.d ed eds vol vols"
 )
 _STARTERS = _words(
     "the a an this that these those it its he she they we i you his her their our my there here in on at "
@@ -94,9 +93,7 @@ def _fills_margin(lines: list[str]) -> bool:
     return (
         len(lines) > 2
         and 40 <= width <= 120
-        and all(
-            len(line) + 1 + len(following.split(maxsplit=1)[0]) > width for line, following in pairwise(lines)
-        )
+        and all(len(line) + 1 + len(following.split(maxsplit=1)[0]) > width for line, following in pairwise(lines))
     )
 
 
@@ -173,9 +170,7 @@ _EMOJI = (
 )
 _STRAY_SELECTOR = re.compile(rf"(?<![{_EMOJI}0-9#*©®])\ufe0f")
 _JOINING = "\u0600-\u0fff\u1000-\u109f\u1780-\u17ff\u1800-\u18af"  # scripts spelt with joiners
-_STRAY_JOINER = re.compile(
-    rf"(?<![{_EMOJI}{_JOINING}\ufe0f])[\u200c\u200d]|[\u200c\u200d](?![{_EMOJI}{_JOINING}])"
-)
+_STRAY_JOINER = re.compile(rf"(?<![{_EMOJI}{_JOINING}\ufe0f])[\u200c\u200d]|[\u200c\u200d](?![{_EMOJI}{_JOINING}])")
 
 
 def clean(text: str) -> str:

@@ -33,7 +33,7 @@ def fit(
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
     for _ in range(epochs):
-        for rows in torch.randperm(len(x)).split(256):
+        for rows in torch.split(torch.randperm(len(x)), 256):
             loss = torch.nn.functional.binary_cross_entropy_with_logits(
                 net(inputs[rows])[:, 0], targets[rows], weights[rows]
             )

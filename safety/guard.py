@@ -33,9 +33,7 @@ _log = logging.getLogger(__name__)
 def load_heads(folder: Path = WEIGHTS) -> dict[str, Head]:
     """Read the heads in `folder` by name. Raises SafetyError when one is missing or takes other features."""
     heads = {path.stem: Head.load(path) for path in sorted(folder.glob("*.safetensors"))}
-    wanted = {"request": JUDGED, "reply": JUDGED} | {
-        name: TOPIC for name in heads if name not in JUDGES.values()
-    }
+    wanted = {"request": JUDGED, "reply": JUDGED} | {name: TOPIC for name in heads if name not in JUDGES.values()}
     for name, features in wanted.items():
         if name not in heads or heads[name].features != features:
             raise SafetyError(
@@ -53,9 +51,7 @@ class EmbeddedGuard:
         self.policy = policy
         self.heads = dict(load_heads() if heads is None else heads)
         self._encode = encode
-        self._own_words = {
-            policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives
-        }
+        self._own_words = {policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives}
         parts = [policy.fingerprint, rules_fingerprint(), JUDGED, TOPIC, *map(_digest, self.heads.values())]
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -98,9 +94,7 @@ class EmbeddedGuard:
                     found[pair][name] = max(found[pair].get(name, 0.0), float(risk))
         return found
 
-    def _verdict(
-        self, text: str, stage: Stage, watched: Mapping[str, Objective], risks: dict[str, float]
-    ) -> Verdict:
+    def _verdict(self, text: str, stage: Stage, watched: Mapping[str, Objective], risks: dict[str, float]) -> Verdict:
         findings = [finding for finding in find(text, stage) if finding.objective in watched]
         for finding in findings:
             floor = STRONG if finding.strong else WEAK
@@ -143,6 +137,4 @@ def _fallback(stage: Stage) -> str:
 def _digest(head: Head) -> str:
     about = json.dumps([head.name, head.features, head.temperature, head.threshold])
     arrays = [head.mean, head.scale, *(array for layer in head.layers for array in layer)]
-    return hashlib.sha256(
-        about.encode() + b"".join(a.astype(np.float16).tobytes() for a in arrays)
-    ).hexdigest()
+    return hashlib.sha256(about.encode() + b"".join(a.astype(np.float16).tobytes() for a in arrays)).hexdigest()

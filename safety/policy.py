@@ -96,9 +96,7 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
     shifts = base["presets"] | own.get("presets", {})
     chosen = preset or own.get("preset", base["preset"])
     if chosen not in shifts:
-        raise SafetyError(
-            f"{where}: preset {chosen!r} is not one of {', '.join(shifts)}{_nearest(chosen, shifts)}"
-        )
+        raise SafetyError(f"{where}: preset {chosen!r} is not one of {', '.join(shifts)}{_nearest(chosen, shifts)}")
     shift = _number(shifts[chosen], f"{where}, [presets] {chosen}")
     objectives = tuple(
         _objective(name, fields | own.get("objectives", {}).get(name, {}), shift, where)
@@ -106,9 +104,7 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
     )
     version = own.get("version", base["version"])
     if version != base["version"]:
-        raise SafetyError(
-            f"{where}: version {version!r} is not {base['version']}: rewrite the file after policy.toml"
-        )
+        raise SafetyError(f"{where}: version {version!r} is not {base['version']}: rewrite the file after policy.toml")
     if own.get("fail", base["fail"]) != "closed":
         raise SafetyError(f"{where}: fail = {own['fail']!r}, but only 'closed' is offered: delete the line")
     messages = base["messages"] | own.get("messages", {})
@@ -187,9 +183,7 @@ def _one_of(value: object, allowed: Collection[str], where: str) -> str:
 def _known(table: Mapping[str, Any], allowed: Collection[str], where: str) -> None:
     for key in table:
         if key not in allowed:
-            raise SafetyError(
-                f"{where}: unknown key {key!r}{_nearest(key, allowed)}; known: {', '.join(allowed)}"
-            )
+            raise SafetyError(f"{where}: unknown key {key!r}{_nearest(key, allowed)}; known: {', '.join(allowed)}")
 
 
 def _nearest(value: object, allowed: Collection[str]) -> str:

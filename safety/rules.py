@@ -95,9 +95,7 @@ _SELF_HARM = (
         r"\b(?:end(?:ing)? (?:my (?:own )?life|it all)|tak(?:e|ing) my own life|"
         r"commit(?:ting)? suicide tonight)\b"
     ),
-    re.compile(
-        r"\bi (?:really |just |only )?(?:want to|wanna) (?:die|be dead)\b(?! (?:of|from|laughing|my|in))"
-    ),
+    re.compile(r"\bi (?:really |just |only )?(?:want to|wanna) (?:die|be dead)\b(?! (?:of|from|laughing|my|in))"),
     re.compile(
         r"\bi (?:don't|do not|dont) (?:want to|wanna) (?:live|be alive|exist|"
         r"wake up)\b(?: any ?more)?(?! (?:in|with|near|at|on|here|by|next))"
@@ -217,9 +215,7 @@ def _prompt_attack(folded: str) -> list[Finding]:
 
 def _discussed(folded: str, match: re.Match[str]) -> bool:
     before, after = folded[: match.start()].rstrip(), folded[match.end() :].lstrip(" .,!?")
-    quoted = before.endswith(("'", '"', "“", "‘", "`", "«")) or after.startswith(
-        ("'", '"', "”", "’", "`", "»")
-    )
+    quoted = before.endswith(("'", '"', "“", "‘", "`", "«")) or after.startswith(("'", '"', "”", "’", "`", "»"))
     return quoted or bool(_ABOUT.search(folded[max(0, match.start() - 200) : match.end() + 120]))
 
 
@@ -274,9 +270,7 @@ _LUST = (
     r"(?:porn(?:ography)?|nudes?|naked(?! mole)|erotic(?:a)?|sexy|sexual(?:ly)?(?: explicit)?|"
     r"having sex|sex with|sex scene)"
 )
-_SEXUALISED = re.compile(
-    rf"\b{_CHILD}\b(?:\W+\w+){{0,4}}\W+{_LUST}\b|\b{_LUST}(?:\W+\w+){{0,4}}\W+{_CHILD}\b"
-)
+_SEXUALISED = re.compile(rf"\b{_CHILD}\b(?:\W+\w+){{0,4}}\W+{_LUST}\b|\b{_LUST}(?:\W+\w+){{0,4}}\W+{_CHILD}\b")
 _PROTECTIVE = re.compile(
     r"\b(?:report(?:ing|ed|s)?|prevent\w*|protect\w*|educat\w*|abuse[ds]?|survivors?|victims?|law|"
     r"laws|illegal|crimes?|convict\w*|"

@@ -204,9 +204,7 @@ def _features(encode: Encode, found: Sequence[Row]) -> tuple[Array, Array]:
     return rows(encode, [row.text for row in found], [row.before for row in found])
 
 
-def _fit(
-    kind: str, inputs: Array, learn: Sequence[Row], validation: Array, check: Sequence[Row], seed: int
-) -> Head:
+def _fit(kind: str, inputs: Array, learn: Sequence[Row], validation: Array, check: Sequence[Row], seed: int) -> Head:
     """AdamW with dropout; the epoch with the least weighted validation loss is kept."""
     import torch
     from torch import nn

@@ -17,10 +17,7 @@ TEXTS = (
 
 
 def passages(texts: Sequence[str] = TEXTS) -> list[Passage]:
-    return [
-        Passage(10 + row, text, f"{row}.txt", f"Note {row}", (), 0, len(text))
-        for row, text in enumerate(texts)
-    ]
+    return [Passage(10 + row, text, f"{row}.txt", f"Note {row}", (), 0, len(text)) for row, text in enumerate(texts)]
 
 
 def sources(found: Sequence[Evidence]) -> list[str]:

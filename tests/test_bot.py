@@ -181,9 +181,7 @@ def test_a_second_bot_is_told_who_holds_the_folder(bot: Bot, script: str, tmp_pa
     open_bot(tmp_path / "data", script).close()
 
 
-def test_turns_left_pending_become_interrupted_at_the_next_start(
-    bot: Bot, script: str, tmp_path: Path
-) -> None:
+def test_turns_left_pending_become_interrupted_at_the_next_start(bot: Bot, script: str, tmp_path: Path) -> None:
     conversation = bot.history.start()
     turn = bot.history.begin(conversation, "How high?")
     bot.close()
@@ -228,9 +226,7 @@ def test_without_a_language_model_the_bot_says_that_it_quotes(tmp_path: Path) ->
 
 
 def test_importing_the_package_is_light() -> None:
-    program = (
-        "import sys, app; print([m for m in ('torch', 'sqlalchemy', 'gradio', 'numpy') if m in sys.modules])"
-    )
+    program = "import sys, app; print([m for m in ('torch', 'sqlalchemy', 'gradio', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

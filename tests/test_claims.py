@@ -80,10 +80,6 @@ def test_any_text_splits_into_verbatim_sentences_that_cover_it(draft: str) -> No
     assert "".join("".join(s.text.split()) for s in found) == "".join(draft.split())
 
 
-@given(
-    st.lists(
-        st.sampled_from(["the sources ", "do not ", "I ", "say, ", "but ", "thanks ", "you "]), max_size=80
-    )
-)
+@given(st.lists(st.sampled_from(["the sources ", "do not ", "I ", "say, ", "but ", "thanks ", "you "]), max_size=80))
 def test_long_runs_of_cue_words_are_read_quickly(parts: list[str]) -> None:
     is_claim("".join(parts))

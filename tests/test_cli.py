@@ -208,9 +208,7 @@ def test_a_damaged_database_is_named_and_fails_the_examination(candor: Candor, t
 
 def test_the_chat_takes_piped_lines_and_commands(candor: Candor, monkeypatch: pytest.MonkeyPatch) -> None:
     candor("ingest", "notes")
-    lines = (
-        "How high is Mount Everest?\n/why\n/sources\n\n/history\n/nope\n/new\n/why\n/help\n/quit\nnot read\n"
-    )
+    lines = "How high is Mount Everest?\n/why\n/sources\n\n/history\n/nope\n/new\n/why\n/help\n/quit\nnot read\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     code, out, _ = candor("chat")
     assert code == 0

@@ -51,9 +51,7 @@ def test_other_variables_are_left_alone() -> None:
         ({"log_level": "loud"}, {}, "must be one of debug, info, warning, error"),
     ],
 )
-def test_a_mistake_is_named_with_what_is_allowed(
-    flags: dict[str, object], env: dict[str, str], message: str
-) -> None:
+def test_a_mistake_is_named_with_what_is_allowed(flags: dict[str, object], env: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load_settings(flags, env)
 

@@ -249,9 +249,7 @@ def test_only_a_specific_reply_can_count_as_interesting(bot: Bot, tmp_path: Path
     assert result["sensible"] >= result["specific"] >= result["interesting"]
 
 
-def test_a_stopped_run_goes_on_where_it_was(
-    bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_run_goes_on_where_it_was(bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = written(tmp_path / "a.jsonl", DIALOGUE), tmp_path / "out"
     asked = counted(bot, monkeypatch, stop_at=2)
     stopped = run("dialogue", data, bot, out)
@@ -294,9 +292,7 @@ def test_rows_of_another_run_are_never_mixed_in(bot: Bot, tmp_path: Path) -> Non
         run("dialogue", written(tmp_path / "b.jsonl", DIALOGUE[1:2]), bot, out)
 
 
-def test_a_failing_row_is_counted_and_not_averaged(
-    bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_row_is_counted_and_not_averaged(bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = written(tmp_path / "a.jsonl", DIALOGUE), tmp_path / "out"
     counted(bot, monkeypatch, stop_at=1, error=ModelError("the model is away"))
     result = run("dialogue", data, bot, out)
@@ -312,9 +308,7 @@ def test_one_bad_row_of_a_batch_does_not_take_the_others_with_it(
     guard = bot.responder.guard  # type: ignore[attr-defined]
     check = type(guard).check
 
-    def failing(
-        self: object, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()
-    ) -> list[Verdict]:
+    def failing(self: object, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
         if any("Python" in text for text in texts):
             raise SafetyError("cannot judge this")
         return check(guard, texts, stage, context)
@@ -342,8 +336,7 @@ def test_bad_rows_are_skipped_with_their_line_numbers_or_stop_a_strict_run(bot: 
     assert len(result["invalid"]) == 5
     assert result["invalid"][0].startswith("line 2: not JSON")
     assert (
-        "line 3: missing role; expected text, role, unsafe, context, category; found text, unsafe"
-        in result["invalid"]
+        "line 3: missing role; expected text, role, unsafe, context, category; found text, unsafe" in result["invalid"]
     )
     assert "'perhaps'" in result["invalid"][2]
     with pytest.raises(EvaluationError, match="line 2"):
@@ -372,9 +365,7 @@ def test_progress_counts_rows(bot: Bot, tmp_path: Path) -> None:
         (b"\x1f\x8b\x08\x00broken", "gzip"),
     ],
 )
-def test_data_without_a_row_is_an_error_and_no_report(
-    bot: Bot, tmp_path: Path, content: bytes, said: str
-) -> None:
+def test_data_without_a_row_is_an_error_and_no_report(bot: Bot, tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "data.jsonl"
     path.write_bytes(content)
     with pytest.raises(EvaluationError, match=said):

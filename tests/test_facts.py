@@ -41,9 +41,7 @@ def test_numbers_agree_only_by_equality_or_stated_rounding(claim: str, source: s
     assert agrees(mine, theirs) is same
 
 
-@pytest.mark.parametrize(
-    "text", ["29 May 1953", "May 29, 1953", "29th of May 1953", "1953-05-29", "May 29th, 1953"]
-)
+@pytest.mark.parametrize("text", ["29 May 1953", "May 29, 1953", "29th of May 1953", "1953-05-29", "May 29th, 1953"])
 def test_a_date_is_the_same_in_any_order(text: str) -> None:
     (date,) = read(text)[1]
     assert (date.year, date.month, date.day) == (1953, 5, 29)
@@ -108,9 +106,7 @@ def test_one_changed_fact_is_named(claim: str, source: str, reason: str) -> None
 
 def test_background_supplies_names_and_no_numbers() -> None:
     assert compare("Everest rises to 9,000 m.", "It rises to 8,849 m.", "Mount Everest 9,000 m").reason
-    assert not compare(
-        "Its peak Everest rises to 8,849 m.", "It rises to 8,849 m.", "Mount Everest"
-    ).names_missing
+    assert not compare("Its peak Everest rises to 8,849 m.", "It rises to 8,849 m.", "Mount Everest").names_missing
 
 
 def test_a_sentence_opens_with_a_name_only_where_the_name_is_known() -> None:

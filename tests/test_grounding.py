@@ -77,9 +77,7 @@ def test_a_copied_sentence_is_supported_at_its_very_place(grounder: Grounder) ->
 
 
 @pytest.mark.parametrize("kind", ALTERED)
-def test_a_copied_sentence_with_one_change_is_not_supported_and_says_why(
-    grounder: Grounder, kind: str
-) -> None:
+def test_a_copied_sentence_with_one_change_is_not_supported_and_says_why(grounder: Grounder, kind: str) -> None:
     (claim,) = judge(grounder, ALTERED[kind])
     assert not claim.supported
     assert claim.support is not None
@@ -141,9 +139,7 @@ def test_any_text_is_judged_and_every_quote_is_a_slice(
 
 
 @given(st.sampled_from(SENTENCES), st.sampled_from([" ", "\n", "  \t"]), st.booleans())
-def test_a_copy_is_found_whatever_the_white_space(
-    place: tuple[Passage, int, int], gap: str, lower: bool
-) -> None:
+def test_a_copy_is_found_whatever_the_white_space(place: tuple[Passage, int, int], gap: str, lower: bool) -> None:
     passage, start, end = place
     text = gap.join(passage.text[start:end].split())
     assert copied(text.lower() if lower else text, PASSAGES) == (passage, start, end)

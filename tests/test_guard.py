@@ -107,9 +107,7 @@ def test_an_insulting_draft_is_dropped_and_a_kind_one_is_not(guard: EmbeddedGuar
 
 
 def test_personal_data_in_a_draft_is_noted_only(guard: EmbeddedGuard) -> None:
-    [verdict] = guard.check(
-        ["The press office is at press@example.org."], "candidate", ["Where is the press office?"]
-    )
+    [verdict] = guard.check(["The press office is at press@example.org."], "candidate", ["Where is the press office?"])
     assert (verdict.safe, verdict.objective, verdict.action) == (True, "privacy", "annotate")
 
 
@@ -178,17 +176,13 @@ def test_there_are_hundreds_of_contrast_pairs_and_a_quarter_is_held_back() -> No
     assert len(pairs) >= 300
     assert {pair.objective for pair in pairs} == objectives
     assert 0.15 < sum(pair.held_back for pair in pairs) / len(pairs) < 0.35
-    assert not {text for pair in pairs for text in pair.unsafe} & {
-        text for pair in pairs for text in pair.safe
-    }
+    assert not {text for pair in pairs for text in pair.unsafe} & {text for pair in pairs for text in pair.safe}
     assert len(load_ordinary()) > 100
 
 
 def test_sentences_of_the_demo_sources_are_not_dropped(guard: EmbeddedGuard) -> None:
     folder = Path(__file__).parents[1] / "examples" / "demo" / "sources"
-    sentences = [
-        s.strip() for path in sorted(folder.glob("*.md")) for s in path.read_text().split(". ") if s.strip()
-    ]
+    sentences = [s.strip() for path in sorted(folder.glob("*.md")) for s in path.read_text().split(". ") if s.strip()]
     if not sentences:
         pytest.skip("there are no demo sources")
     chosen = sentences[::9]

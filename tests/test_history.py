@@ -38,9 +38,7 @@ verdicts = st.builds(
     words,
     st.lists(st.tuples(words, number), max_size=2).map(tuple),
 )
-claims = st.builds(
-    Claim, words, offset, offset, maybe, st.booleans(), st.none() | passages, offset, offset, words
-)
+claims = st.builds(Claim, words, offset, offset, maybe, st.booleans(), st.none() | passages, offset, offset, words)
 scores = st.builds(Scores, maybe, maybe, maybe, maybe, maybe, st.lists(claims, max_size=2).map(tuple), many)
 found = st.builds(Evidence, passages, number, maybe)
 candidates = st.builds(Candidate, words, verdicts, scores, number, words, st.booleans())
@@ -59,9 +57,7 @@ traces = st.builds(
     policy=words,
     notes=many,
 )
-citations = st.builds(
-    Citation, offset, words, words, many, words, passages, words, offset, offset, st.floats(0, 1)
-)
+citations = st.builds(Citation, offset, words, words, many, words, passages, words, offset, offset, st.floats(0, 1))
 replies = st.builds(
     Reply,
     words,
@@ -216,8 +212,7 @@ def test_hostile_text_is_stored_as_text(history: History) -> None:
 def test_fifty_threads_lose_no_turn_and_number_them_in_order(history: History) -> None:
     conversation = history.start()
     threads = [
-        threading.Thread(target=lambda: history.finish(history.begin(conversation, "?"), PLAIN))
-        for _ in range(50)
+        threading.Thread(target=lambda: history.finish(history.begin(conversation, "?"), PLAIN)) for _ in range(50)
     ]
     for thread in threads:
         thread.start()

@@ -176,9 +176,7 @@ print("ready", flush=True)
 
 def child(folder: Path, body: str) -> "subprocess.Popen[str]":
     code = CHILD.format(tests=str(Path(__file__).parent), folder=str(folder), body=body)
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=folder.parent
-    )
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=folder.parent)
 
 
 def test_a_full_disk_leaves_the_old_generation_current(tmp_path: Path) -> None:

@@ -125,9 +125,7 @@ def test_only_a_changed_file_is_embedded_again(library: Library, embedder: Count
     assert "krill" not in library.document(old["whale.md"]).text
 
 
-def test_a_file_that_vanished_from_its_folder_is_removed(
-    library: Library, notes: Path, tmp_path: Path
-) -> None:
+def test_a_file_that_vanished_from_its_folder_is_removed(library: Library, notes: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.md"
     other.write_text("Cheese is made from milk.")
     ingest(library, [notes, other])
@@ -193,9 +191,7 @@ def test_a_document_that_cannot_be_embedded_fails_and_the_others_stay(
     assert outcomes(ingest(library, [notes]))["whale.md"] == "added"
 
 
-def test_stopping_keeps_the_finished_documents(
-    library: Library, notes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_keeps_the_finished_documents(library: Library, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.ingest, "BATCH", 1)
 
     def stop(step: IngestProgress) -> None:
@@ -277,9 +273,7 @@ def test_a_damaged_index_is_built_again_with_a_warning(
     assert best(library, "the largest animal") == "whale.md"
 
 
-def test_a_full_disk_stops_an_ingestion_in_one_line_and_leaves_whole_documents(
-    library: Library, notes: Path
-) -> None:
+def test_a_full_disk_stops_an_ingestion_in_one_line_and_leaves_whole_documents(library: Library, notes: Path) -> None:
     with library.database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
     (notes / "long.txt").write_text("Rain falls on the plain. " * 400)

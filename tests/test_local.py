@@ -35,9 +35,7 @@ def model(request: pytest.FixtureRequest) -> Local:
 def test_drafts_differ_and_temperature_zero_gives_the_greedy_one(model: Local) -> None:
     assert len(set(model.sample(context("What does it eat?"), FIVE))) > 1
     greedy = Sampling(n=5, temperature=0, max_new_tokens=12)
-    assert model.sample(context("What does it eat?"), greedy) == model.sample(
-        context("What does it eat?"), greedy
-    )
+    assert model.sample(context("What does it eat?"), greedy) == model.sample(context("What does it eat?"), greedy)
     assert len(model.sample(context("What does it eat?"), greedy)) == 1
 
 

@@ -39,9 +39,7 @@ def test_true_positives_at_one_percent_false_ones() -> None:
     negatives = np.linspace(0, 0.5, 200)
     scores = [*negatives, 0.6, 0.4999, negatives[-2], negatives[-3], 0.1]
     labels = [0] * 200 + [1] * 5
-    assert m.tpr_at_fpr(labels, scores) == pytest.approx(
-        3 / 5
-    )  # two of the 200 may pass: the limit is the third
+    assert m.tpr_at_fpr(labels, scores) == pytest.approx(3 / 5)  # two of the 200 may pass: the limit is the third
     assert m.tpr_at_fpr([0, 1, 1], [0.5, 0.5, 0.6]) == 0.5
 
 

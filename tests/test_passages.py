@@ -22,9 +22,7 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 @given(documents(), st.integers(20, 600), st.integers(0, 600))
-def test_passages_are_verbatim_ordered_and_cover_every_section(
-    document: Document, target: int, slack: int
-) -> None:
+def test_passages_are_verbatim_ordered_and_cover_every_section(document: Document, target: int, slack: int) -> None:
     passages = cut(document, target, target + slack)
     assert [passage.id for passage in passages] == list(range(len(passages)))
     edges = [edge for passage in passages for edge in (passage.start, passage.end)]

@@ -123,9 +123,7 @@ def test_a_text_of_a_hundred_thousand_characters_is_read_only_at_its_start(judge
     turns=st.lists(st.text(max_size=80), min_size=1, max_size=10),
     drafts=st.lists(st.text(max_size=120), min_size=1, max_size=5),
 )
-def test_scores_of_any_text_are_probabilities(
-    judge: QualityJudge, turns: list[str], drafts: list[str]
-) -> None:
+def test_scores_of_any_text_are_probabilities(judge: QualityJudge, turns: list[str], drafts: list[str]) -> None:
     scores = np.asarray(judge.score(talk(*turns), drafts))
     assert scores.shape == (len(drafts), len(NAMES))
     assert np.isfinite(scores).all()
@@ -178,9 +176,7 @@ def test_one_encode_call_serves_context_query_and_all_drafts(judge: QualityJudge
 
 
 @pytest.mark.shared
-def test_held_out_answers_pass_and_strangers_sentences_mostly_do_not(
-    judge: QualityJudge, dev_data: Path
-) -> None:
+def test_held_out_answers_pass_and_strangers_sentences_mostly_do_not(judge: QualityJudge, dev_data: Path) -> None:
     made = xquad_pairs(dev_data)
     kept = [pair for pair in made if pair.kind == "one"][::6] + [p for p in made if p.kind == "stranger"][::6]
     passed = judge.judge(feature_rows(kept, judge.encode))[:, 0] >= limit(judge)

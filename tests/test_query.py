@@ -9,9 +9,7 @@ from dialogue.types import Turn
 
 
 def _turns(*texts: str) -> list[Turn]:
-    return [
-        Turn("user" if (len(texts) - place) % 2 else "assistant", text) for place, text in enumerate(texts)
-    ]
+    return [Turn("user" if (len(texts) - place) % 2 else "assistant", text) for place, text in enumerate(texts)]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Gates, cascade and ranking."""
 
 from dataclasses import replace
+from itertools import pairwise
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,29 +60,23 @@ def test_each_gate_says_which_limit_failed() -> None:
     assert why_dropped(SAFE, good, gates) == ""
     assert why_dropped(SAFE, replace(good, sensible=0.2), gates) == "not sensible (0.20 < 0.30)"
     assert why_dropped(SAFE, replace(good, sensible=None), gates) == "not sensible: could not be judged"
-    assert (
-        why_dropped(SAFE, replace(good, answers=0.4), gates) == "does not answer the question (0.40 < 0.50)"
-    )
+    assert why_dropped(SAFE, replace(good, answers=0.4), gates) == "does not answer the question (0.40 < 0.50)"
     assert "the source says high" in why_dropped(SAFE, replace(good, claims=(claim,)), gates)
     assert why_dropped(SAFE, replace(good, answers=None, claims=(replace(claim, support=None),)), gates) == ""
 
 
 @given(st.lists(st.tuples(scores, st.booleans(), st.booleans()), max_size=8), st.randoms())
-def test_order_of_drafts_never_changes_the_winner_and_the_dropped_come_last(drafts, random) -> None:  # type: ignore[no-untyped-def]
+def test_order_of_drafts_never_changes_the_winner_and_the_dropped_come_last(
+    drafts: list[tuple[Scores, bool, bool]], random: Random
+) -> None:
     made = []
     for place, (one, safe, dropped) in enumerate(drafts):
         verdict = SAFE if safe else UNSAFE
-        made.append(
-            Candidate(str(place), verdict, one, quality(one), "" if safe and not dropped else "dropped")
-        )
+        made.append(Candidate(str(place), verdict, one, quality(one), "" if safe and not dropped else "dropped"))
     order = ranked(made)
     flags = [bool(candidate.dropped) for candidate in order]
     assert flags == sorted(flags)
-    assert all(
-        a.quality >= b.quality
-        for a, b in zip(order, order[1:], strict=False)
-        if bool(a.dropped) == bool(b.dropped)
-    )
+    assert all(a.quality >= b.quality for a, b in pairwise(order) if bool(a.dropped) == bool(b.dropped))
     random.shuffle(made)
     again = ranked(made)
     assert [c.quality for c in again] == [c.quality for c in order]

@@ -42,9 +42,7 @@ def citation(number: int = 1, title: str = "Blue Whale") -> Citation:
 HOSTILE_CITATION = citation(title=HOSTILE)
 
 
-def candidate(
-    text: str, quality: float, dropped: str = "", verdict: Verdict = SAFE, **scores: float
-) -> Candidate:
+def candidate(text: str, quality: float, dropped: str = "", verdict: Verdict = SAFE, **scores: float) -> Candidate:
     return Candidate(text, verdict, Scores(**scores), quality, dropped)
 
 
@@ -132,9 +130,7 @@ def test_no_message_whatever_it_holds_adds_a_tag_and_every_word_is_shown(words: 
 def test_no_reply_whatever_it_holds_gives_scripts_images_or_links(words: str) -> None:
     found = Tags(render.reply_html(words, [], "5"))
     assert not set(found.tags) & {"a", "img", "script", "iframe", "style", "svg", "form", "input", "object"}
-    assert not [
-        name for name, _ in found.attributes if name.startswith("on") or name in {"href", "src", "style"}
-    ]
+    assert not [name for name, _ in found.attributes if name.startswith("on") or name in {"href", "src", "style"}]
 
 
 @pytest.mark.parametrize(
@@ -209,9 +205,7 @@ def test_each_outcome_has_its_words() -> None:
 
 def test_the_table_tells_served_ranked_and_dropped_apart() -> None:
     hate = Verdict(False, 0.9, "hate", "demeans people", "drop")
-    weak = Candidate(
-        "Weak.", SAFE, Scores(grounded=0.1, claims=(Claim("Weak.", 0, 5, 0.1),)), 0.3, "no source says so"
-    )
+    weak = Candidate("Weak.", SAFE, Scores(grounded=0.1, claims=(Claim("Weak.", 0, 5, 0.1),)), 0.3, "no source says so")
     rows = (
         candidate("Best.", 0.9, sensible=0.8),
         candidate("Next.", 0.7),

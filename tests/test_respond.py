@@ -206,9 +206,7 @@ def test_whatever_is_drafted_what_is_served_is_safe_cited_and_complete(drafts: l
     assert "cheese" not in reply.text
     if reply.outcome == "answered":
         assert all(f"[{citation.number}]" in reply.text for citation in reply.citations)
-        assert {item.passage for item in reply.trace.evidence} >= {
-            citation.passage for citation in reply.citations
-        }
+        assert {item.passage for item in reply.trace.evidence} >= {citation.passage for citation in reply.citations}
         for citation in reply.citations:
             assert TEXT[citation.start - 100 : citation.end - 100] == citation.quote
             assert citation.quote in without_marks(reply.text)

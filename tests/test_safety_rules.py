@@ -127,10 +127,7 @@ def test_the_sexualising_of_children_is_found_and_protecting_them_is_not() -> No
     assert found("How do I report child pornography?", "request", "child_safety") == "weak"
     assert found("How is sex education taught to children?", "request", "child_safety") != "strong"
     assert (
-        found(
-            "Naked mole rats and their young live in colonies; do kids like them?", "request", "child_safety"
-        )
-        == ""
+        found("Naked mole rats and their young live in colonies; do kids like them?", "request", "child_safety") == ""
     )
 
 

@@ -44,9 +44,7 @@ def test_every_retriever_conforms(check: Callable[[Make], None], make: Make) -> 
 
 
 def test_a_passage_found_by_words_alone_has_its_cosine_too(tmp_path: Path, encoder: Encoder) -> None:
-    items = passages(
-        [*(f"The octopus swims in sea number {n}." for n in range(40)), "Part QX-7719 is obsolete."]
-    )
+    items = passages([*(f"The octopus swims in sea number {n}." for n in range(40)), "Part QX-7719 is obsolete."])
     retriever = HybridRetriever(encoder, published(tmp_path, encoder, items), stored(items))
     query = "cephalopod 7719"
     assert items[-1] not in passages_by_cosine(encoder, query, items)[:12]
@@ -123,9 +121,7 @@ def test_fusion_does_not_depend_on_the_order_of_the_rankings(rankings: list[list
 
 
 @given(RANKINGS, st.lists(st.integers(0, 30), unique=True, min_size=2, max_size=12))
-def test_what_ranks_higher_in_every_ranking_scores_higher(
-    rankings: list[list[int]], extra: list[int]
-) -> None:
+def test_what_ranks_higher_in_every_ranking_scores_higher(rankings: list[list[int]], extra: list[int]) -> None:
     scores = fuse([*rankings, extra])
     better, worse = extra[0], extra[-1]
     place = [{n: ranking.index(n) for n in ranking} for ranking in rankings]

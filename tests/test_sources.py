@@ -171,9 +171,7 @@ def test_a_pdf_is_read_page_by_page_with_running_text_joined(tmp_path: Path) -> 
 
 
 def test_running_text_keeps_lists_and_headings_apart() -> None:
-    page = (
-        "RIVERS\nA line that reaches all the way to the right margin of it\nand ends here.\n- one\n- two\n12"
-    )
+    page = "RIVERS\nA line that reaches all the way to the right margin of it\nand ends here.\n- one\n- two\n12"
     assert running_text(page).splitlines() == [
         "RIVERS",
         "A line that reaches all the way to the right margin of it and ends here.",
@@ -224,9 +222,7 @@ def test_a_pdf_that_eats_time_or_memory_is_a_failed_file(tmp_path: Path) -> None
         ("a.docx", b"x", ["'.docx'", ".txt"]),
     ],
 )
-def test_what_is_not_what_its_name_says_is_refused(
-    tmp_path: Path, name: str, data: bytes, words: list[str]
-) -> None:
+def test_what_is_not_what_its_name_says_is_refused(tmp_path: Path, name: str, data: bytes, words: list[str]) -> None:
     message = refusal(tmp_path, name, data)
     assert all(word in message for word in words), message
 

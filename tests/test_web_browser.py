@@ -29,9 +29,7 @@ Page, expect = playwright.Page, playwright.expect
 
 @pytest.fixture(scope="module")
 def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    with canned_bot(
-        tmp_path_factory.mktemp("web"), encoder, [SOURCES / name for name in NAMES], pace=0.02
-    ) as bot:
+    with canned_bot(tmp_path_factory.mktemp("web"), encoder, [SOURCES / name for name in NAMES], pace=0.02) as bot:
         yield bot
 
 

@@ -48,9 +48,7 @@ def save(folder: Path, kind: str, template: str = "", window: int = 2048) -> Pat
     model: LlamaForCausalLM | GPT2LMHeadModel | T5ForConditionalGeneration
     if kind == "llama":
         shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-        model = LlamaForCausalLM(
-            LlamaConfig(vocab_size=len(words), max_position_embeddings=window, **shape, **ends)
-        )
+        model = LlamaForCausalLM(LlamaConfig(vocab_size=len(words), max_position_embeddings=window, **shape, **ends))
     elif kind == "gpt2":
         model = GPT2LMHeadModel(
             GPT2Config(vocab_size=len(words), n_positions=window, n_embd=32, n_layer=2, n_head=2, **ends)

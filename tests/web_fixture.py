@@ -74,9 +74,7 @@ class Canned:
             text = "I found nothing about that in your documents."
             return Reply(text, "abstained", (), Trace(SAFE, question, (question,), evidence, timings=TIMINGS))
         citations = tuple(
-            Citation(
-                n, d.source, d.title, p.headings, p.place, p, text, start, start + len(text), 0.97 - n / 30
-            )
+            Citation(n, d.source, d.title, p.headings, p.place, p, text, start, start + len(text), 0.97 - n / 30)
             for n, (d, p, start, text) in enumerate(best, start=1)
         )
         text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
@@ -97,9 +95,7 @@ class Canned:
 
     def _candidates(self, citations: Sequence[Citation]) -> tuple[Candidate, ...]:
         quotes = [citation.quote for citation in citations]
-        claims = tuple(
-            Claim(q, 0, len(q), 0.95, True, c.passage) for q, c in zip(quotes, citations, strict=True)
-        )
+        claims = tuple(Claim(q, 0, len(q), 0.95, True, c.passage) for q, c in zip(quotes, citations, strict=True))
         whole = Candidate(" ".join(quotes), SAFE, Scores(0.96, 0.91, 0.62, 0.93, 0.94, claims), 0.89)
         single = [Candidate(q, SAFE, Scores(0.93, 0.84, 0.41, 0.80, 0.93, claims[:1]), 0.81) for q in quotes]
         loose = Claim("It is the oldest of all.", 0, 24, 0.12, False, reason="no passage says so")

@@ -10,12 +10,13 @@ from app.evaluation.kinds import Kind, Record, grouped, judge_of
 from app.evaluation.report import Report
 from app.evaluation.rows import AnswerRow
 from dialogue import metrics
+from dialogue.answers import paged
 
 
 def score(bot: Bot, rows: Sequence[AnswerRow]) -> list[Record]:
     """Score the sentences of one question in one call."""
-    items = [(row.sentence, row.title) for row in rows]
-    scores = judge_of(bot).answers.score(rows[0].question, items)
+    offers = paged([(row.sentence, row.title) for row in rows])
+    scores = judge_of(bot).answers.score(rows[0].question, offers)
     return [
         {"question": row.question, "answers": row.answers, "score": value}
         for row, value in zip(rows, scores, strict=True)

@@ -54,9 +54,7 @@ def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, s
         "cited": sum(_cited(reply.text, claims)),
         "answers": row.answers,
         "hit": metrics.answer_hit(reply.text, row.answers) if row.answers else None,
-        "source_hit": any(_same(row.source, c.source) for c in reply.citations)
-        if row.source and known
-        else None,
+        "source_hit": any(_same(row.source, c.source) for c in reply.citations) if row.source and known else None,
         "kind": row.kind,
         "seconds": round(seconds, 4),
         "timings": {stage: round(value, 4) for stage, value in reply.trace.timings.items()},
@@ -74,9 +72,7 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
     grounded = [record["supported"] == record["claims"] for record in claiming]
     report.share("groundedness", grounded, "replies with claims")
     report.share("informativeness", grounded + [False] * (len(records) - len(claiming)))
-    report.share(
-        "citation_accuracy", [bool(record["citations"]) for record in claiming], "replies with claims"
-    )
+    report.share("citation_accuracy", [bool(record["citations"]) for record in claiming], "replies with claims")
     report.put("claims", sum(record["claims"] for record in records))
     sentences = [place < record["cited"] for record in records for place in range(record["claims"])]
     report.share("claims_cited", sentences, "claims")

@@ -74,9 +74,7 @@ def _same_run(folder: Path, run: dict[str, Any]) -> None:
         before = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except FileNotFoundError:
         if (folder / ROWS).exists():
-            raise EvaluationError(
-                f"{str(folder / ROWS)!r} is of an unknown run: name another folder"
-            ) from None
+            raise EvaluationError(f"{str(folder / ROWS)!r} is of an unknown run: name another folder") from None
         return
     except ValueError:
         raise EvaluationError(f"{str(folder / RUN)!r} is not readable JSON: name another folder") from None

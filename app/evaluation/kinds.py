@@ -43,9 +43,7 @@ class Kind(Generic[RowT]):
 def responder_of(bot: Bot) -> Responder:
     """Return the bot's pipeline with its parts. Raises EvaluationError for a bot made of something else."""
     if not isinstance(bot.responder, Responder):
-        raise EvaluationError(
-            f"a {type(bot.responder).__name__} cannot be evaluated: open the bot by open_bot"
-        )
+        raise EvaluationError(f"a {type(bot.responder).__name__} cannot be evaluated: open the bot by open_bot")
     return bot.responder
 
 

@@ -41,9 +41,7 @@ class Report:
         self._keep(
             path,
             lambda: statistic(*arrays),
-            (lambda: bootstrap(statistic, *arrays, resamples=400 if rows < MANY else 200))
-            if interval
-            else None,
+            (lambda: bootstrap(statistic, *arrays, resamples=400 if rows < MANY else 200)) if interval else None,
         )
 
     def mean(self, path: str | tuple[str, ...], values: Sequence[float]) -> None:

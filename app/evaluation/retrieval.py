@@ -32,9 +32,7 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     asked = [(name, text) for name, text in queries.items() if any(gain > 0 for gain in qrels[name].values())]
     asked = asked[:limit]
     if not asked:
-        raise EvaluationError(
-            f"{str(data)!r} has 0 rows to evaluate: no query has a relevant document in qrels"
-        )
+        raise EvaluationError(f"{str(data)!r} has 0 rows to evaluate: no query has a relevant document in qrels")
     passages = [passage for row in _objects(data, "corpus") for passage in _passages(row)]
     passages = [_numbered(passage, number) for number, passage in enumerate(passages)]
     if not passages:
@@ -57,16 +55,12 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     return len(asked)
 
 
-def _measure(
-    report: Report, name: str, found: Sequence[list[str]], judged: Sequence[dict[str, float]]
-) -> None:
+def _measure(report: Report, name: str, found: Sequence[list[str]], judged: Sequence[dict[str, float]]) -> None:
     pairs = list(zip(found, judged, strict=True))
     relevant = [{doc for doc, gain in gains.items() if gain > 0} for gains in judged]
     report.mean((name, "ndcg@10"), [metrics.ndcg(ranking, gains, 10) for ranking, gains in pairs])
     for k in (10, 100):
-        shares = [
-            metrics.recall_at(ranking, docs, k) for (ranking, _), docs in zip(pairs, relevant, strict=True)
-        ]
+        shares = [metrics.recall_at(ranking, docs, k) for (ranking, _), docs in zip(pairs, relevant, strict=True)]
         report.mean((name, f"recall@{k}"), shares)
     firsts = [
         metrics.reciprocal_rank([doc in docs for doc in ranking], 10)
@@ -82,9 +76,7 @@ def _rankers(generation: Generation, passages: Sequence[Passage], embedder: Embe
         return list(dict.fromkeys(passages[number].source for number in numbers))[:DEPTH]
 
     return {
-        "dense": lambda text: documents(
-            iter(generation.dense(embedder.encode([clean(text)]), WIDE)[0][0].tolist())
-        ),
+        "dense": lambda text: documents(iter(generation.dense(embedder.encode([clean(text)]), WIDE)[0][0].tolist())),
         "lexical": lambda text: documents(number for number, _ in generation.lexical(text, WIDE)),
         "hybrid": lambda text: documents(found.passage.id for found in hybrid.search([text], WIDE)),
     }
@@ -102,9 +94,7 @@ def _passages(row: dict[str, Any]) -> list[Passage]:
 
 
 def _numbered(passage: Passage, number: int) -> Passage:
-    return Passage(
-        number, passage.text, passage.source, passage.title, passage.headings, passage.start, passage.end
-    )
+    return Passage(number, passage.text, passage.source, passage.title, passage.headings, passage.start, passage.end)
 
 
 def _objects(data: Path, stem: str) -> Iterator[dict[str, Any]]:
@@ -118,9 +108,7 @@ def _objects(data: Path, stem: str) -> Iterator[dict[str, Any]]:
             if not isinstance(row["_id"], str) or not isinstance(row["text"], str):
                 raise TypeError("_id and text are strings")
         except (ValueError, KeyError, TypeError) as error:
-            raise EvaluationError(
-                f"{str(path)!r}, line {number}: expected _id and text ({error!r})"
-            ) from error
+            raise EvaluationError(f"{str(path)!r}, line {number}: expected _id and text ({error!r})") from error
         yield row
 
 
@@ -137,9 +125,7 @@ def _qrels(data: Path) -> dict[str, dict[str, float]]:
             query, document, gain = fields[0], fields[-2], float(fields[-1])
         except (IndexError, ValueError):
             if number > 1:  # the first line names the columns
-                raise EvaluationError(
-                    f"{str(path)!r}, line {number}: expected query, document, score"
-                ) from None
+                raise EvaluationError(f"{str(path)!r}, line {number}: expected query, document, score") from None
             continue
         qrels.setdefault(query, {})[document] = gain
     return qrels

@@ -111,9 +111,7 @@ class Rows(Generic[RowT]):
             given += 1
             yield number, row
         if not given:
-            raise EvaluationError(
-                f"{str(self.path)!r} has 0 rows to evaluate. {'; '.join(self.invalid)}".strip()
-            )
+            raise EvaluationError(f"{str(self.path)!r} has 0 rows to evaluate. {'; '.join(self.invalid)}".strip())
 
     def _parsed(self, line: bytes) -> RowT:
         if len(line) >= LONGEST_LINE:
@@ -131,9 +129,7 @@ class Rows(Generic[RowT]):
         fields = self._model.model_fields
         missing = [name for name, field in fields.items() if field.is_required() and name not in found]
         if missing:
-            raise ValueError(
-                f"missing {', '.join(missing)}; expected {', '.join(fields)}; found {', '.join(found)}"
-            )
+            raise ValueError(f"missing {', '.join(missing)}; expected {', '.join(fields)}; found {', '.join(found)}")
         try:
             return self._model.model_validate(found)
         except ValidationError as error:
@@ -194,6 +190,4 @@ def digest_of(path: Path) -> str:
 def turns_of(context: list[str]) -> tuple[Turn, ...]:
     """Return the texts as turns: the last is the user's, the roles alternate backwards from there."""
     last = len(context) - 1
-    return tuple(
-        Turn("user" if (last - place) % 2 == 0 else "assistant", text) for place, text in enumerate(context)
-    )
+    return tuple(Turn("user" if (last - place) % 2 == 0 else "assistant", text) for place, text in enumerate(context))

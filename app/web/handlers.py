@@ -227,9 +227,7 @@ class Handlers:
     def stop(self, conversation: str, request: gr.Request) -> Data:
         """Stop was pressed; the running job sees it at its next step."""
         stopping = self.jobs.stop(conversation)
-        return self.signal(
-            self.session(request, conversation), say="Stopping" if stopping else "Nothing to stop"
-        )
+        return self.signal(self.session(request, conversation), say="Stopping" if stopping else "Nothing to stop")
 
     # --- panel
 

@@ -107,9 +107,7 @@ def document(text: str, title: str, citation: Citation, turn: str) -> str:
         words += "\n\n<i>… later text not shown …</i>" if high < len(text) else ""
     else:
         gone = "was removed" if not text else "has changed"
-        note = (
-            f"<p class='fine'>This document {gone} since the reply. This is the passage as it was then.</p>"
-        )
+        note = f"<p class='fine'>This document {gone} since the reply. This is the passage as it was then.</p>"
         words = _passage(citation)
     return (
         f"<div class='document' data-turn='{escape(turn)}'>{head}{note}"
@@ -135,8 +133,7 @@ def why(turn: "StoredTurn | None") -> str:
     if turn is None or turn.reply is None:
         return _blank(
             "How a reply is chosen",
-            "Several replies are written and scored, unsafe and unsupported ones are dropped, "
-            "and the best is served.",
+            "Several replies are written and scored, unsafe and unsupported ones are dropped, and the best is served.",
         )
     reply, trace = turn.reply, turn.reply.trace
     table = _table(reply) if trace.candidates else ""

@@ -213,9 +213,7 @@ def transcript(turns: Sequence["StoredTurn"], earlier: int = 0, fresh: bool = Fa
     ]
     head = chip("earlier", f"Show {count(earlier, 'earlier message')}", look="earlier") if earlier else ""
     body = [
-        _article(
-            str(turn.id), turn.question, _reply_block(turn, turn is shown[-1]), fresh and turn is shown[-1]
-        )
+        _article(str(turn.id), turn.question, _reply_block(turn, turn is shown[-1]), fresh and turn is shown[-1])
         for turn in shown
     ]
     return head + "".join(body)
@@ -314,9 +312,7 @@ def header(title: str, empty: bool) -> str:
     off = " disabled" if empty else ""
     return (
         "<header class='bar'>"
-        + icon_button("menu", "nav", "Open conversations", " aria-controls='nav'").replace(
-            "icb", "icb phone", 1
-        )
+        + icon_button("menu", "nav", "Open conversations", " aria-controls='nav'").replace("icb", "icb phone", 1)
         + f"<h1>{escape(title)}</h1><span class='gap'></span>"
         + icon_button("down", "export", "Download conversation", off)
         + icon_button("link", "link", "Copy link to conversation", off)

@@ -67,9 +67,7 @@ class Guarded:
             await self._app(scope, receive, with_headers)
             return
         await with_headers({"type": "http.response.start", "status": 403, "headers": []})
-        await with_headers(
-            {"type": "http.response.body", "body": b"Requests from other sites are not served.\n"}
-        )
+        await with_headers({"type": "http.response.body", "body": b"Requests from other sites are not served.\n"})
 
 
 def _name(host: str) -> str:
@@ -120,17 +118,14 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     return mount(api, Handlers(bot, api.state.jobs, Uploads(ingest, uploads), examples))
 
 
-def serve(
-    bot: "Bot", host: str, port: int, ready: Callable[[str], None], examples: Sequence[str] = ()
-) -> None:
+def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], examples: Sequence[str] = ()) -> None:
     """Serve the web chat until Ctrl-C or SIGTERM; `ready` gets one line once requests are answered.
 
     Raises ServeError when `host` is not a loopback address or the port is taken.
     """
     if not _loopback(host):
         raise ServeError(
-            f"{host!r} is not an address of this machine alone, and there are no accounts yet; "
-            "use --host 127.0.0.1"
+            f"{host!r} is not an address of this machine alone, and there are no accounts yet; use --host 127.0.0.1"
         )
     listener = _bind(host, port)
     with listener:

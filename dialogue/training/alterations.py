@@ -13,9 +13,7 @@ from dialogue.lexicon import FUNCTION_WORDS, OPPOSITES
 from retrieval.text import sentences
 
 _FIGURE = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w-])")
-_MONTH = re.compile(
-    r"\b(?:January|February|March|April|June|July|August|September|October|November|December)\b"
-)
+_MONTH = re.compile(r"\b(?:January|February|March|April|June|July|August|September|October|November|December)\b")
 _UNITS = re.compile(
     r"(?<=\d )(?:metres|meters|feet|km|kilometres|kilometers|miles|tonnes|pounds|kilograms|percent|per cent|"
     r"million|billion|years|months|days|hours|minutes|degrees)\b"
@@ -26,13 +24,9 @@ _UNIT_GROUPS = (
     ("years", "months", "days", "hours"),
     ("tonnes", "pounds", "kilograms"),
 )
-_AUXILIARY = re.compile(
-    r"\b(?:is|are|was|were|can|could|will|would|has|had|have|did|does|may|must|should)\b(?! not)"
-)
+_AUXILIARY = re.compile(r"\b(?:is|are|was|were|can|could|will|would|has|had|have|did|does|may|must|should)\b(?! not)")
 _NOT = re.compile(r"\b(?:not|never)\s+|n['’]t\b")
-_TAIL = re.compile(
-    r",\s+(?:which|who|where|and|while|although|with|including|after|before|when|as)\b[^,]*[.]$"
-)
+_TAIL = re.compile(r",\s+(?:which|who|where|and|while|although|with|including|after|before|when|as)\b[^,]*[.]$")
 _ASIDE = re.compile(r"\s*\([^()]*\)|,\s[^,]{3,60},(?=\s(?:is|was|were|are|had|has|made|became)\b)")
 _FRONTED = re.compile(r"^((?:In|On|At|During|After|Before|By|From|Since) [^,]{3,40}),\s+(.+?)\.$")
 
@@ -94,9 +88,7 @@ def _shorten(sentence: str, rng: random.Random) -> tuple[str, str] | None:
     """Return a true extract of a sentence: an aside or tail cut, or a fronted phrase put last."""
     made = []
     if match := _FRONTED.match(sentence):
-        made.append(
-            (f"{match[2][0].upper()}{match[2][1:]} {match[1][0].lower()}{match[1][1:]}.", "reordered")
-        )
+        made.append((f"{match[2][0].upper()}{match[2][1:]} {match[1][0].lower()}{match[1][1:]}.", "reordered"))
     if _ASIDE.search(sentence):
         made.append((_ASIDE.sub("", sentence, count=1), "extract"))
     if _TAIL.search(sentence):
@@ -133,9 +125,7 @@ def _name(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng:
 def _date(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
     match = _MONTH.search(sentence)
     others = [
-        m
-        for m in ["January", "March", "April", "June", "August", "October", "November"]
-        if match and m != match[0]
+        m for m in ["January", "March", "April", "June", "August", "October", "November"] if match and m != match[0]
     ]
     return _put(sentence, match, rng.choice(others)) if match else ""
 
@@ -171,9 +161,7 @@ def _opposite(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], 
 
 def _swap(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
     runs = [
-        m
-        for m in re.finditer(r"\b[A-Z][a-z]{2,}(?: [A-Z][a-z]+)*", sentence)
-        if m[0].lower() not in FUNCTION_WORDS
+        m for m in re.finditer(r"\b[A-Z][a-z]{2,}(?: [A-Z][a-z]+)*", sentence) if m[0].lower() not in FUNCTION_WORDS
     ]
     runs = [m for m in runs if m[0].split()[0].lower() not in FUNCTION_WORDS]
     if len(runs) < 2:

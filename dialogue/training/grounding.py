@@ -99,9 +99,7 @@ def _paragraphs(data: Path) -> list[str]:
         found = dict.fromkeys(json.loads(line)["paragraph"] for line in file)
     with gzip.open(data / "dialogues" / "topical_chat_rare.train.jsonl.gz", "rt", encoding="utf-8") as file:
         for line in file:
-            found.update(
-                dict.fromkeys(t for t in json.loads(line)["knowledge"].values() if 300 < len(t) < 1500)
-            )
+            found.update(dict.fromkeys(t for t in json.loads(line)["knowledge"].values() if 300 < len(t) < 1500))
     return list(found)[:320]
 
 
@@ -116,9 +114,7 @@ def prepare(rows: Sequence[Row], encoder: TokenEncoder, batch: int = 256) -> lis
             looks = plan.looks(encoded)[0]
             if not looks:
                 continue
-            source = np.sum(
-                [text.mean for read in {look.read for look in looks} for text in read.texts], axis=0
-            )
+            source = np.sum([text.mean for read in {look.read for look in looks} for text in read.texts], axis=0)
             cosine = float(encoded[plan.whole[0]].mean @ source) / max(1e-9, float(np.linalg.norm(source)))
             found.append(
                 Example(
@@ -143,10 +139,7 @@ def supports(head: Head, examples: Sequence[Example]) -> Array:
     """Return the judge's support of every example (n,), as it would be served."""
     scores = iter(head(np.concatenate([example.windows for example in examples])).tolist())
     return np.asarray(
-        [
-            best_support([next(scores) for _ in e.contradicts], e.contradicts, head.threshold)[0]
-            for e in examples
-        ],
+        [best_support([next(scores) for _ in e.contradicts], e.contradicts, head.threshold)[0] for e in examples],
         dtype=np.float32,
     )
 
@@ -228,9 +221,7 @@ def _settled(head: Head, held: Sequence[Example]) -> Head:
 
 def balanced(y: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
     """Return balanced accuracy, with the one class there is when the other is missing."""
-    return float(
-        np.mean([(said[y == label] == label).mean() for label in (True, False) if (y == label).any()])
-    )
+    return float(np.mean([(said[y == label] == label).mean() for label in (True, False) if (y == label).any()]))
 
 
 def measure(examples: Sequence[Example], head: Head) -> dict[str, float]:

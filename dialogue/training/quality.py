@@ -80,9 +80,7 @@ def feature_rows(examples: Sequence[Example], encode: Encode) -> Array:
     made: list[Array] = []
     for example in examples:
         at = [place[text] for text in example.context[-WINDOW:]]
-        own = np.asarray(
-            [(len(at) - turn) % 2 == 0 for turn in range(len(at))]
-        )  # the last turn is the user's
+        own = np.asarray([(len(at) - turn) % 2 == 0 for turn in range(len(at))])  # the last turn is the user's
         seen = Seen(tuple(known[i] for i in at), own, vectors[at], vectors[at[-1]], known[at[-1]])
         reply = place[example.reply]
         made.append(row(seen, known[reply], vectors[reply]))
@@ -151,9 +149,7 @@ def specific_head(learn: Sequence[Example], x: Array, generic: Sequence[str], se
     """Return the specific head: a reply under its own context against a stranger's and generic ones."""
     dull = {plain(reply) for reply in generic}
     kinds = [
-        "generic"
-        if plain(e.reply) in dull or e.kind in ("smalltalk", "abstention")
-        else NAMED.get(e.kind, "")
+        "generic" if plain(e.reply) in dull or e.kind in ("smalltalk", "abstention") else NAMED.get(e.kind, "")
         for e in learn
     ]
     kept = np.asarray([bool(kind) for kind in kinds])

@@ -23,9 +23,7 @@ DIALOGUES = 800  # of each corpus
 TURNS = 12  # replies taken from one dialogue
 RATED = {"Poor": 0.0, "Not Good": 0.25, "Passable": 0.5, "Good": 0.75, "Excellent": 1.0}
 
-_AUXILIARY = re.compile(
-    r"\b(is|are|was|were|am|can|could|will|would|should|do|did|does|have|has|had)\b", re.I
-)
+_AUXILIARY = re.compile(r"\b(is|are|was|were|am|can|could|will|would|should|do|did|does|have|has|had)\b", re.I)
 _NOT = re.compile(r"\s+not\b|n['’]t\b", re.I)
 
 
@@ -220,8 +218,7 @@ def from_smalltalk(asked: Iterable[str], rng: random.Random, chat: Sequence[Dial
         for context in ((said,), (said.lower().rstrip("?!."),), (*rng.choice(chat).turns[:2], said))
     ]
     abstained = [
-        Example((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question)
-        for question in asked
+        Example((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question) for question in asked
     ]
     return talk + abstained
 
@@ -233,9 +230,7 @@ def from_ratings(data: Path) -> list[Example]:
         rating, group = row["ratings"]["overall"] / 2, f"conture {row['dialogue']}"
         made.append(_rated(row, "conture", group, rating))
     for place, row in enumerate(rows(data / "quality" / "predictive_engagement.train.jsonl.gz")):
-        made.append(
-            _rated(row, "predictive_engagement", f"engagement {place}", (row["ratings"]["engaging"] - 1) / 4)
-        )
+        made.append(_rated(row, "predictive_engagement", f"engagement {place}", (row["ratings"]["engaging"] - 1) / 4))
     return made
 
 

@@ -67,8 +67,7 @@ def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
     score = head(feature_rows(made, judge.encode))
     kinds = np.asarray([example.kind for example in made])
     found = {
-        f"xquad.{kind}": interval(mean, score[kinds == kind] >= head.threshold)
-        for kind in ("one", "two", "stranger")
+        f"xquad.{kind}": interval(mean, score[kinds == kind] >= head.threshold) for kind in ("one", "two", "stranger")
     }
     found["xquad.auroc"] = interval(auroc, kinds[kinds != "two"] == "one", score[kinds != "two"])
     return found
