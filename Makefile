@@ -12,7 +12,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 chat: $(VENV)/installed
 	$(BIN)/candor --data-dir candor-data ingest examples/demo/sources
-	$(BIN)/candor --data-dir candor-data serve --port $(PORT)
+	$(BIN)/candor --data-dir candor-data serve --port $(PORT) \
+	  --example "How tall is Mount Everest?" \
+	  --example "How did Geim and Novoselov get graphene off graphite?" \
+	  --example "Why is octopus blood blue?" \
+	  --example "What was LaMDA trained to be?"
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,15 +40,23 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # closed, or its reader has gone
+            stream.flush()
+    os._exit(code)  # all is closed and stored; taking torch apart would take seconds
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to end
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
-    options: dict[str, Any] = {"json": "--json" in arguments}
+    words = list(arguments)
+    words = words[: words.index("--")] if "--" in words else words
+    options: dict[str, Any] = {"json": "--json" in words}
     try:
         code = cli.main(list(arguments), "candor", standalone_mode=False, obj=options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, click.Abort):
         return _told(options, "Interrupted", "interrupted", 130)
@@ -74,9 +83,11 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
 def _told(options: dict[str, Any], kind: str, message: str, code: int) -> int:
     """Report an error where it belongs and return the exit code."""
     line = " ".join(message.split())
-    if options["json"]:
-        click.echo(json.dumps({"error": {"type": kind, "message": line}}, ensure_ascii=False))
-    else:
+    with suppress(OSError):  # nobody is there to be told, or the disk behind stdout is full
+        if options["json"]:
+            click.echo(json.dumps({"error": {"type": kind, "message": line}}, ensure_ascii=False))
+            return code
+    with suppress(OSError):
         click.echo(f"candor: {safe(line)}", err=True)
     return code
 
@@ -134,8 +145,9 @@ def chat(context: click.Context, conversation: str | None) -> None:
 @common
 @click.option("--host", help="The address to listen on (default: 127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (default: 7860; 0 takes a free one).")
+@click.option("--example", multiple=True, metavar="TEXT", help="A question to offer on the empty page; up to four.")
 @click.pass_context
-def serve(context: click.Context, host: str | None, port: int | None) -> None:
+def serve(context: click.Context, host: str | None, port: int | None, example: tuple[str, ...]) -> None:
     """Serve the web chat."""
     from app.web.server import serve as run_server
 
@@ -148,7 +160,7 @@ def serve(context: click.Context, host: str | None, port: int | None) -> None:
                 click.echo(line)
             sys.stdout.flush()
 
-        run_server(bot, bot.settings.host, bot.settings.port, ready)
+        run_server(bot, bot.settings.host, bot.settings.port, ready, example)
 
 
 @cli.command()
@@ -322,12 +334,13 @@ def doctor(context: click.Context) -> int:
 @click.pass_context
 def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
     """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
-    from app.bot import checked_claims, packaged_judge
+    from app.bot import checked_claims, checked_message, packaged_judge
     from retrieval.sources import read_document
 
     settings_of(context)
+    text = checked_message(read_stdin() if text == "-" else text)
     documents = [read_document(path).text for path in evidence]
-    claims = checked_claims(packaged_judge(), read_stdin() if text == "-" else text, documents)
+    claims = checked_claims(packaged_judge(), text, documents)
     judged = [claim for claim in claims if claim.support is not None]
     if context.obj["json"]:
         supported = all(claim.supported for claim in judged) if judged else None
@@ -341,7 +354,7 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None
 @cli.command()
 @common
 @click.argument("kind", type=click.Choice(KINDS))
-@click.argument("data", type=Path)
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=Path, metavar="DIR", help="Keep the result and the rows in this folder.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")

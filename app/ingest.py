@@ -150,9 +150,7 @@ class _Run:
         gone = [
             source
             for source in self.library.sources()
-            if any(source.uri.startswith(root) for root in roots)
-            and source.uri not in present
-            and not os.path.lexists(source.uri)
+            if any(source.uri.startswith(root) for root in roots) and source.uri not in present and _gone(source.uri)
         ]
         if gone:
             self.library.forget([source.uri for source in gone])
@@ -222,6 +220,17 @@ def _read(file: _File, known: str | None) -> _Read | None:
     now = datetime.now(UTC)
     stored = StoredSource(0, file.uri, file.name, document.title, kind, size, len(passages), digest, now)
     return _Read(stored, document, passages)
+
+
+def _gone(uri: str) -> bool:
+    """Whether the file is surely not there; in a folder that cannot be looked into nothing is sure."""
+    try:
+        os.lstat(uri)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.errors import InputError
 from dialogue.types import Citation, DialogueError, Reply, Step
 from retrieval.text import clean
 
@@ -92,6 +93,8 @@ def place_of(cited: Citation) -> str:
 
 def chat(bot: "Bot", console: Console, conversation: str | None = None) -> None:
     """Talk until the input ends or the user leaves. Ctrl-C stops a running reply, at the prompt it leaves."""
+    if sys.stdin is None:
+        raise InputError("stdin is closed: use `candor ask`")
     loop = _Loop(bot, console, conversation)
     if bot.notice:
         console.print(plain(bot.notice), style="dim")

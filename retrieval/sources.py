@@ -125,6 +125,8 @@ def read_document(path: Path, limits: Limits = DEFAULT_LIMITS) -> Document:
     name says, holds no text, is protected or broken, or exceeds a limit.
     """
     kind = SUFFIXES.get(path.suffix.lower())
+    if path.is_dir():
+        raise SourceError(f"{path}: a folder, name a file in it")
     if kind is None:
         raise SourceError(f"{path}: cannot read {path.suffix!r} files, only {', '.join(SUFFIXES)}")
     data = _read(path, limits.max_bytes)

@@ -112,6 +112,13 @@ def test_a_question_is_read_from_stdin(candor: Candor, monkeypatch: pytest.Monke
     assert candor("ask", "-")[0] == 0
     monkeypatch.setattr(sys, "stdin", None)
     assert candor("ask", "-") == (1, "", "candor: stdin is closed: give the text as an argument\n")
+    assert candor("chat") == (1, "", "candor: stdin is closed: use `candor ask`\n")
+
+
+def test_what_follows_two_dashes_is_text(candor: Candor) -> None:
+    code, out, _ = candor("ask", "--", "--json")
+    assert code == 0
+    assert not out.startswith("{")
 
 
 @pytest.mark.parametrize(
