@@ -170,6 +170,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
 def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
     """Read files and folders into the library; unchanged files cost nothing, vanished ones are removed."""
     from app.progress import ingest_progress
+    from retrieval.sources import SUFFIXES
 
     with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
         report = bot.ingest(paths, progress)
@@ -181,6 +182,8 @@ def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
             if file.outcome == "failed":
                 click.echo(f"candor: {safe(file.name)}: {safe(file.reason)}", err=True)
         click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
+        if not report.files and not report.interrupted:
+            click.echo(f"candor: no file to read was found; the kinds are {', '.join(SUFFIXES)}", err=True)
         if report.interrupted:
             click.echo("candor: stopped; the finished documents are kept, run it again for the rest", err=True)
     return 130 if report.interrupted else int(counts["failed"] > 0)

@@ -66,6 +66,8 @@ def open_database(folder: Path, writable: bool = True) -> Database:
     with _translated(path):
         if path.exists():
             _check_file(path)
+        elif folder.is_file():
+            raise DataError(f"the data folder {str(folder)!r} is a file: name another with --data-dir")
         elif writable:
             _create(path)
         else:

@@ -2,8 +2,8 @@
 
     python benchmarks/crash.py --rounds 20 > benchmarks/results/crash.json
 
-A turn is acknowledged when the child has written its id after `ask` returned. Every child is a real process
-with the real pipeline; power loss is not simulated, it rests on SQLite's synchronous FULL and fsync.
+A turn is acknowledged when the child has written its id after `ask` returned. The moments of the kills are spread
+over the time that a turn or an ingestion takes when it is let alone. Every child is a real process with the real pipeline; power loss is not simulated, it rests on SQLite's synchronous FULL and fsync.
 """
 
 import argparse
@@ -63,7 +63,6 @@ def main() -> None:
 def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random) -> dict[str, Any]:
     """Kill children that answer; every acknowledged reply has to be there afterwards."""
     acknowledged: list[str] = []
-    interrupted = 0
 
     def answer(out: TextIO) -> None:
         with open_bot(data, model) as bot:
@@ -71,20 +70,31 @@ def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random
             for number in range(10_000):
                 print(bot.ask(QUESTION.format(number % 5)).conversation, file=out, flush=True)
 
+    def time_turns(out: TextIO) -> None:
+        with open_bot(data, model) as bot:
+            bot.ingest(sorted(notes.iterdir())[:5])
+            bot.ask(QUESTION.format(0))  # the first one loads what is loaded late
+            begun = time.perf_counter()
+            for number in range(4):
+                bot.ask(QUESTION.format(number))
+            print((time.perf_counter() - begun) / 4, file=out)
+
     def look(out: TextIO) -> None:
         with open_bot(data, model) as bot:
             states = [turn.state for c in bot.history.conversations(100_000) for turn in bot.history.turns(c.id)]
             lost = [name for name in acknowledged if bot.history.turns(name)[0].reply is None]
             print(json.dumps([len(lost), states.count("interrupted"), states.count("pending")]), file=out)
 
-    lost = pending = 0
+    turn = float(_finished(time_turns))
+    lost = interrupted = pending = 0
     for _ in range(rounds):
-        acknowledged += _killed(answer, dice.randint(1, 4), dice.uniform(0, 0.2))
+        acknowledged += _killed(answer, dice.randint(1, 4), dice.uniform(0, turn))
         lost, interrupted, pending = json.loads(_finished(look))
     return {
+        "killed_inside_a_turn": interrupted,
+        "killed_between_turns": rounds - interrupted,
         "acknowledged": len(acknowledged),
         "acknowledged_lost": lost,
-        "interrupted": interrupted,
         "left_pending": pending,
         **_state(data),
     }
@@ -93,14 +103,21 @@ def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random
 def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Random) -> dict[str, Any]:
     """Kill children that ingest; stored documents have to be whole, and a second run has to finish."""
     counts = {"documents_stored_at_kill": 0, "half_documents": 0, "embedded_twice": 0, "missing_after": 0}
+    killed = {name: 0 for name in ("before_the_first_document", "between_documents", "while_indexing", "after_the_end")}
     states: list[dict[str, int]] = []
     documents = len(list(notes.iterdir()))
+
+    def reading(data: Path) -> Callable[[TextIO], None]:
+        def read(out: TextIO) -> None:
+            with open_bot(data, model) as bot:
+                bot.ingest([notes], lambda step: print(time.perf_counter(), step.stage, file=out, flush=True))
+                print(time.perf_counter(), "done", file=out, flush=True)
+
+        return read
+
+    whole = [float(line.split()[0]) for line in _finished(reading(folder / "whole")).splitlines()]
     for number in range(rounds):
         data = folder / f"ingest{number}"
-
-        def read(out: TextIO, data: Path = data) -> None:
-            with open_bot(data, model) as bot:
-                bot.ingest([notes], lambda step: print(step.stage, file=out, flush=True))
 
         def look(out: TextIO, data: Path = data) -> None:
             with open_bot(data, model) as bot:
@@ -111,11 +128,20 @@ def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Ra
                 missing = documents - len(bot.library.sources())
                 print(json.dumps([len(before), halves, again, missing]), file=out)
 
-        _killed(read, dice.randint(documents // 2, documents + 4), dice.uniform(0, 0.1))
-        for name, value in zip(counts, json.loads(_finished(look)), strict=True):
+        # one kill in each of `rounds` equal parts of the time that the whole takes
+        written = _killed(reading(data), 1, (whole[-1] - whole[0]) * (number + dice.random()) / rounds)
+        found = json.loads(_finished(look))
+        before, between, indexing, after = killed
+        stored = before if not found[0] else between if found[0] < documents else indexing
+        killed[after if written[-1].endswith("done") else stored] += 1
+        for name, value in zip(counts, found, strict=True):
             counts[name] += value
         states.append(_state(data))
-    return counts | {name: sum(state[name] for state in states) for name in states[0]}
+    return (
+        {f"killed_{name}": count for name, count in killed.items()}
+        | counts
+        | {name: sum(state[name] for state in states) for name in states[0]}
+    )
 
 
 def _state(data: Path) -> dict[str, int]:
