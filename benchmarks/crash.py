@@ -43,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--documents", type=int, default=60)
+    parser.add_argument("--items", type=int, default=60, help="paragraphs of a document")
     parser.add_argument("--model", default="quote")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -51,7 +52,7 @@ def main() -> None:
         importlib.import_module(name)  # once, not in every child
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        notes = _notes(folder / "notes", options.documents)
+        notes = _notes(folder / "notes", options.documents, options.items)
         result = {
             "rounds": options.rounds,
             "turns": _turns(folder / "turns", notes, options.model, options.rounds, dice),
@@ -75,9 +76,9 @@ def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random
             bot.ingest(sorted(notes.iterdir())[:5])
             bot.ask(QUESTION.format(0))  # the first one loads what is loaded late
             begun = time.perf_counter()
-            for number in range(4):
+            for number in range(3):
                 bot.ask(QUESTION.format(number))
-            print((time.perf_counter() - begun) / 4, file=out)
+            print((time.perf_counter() - begun) / 3, file=out)
 
     def look(out: TextIO) -> None:
         with open_bot(data, model) as bot:
@@ -201,11 +202,11 @@ def _child(work: Callable[[TextIO], None]) -> tuple[int, TextIO]:
         os._exit(status)
 
 
-def _notes(folder: Path, documents: int) -> Path:
+def _notes(folder: Path, documents: int, items: int) -> Path:
     folder.mkdir()
     for number in range(documents):
         lines = [
-            f"Note {number} is about topic {number}, item {item}. It has been checked twice." for item in range(60)
+            f"Note {number} is about topic {number}, item {item}. It has been checked twice." for item in range(items)
         ]
         (folder / f"note{number:03}.md").write_text(f"# Note {number}\n\n" + "\n\n".join(lines))
     return folder

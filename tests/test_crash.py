@@ -15,7 +15,7 @@ def test_a_killed_process_loses_no_acknowledged_turn_and_leaves_no_half_document
     (tmp_path / "script.txt").write_text("Note 1 is about topic 1, item 1.\n")
     model = f"scripted:{tmp_path / 'script.txt'}"
     done = subprocess.run(
-        [sys.executable, SCRIPT, "--rounds", "2", "--documents", "10", "--model", model],
+        [sys.executable, SCRIPT, "--rounds", "2", "--documents", "6", "--items", "12", "--model", model],
         capture_output=True,
         text=True,
         check=False,
