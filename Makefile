@@ -1,6 +1,6 @@
 # make chat   install, ingest the demo sources, serve the chat on http://127.0.0.1:7860
 # make test   install with the development tools, run the whole suite
-# make lint   ruff and mypy;  make fix  format;  make screenshot  retake docs/screenshot.png
+# make lint   ruff and mypy;  make fix  format
 
 PYTHON ?= python3
 VENV ?= .venv

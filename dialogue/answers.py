@@ -3,8 +3,10 @@
 Features of a pair, all from frozen token vectors and the words themselves: the best match of every question
 token among the tokens of the sentence and its title (late interaction, Khattab and Zaharia 2020), also with each
 token weighted by how much it tells the offered sentences apart; the share of the question's words found; and
-whether the sentence holds something new of the kind the question asks for. Knows nothing of retrieval, of drafts
-or of how the head was trained.
+whether the sentence holds something new of the kind the question asks for. Beside the head stands a check: a
+passage that says nothing of some word of the question, or a sentence without the sum, the date or the name that was
+asked for, does not answer, however well the rest agrees. Knows
+nothing of retrieval, of drafts or of how the head was trained.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.kinds import STOP, STRICT, content_words, kind_of, meets, stem
+from dialogue.kinds import HARD, STOP, STRICT, content_words, kind_of, meets, stem
 from safety.heads import Array, Head
 
 FEATURES = "answers-2"
 WEIGHTS = Path(__file__).parent / "weights" / "answers.safetensors"
+
+SPOKEN_OF = 0.27  # mean match of the question's worst third of tokens in a passage; 6 % of XQuAD's answers lie below
+IMPOSSIBLE = 0.1  # the most a sentence can have that fails a check
 
 TokenEncoder = Callable[[Sequence[str]], list[tuple[Array, NDArray[np.int64]]]]
 
@@ -53,7 +58,8 @@ class AnswerScorer:
         """
         if not offers:
             return []
-        return [float(p) for p in self.head(features(self.encode_tokens, question, offers, background))]
+        rows, possible = features(self.encode_tokens, question, offers, background)
+        return [float(p if can else min(p, IMPOSSIBLE)) for p, can in zip(self.head(rows), possible, strict=True)]
 
 
 def load_answers(encode_tokens: TokenEncoder) -> AnswerScorer:
@@ -72,15 +78,16 @@ def paged(sentences: Sequence[tuple[str, str]]) -> list[Offer]:
 
 def features(
     encode_tokens: TokenEncoder, question: str, offers: Sequence[Offer], background: Sequence[Offer] = ()
-) -> Array:
-    """Return the feature rows (len(offers), width) of one question and the sentences offered for it."""
+) -> tuple[Array, list[bool]]:
+    """Return the feature rows (len(offers), width) of a question's offers, and which of them can answer at all."""
     known = (*offers, *background)
     texts = [question, *(text for o in known for text in (o.sentence, o.title, *o.around) if text)]
     encoded = dict(zip(texts, encode_tokens(texts), strict=True))
     asked = _Question(question, *encoded[question])
     vectors = {text: pair[0] for text, pair in encoded.items()}
     telling = asked.telling([asked.matched(o, vectors) for o in (background or offers)])
-    return np.asarray([asked.row(offer, vectors, telling) for offer in offers], dtype=np.float32)
+    rows = np.asarray([asked.row(offer, vectors, telling) for offer in offers], dtype=np.float32)
+    return rows, [asked.possible(offer, vectors) for offer in offers]
 
 
 class _Question:
@@ -95,7 +102,7 @@ class _Question:
         pieces = [text[start:end].casefold() for start, end in spans.tolist()]
         keep = [stem(piece) in self.words or (piece not in STOP and piece.isalnum()) for piece in pieces]
         self.vectors = vectors[keep] if any(keep) else vectors
-        self._around: dict[tuple[str, ...], tuple[float, set[str]]] = {}
+        self._around: dict[tuple[str, ...], tuple[Array, set[str]]] = {}
 
     def matched(self, offer: Offer, vectors: dict[str, Array]) -> Array:
         """The best cosine of each question token with a token of the sentence or its title, shape (tokens,)."""
@@ -116,13 +123,13 @@ class _Question:
         both = np.concatenate([vectors[text] for text in (offer.sentence, offer.title) if text in vectors])
         own, above = set(content_words(offer.sentence)), set(content_words(offer.title))
         passage, words = self._passage(offer, vectors)
-        met = meets(self.kind, self.text, offer.sentence, self.words | above)
+        met = self._met(offer)
         strict = self.kind in STRICT
         return [
             float(telling @ matched) if len(matched) else 0.0,
             float(self.mean @ _unit(both.mean(0))) if len(both) else 0.0,
             float(matched.mean()) if len(matched) else 0.0,
-            passage,
+            float(passage.mean()) if len(passage) else 0.0,
             self._covered(own | above),
             self._covered(words | above),
             log(1 + len(offer.sentence)),
@@ -132,13 +139,21 @@ class _Question:
             log(1 + len(self.words)),
         ]
 
-    def _passage(self, offer: Offer, vectors: dict[str, Array]) -> tuple[float, set[str]]:
-        """How well the sentences around match the question, and their words; computed once per passage."""
+    def possible(self, offer: Offer, vectors: dict[str, Array]) -> bool:
+        """Whether the passage speaks of all the question's words and the sentence holds what kind was asked for."""
+        matched = np.sort(self._passage(offer, vectors)[0])
+        spoken_of = not len(matched) or matched[: max(1, len(matched) // 3)].mean() >= SPOKEN_OF
+        return bool(spoken_of) and not (self.kind in HARD and self._met(offer) == 0)
+
+    def _met(self, offer: Offer) -> float:
+        return meets(self.kind, self.text, offer.sentence, self.words | set(content_words(offer.title)))
+
+    def _passage(self, offer: Offer, vectors: dict[str, Array]) -> tuple[Array, set[str]]:
+        """How well the sentences around match each token (tokens,), and their words; computed once per passage."""
         around = (*(offer.around or (offer.sentence,)), offer.title)
         if around not in self._around:
             words = {word for text in around for word in content_words(text)}
-            matched = self._best(around, vectors)
-            self._around[around] = (float(matched.mean()) if len(matched) else 0.0, words)
+            self._around[around] = (self._best(around, vectors), words)
         return self._around[around]
 
     def _best(self, texts: Sequence[str], vectors: dict[str, Array]) -> Array:

@@ -3,16 +3,19 @@
 Composes the judges; knows nothing of gates, of ranking or of safety.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dialogue.answers import AnswerScorer, Offer, load_answers
 from dialogue.grounding import Grounder
 from dialogue.prompts import is_abstention
 from dialogue.quality import QualityJudge, load_quality
-from dialogue.quote import evidence, heading, said, small_talk
+from dialogue.quote import asks, evidence, heading, said, small_talk
 from dialogue.types import Claim, Context, Scores
 from retrieval.types import TokenEmbedder
+
+
+VERBOSE = 0.02  # what every further sentence costs a draft's probability of answering
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,21 @@ class EmbeddedJudge:
     def _answers(
         self, context: Context, drafts: Sequence[str], claims: Sequence[Sequence[Claim]]
     ) -> list[float | None]:
-        """Judge every distinct claim as an answer once; a draft without claims is neither right nor wrong."""
-        if small_talk(context.question):
+        """Judge every distinct claim as an answer once; a draft that claims nothing is judged by its sentences.
+
+        None for an abstention, and for any draft when the user asked nothing.
+        """
+        if small_talk(context.question) or not asks(context.question):
             return [None] * len(drafts)
-        items = dict.fromkeys(item for made in claims for item in map(_item, made) if item)
-        scored = dict(zip(items, self.answers.score(context.query, list(items), evidence(context)), strict=True))
-        return [
-            None if is_abstention(draft) else _any(scored[item] for item in map(_item, made) if item)
+        offered = [
+            []
+            if is_abstention(draft)
+            else [_offer(c) for c in made if c.support is not None] or [_offer(c) for c in made]
             for draft, made in zip(drafts, claims, strict=True)
         ]
+        distinct = list(dict.fromkeys(offer for row in offered for offer in row))
+        scored = dict(zip(distinct, self.answers.score(context.query, distinct, evidence(context)), strict=True))
+        return [_any([scored[offer] for offer in row]) for row in offered]
 
 
 def load_judge(encoder: TokenEmbedder) -> EmbeddedJudge:
@@ -57,20 +66,17 @@ def load_judge(encoder: TokenEmbedder) -> EmbeddedJudge:
     return EmbeddedJudge(load_quality(encoder.encode), Grounder.load(encoder), load_answers(encoder.encode_tokens))
 
 
-def _item(claim: Claim) -> Offer | None:
-    if claim.support is None:
-        return None
+def _offer(claim: Claim) -> Offer:
     sentence = " ".join(claim.text.split())
     return Offer(sentence, heading(claim.passage), said(claim.passage)) if claim.passage else Offer(sentence)
 
 
-def _any(probabilities: Iterable[float]) -> float | None:
-    """The probability that at least one sentence answers, the best counted fully and the second by half."""
-    best = sorted(probabilities, reverse=True)
-    if not best:
+def _any(probabilities: Sequence[float]) -> float | None:
+    """The probability that a sentence answers, the second best counted by half; what says more has to earn it."""
+    if not probabilities:
         return None
-    second = best[1] / 2 if len(best) > 1 else 0.0
-    return float(1 - (1 - best[0]) * (1 - second))
+    best, second = (*sorted(probabilities, reverse=True), 0.0)[:2]
+    return max(0.0, 1 - (1 - best) * (1 - second / 2) - VERBOSE * (len(probabilities) - 1))
 
 
 def _weakest(claims: Sequence[Claim]) -> float | None:

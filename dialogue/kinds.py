@@ -30,10 +30,11 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("heat", r"\bhow (?:hot|cold|warm)\b|\btemperature\b|\b(?:melt|boil|freez)\w*\b.*\bat\b"),
     ("measure", r"\bhow (?:much|tall|high|deep|far|big|large|heavy|wide|small|long)\b"
                 r"|\bwhat\b[^?]*\b(?:height|depth|size|weight|distance|length|width|mass|area|diameter)\b"),
-    ("time", r"\bwhen\b|\b(?:what|which|in what|in which) (?:year|date|day|month|time|century|decade)\b|\bsince when\b"),
+    ("time", r"^(?:\W*(?:and|but|so|then|or|ok|okay)\b)*\W*(?:since |until |till )?when\b|,? and when\b|\b(?:what|which|in what|in which) (?:year|date|day|month|time|century|decade)\b"),
     ("place", r"\bwhere\b|\b(?:what|which|in what|in which) (?:country|city|place|continent|state|town|region|island|river|street)\b"),
-    ("person", r"\bwho(?:m|se)?\b|\b(?:what|which) (?:person|people|man|woman|men|women|scientist|king|president|emperor|general|"
-               r"player|author|explorer|company|companies|organi[sz]ation|team|group|university|lab|astronomer|employee)\b"),
+    ("person", r"\bwho(?:m|se)?\b|\b(?:what|which) (?:two |three )?(?:person|people|man|woman|men|women|scientist|king|president|emperor|"
+               r"general|player|author|explorer|astronomer|employee|engineer)s?\b"),
+    ("body", r"\b(?:what|which) (?:\w+ )?(?:compan(?:y|ies)|organi[sz]ations?|teams?|groups?|universit(?:y|ies)|labs?|laborator(?:y|ies))\b"),
     ("manner", r"\bhow\b"),
     ("thing", r"\bwhat\b|\bwhich\b"),
 )  # fmt: skip
@@ -70,7 +71,8 @@ _HELD = {
     "place": re.compile(r"\b(?:in|at|near|from|to|on|of|across|between|through|off|over|into)\s+(?:the\s+|a\s+)?(?:\w+\s+){0,2}?[A-Z]"),
     "manner": re.compile(r"\bby\b|\busing\b|\bthrough\b|\bwith\b|\bvia\b|\bwhen\b", re.I),
 }  # fmt: skip
-STRICT = frozenset({"money", "duration", "percent", "count", "speed", "heat", "time", "age", "person", "place"})
+STRICT = frozenset({"money", "duration", "percent", "count", "speed", "heat", "time", "age", "person", "body", "place"})
+HARD = STRICT - {"count", "place"}  # kinds that show in the words, so that a sentence without one does not answer
 _NOT_PEOPLE = frozenset(
     f"{_MONTH.replace('|', ' ')} monday tuesday wednesday thursday friday saturday sunday europe asia africa america american british "
     "english french german italian spanish russian chinese japanese european asian african earth sun north south east west".split()
@@ -88,8 +90,10 @@ def meets(kind: str, question: str, sentence: str, known: Set[str]) -> float:
 
     `known` holds the stems of the question and the title, which cannot be the answer to a who or a where.
     """
-    if kind == "person":
-        return float(any(name not in known and name not in _NOT_PEOPLE for name in _names(sentence)))
+    if kind in ("person", "body"):
+        shape = _PERSON if kind == "person" else _NAME
+        found = (stem(name.casefold()) for name in _names(sentence) if shape.fullmatch(name))
+        return float(any(name not in known and name not in _NOT_PEOPLE for name in found))
     if kind == "count":
         return _counts(question, sentence)
     pattern = _HELD.get(kind)
@@ -101,9 +105,9 @@ def _counts(question: str, sentence: str) -> float:
     asked = re.search(r"(?:how many|number of)\s+((?:\w+[\s-]?){1,3})", question, re.I)
     if not _HELD["count"].search(sentence):
         return 0.0
-    nouns = {stem(word)[:5] for word in re.findall(r"\w+", asked[1].casefold()) if word not in STOP} if asked else set()
+    nouns = {stem(word)[:4] for word in re.findall(r"\w+", asked[1].casefold()) if word not in STOP} if asked else set()
     words = [word.casefold() for word in WORD.findall(sentence)]
-    things = [place for place, word in enumerate(words) if stem(word)[:5] in nouns]
+    things = [place for place, word in enumerate(words) if stem(word)[:4] in nouns]
     numbers = [place for place, word in enumerate(words) if re.fullmatch(_NUMERAL, word, re.I)]
     if any(0 < thing - number <= 4 for thing in things for number in numbers):
         return 1.0
@@ -111,10 +115,16 @@ def _counts(question: str, sentence: str) -> float:
 
 
 def _names(sentence: str) -> list[str]:
+    """Capitalised words; the first of the sentence only where the next is one, too."""
     words = WORD.findall(sentence)
-    return [
-        stem(word.casefold()) for place, word in enumerate(words) if word[:1].isupper() and (place or word not in STOP)
-    ]
+    capital = [word[:1].isupper() for word in words]
+    return [word for i, word in enumerate(words) if capital[i] and (i or capital[1:2] == [True])]
+
+
+_NAME = re.compile(r"[^\W\d_].*")
+_PERSON = re.compile(
+    r"[^\W\d_a-z](?:[’'.-]?[^\W\d_A-Z]+(?:[’'-][^\W\d_a-z]?[^\W\d_A-Z]+)*)?\.?"
+)  # Hillary, O'Neill, J, not IBM
 
 
 def content_words(text: str) -> list[str]:

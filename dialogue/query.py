@@ -35,6 +35,9 @@ _REPLACED = re.compile(
     r"(?P<self>\b(?:it|he|him|she|her|they|them|this one|that one)\b)(?!['’]s own)",
     re.IGNORECASE,
 )
+_PERSON = frozenset("he him his she her hers".split())
+_SEVERAL = frozenset("they them their theirs".split())
+_PLURAL = re.compile(r"\b(?!(?:does|was|is|has|its|his|this|as|us)\b)[a-z]{3,}[a-rt-z]s\b")
 _WHAT_ABOUT = re.compile(
     r"^(?:(?:and|but|so|ok|okay|then|or)[\s,]+)*(?:(?:what|how) about|and|or|versus|compared to)\s+(?P<topic>(?:the |a |an )?[^?.!]{1,60}?)\s*[?.!]*$",
     re.IGNORECASE,
@@ -74,8 +77,9 @@ def standalone(question: str, earlier: Sequence[Turn]) -> str:
     topic = _topic(previous, earlier)
     if not topic:
         return f"{question} ({previous})" if previous else question
-    if _REPLACED.search(question) and (" " not in topic or names(topic)):
-        return _OPENER.sub("", _replace_pronouns(question, topic))
+    pronoun = _REPLACED.search(question)
+    if pronoun and (" " not in topic or names(topic)):
+        return _OPENER.sub("", _replace_pronoun(question, pronoun, topic, previous, _last_reply(earlier)))
     bare = question.rstrip("?!. ")
     if len(bare.split()) <= 3:  # "why?", "which one then?": the whole previous exchange is meant
         return f"{bare}: {previous} {_last_reply(earlier)}".strip()
@@ -133,12 +137,15 @@ def _with_topic(previous: str, topic: str) -> str:
     return f"{previous.rstrip('?!. ')}, {topic}?"
 
 
-def _replace_pronouns(question: str, topic: str) -> str:
-    def put(match: re.Match[str]) -> str:
-        return f"{topic}'s" if match["own"] else topic
-
-    first, count = _REPLACED.subn(put, question, count=1)
-    return first if count else question
+def _replace_pronoun(question: str, pronoun: re.Match[str], topic: str, previous: str, reply: str) -> str:
+    """Put the topic in the pronoun's place; a person or several things are looked for where they were just named."""
+    word, about = pronoun.group().casefold(), topic
+    if word in _PERSON:
+        about = next((name for name in names(reply) if name not in previous), topic)
+    elif word in _SEVERAL and (things := _PLURAL.findall(previous)):
+        question, about = f"{question.rstrip('?!. ')} ({topic})?", things[-1]
+    put = f"{about}'s" if pronoun["own"] else about
+    return question[: pronoun.start()] + put + question[pronoun.end() :]
 
 
 def _before_last_user(earlier: Sequence[Turn]) -> Sequence[Turn]:

@@ -18,6 +18,12 @@ _DEPENDENT = re.compile(
     r"(?:It|He|She|They|This|That|These|Those|Its|His|Her|Their|Such|Both|However|But|And|So|Instead|Then|Thus|There)\b"
 )
 
+_ASKING = re.compile(
+    r"(?:(?:and|but|so|ok|okay|please|hey|hi|hello)[\s,]+)*(?:who|what|when|where|which|why|how|whom|whose|whats|what's|is|are|was|were|"
+    r"do|does|did|can|could|will|would|has|have|had|tell|explain|describe|compare|name|list|give|show|find|define|summari[sz]e)\b",
+    re.IGNORECASE,
+)
+
 _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         r"(?:hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day))(?: (?:there|candor|all|everyone))*",
@@ -150,6 +156,11 @@ def small_talk(text: str) -> tuple[str, ...]:
     return next((replies for pattern, replies in _SMALL_TALK if re.fullmatch(pattern, plain)), ())
 
 
+def asks(text: str) -> bool:
+    """Say whether a message asks for something to be known, rather than telling or greeting."""
+    return "?" in text or bool(_ASKING.match(text.strip()))
+
+
 def _arrangements(best: Sequence[_Sentence], at: dict[tuple[int, int], _Sentence]) -> list[str]:
     """Return drafts around the best sentences: alone, with a neighbour, two from different places."""
     drafts: list[str] = []
@@ -175,4 +186,4 @@ def _in_order(first: _Sentence, second: _Sentence) -> list[_Sentence]:
 
 
 def _quotable(text: str) -> bool:
-    return 15 <= len(text) <= LONGEST and len(text.split()) >= 3
+    return 15 <= len(text) <= LONGEST and len(text.split()) >= 3 and not text.endswith("?")

@@ -18,7 +18,7 @@ class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate."""
 
     sensible: float = 0.3
-    answers: float = 0.5
+    answers: float = 0.18
 
 
 def quality(scores: Scores) -> float:

@@ -112,10 +112,15 @@ def load_encoder(name: str = "") -> Encoder:
     Raises RetrievalError when the packaged weights do not match the publisher's SHA-256.
     """
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
     path = name or str(_packaged_minilm())
     tokenizer = AutoTokenizer.from_pretrained(path)
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # loading takes less than a second
     model = AutoModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
+    if shown:
+        logging.enable_progress_bar()
     return Encoder(model, tokenizer, name or f"all-MiniLM-L6-v2/{MINILM_SHA256[:12]}")
 
 

@@ -43,7 +43,7 @@ def train(data: Path, encoder: TokenEmbedder, seed: int = 0) -> tuple[Head, dict
     """
     xquad, bare = _xquad(data, encoder)
     groups = [*xquad, *bare, *_wikiqa(data)]
-    rows = [features(encoder.encode_tokens, asked.question, asked.offers) for asked in groups]
+    rows = [features(encoder.encode_tokens, asked.question, asked.offers)[0] for asked in groups]
     labels = [np.asarray(asked.answers, dtype=np.float32) for asked in groups]
     folds = {name: place % FOLDS for place, name in enumerate(dict.fromkeys(a.group for a in xquad))}
     best: list[bool] = []
@@ -71,7 +71,7 @@ def report(data: Path, scorer: AnswerScorer) -> dict[str, float]:
 
 
 def _fit(rows: Sequence[Array], labels: Sequence[Array]) -> Head:
-    """A logistic regression with a strong ridge; each question weighs the same, its answers as one sentence."""
+    """A logistic regression with a strong ridge; the answers of a question weigh as one sentence, the rest as three."""
     from sklearn.linear_model import LogisticRegression
 
     x, y = np.concatenate(rows), np.concatenate(labels)
