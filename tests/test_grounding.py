@@ -122,7 +122,7 @@ def test_neither_order_nor_company_of_drafts_changes_a_score(grounder: Grounder)
             assert abs((mine.support or 0) - (theirs.support or 0)) < 1e-3
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.text(max_size=80), max_size=3), st.lists(st.text(max_size=80), max_size=2))
 def test_any_text_is_judged_and_every_quote_is_a_slice(
     grounder: Grounder, drafts: list[str], sources: list[str]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -144,7 +144,6 @@ def test_a_long_text_is_read_to_its_end(guard: EmbeddedGuard) -> None:
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=3000))
-@settings(max_examples=50)
 def test_windows_lose_nothing_but_white_space(text: str) -> None:
     pieces = windows(text)
     assert "".join("".join(pieces).split()) == "".join(text.split())

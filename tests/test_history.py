@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import inspect
 
@@ -86,7 +86,6 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 
 @given(words, replies)
-@settings(max_examples=60, deadline=None)
 def test_any_reply_comes_back_exactly_as_it_was_stored(shared: Database, question: str, reply: Reply) -> None:
     history = History(shared)
     conversation = history.start()

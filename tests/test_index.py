@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.index import Generation, build, open_current, sweep
@@ -35,7 +35,7 @@ def generations(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.is_dir()}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(ids=st.lists(st.integers(0, 2**62), unique=True, max_size=20), seed=st.integers(0, 99))
 def test_what_was_built_is_what_is_opened(tmp_path: Path, ids: list[int], seed: int) -> None:
     vectors = unit(len(ids), seed)

@@ -118,7 +118,7 @@ def test_a_text_of_a_hundred_thousand_characters_is_read_only_at_its_start(judge
     assert judge.score(talk(long), ["They sing."])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     turns=st.lists(st.text(max_size=80), min_size=1, max_size=10),
     drafts=st.lists(st.text(max_size=120), min_size=1, max_size=5),
@@ -130,7 +130,7 @@ def test_scores_of_any_text_are_probabilities(judge: QualityJudge, turns: list[s
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(order=st.permutations(range(6)), kept=st.integers(min_value=1, max_value=6))
 def test_neither_order_nor_company_of_the_drafts_changes_a_score(
     judge: QualityJudge, order: list[int], kept: int

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialogue import Context, DialogueError, Options, Responder, Sampling, Scores, Step, Turn
@@ -198,7 +198,6 @@ PIECES = [
 ]
 
 
-@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map(" ".join), max_size=6))
 def test_whatever_is_drafted_what_is_served_is_safe_cited_and_complete(drafts: list[str]) -> None:
     reply = ask(bot(drafts, options=Options(Sampling(n=6))))

@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfWriter
 
@@ -140,7 +140,6 @@ MARKS = (
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from(MARKS), max_size=25),
     st.sampled_from(["\n", " ", "\n\n"]),
@@ -243,7 +242,6 @@ def test_a_page_is_decoded_as_it_declares_and_a_few_bad_bytes_are_replaced(
     assert "1 characters are not UTF-8" in caplog.text
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.sampled_from([".txt", ".md", ".html"]))
 def test_any_bytes_give_a_document_or_a_source_error(tmp_path: Path, data: bytes, suffix: str) -> None:
     try:

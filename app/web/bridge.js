@@ -353,6 +353,7 @@ const apply = () => {
     state.conversation = said.conversation;
     state.shown = said.turn;
     document.title = said.conversation ? `${said.title} · Candor` : 'Candor';
+    requestAnimationFrame(tidy);
   }
   if (said.sent) {
     message().value = '';
@@ -380,6 +381,9 @@ const tidy = () => {
   role('#scroll', { role: 'log', 'aria-live': 'off', 'aria-label': 'Conversation', tabindex: '0' });
   for (const key of TABS) role(`#pane-${key}`, { role: 'tabpanel', 'aria-labelledby': `tab-${key}`, tabindex: '0' });
   role('#drop input[type=file]', { 'aria-label': 'Add documents' });
+  // a stage that was on its way when another conversation was opened arrives after it
+  const running = $('#live [data-conversation]');
+  if (running) running.style.display = running.dataset.conversation === state.conversation ? '' : 'none';
   const area = $('#scroll');
   if (area && state.stick && area.scrollTop + area.clientHeight < area.scrollHeight) area.scrollTop = area.scrollHeight;
 };

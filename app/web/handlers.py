@@ -90,9 +90,10 @@ class Handlers:
         log = render.transcript(turns, earlier, fresh)
         if refused is not None and refused.before == len(turns) + earlier:
             log += render.refused(refused.question, refused.error)
-        live = render.working(job) if job else "" if log else render.welcome(self.examples)
+        live = render.working(job) if job else ""
         last = next((turn for turn in reversed(turns) if turn.reply is not None), None)
         empty = not conversation
+        log = log or ("" if job else render.welcome(self.examples))
         return [
             conversation,
             self.signal(session, title=title, turn=str(last.id) if last else "", **words),

@@ -193,9 +193,10 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?" else ".")
 
 
-def _article(key: str, question: str, answer: str, fresh: bool = False) -> str:
+def _article(key: str, question: str, answer: str, fresh: bool = False, conversation: str = "") -> str:
+    of = f" data-conversation='{escape(conversation)}'" if conversation else ""
     return (
-        f"<article class='turn{' fresh' if fresh else ''}' data-turn='{escape(key)}'>"
+        f"<article class='turn{' fresh' if fresh else ''}' data-turn='{escape(key)}'{of}>"
         f"<div class='you' role='group' aria-label='You'>{escape(question)}</div>"
         f"<div class='reply' role='group' aria-label='Reply'>{answer}</div></article>"
     )
@@ -236,7 +237,8 @@ _SAID = {"done": "done", "now": "in progress", "later": "not begun"}
 def working(job: Job) -> str:
     """A turn whose reply is being written: its message, and one plain line for each stage."""
     if job.stopping:
-        return _article("live", job.question, "<ul class='stages'><li class='now'>Stopping…</li></ul>")
+        stopping = "<ul class='stages'><li class='now'>Stopping…</li></ul>"
+        return _article("live", job.question, stopping, conversation=job.conversation)
     steps = list(job.steps)
     current = steps[-1].stage if steps and not job.ahead else ""
     at = next((n for n, (_, stages, _) in enumerate(_STAGES) if current in stages), -1)
@@ -248,7 +250,8 @@ def working(job: Job) -> str:
         told = [step.detail for step in steps if step.stage in tellers and step.detail]
         detail = f" <em>{escape(told[-1])}</em>" if told else ""
         lines.append(f"<li class='{state}'>{label}{detail}<span class='sr'> ({_SAID[state]})</span></li>")
-    return _article("live", job.question, f"<ul class='stages'>{''.join(lines)}</ul>")
+    stages = f"<ul class='stages'>{''.join(lines)}</ul>"
+    return _article("live", job.question, stages, conversation=job.conversation)
 
 
 def welcome(examples: Sequence[str]) -> str:
