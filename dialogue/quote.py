@@ -66,7 +66,7 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"|how do(?:es)? (?:you|this) work|what are your sources|what topics do you know(?: about)?",
         (
             "I can answer questions from the documents I was given, compare what they say, and show you the sentence behind each "
-            "answer. If they do not answer your question, I will tell you so.",
+            "answer. I will tell you when they do not answer your question.",
             "Ask me anything about my documents. I will quote the sentence that answers you and name its source.",
         ),
     ),
@@ -152,8 +152,10 @@ def small_talk(text: str) -> tuple[str, ...]:
     """Return replies to a greeting, thanks or a question about the system itself, empty for anything else."""
     plain = re.sub(r"[^\w\s'’,]", " ", text.casefold())
     plain = " ".join(plain.split()).strip(" ,")
-    plain = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
-    return next((replies for pattern, replies in _SMALL_TALK if re.fullmatch(pattern, plain)), ())
+    rest = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
+    return next(
+        (said for pattern, said in _SMALL_TALK if re.fullmatch(pattern, plain) or re.fullmatch(pattern, rest)), ()
+    )
 
 
 def asks(text: str) -> bool:
