@@ -136,15 +136,6 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **setti
 
 def assemble(settings: Settings, command: str = "python") -> Bot:
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does."""
-    from dialogue.judges import load_judge
-    from dialogue.models import load_model
-    from dialogue.respond import Options, Responder
-    from dialogue.types import Sampling
-    from retrieval.embed import load_encoder
-    from retrieval.search import HybridRetriever
-    from safety.guard import EmbeddedGuard
-    from safety.policy import load_policy
-
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
         stack.enter_context(FolderLock(folder, command))
@@ -154,6 +145,16 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         stopped = history.interrupt()
         if stopped:
             _log.warning("%d turns were interrupted when candor last stopped", stopped)
+
+        # imported late: a folder that is in use or damaged is told before these take their seconds
+        from dialogue.judges import load_judge
+        from dialogue.models import load_model
+        from dialogue.respond import Options, Responder
+        from dialogue.types import Sampling
+        from retrieval.embed import load_encoder
+        from retrieval.search import HybridRetriever
+        from safety.guard import EmbeddedGuard
+        from safety.policy import load_policy
 
         policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
         encoder = load_encoder()
