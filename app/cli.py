@@ -149,8 +149,11 @@ def chat(context: click.Context, conversation: str | None) -> None:
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, example: tuple[str, ...]) -> None:
     """Serve the web chat."""
+    from app.web.server import probe
     from app.web.server import serve as run_server
 
+    settings = settings_of(context, host=host, port=port)
+    probe(settings.host, settings.port)  # a taken port is told before the parts are loaded
     with opened(context, host=host, port=port) as bot:
 
         def ready(line: str) -> None:
@@ -160,7 +163,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
                 click.echo(line)
             sys.stdout.flush()
 
-        run_server(bot, bot.settings.host, bot.settings.port, ready, example)
+        run_server(bot, settings.host, settings.port, ready, example)
 
 
 @cli.command()

@@ -42,8 +42,8 @@ QUESTION = "What is note {} about?"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--documents", type=int, default=60)
-    parser.add_argument("--items", type=int, default=60, help="paragraphs of a document")
+    parser.add_argument("--documents", type=int, default=45)
+    parser.add_argument("--items", type=int, default=24, help="paragraphs of a document")
     parser.add_argument("--model", default="quote")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

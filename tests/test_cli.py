@@ -140,6 +140,11 @@ def test_what_follows_two_dashes_is_text(candor: Candor) -> None:
         (["evaluate", "taste", "x"], 2, "'taste' is not one of"),
         (["ask", "Hi", "--config", "none.toml"], 2, "there is no settings file 'none.toml'"),
         (["serve", "--port", "70000"], 2, "port = 70000"),
+        (["serve", "--host", "0.0.0.0"], 1, "'0.0.0.0' is not an address of this machine alone"),
+        (["evaluate", "dialogue", "none.jsonl"], 2, "'none.jsonl' does not exist"),
+        (["check", " ", "--evidence", "notes/everest.md"], 1, "the message is empty"),
+        (["check", "Hi.", "--evidence", "notes"], 1, "notes: a folder, name a file in it"),
+        (["history", "list", "--data-dir", "script.txt"], 1, "the data folder 'script.txt' is a file"),
     ],
 )
 def test_a_mistake_is_one_line_or_one_json_document(
@@ -251,6 +256,13 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert child.stderr.read() == ""
     assert child.wait(timeout=120) in (0, 1)
     child.stderr.close()
+
+
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    command = [sys.executable, "-m", "app", "nope", "--json"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "candor: No such command 'nope'. (see candor --help)\n")
 
 
 def test_it_runs_without_a_home_or_a_locale(tmp_path: Path) -> None:

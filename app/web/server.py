@@ -123,12 +123,7 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
 
     Raises ServeError when `host` is not a loopback address or the port is taken.
     """
-    if not _loopback(host):
-        raise ServeError(
-            f"{host!r} is not an address of this machine alone, and there are no accounts yet; use --host 127.0.0.1"
-        )
-    listener = _bind(host, port)
-    with listener:
+    with _bind(host, port) as listener:
         import uvicorn
 
         app = build_app(bot, examples)
@@ -146,7 +141,16 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
         app.state.jobs.close()
 
 
+def probe(host: str, port: int) -> None:
+    """Raise ServeError when `serve` could not listen there now."""
+    _bind(host, port).close()
+
+
 def _bind(host: str, port: int) -> socket.socket:
+    if not _loopback(host):
+        raise ServeError(
+            f"{host!r} is not an address of this machine alone, and there are no accounts yet; use --host 127.0.0.1"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
