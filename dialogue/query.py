@@ -35,6 +35,7 @@ _REPLACED = re.compile(
     r"(?P<self>\b(?:it|he|him|she|her|they|them|this one|that one)\b)(?!['’]s own)",
     re.IGNORECASE,
 )
+_SAME_EVENT = re.compile(r"\b(?:do|did|does|done) (?:it|that|this|so)\b|\bhappen(?:s|ed)?\b", re.IGNORECASE)
 _PERSON = frozenset("he him his she her hers".split())
 _SEVERAL = frozenset("they them their theirs".split())
 _PLURAL = re.compile(r"\b(?!(?:does|was|is|has|its|his|this|as|us)\b)[a-z]{3,}[a-rt-z]s\b")
@@ -74,6 +75,8 @@ def standalone(question: str, earlier: Sequence[Turn]) -> str:
     swapped = _WHAT_ABOUT.match(question)
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
+    if previous and _SAME_EVENT.search(question):
+        return f"{_OPENER.sub('', question).rstrip('?!. ')} ({previous})"
     topic = _topic(previous, earlier)
     if not topic:
         return f"{question} ({previous})" if previous else question

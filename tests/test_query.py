@@ -20,6 +20,10 @@ def _turns(*texts: str) -> list[Turn]:
             ("How high is Everest?", "8,849 metres. [1]", "What about Kilimanjaro?"),
             "How high is Kilimanjaro?",
         ),
+        (
+            ("Who climbed Everest?", "Hillary and Tenzing.", "And when did they do it?"),
+            "when did they do it (Who climbed Everest?)",
+        ),
         (("Where is Kyoto?", "In Japan.", "when was it founded?"), "when was Kyoto founded?"),
         (
             ("Tell me about ENIAC", "ENIAC was a computer.", "What was its weight?"),
