@@ -16,7 +16,7 @@ chat: $(VENV)/installed
 	  --example "How tall is Mount Everest?" \
 	  --example "How did Geim and Novoselov get graphene off graphite?" \
 	  --example "Why is octopus blood blue?" \
-	  --example "What was LaMDA trained to be?"
+	  --example "Which Google employee said LaMDA had become sentient?"
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
