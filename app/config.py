@@ -29,7 +29,6 @@ class Settings:
     passages: int = 8
     policy: str = ""
     preset: str = "balanced"
-    role: str = ""
     log_level: str = "warning"
 
 
