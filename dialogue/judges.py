@@ -32,7 +32,10 @@ class EmbeddedJudge:
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft, all drafts judged together."""
-        claims = self.grounder.claims(context, drafts)
+        claims = [
+            tuple(Claim(c.text, c.start, c.end, None) for c in made) if is_abstention(draft) else made
+            for draft, made in zip(drafts, self.grounder.claims(context, drafts), strict=True)
+        ]
         answers = self._answers(context, drafts, claims)
         quality = self.quality.score(context, drafts)
         return [

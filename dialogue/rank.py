@@ -6,6 +6,7 @@ Pure functions of scores and verdicts. Knows nothing of how either was made.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dialogue.prompts import is_abstention
 from dialogue.types import Candidate, Scores
 from safety.types import Verdict
 
@@ -57,8 +58,8 @@ def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
 
 
 def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Sort served-first, then by quality; ties keep the order in which the drafts were written."""
-    return tuple(sorted(candidates, key=lambda candidate: (bool(candidate.dropped), -candidate.quality)))
+    """Sort what may be served first, answers before abstentions, then by quality; ties keep the order of writing."""
+    return tuple(sorted(candidates, key=lambda c: (bool(c.dropped), is_abstention(c.text), -c.quality)))
 
 
 def _short(text: str, limit: int = 90) -> str:

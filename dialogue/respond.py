@@ -152,9 +152,8 @@ def repair(text: str, scores: Scores) -> str:
 def _best(trace: Trace) -> Reply:
     """Choose the reply: the best draft, an abstention only if no other draft is left, never the least bad."""
     served = [candidate for candidate in trace.candidates if not candidate.dropped]
-    best = next((c for c in served if not is_abstention(c.text)), None)
-    if best is not None:
-        text, citations = cited(best)
+    if served and not is_abstention(served[0].text):
+        text, citations = cited(served[0])
         return Reply(text, "answered", citations, trace)
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)

@@ -190,3 +190,10 @@ def test_what_says_more_than_was_asked_has_to_earn_it(judge: EmbeddedJudge) -> N
         ],
     )
     assert (short.answers or 0) > (long.answers or 0)
+
+
+def test_an_abstention_claims_nothing_about_the_world(judge: EmbeddedJudge, quote: Quote) -> None:
+    given = context("How tall is the Eiffel Tower?")
+    [scores] = judge.score(given, quote.sample(given, Sampling(n=8))[-1:])
+    assert scores.answers is scores.grounded is None
+    assert all(claim.support is None for claim in scores.claims)
