@@ -9,6 +9,7 @@ asked for, does not answer, however well the rest agrees. Knows
 nothing of retrieval, of drafts or of how the head was trained.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log
@@ -140,7 +141,12 @@ class _Question:
         ]
 
     def possible(self, offer: Offer, vectors: dict[str, Array]) -> bool:
-        """Whether the passage speaks of all the question's words and the sentence holds what kind was asked for."""
+        """Whether the passage speaks of all the question's words and the sentence holds what kind was asked for.
+
+        A question without a word in Latin letters or digits cannot be judged: the encoder reads English.
+        """
+        if not any(re.search("[a-z0-9]", word) for word in self.words):
+            return False
         matched = np.sort(self._passage(offer, vectors)[0])
         spoken_of = not len(matched) or matched[: max(1, len(matched) // 3)].mean() >= SPOKEN_OF
         return bool(spoken_of) and not (self.kind in HARD and self._met(offer) == 0)

@@ -75,17 +75,19 @@ def standalone(question: str, earlier: Sequence[Turn]) -> str:
     swapped = _WHAT_ABOUT.match(question)
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
-    if previous and _SAME_EVENT.search(question):
-        return f"{_OPENER.sub('', question).rstrip('?!. ')} ({previous})"
-    topic = _topic(previous, earlier)
-    if not topic:
-        return f"{question} ({previous})" if previous else question
+    return _completed(question, _topic(previous, earlier), previous, _last_reply(earlier))
+
+
+def _completed(question: str, topic: str, previous: str, reply: str) -> str:
+    """Complete a question with the topic, or with the question before it where that is what it is about."""
+    bare = question.rstrip("?!. ")
+    if not topic or _SAME_EVENT.search(question):
+        return f"{_OPENER.sub('', bare)} ({previous})" if previous else question
     pronoun = _REPLACED.search(question)
     if pronoun and (" " not in topic or names(topic)):
-        return _OPENER.sub("", _replace_pronoun(question, pronoun, topic, previous, _last_reply(earlier)))
-    bare = question.rstrip("?!. ")
+        return _OPENER.sub("", _replace_pronoun(question, pronoun, topic, previous, reply))
     if len(bare.split()) <= 3:  # "why?", "which one then?": the whole previous exchange is meant
-        return f"{bare}: {previous} {_last_reply(earlier)}".strip()
+        return f"{bare}: {previous} {reply}".strip()
     return f"{_OPENER.sub('', bare)} ({topic})?"
 
 

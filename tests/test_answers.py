@@ -197,3 +197,10 @@ def test_an_abstention_claims_nothing_about_the_world(judge: EmbeddedJudge, quot
     [scores] = judge.score(given, quote.sample(given, Sampling(n=8))[-1:])
     assert scores.answers is scores.grounded is None
     assert all(claim.support is None for claim in scores.claims)
+
+
+@pytest.mark.parametrize(
+    "question", ["???", "\u0643\u0645 \u0627\u0631\u062a\u0641\u0627\u0639 \u0627\u0644\u0628\u0631\u062c", "why?"]
+)
+def test_a_question_without_words_to_match_is_never_answered(question: str, scorer: AnswerScorer) -> None:
+    assert max(scorer.score(question, [Offer(TOWER, "Eiffel Tower"), Offer(WHALE, "Blue whale")])) <= IMPOSSIBLE
