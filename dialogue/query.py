@@ -35,7 +35,9 @@ _REPLACED = re.compile(
     r"(?P<self>\b(?:it|he|him|she|her|they|them|this one|that one)\b)(?!['’]s own)",
     re.IGNORECASE,
 )
-_SAME_EVENT = re.compile(r"\b(?:do|did|does|done) (?:it|that|this|so)\b|\bhappen(?:s|ed)?\b", re.IGNORECASE)
+_SAME_EVENT = re.compile(
+    r"\b(?:do|did|does|done) (?:it|that|this|so)\b|\bhappen(?:s|ed)?\b|\b(?:was|were) (?:that|this)\W*$", re.IGNORECASE
+)
 _PERSON = frozenset("he him his she her hers".split())
 _SEVERAL = frozenset("they them their theirs".split())
 _PLURAL = re.compile(r"\b(?!(?:does|was|is|has|its|his|this|as|us)\b)[a-z]{3,}[a-rt-z]s\b")

@@ -24,6 +24,10 @@ def _turns(*texts: str) -> list[Turn]:
             ("Who climbed Everest?", "Hillary and Tenzing.", "And when did they do it?"),
             "when did they do it (Who climbed Everest?)",
         ),
+        (
+            ("Who first climbed Everest?", "Hillary.", "and when was that?"),
+            "when was that (Who first climbed Everest?)",
+        ),
         (("Where is Kyoto?", "In Japan.", "when was it founded?"), "when was Kyoto founded?"),
         (
             ("Tell me about ENIAC", "ENIAC was a computer.", "What was its weight?"),
