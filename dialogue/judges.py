@@ -14,7 +14,7 @@ from dialogue.quote import asks, evidence, heading, said, small_talk
 from dialogue.types import Claim, Context, Scores
 from retrieval.types import TokenEmbedder
 
-VERBOSE = 0.02  # what every further sentence costs a draft's probability of answering
+VERBOSE = 0.05  # what every further sentence costs a draft's probability of answering
 
 
 @dataclass(frozen=True)

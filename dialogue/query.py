@@ -36,7 +36,8 @@ _REPLACED = re.compile(
     re.IGNORECASE,
 )
 _SAME_EVENT = re.compile(
-    r"\b(?:do|did|does|done) (?:it|that|this|so)\b|\bhappen(?:s|ed)?\b|\b(?:was|were) (?:that|this)\W*$", re.IGNORECASE
+    r"\bdo (?:it|that|this|so)\b|\b(?:did|does|done) (?:it|that|this|so)\W*$|\bhappen(?:s|ed)?\b|\b(?:was|were) (?:that|this)\W*$",
+    re.IGNORECASE,
 )
 _PERSON = frozenset("he him his she her hers".split())
 _SEVERAL = frozenset("they them their theirs".split())

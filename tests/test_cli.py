@@ -232,6 +232,7 @@ def test_the_chat_takes_piped_lines_and_commands(candor: Candor, monkeypatch: py
 
 def _child(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "app", *arguments]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children would ignore it
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 

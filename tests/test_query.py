@@ -28,6 +28,7 @@ def _turns(*texts: str) -> list[Turn]:
             ("Who first climbed Everest?", "Hillary.", "and when was that?"),
             "when was that (Who first climbed Everest?)",
         ),
+        (("How high is Everest?", "8,849 metres.", "And where does it stand?"), "where does Everest stand?"),
         (("Where is Kyoto?", "In Japan.", "when was it founded?"), "when was Kyoto founded?"),
         (
             ("Tell me about ENIAC", "ENIAC was a computer.", "What was its weight?"),
