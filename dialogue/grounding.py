@@ -8,10 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dialogue.alignment import (
     FEATURES,
@@ -27,7 +25,7 @@ from dialogue.claims import Sentence, bare, split
 from dialogue.facts import Difference, names, stem, words
 from dialogue.types import Claim, Context
 from retrieval.text import sentences
-from retrieval.types import Passage
+from retrieval.types import Passage, TokenEmbedder
 from safety.heads import Head
 
 WEIGHTS = Path(__file__).parent / "weights" / "grounded.safetensors"
@@ -36,16 +34,6 @@ WINDOWS = 3  # stretches of evidence, the nearest, that the head looks at per cl
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
 _FAR = "no source sentence is close"
 _CLOSERS = " .!?…\"'”’)]*_"
-
-
-class TokenEncoder(Protocol):
-    """Texts to contextual token vectors (tokens, dimension), unit rows, and character spans (tokens, 2)."""
-
-    fingerprint: str
-
-    def encode_tokens(self, texts: Sequence[str]) -> list[tuple[Array, NDArray[np.int64]]]:
-        """Return one pair per text, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +60,7 @@ class Look:
 class Grounder:
     """Judges drafts sentence by sentence against the evidence of the turn."""
 
-    def __init__(self, encoder: TokenEncoder, head: Head) -> None:
+    def __init__(self, encoder: TokenEmbedder, head: Head) -> None:
         if head.features != FEATURES:
             raise ValueError(f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}")
         self.encoder, self.head = encoder, head
@@ -80,7 +68,7 @@ class Grounder:
         self.fingerprint = f"grounded/{FEATURES}/{digest.hexdigest()[:12]}/{head.threshold:.3f}"
 
     @classmethod
-    def load(cls, encoder: TokenEncoder, path: Path = WEIGHTS) -> "Grounder":
+    def load(cls, encoder: TokenEmbedder, path: Path = WEIGHTS) -> "Grounder":
         """Return the judge with the packaged head."""
         return cls(encoder, Head.load(path))
 
@@ -192,7 +180,7 @@ class Plan:
         return [_nearest(encoded[text], said, reads, known) for text, said in zip(self.whole, self.stated, strict=True)]
 
 
-def encode(encoder: TokenEncoder, texts: Sequence[str]) -> dict[str, Text]:
+def encode(encoder: TokenEmbedder, texts: Sequence[str]) -> dict[str, Text]:
     """Encode the distinct texts in one call."""
     distinct = list(dict.fromkeys(texts))
     pairs = encoder.encode_tokens(distinct)

@@ -111,8 +111,10 @@ class Quote:
         raise ModelError("the quote generator gives no probabilities; load a language model with --model hf:NAME")
 
     def _sentences(self, context: Context) -> list[_Sentence]:
-        offered = [(p, order, offer) for p, order, offer in offers(context) if _quotable(offer.sentence)]
-        scores = self.scorer.score(context.query, [offer for *_, offer in offered], evidence(context))
+        everything = offers(context)
+        offered = [item for item in everything if _quotable(item[2].sentence)]
+        background = [offer for *_, offer in everything]
+        scores = self.scorer.score(context.query, [offer for *_, offer in offered], background)
         return [
             _Sentence(passage, order, offer.sentence, score)
             for (passage, order, offer), score in zip(offered, scores, strict=True)

@@ -76,7 +76,7 @@ class Responder:
         while rounds < self.options.rounds and all(map(_unfit, candidates)):
             rounds += 1
             yield Step("sample", f"{len(context.evidence)} passages")
-            drafts = self._fresh(self.model.sample(context, self.options.sampling), candidates)
+            drafts = _fresh(self.model.sample(context, self.options.sampling), candidates)
             clock.lap("sample")
             yield Step("judge", f"{len(drafts)} drafts")
             judged = self._judged(context, drafts)
@@ -96,12 +96,6 @@ class Responder:
         pairs = list(zip(context.evidence, verdicts, strict=True))
         kept = tuple(item for item, verdict in pairs if verdict.safe)
         return replace(context, evidence=kept), tuple((i, v.reason) for i, v in pairs if not v.safe)
-
-    def _fresh(self, drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
-        """Drop marks a model wrote, empty drafts and repetitions, also of earlier rounds, keeping the order."""
-        seen = {candidate.text for candidate in candidates}
-        distinct = dict.fromkeys(without_marks(draft).strip() for draft in drafts)
-        return [draft for draft in distinct if draft and draft not in seen]
 
     def _judged(self, context: Context, drafts: Sequence[str], repaired: bool = False) -> list[Candidate]:
         """Judge all drafts in one batch: safety, then everything else."""
@@ -124,7 +118,7 @@ class Responder:
     def _repaired(self, context: Context, judged: Sequence[Candidate]) -> list[Candidate]:
         """Let drafts without their unsupported sentences compete as new candidates."""
         texts = [repair(c.text, c.scores) for c in judged if c.dropped and c.verdict.safe]
-        return self._judged(context, self._fresh(texts, judged), repaired=True)
+        return self._judged(context, _fresh(texts, judged), repaired=True)
 
     def _trace(self, trace: Trace, clock: "_Clock") -> Trace:
         return replace(
@@ -158,6 +152,13 @@ def _best(trace: Trace) -> Reply:
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)
     return Reply(served[0].text if served else abstention(trace.evidence), "abstained", (), trace)
+
+
+def _fresh(drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
+    """Drop marks a model wrote, empty drafts and repetitions, also of earlier rounds, keeping the order."""
+    seen = {candidate.text for candidate in candidates}
+    distinct = dict.fromkeys(without_marks(draft).strip() for draft in drafts)
+    return [draft for draft in distinct if draft and draft not in seen]
 
 
 def _unfit(candidate: Candidate) -> bool:

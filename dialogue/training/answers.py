@@ -17,6 +17,7 @@ from dialogue.answers import FEATURES, AnswerScorer, Offer, features, paged
 from dialogue.metrics import auroc
 from dialogue.quote import said
 from retrieval.passages import cut
+from retrieval.text import sentences
 from retrieval.types import Document, Passage, Section, TokenEmbedder
 from safety.heads import Array, Head
 
@@ -114,8 +115,6 @@ def _asked(row: dict[str, Any], chosen: Sequence[tuple[Passage, Sequence[int]]])
 
 def _holds(passage: Passage, row: dict[str, Any]) -> tuple[int, ...]:
     """Which sentence of the passage holds the answer's first character."""
-    from retrieval.text import sentences
-
     if passage.source != str(row["paragraph_id"]):
         return ()
     at = row["start"] - passage.start

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from dialogue.alignment import COSINE, FEATURES, OVERLAP, Array
 from dialogue.facts import words
-from dialogue.grounding import Grounder, Plan, TokenEncoder, best_support, encode
+from dialogue.grounding import Grounder, Plan, best_support, encode
 from dialogue.training.alterations import alter
-from retrieval.types import Passage
+from retrieval.types import Passage, TokenEmbedder
 from safety.heads import Head
 
 SHIPPED = {  # file: most rows taken from it
@@ -103,7 +103,7 @@ def _paragraphs(data: Path) -> list[str]:
     return list(found)[:320]
 
 
-def prepare(rows: Sequence[Row], encoder: TokenEncoder, batch: int = 256) -> list[Example]:
+def prepare(rows: Sequence[Row], encoder: TokenEmbedder, batch: int = 256) -> list[Example]:
     """Encode and lay out the rows; rows whose evidence holds no sentence are left out."""
     found = []
     for start in range(0, len(rows), batch):
@@ -144,7 +144,7 @@ def supports(head: Head, examples: Sequence[Example]) -> Array:
     )
 
 
-def train(data: Path, encoder: TokenEncoder, seed: int = 0) -> tuple[Head, Metrics]:
+def train(data: Path, encoder: TokenEmbedder, seed: int = 0) -> tuple[Head, Metrics]:
     """Return the head and its metrics: 5-fold on Fool-Me-Twice, the rest as in `report`."""
     rows = [row for name, limit in SHIPPED.items() for row in read_rows(data, name, limit, seed)]
     examples = prepare([*rows, *altered_rows(data, held=False, seed=seed)], encoder)
