@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.jsonform import Json, from_json, to_json
 from app.tables import Base, CandidateRow, CitationRow, EvidenceRow, TurnRow
-from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Scores, Trace
+from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Scores, Trace, Turn
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
 
@@ -49,6 +49,9 @@ def reply_rows(turn: int, reply: Reply) -> tuple[dict[str, object], list[Base]]:
         "judges": trace.judges,
         "policy": trace.policy,
         "notes": list(trace.notes),
+        "role": trace.role,
+        "research": to_json(trace.research),
+        "tokens": dict(trace.tokens),
     }
     return columns, rows
 
@@ -98,6 +101,9 @@ def _reply(
         judges=turn.judges or "",
         policy=turn.policy or "",
         notes=tuple(turn.notes or ()),
+        role=turn.role or "",
+        research=from_json(tuple[Turn, ...], turn.research or []),
+        tokens=turn.tokens or {},
     )
     cited = tuple(_citation(row, passages) for row in citations)
     outcome: Outcome = turn.outcome  # type: ignore[assignment]
@@ -119,6 +125,8 @@ def _candidate_row(turn: int, rank: int, draft: Candidate, ranks: dict[Passage, 
         interesting=scores.interesting,
         answers=scores.answers,
         grounded=scores.grounded,
+        safe=scores.safe,
+        in_role=scores.in_role,
         claims=[{**to_json(claim), "passage": _written(claim.passage, ranks)} for claim in scores.claims],
         notes=list(scores.notes),
     )
@@ -128,7 +136,17 @@ def _candidate(row: CandidateRow, passages: Sequence[Passage]) -> Candidate:
     claims = tuple(
         from_json(Claim, {**claim, "passage": _restored(claim["passage"], passages)}) for claim in row.claims
     )
-    scores = Scores(row.sensible, row.specific, row.interesting, row.answers, row.grounded, claims, tuple(row.notes))
+    scores = Scores(
+        row.sensible,
+        row.specific,
+        row.interesting,
+        row.answers,
+        row.grounded,
+        claims,
+        tuple(row.notes),
+        row.safe,
+        row.in_role,
+    )
     verdict = from_json(Verdict, row.verdict)
     return Candidate(row.text, verdict, scores, row.quality, row.dropped, row.repaired)
 

@@ -102,6 +102,7 @@ class ConversationRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     title: Mapped[str]
     pinned: Mapped[bool]
+    role: Mapped[str | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -130,6 +131,19 @@ class TurnRow(Base):
     judges: Mapped[str | None]
     policy: Mapped[str | None]
     notes: Mapped[list[Any] | None]
+    role: Mapped[str | None]
+    research: Mapped[list[Any] | None]
+    tokens: Mapped[dict[str, Any] | None]
+
+
+class PictureRow(Base):
+    """A picture that came with a question, as it was sent."""
+
+    __tablename__ = "picture"
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    data: Mapped[bytes] = mapped_column(deferred=True)
 
 
 class CandidateRow(Base):
@@ -148,6 +162,8 @@ class CandidateRow(Base):
     interesting: Mapped[float | None]
     answers: Mapped[float | None]
     grounded: Mapped[float | None]
+    safe: Mapped[float | None]
+    in_role: Mapped[float | None]
     claims: Mapped[list[Any]]
     notes: Mapped[list[Any]]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dialogue.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import abstention
-from dialogue.types import Context, ModelError, Sampling
+from dialogue.types import Attribute, Context, ModelError, Sampling
 from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
 
@@ -106,7 +106,7 @@ class Quote:
         drafts = dict.fromkeys(_arrangements(best, {(s.passage.id, s.order): s for s in best}))
         return [*list(drafts)[: sampling.n - 1], abstention(context.evidence)]
 
-    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
+    def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
         """Always raises ModelError: no language model is loaded."""
         raise ModelError("the quote generator gives no probabilities; load a language model with --model hf:NAME")
 

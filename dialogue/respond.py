@@ -18,6 +18,7 @@ from dialogue.types import (
     Judge,
     LanguageModel,
     Reply,
+    Role,
     Sampling,
     Scores,
     Step,
@@ -50,25 +51,26 @@ class Responder:
     judge: Judge
     options: Options = field(default_factory=Options)
 
-    def respond(self, turns: Sequence[Turn]) -> Reply:
+    def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
-        return next(step for step in self.steps(turns) if isinstance(step, Reply))
+        return next(step for step in self.steps(turns, role) if isinstance(step, Reply))
 
-    def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
-        """Yield progress, then the reply. Closing the iterator abandons the turn."""
+    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Reply]:
+        """Yield progress, then the reply. Closing the iterator abandons the turn and frees what it held."""
         clock = _Clock()
-        turns = _ending_with_user(turns)
+        role = role or Role()
+        turns = (*role.opening, *_ending_with_user(turns))
         yield Step("guard")
         [asked] = self.guard.check([turns[-1].text], "request", [turn.text for turn in turns[:-1]])
         clock.lap("guard")
         if not asked.safe:
-            yield Reply(asked.reason, "refused", (), self._trace(Trace(asked), clock))
+            yield Reply(asked.reason, "refused", (), self._trace(Trace(asked, role=role.name), clock))
             return
 
         query, queries = search_queries(turns)
         yield Step("search", query)
         found = self.retriever.search(queries, self.options.passages)
-        context, withheld = self._screened(Context(turns, query, found))
+        context, withheld = self._screened(Context(turns, query, found, role=role))
         clock.lap("search")
 
         candidates: list[Candidate] = []
@@ -76,7 +78,13 @@ class Responder:
         while rounds < self.options.rounds and all(map(_unfit, candidates)):
             rounds += 1
             yield Step("sample", f"{len(context.evidence)} passages")
-            drafts = _fresh(self.model.sample(context, self.options.sampling), candidates)
+            written = []
+            for made in self.model.sample(context, self.options.sampling):
+                if isinstance(made, Step):
+                    yield made
+                else:
+                    written.append(made)
+            drafts = _fresh(written, candidates)
             clock.lap("sample")
             yield Step("judge", f"{len(drafts)} drafts")
             judged = self._judged(context, drafts)
@@ -85,7 +93,19 @@ class Responder:
             clock.lap("judge")
 
         yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
-        trace = Trace(asked, query, tuple(queries), context.evidence, withheld, ranked(candidates), rounds)
+        trace = Trace(
+            asked,
+            query,
+            tuple(queries),
+            context.evidence,
+            withheld,
+            ranked(candidates),
+            rounds,
+            notes=tuple(dict.fromkeys(context.working.notes)),
+            role=role.name,
+            research=context.research,
+            tokens=dict(context.working.tokens),
+        )
         reply = _best(trace)
         clock.lap("rank")
         yield replace(reply, trace=self._trace(reply.trace, clock))

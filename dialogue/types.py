@@ -4,14 +4,15 @@ Knows nothing of SQL, the web, the environment or the user's files. A conversati
 ids, timestamps and owners belong to whoever stores it.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
 
-Role = Literal["system", "user", "assistant"]
+Speaker = Literal["system", "user", "assistant"]
 Outcome = Literal["answered", "abstained", "refused"]
 
 
@@ -24,25 +25,66 @@ class ModelError(DialogueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One utterance of a conversation."""
+class Picture:
+    """An image in a turn: the name it is shown and cited by, and its encoded bytes (PNG, JPEG, WebP, GIF)."""
 
-    role: Role
+    name: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance of a conversation, with the pictures that came with it."""
+
+    role: Speaker
     text: str
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who the system speaks as, set by the first turns of the dialogue (Thoppilan et al. 2022, section 8).
+
+    `opening` are those turns; `style` is one or two sentences for models that follow instructions; `sources`
+    are glob patterns of the source names it may use (empty: all); `tightened` maps safety objectives to the
+    share of their usual threshold that holds in this role, below 1.
+    """
+
+    name: str = "Candor"
+    opening: tuple[Turn, ...] = ()
+    style: str = ""
+    sources: tuple[str, ...] = ()
+    tightened: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(slots=True)
+class Working:
+    """What the parts count and note while one turn runs; it ends in the Trace.
+
+    `tokens` holds, for models that count: "prompt" (read by the model), of these "reused" from earlier turns,
+    "encoded" (passed through the model, drafts and questions to `weigh` included) and "sampled".
+    """
+
+    tokens: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """All that a model may write from and a judge may judge by, at one turn.
 
-    `turns` ends with the user's; `query` is that turn made to stand alone; `complaints` are the reasons
-    why earlier drafts of this same turn were dropped (empty on the first round).
+    `turns` ends with the user's; `query` is that turn made to stand alone; `research` is the exchange with the
+    toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
+    (empty on the first round).
     """
 
     turns: tuple[Turn, ...]
     query: str
     evidence: tuple[Evidence, ...] = ()
     complaints: tuple[str, ...] = ()
+    research: tuple[Turn, ...] = ()
+    role: Role = field(default_factory=Role)
+    working: Working = field(default_factory=Working, compare=False, repr=False)
 
     @property
     def question(self) -> str:
@@ -57,6 +99,7 @@ class Sampling:
     n: int = 8
     top_k: int = 40
     top_p: float = 1.0
+    min_p: float = 0.0
     temperature: float = 1.0
     max_new_tokens: int = 160
     seed: int | None = None
@@ -88,7 +131,8 @@ class Scores:
     """A judge's probabilities for one draft; None means not judged or not applicable, never zero.
 
     `answers` is the probability that the draft answers the question; `grounded` is the smallest support
-    of its claims, None when it claims nothing.
+    of its claims, None when it claims nothing. `safe` is a judge's own opinion beside the guard's verdict;
+    `in_role` is the probability that the agent in its role would say this.
     """
 
     sensible: float | None = None
@@ -98,6 +142,8 @@ class Scores:
     grounded: float | None = None
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+    safe: float | None = None
+    in_role: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +182,7 @@ class Trace:
     """The working behind a reply: everything needed to say why this one won.
 
     `timings` maps a stage to seconds, in order; `candidates` are ranked, losers included; `model`, `judges`
-    and `policy` are fingerprints.
+    and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`.
     """
 
     asked: Verdict
@@ -151,6 +197,9 @@ class Trace:
     judges: str = ""
     policy: str = ""
     notes: tuple[str, ...] = ()
+    role: str = ""
+    research: tuple[Turn, ...] = ()
+    tokens: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +220,23 @@ class Reply:
 class Step:
     """Progress of a running turn: the stage begun, and what is known so far, fit to be shown to a user."""
 
-    stage: Literal["guard", "search", "sample", "judge", "rank"]
+    stage: Literal["guard", "look", "search", "sample", "research", "judge", "rank"]
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A yes-or-no property of a draft that a language model can weigh.
+
+    `name` is the word that LaMDA's discriminative format puts after the response ("SENSIBLE"), `desired` the
+    rating wanted there ("1", or "0" for UNSAFE); `question` asks an instruction model, `answer` being the
+    wanted one of "yes" and "no".
+    """
+
+    name: str
+    question: str
+    desired: Literal["0", "1"] = "1"
+    answer: Literal["yes", "no"] = "yes"
 
 
 class LanguageModel(Protocol):
@@ -184,12 +248,15 @@ class LanguageModel(Protocol):
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
 
-    def sample(self, context: Context, sampling: Sampling) -> list[str]:
-        """Return up to `sampling.n` drafts, best guess first, duplicates allowed. Raises ModelError."""
+    def sample(self, context: Context, sampling: Sampling) -> "Iterable[Step | str]":
+        """Yield up to `sampling.n` drafts as they are finished, duplicates allowed, and progress between them.
+
+        Closing the iterator frees what the drafts hold. Raises ModelError.
+        """
         ...
 
-    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
-        """Return the probability of each option as the continuation of `prompt`, summing to 1.
+    def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
+        """Return P(desired rating | context, draft, attribute), one row per draft (same paper, section 6.1).
 
         Raises ModelError when the model offers no probabilities; never guesses.
         """

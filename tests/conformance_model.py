@@ -2,7 +2,8 @@
 
 import pytest
 
-from dialogue.types import Context, LanguageModel, ModelError, Sampling, Turn
+from dialogue.attributes import INTERESTING, SENSIBLE, UNSAFE
+from dialogue.types import Context, LanguageModel, ModelError, Sampling, Step, Turn
 from retrieval.types import Evidence, Passage
 
 PASSAGES = (
@@ -19,6 +20,11 @@ def context(question: str, *earlier: Turn, evidence: tuple[Evidence, ...] = EVID
     return Context((*earlier, Turn("user", question)), question, evidence)
 
 
+def written(model: LanguageModel, asked: Context, sampling: Sampling) -> list[str]:
+    """The drafts, without the progress between them."""
+    return [made for made in model.sample(asked, sampling) if not isinstance(made, Step)]
+
+
 class ModelConformance:
     """Subclasses give a `model` fixture."""
 
@@ -29,29 +35,35 @@ class ModelConformance:
         assert model.fingerprint
 
     def test_it_gives_at_least_one_draft_and_no_more_than_asked(self, model: LanguageModel) -> None:
-        drafts = model.sample(context("What does the blue whale eat?"), self.SAMPLING)
+        drafts = written(model, context("What does the blue whale eat?"), self.SAMPLING)
         assert 1 <= len(drafts) <= self.SAMPLING.n
         assert all(isinstance(draft, str) and draft.strip() for draft in drafts)
 
     def test_one_draft_can_be_asked_for(self, model: LanguageModel) -> None:
-        assert len(model.sample(context("How heavy is it?"), Sampling(n=1, max_new_tokens=16, seed=5))) == 1
+        assert len(written(model, context("How heavy is it?"), Sampling(n=1, max_new_tokens=16, seed=5))) == 1
 
     def test_the_same_seed_gives_the_same_drafts(self, model: LanguageModel) -> None:
         asked = context("How heavy is a blue whale?")
-        assert model.sample(asked, self.SAMPLING) == model.sample(asked, self.SAMPLING)
+        assert written(model, asked, self.SAMPLING) == written(model, asked, self.SAMPLING)
 
     def test_no_evidence_and_earlier_turns_are_fine(self, model: LanguageModel) -> None:
         earlier = (Turn("user", "Hello"), Turn("assistant", "Hello! Ask me."))
-        assert model.sample(context("Thanks, who are you?", *earlier, evidence=()), self.SAMPLING)
+        assert written(model, context("Thanks, who are you?", *earlier, evidence=()), self.SAMPLING)
 
     def test_odd_text_does_no_harm(self, model: LanguageModel) -> None:
         for question in ("?", "🐋" * 20, "<|im_end|>\n\nUser: \x00 {{ x }}", "why " * 300):
-            assert isinstance(model.sample(context(question), self.SAMPLING), list)
+            assert isinstance(written(model, context(question), self.SAMPLING), list)
 
-    def test_options_get_probabilities_or_a_plain_refusal(self, model: LanguageModel) -> None:
+    def test_attributes_get_probabilities_or_a_plain_refusal(self, model: LanguageModel) -> None:
+        drafts = ["It eats krill.", "I do not know, and " * 9, "Krill.", "It eats krill."]
+        attributes = [SENSIBLE, UNSAFE, INTERESTING]
         try:
-            weights = model.weigh("Is the whale large? Answer:", [" yes", " no"])
+            rows = model.weigh(context("What does it eat?"), drafts, attributes)
         except ModelError:
             return
-        assert sum(weights) == pytest.approx(1)
-        assert all(0 <= weight <= 1 for weight in weights)
+        assert [len(row) for row in rows] == [3] * 4
+        assert all(0 <= weight <= 1 for row in rows for weight in row)
+        assert rows[0] == pytest.approx(rows[3], abs=1e-4)
+        alone = model.weigh(context("What does it eat?"), drafts[1:2], [UNSAFE])
+        assert alone[0] == pytest.approx(rows[1][1:2], abs=1e-4)
+        assert model.weigh(context("What does it eat?"), [], attributes) == []

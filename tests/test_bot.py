@@ -14,8 +14,8 @@ import app
 from app.bot import MESSAGE_LIMIT, Bot, checked_message, open_bot
 from app.errors import DataError, InputError, InUse, SettingsError
 from app.history import StoredTurn
+from dialogue.models.scripted import Scripted
 from dialogue.respond import Responder
-from dialogue.scripted import Scripted
 from dialogue.types import Context, DialogueError, ModelError, Reply, Step
 from retrieval.embed import Encoder
 

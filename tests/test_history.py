@@ -39,7 +39,9 @@ verdicts = st.builds(
     st.lists(st.tuples(words, number), max_size=2).map(tuple),
 )
 claims = st.builds(Claim, words, offset, offset, maybe, st.booleans(), st.none() | passages, offset, offset, words)
-scores = st.builds(Scores, maybe, maybe, maybe, maybe, maybe, st.lists(claims, max_size=2).map(tuple), many)
+scores = st.builds(
+    Scores, maybe, maybe, maybe, maybe, maybe, st.lists(claims, max_size=2).map(tuple), many, maybe, maybe
+)
 found = st.builds(Evidence, passages, number, maybe)
 candidates = st.builds(Candidate, words, verdicts, scores, number, words, st.booleans())
 traces = st.builds(
@@ -56,6 +58,9 @@ traces = st.builds(
     judges=words,
     policy=words,
     notes=many,
+    role=words,
+    research=st.lists(st.builds(Turn, st.sampled_from(["user", "assistant"]), words), max_size=2).map(tuple),
+    tokens=st.dictionaries(words, offset, max_size=3),
 )
 citations = st.builds(Citation, offset, words, words, many, words, passages, words, offset, offset, st.floats(0, 1))
 replies = st.builds(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dialogue import Context, DialogueError, Options, Responder, Sampling, Scores, Step, Turn
 from dialogue.cite import without_marks
+from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION, is_abstention
-from dialogue.scripted import Scripted
 from dialogue.types import Claim, Reply
 from retrieval.text import sentences
 from retrieval.types import Evidence, Passage

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conformance_model import context
 
-from dialogue.scripted import Scripted, load_scripted
+from dialogue.attributes import SENSIBLE, UNSAFE
+from dialogue.models.scripted import Scripted, load_scripted
 from dialogue.types import Context, ModelError, Sampling
 
 
@@ -30,11 +31,11 @@ def test_one_string_is_not_a_list_of_letters() -> None:
 
 def test_it_weighs_only_when_it_was_given_weights() -> None:
     with pytest.raises(ModelError, match="weights="):
-        Scripted(["x"]).weigh("Is it so?", ["yes", "no"])
-    model = Scripted(["x"], weights=lambda prompt, options: [3.0, 1.0])
-    assert model.weigh("Is it so?", ["yes", "no"]) == [0.75, 0.25]
-    with pytest.raises(ModelError, match="one weight each"):
-        model.weigh("Is it so?", ["yes"])
+        Scripted(["x"]).weigh(context("?"), ["x"], [SENSIBLE])
+    model = Scripted(["x"], weights=lambda draft, attribute: 0.75 if attribute is SENSIBLE else 0.25)
+    assert model.weigh(context("?"), ["x", "y"], [SENSIBLE, UNSAFE]) == [[0.75, 0.25]] * 2
+    with pytest.raises(ModelError, match="from 0 to 1"):
+        Scripted(["x"], weights=lambda draft, attribute: 3).weigh(context("?"), ["x"], [SENSIBLE])
 
 
 def test_other_drafts_have_another_fingerprint() -> None:

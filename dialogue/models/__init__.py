@@ -22,11 +22,11 @@ def load_model(spec: str, encoder: TokenEmbedder, device: str = "auto") -> Langu
 
         return load_quote(encoder)
     if door == "scripted" and name:
-        from dialogue.scripted import load_scripted
+        from dialogue.models.scripted import load_scripted
 
         return load_scripted(name)
     if door == "hf" and name:
-        from dialogue.local import load_local
+        from dialogue.models.local import load_local
 
         return load_local(name, device)
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")

@@ -1,7 +1,7 @@
 """A causal language model on this machine, through transformers: n drafts from one prefill, options weighed.
 
 Knows nothing of judges or ranking; prompt texts come from `dialogue.prompts`, weights from
-`dialogue.checkpoints`.
+`dialogue.models.checkpoints`.
 """
 
 import logging
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dialogue.checkpoints import memory_errors, open_checkpoint
+from dialogue.models.checkpoints import memory_errors, open_checkpoint
 from dialogue.prompts import Message, render, render_plain
 from dialogue.types import Context, ModelError, Sampling
 

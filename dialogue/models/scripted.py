@@ -9,16 +9,16 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dialogue.types import Context, ModelError, Sampling
+from dialogue.types import Attribute, Context, ModelError, Sampling
 
-Weights = Callable[[str, Sequence[str]], Sequence[float]]
+Weights = Callable[[str, Attribute], float]
 
 
 class Scripted:
     """A LanguageModel that answers from a script.
 
-    `replies` are the drafts of every turn, or a function from the context to its drafts. `weights` gives a
-    non-negative weight per option to `weigh`; without it `weigh` raises ModelError.
+    `replies` are the drafts of every turn, or a function from the context to its drafts. `weights` gives the
+    probability of an attribute of a draft to `weigh`; without it `weigh` raises ModelError.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class Scripted:
         drafts = self._replies(context) if callable(self._replies) else self._replies
         return list(drafts)[: max(sampling.n, 0)]
 
-    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
-        """Return the scripted weights made to sum to 1. Raises ModelError when the script has none."""
+    def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
+        """Return the scripted probabilities. Raises ModelError when the script has none, or gives no probability."""
         if self._weights is None:
             raise ModelError("the scripted model has no probabilities: give it weights=, or load hf:NAME")
-        weights = [float(weight) for weight in self._weights(prompt, options)]
-        total = sum(weights)
-        if len(weights) != len(options) or min(weights, default=-1) < 0 or total <= 0:
-            raise ModelError(f"the script weighs {list(options)!r} as {weights!r}: one weight each, not all 0")
-        return [weight / total for weight in weights]
+        rows = [[float(self._weights(draft, attribute)) for attribute in attributes] for draft in drafts]
+        wrong = [value for row in rows for value in row if not 0 <= value <= 1]
+        if wrong:
+            raise ModelError(f"the script weighs {wrong[0]!r}: weights are probabilities from 0 to 1")
+        return rows
 
 
 def load_scripted(path: str | Path) -> Scripted:
