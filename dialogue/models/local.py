@@ -5,7 +5,6 @@ Knows nothing of judges or ranking; prompt texts come from `dialogue.prompts`, w
 """
 
 import logging
-import re
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dialogue.models.checkpoints import memory_errors, open_checkpoint
+from dialogue.models.drafts import clean as clean
 from dialogue.prompts import Message, render, render_plain
 from dialogue.types import Context, ModelError, Sampling
 
@@ -26,10 +26,6 @@ WINDOW = 4096  # tokens, where a checkpoint does not say
 NARROWEST = 32  # tokens kept for the prompt however long a reply is asked for
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "</s>")
 PLAIN_STOPS = ("\nUser:", "\nNote:")  # what `render_plain` writes before another speaker's turn
-
-_SPEAKER = re.compile(r"(?:^|\n)\s*(?:User|Human|Assistant|Candor|System|Note)\s*:", re.IGNORECASE)
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)")
 
 # Sampling draws from torch's one generator per process, so the calls of all models take turns.
 _GENERATOR = threading.Lock()
@@ -203,22 +199,6 @@ def load_local(name: str, device: str = "auto") -> Local:
     """
     model, tokenizer, label, fingerprint = open_checkpoint(name, device)
     return Local(model, tokenizer, label, fingerprint)
-
-
-def clean(text: str, finished: bool = True) -> str:
-    """Return a draft without hidden thoughts and what the model wrote for other speakers.
-
-    A draft cut off by its length (not `finished`) loses its broken last sentence if a whole one is left.
-    """
-    text = _THOUGHT.sub("", text).strip()
-    while (marker := _SPEAKER.match(text)) is not None:
-        text = text[marker.end() :].lstrip()
-    if (marker := _SPEAKER.search(text)) is not None:
-        return text[: marker.start()].strip()
-    if not finished:
-        ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-        text = text[: ends[-1]] if ends else text
-    return text.strip()
 
 
 def _shortened(context: Context, dropped: int, old: int) -> Context:
