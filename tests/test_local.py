@@ -11,7 +11,8 @@ import tiny_models
 import torch
 from conformance_model import EVIDENCE, context
 
-from dialogue.models.local import Local, clean, load_local
+from dialogue.models.drafts import clean
+from dialogue.models.local import Local, load_local
 from dialogue.types import ModelError, Sampling, Turn
 
 FIVE = Sampling(n=5, max_new_tokens=12, seed=1)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dialogue.models.checkpoints import memory_errors, open_checkpoint
-from dialogue.models.drafts import clean as clean
+from dialogue.models.drafts import clean
 from dialogue.prompts import Message, render, render_plain
 from dialogue.types import Context, ModelError, Sampling
 
