@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from dialogue.cite import without_marks
-from dialogue.types import Context
+from dialogue.types import Attribute, Context
 from retrieval.types import Evidence
 
 Message = dict[str, str]
@@ -23,6 +23,10 @@ SOURCES = "The sources, between lines that hold the mark {mark}:"
 MESSAGE = "The message:"
 COMPLAINTS = "Earlier drafts were rejected for these reasons. Avoid them:"
 
+SENTINEL = "RESPONSE"
+
+_SPEAKERS = {"user": "User", "assistant": "Agent", "system": "Note"}
+_SENTINEL = re.compile(rf"\b{SENTINEL}\b")
 _CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?s>")
 
 
@@ -65,9 +69,44 @@ def render_plain(context: Context) -> str:
     return "\n".join([first["content"], "", *lines, f"{context.role.name}:"])
 
 
+def render_lamda(context: Context) -> str:
+    """Return the prompt of a model fine-tuned on LaMDA's formats: a line per turn, then the sentinel.
+
+    ``<context> RESPONSE``, after which the model writes the reply (`reply_lamda`) or, in the exchange with the
+    toolset, a step of it (Thoppilan et al. 2022, sections 6.1 and 6.2). What was found stands before the last
+    message as lines of the toolset, TS. Training writes its prompts with this same function.
+    """
+    *earlier, last = context.turns
+    found = [f"TS: {_line(': '.join((item.passage.title, item.passage.text)))}" for item in context.evidence]
+    notes = [f"Note: {_line(reason)}" for reason in dict.fromkeys(context.complaints)]
+    said = [f"{_SPEAKERS[turn.role]}: {_line(without_marks(turn.text))}" for turn in earlier]
+    asked = f"{_SPEAKERS[last.role]}: {_line(without_marks(last.text))}"
+    steps = [f"{'Agent' if turn.role == 'assistant' else 'TS'}: {_line(turn.text)}" for turn in context.research]
+    return "\n".join([*said, *found, asked, *steps, *notes]) + f" {SENTINEL}"
+
+
+def reply_lamda(text: str) -> str:
+    """Return a reply as it follows `render_lamda`: on one line, after a space."""
+    return f" {_line(text)}"
+
+
+def weighing_lamda(attribute: Attribute) -> tuple[str, str, str]:
+    """Return what follows a reply to have it weighed: the attribute's name, the desired rating, the other rating.
+
+    ``<context> RESPONSE <response> SENSIBLE 1`` (section 6.1 of the paper); the texts begin with their space.
+    """
+    other = "0" if attribute.desired == "1" else "1"
+    return f" {attribute.name}", f" {attribute.desired}", f" {other}"
+
+
 def plain(text: str) -> str:
     """Neutralise the control tokens of common chat formats, leaving the words."""
     return _CONTROL.sub(" ", text)
+
+
+def _line(text: str) -> str:
+    """One line that can neither begin another speaker's nor hold the sentinel."""
+    return _SENTINEL.sub(SENTINEL.capitalize(), " ".join(plain(text).split()))
 
 
 def _mark(context: Context) -> str:
