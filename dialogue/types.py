@@ -46,8 +46,9 @@ class Role:
     """Who the system speaks as, set by the first turns of the dialogue (Thoppilan et al. 2022, section 8).
 
     `opening` are those turns; `style` is one or two sentences for models that follow instructions; `sources`
-    are glob patterns of the source names it may use (empty: all); `tightened` maps safety objectives to the
-    share of their usual threshold that holds in this role, below 1.
+    are glob patterns of the source names it may use (empty: all); `tightened` maps safety objectives or their
+    groups to the share of the usual threshold that holds in this role, in (0, 1]. `subject` is what speaks of
+    itself here ("Mount Everest"), so that "you" asks for it; `about` tells people who choose a role.
     """
 
     name: str = "Candor"
@@ -55,6 +56,8 @@ class Role:
     style: str = ""
     sources: tuple[str, ...] = ()
     tightened: tuple[tuple[str, float], ...] = ()
+    subject: str = ""
+    about: str = ""
 
 
 @dataclass(slots=True)
