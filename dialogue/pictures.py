@@ -1,0 +1,201 @@
+"""Pictures in a conversation: encoded bytes to pixels under limits, and descriptions to evidence.
+
+A picture is a source like any other: what it is described as stands among the evidence under the picture's name, so
+that claims about it are checked and cited. Knows nothing of models, files or the web.
+"""
+
+import hashlib
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Final, Protocol
+
+from dialogue.types import DialogueError, Picture, Turn
+from retrieval.text import clean
+from retrieval.types import Evidence, Passage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+QUESTION: Final = "What is in this picture?"  # what a picture without words asks
+UNSEEN: Final = "I cannot see pictures, because no viewer is loaded (the setting `viewer`, for example hf:NAME)."
+FORMATS: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+MOST: Final = 4  # pictures in one message
+MOST_LOOKED_AT: Final = 8  # pictures of a conversation, the latest
+MOST_BYTES: Final = 10_000_000
+MOST_PIXELS: Final = 40_000_000  # 120 MB decoded
+SIDE: Final = 1536  # pixels of the longer side that a model is given
+LONGEST_NAME: Final = 80  # characters
+REMEMBERED: Final = 512  # descriptions
+
+
+class PictureError(DialogueError):
+    """A picture cannot be used. The message names it and says what to do."""
+
+
+class Viewer(Protocol):
+    """Says what pictures show. `fingerprint` identifies the weights."""
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def describe(self, pictures: Sequence[Picture]) -> list[str]:
+        """Return one description per picture, in order, empty where nothing can be said. Raises ModelError.
+
+        The question is not shown to a viewer: a description that a question has led is no evidence.
+        """
+        ...
+
+
+class Remembering:
+    """A Viewer that asks another one only once about the same bytes. Thread-safe."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._known: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the viewer that is asked."""
+        return self._viewer.fingerprint
+
+    def describe(self, pictures: Sequence[Picture]) -> list[str]:
+        """Return the descriptions, asking for those that are not known."""
+        keys = [hashlib.sha256(picture.data).hexdigest() for picture in pictures]
+        with self._lock:
+            found = {key: self._known[key] for key in keys if key in self._known}
+        missing = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in found}
+        if missing:
+            found |= dict(zip(missing, self._viewer.describe(list(missing.values())), strict=True))
+        with self._lock:
+            for key in keys:
+                self._known[key] = found[key]
+                self._known.move_to_end(key)
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return [found[key] for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What pictures add to the evidence: those of the last turn, those of earlier turns, and what to tell."""
+
+    now: tuple[Evidence, ...] = ()
+    before: tuple[Evidence, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Look:
+    """Have the latest pictures of the conversation described. Raises ModelError and PictureError."""
+    *_, last = turns
+    if viewer is None:
+        return Look(notes=(UNSEEN,) if last.pictures else ())
+    earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
+    pictures = [*earlier, *last.pictures][-MOST_LOOKED_AT:]
+    found = evidence(pictures, viewer.describe(pictures))
+    cut = max(0, len(pictures) - len(last.pictures))
+    said = {item.passage.source for item in found}
+    notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in said)
+    first = [item for item in found if -item.passage.id > cut]
+    return Look(tuple(first), tuple(item for item in reversed(found) if item not in first), notes)
+
+
+def evidence(pictures: Sequence[Picture], descriptions: Sequence[str]) -> list[Evidence]:
+    """Return the descriptions as passages under the pictures' names; empty ones are left out.
+
+    A passage is the whole of its source, so that its offsets hold. Ids count down from -1: no index uses them.
+    """
+    texts = [_sentence(" ".join(clean(text).split())) for text in descriptions]
+    return [
+        Evidence(Passage(-number, text, picture.name, f"Picture: {picture.name}", (), 0, len(text)), 1.0)
+        for number, (picture, text) in enumerate(zip(pictures, texts, strict=True), start=1)
+        if text
+    ]
+
+
+def checked(pictures: Sequence[Picture], taken: Collection[str] = ()) -> tuple[Picture, ...]:
+    """Return the pictures of a message under tidy names of their own, not in `taken`, every one decoded once.
+
+    Raises PictureError when there are too many, or one is too large, damaged, or of another kind.
+    """
+    if len(pictures) > MOST:
+        raise PictureError(f"a message takes {MOST} pictures, not {len(pictures)}: send the others with the next one")
+    names, found = set(taken), []
+    for picture in pictures:
+        stem, dot, ending = _tidy(picture.name).rpartition(".")
+        stem, ending = (stem, dot + ending) if stem else (ending, "")
+        name = next(n for i in range(1, len(names) + 2) if (n := f"{stem}{f' ({i})' * (i > 1)}{ending}") not in names)
+        names.add(name)
+        found.append(replace(picture, name=name))
+        pixels(found[-1])
+    return tuple(found)
+
+
+def media_type(picture: Picture) -> str:
+    """Return the media type that the first bytes tell. Raises PictureError when they tell none of ours."""
+    data = picture.data
+    marks = {
+        "PNG": data.startswith(b"\x89PNG\r\n\x1a\n"),
+        "JPEG": data.startswith(b"\xff\xd8\xff"),
+        "WEBP": data[:4] == b"RIFF" and data[8:12] == b"WEBP",
+        "GIF": data[:6] in (b"GIF87a", b"GIF89a"),
+    }
+    found = next((FORMATS[name] for name, here in marks.items() if here), "")
+    if not found:
+        what = "is empty" if not data else f"is none of {', '.join(FORMATS)}"
+        raise PictureError(f"the picture {picture.name!r} {what}: save it as PNG or JPEG and send that")
+    return found
+
+
+def pixels(picture: Picture) -> "Image.Image":
+    """Return the picture upright in RGB, its first frame, transparency on white, the longer side at most `SIDE`.
+
+    Raises PictureError before anything large is decoded.
+    """
+    from PIL import Image, ImageOps
+
+    if len(picture.data) > MOST_BYTES:
+        size = f"{len(picture.data) / 1e6:.1f} MB, the limit is {MOST_BYTES // 1_000_000} MB"
+        raise PictureError(f"the picture {picture.name!r} has {size}: make it smaller")
+    media_type(picture)
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(picture.data), formats=list(FORMATS)) as image:
+            width, height = image.size
+            if width * height <= MOST_PIXELS:
+                return _plain(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        width = height = 0
+    except Exception as error:  # decoders raise all sorts on damaged files
+        raise PictureError(f"the picture {picture.name!r} is damaged: save it again and send that") from error
+    size = f"{width:,} × {height:,}" if width else "too many"
+    limit = f"{MOST_PIXELS // 1_000_000} million"
+    raise PictureError(f"the picture {picture.name!r} has {size} pixels, the limit is {limit}: make it smaller")
+
+
+def _plain(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel, which RGB would cut off
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image)
+    image = image.convert("RGB")
+    image.thumbnail((SIDE, SIDE))
+    return image
+
+
+def _tidy(name: str) -> str:
+    """A file name without folders and what cannot be seen, its ending kept when it is too long."""
+    line = " ".join(clean(name.replace("\\", "/").rpartition("/")[2]).split()) or "picture"
+    return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 9] + "…" + line[-8:]
+
+
+def _sentence(text: str) -> str:
+    """A caption as a sentence: a capital at the head, a stop at the end."""
+    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?…" else ".")
