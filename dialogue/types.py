@@ -24,6 +24,10 @@ class ModelError(DialogueError):
     """A language model cannot be loaded or asked. The message says what to do next."""
 
 
+class Unavailable(ModelError):
+    """A model that could be asked before or later cannot be asked now, such as one whose server is down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """An image in a turn: the name it is shown and cited by, and its encoded bytes (PNG, JPEG, WebP, GIF)."""
