@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dialogue.models.checkpoints import memory_errors, open_checkpoint
 from dialogue.models.drafts import clean
-from dialogue.prompts import Message, render, render_plain
+from dialogue.prompts import Message, alternating, render, render_plain, shortened
 from dialogue.types import Context, ModelError, Sampling
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Local:
         prompts: dict[int, list[int]] = {}
 
         def fits(dropped: int) -> bool:
-            prompts[dropped] = self._prompt(_shortened(context, dropped, old))
+            prompts[dropped] = self._prompt(shortened(context, dropped))
             return len(prompts[dropped]) <= room
 
         dropped = 0 if fits(0) else bisect_left(range(most + 1), True, lo=1, key=fits)
@@ -121,7 +121,7 @@ class Local:
         try:
             text = self._chat(messages)
         except TemplateError:  # some templates know no system role and ask for strict alternation
-            text = self._chat(_alternating(messages))
+            text = self._chat(alternating(messages))
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
@@ -199,30 +199,6 @@ def load_local(name: str, device: str = "auto") -> Local:
     """
     model, tokenizer, label, fingerprint = open_checkpoint(name, device)
     return Local(model, tokenizer, label, fingerprint)
-
-
-def _shortened(context: Context, dropped: int, old: int) -> Context:
-    """Leave out `dropped` parts: first the `old` earlier turns, oldest first, then the last passages."""
-    spare, turns = min(dropped, old), []
-    for turn in context.turns[:-1]:
-        if turn.role != "system" and spare:
-            spare -= 1
-        else:
-            turns.append(turn)
-    passages = len(context.evidence) - max(dropped - old, 0)
-    return replace(context, turns=(*turns, context.turns[-1]), evidence=context.evidence[:passages])
-
-
-def _alternating(messages: Sequence[Message]) -> list[Message]:
-    """Fold system messages into the user's and join neighbours of one role."""
-    folded: list[Message] = []
-    for message in messages:
-        role = "user" if message["role"] == "system" else message["role"]
-        if folded and folded[-1]["role"] == role:
-            folded[-1] = {"role": role, "content": f"{folded[-1]['content']}\n\n{message['content']}"}
-        else:
-            folded.append({"role": role, "content": message["content"]})
-    return folded
 
 
 def _shared_prefix(rows: Sequence[Sequence[int]]) -> int:
