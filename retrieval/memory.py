@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from retrieval.passages import embedding_text
-from retrieval.search import distinct
+from retrieval.search import distinct, matches
 from retrieval.text import clean
 from retrieval.types import Embedder, Evidence, Passage
 
@@ -17,12 +17,11 @@ class MemoryRetriever:
         self._embedder = embedder
         self._vectors = embedder.encode([embedding_text(passage) for passage in passages])
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[Evidence, ...]:
+    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         """Return the `k` passages of the highest cosine to any query form; the cosine is also the score."""
         forms = [form for form in (clean(query).strip() for query in queries) if form]
         if not forms or not self._passages or k < 1:
             return ()
         cosines = (self._embedder.encode(forms) @ self._vectors.T).max(axis=0)
-        return distinct(
-            [Evidence(passage, float(c), float(c)) for passage, c in zip(self._passages, cosines, strict=True)]
-        )[:k]
+        found = [Evidence(passage, float(c), float(c)) for passage, c in zip(self._passages, cosines, strict=True)]
+        return distinct([item for item in found if not sources or matches(item.passage.source, sources)])[:k]

@@ -5,10 +5,12 @@ Knows an embedder, a generation and a way to fetch passages by id; nothing of SQ
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from itertools import chain
 
 from retrieval.index import Generation
 from retrieval.text import clean
-from retrieval.types import Embedder, Evidence, Passage, RetrievalError
+from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Vectors
 
 RANK_CONSTANT = 60  # reciprocal rank fusion, Cormack, Clarke and Buettcher 2009
 DEPTH = 4  # candidates per ranking, as a multiple of the results asked for
@@ -41,20 +43,19 @@ class HybridRetriever:
             )
         self._generation = generation
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[Evidence, ...]:
+    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
 
-        `similarity` is the highest cosine over the forms. Raises RetrievalError when a search fails.
+        `similarity` is the highest cosine over the forms. Where `sources` restrict, the rankings are read deeper
+        until they hold enough passages of theirs, or nothing more. Raises RetrievalError when a search fails.
         """
         generation = self._generation  # one search sees one generation
         forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in queries) if form]
         if generation is None or not generation.count or not forms or k < 1:
             return ()
         vectors = self._embedder.encode(forms)
-        dense, _ = generation.dense(vectors, DEPTH * k)
-        words = [[number for number, _ in generation.lexical(form, DEPTH * k)] for form in forms]
-        scores = fuse([*dense.tolist(), *words])
-        found = {passage.id: passage for passage in self._passages(list(scores))}
+        rankings, found = self._ranked(generation, vectors, forms, DEPTH * k, sources)
+        scores = fuse(rankings)
         present = [number for number in scores if number in found]
         cosines = (vectors @ generation.vectors(present).T).max(axis=0, initial=-1.0)
         evidence = [
@@ -62,6 +63,29 @@ class HybridRetriever:
             for number, cosine in zip(present, cosines, strict=True)
         ]
         return distinct(evidence)[:k]
+
+    def _ranked(
+        self, generation: Generation, vectors: Vectors, forms: Sequence[str], wanted: int, sources: Sequence[str]
+    ) -> tuple[list[list[int]], dict[int, Passage]]:
+        """Return the ids by meaning and by words, one list per form and way, and the passages behind them."""
+        depth = wanted
+        while True:
+            dense, _ = generation.dense(vectors, depth)
+            words = [[number for number, _ in generation.lexical(form, depth)] for form in forms]
+            rankings = [*dense.tolist(), *words]
+            found = {passage.id: passage for passage in self._passages(list(dict.fromkeys(chain(*rankings))))}
+            if not sources:
+                return rankings, found
+            kept = {number: passage for number, passage in found.items() if matches(passage.source, sources)}
+            rankings = [[number for number in ranking if number in kept][:wanted] for ranking in rankings]
+            if depth >= generation.count or all(len(ranking) >= wanted for ranking in rankings[: len(forms)]):
+                return rankings, kept
+            depth *= DEPTH
+
+
+def matches(source: str, patterns: Sequence[str]) -> bool:
+    """Say whether the name of a source fits one of the glob patterns, case aside; ``*`` also crosses slashes."""
+    return any(fnmatchcase(source.casefold(), pattern.casefold()) for pattern in patterns)
 
 
 def fuse(rankings: Sequence[Sequence[int]]) -> dict[int, float]:

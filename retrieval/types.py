@@ -102,9 +102,10 @@ class TokenEmbedder(Embedder, Protocol):
 class Retriever(Protocol):
     """Finds passages for queries."""
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[Evidence, ...]:
+    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
 
-        Raises RetrievalError when the index cannot be searched. No query or an empty index gives ().
+        `sources` are glob patterns, case aside: where given, only passages of sources that match one are looked
+        for, so that up to `k` of these are found however many others are nearer. Raises RetrievalError when the index cannot be searched. No query or an empty index gives ().
         """
         ...

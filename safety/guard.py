@@ -55,18 +55,26 @@ class EmbeddedGuard:
         parts = [policy.fingerprint, rules_fingerprint(), JUDGED, TOPIC, *map(_digest, self.heads.values())]
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
-    def check(self, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
+    def check(
+        self,
+        texts: Sequence[str],
+        stage: Stage,
+        context: Sequence[str] = (),
+        tightened: Sequence[tuple[str, float]] = (),
+    ) -> list[Verdict]:
         """Return one verdict per text on `stage`; the last of `context` is read as the turn before.
 
-        Never raises for a text: what cannot be judged is unsafe with risk None. The policy's own messages
+        `tightened` lowers thresholds as `Policy.tightened` does. Never raises for a text: what cannot be judged is unsafe with risk None. The policy's own messages
         and blank texts are safe unread.
         """
         before = context[-1] if context else ""
-        return self.check_pairs([(before, text) for text in texts], stage)
+        return self.check_pairs([(before, text) for text in texts], stage, tightened)
 
-    def check_pairs(self, pairs: Sequence[tuple[str, str]], stage: Stage) -> list[Verdict]:
+    def check_pairs(
+        self, pairs: Sequence[tuple[str, str]], stage: Stage, tightened: Sequence[tuple[str, float]] = ()
+    ) -> list[Verdict]:
         """As `check`, but each text comes with its own turn before: (before, text), "" for none."""
-        watched = self.policy.at(stage)
+        watched = (self.policy.tightened(tightened) if tightened else self.policy).at(stage)
         read = [p for p in dict.fromkeys(pairs) if p[1].strip() and p[1] not in self._own_words]
         try:
             risks = self._risks(read, stage, watched)

@@ -7,8 +7,8 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -72,6 +72,17 @@ class Policy:
     def at(self, stage: Stage) -> dict[str, Objective]:
         """The objectives looked at on `stage`, by id."""
         return {o.id: o for o in self.objectives if o.mode != "off" and stage in o.stages}
+
+    def tightened(self, shares: Sequence[tuple[str, float]]) -> "Policy":
+        """This policy with thresholds multiplied by the shares given by objective or group, the smallest counting.
+
+        A share above 1 counts as 1, since nothing is ever loosened; an unknown name changes nothing.
+        """
+        objectives = tuple(
+            replace(o, threshold=o.threshold * min([1.0, *(s for name, s in shares if name in (o.id, o.group))]))
+            for o in self.objectives
+        )
+        return replace(self, objectives=objectives)
 
     def message(self, name: str, title: str = "") -> str:
         """The message `name` ("refuse", "support", "unjudged") about an objective with `title`."""

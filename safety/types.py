@@ -38,9 +38,16 @@ class Guard(Protocol):
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
 
-    def check(self, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
+    def check(
+        self,
+        texts: Sequence[str],
+        stage: Stage,
+        context: Sequence[str] = (),
+        tightened: Sequence[tuple[str, float]] = (),
+    ) -> list[Verdict]:
         """Return one verdict per text; `context` holds the earlier turns, oldest first.
 
-        Never raises for a text it cannot judge: such a text gets an unsafe verdict with risk None.
+        `tightened` names objectives or groups of them with the share, in (0, 1], of their usual threshold that
+        holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a text gets an unsafe verdict with risk None.
         """
         ...

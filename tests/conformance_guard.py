@@ -45,6 +45,15 @@ class GuardConformance:
                 assert verdict.safe or (verdict.reason and verdict.action in ("refuse", "support", "drop"))
                 assert bool(verdict.action) == bool(verdict.reason)
 
+    def test_tightened_objectives_only_ever_take_safety_away(self, guard: Guard) -> None:
+        texts = (*TEXTS, "I want to kill myself.", "He was beaten badly in the alley.", "You are an idiot.")
+        groups = [(name, 0.05) for name in ("harm", "unjust impact", "misinformation")]
+        for stage in STAGES:
+            usual = guard.check(texts, stage)
+            for shares in (groups, [("harassment", 0.05)], [("harm", 1.0)], [("harm", 9.0)], [("unknown", 0.1)]):
+                for before, after in zip(usual, guard.check(texts, stage, (), shares), strict=True):
+                    assert before.safe or not after.safe
+
     def test_the_same_text_is_judged_the_same_way_twice_and_the_fingerprint_stays(self, guard: Guard) -> None:
         before = guard.fingerprint
         assert guard.check(TEXTS, "candidate") == guard.check(TEXTS, "candidate")

@@ -1,6 +1,7 @@
 """What every Retriever has to do, whatever it searches with. Each check takes a maker of retrievers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from retrieval.types import Evidence, Passage, Retriever
 
@@ -73,6 +74,19 @@ def nothing_to_search_gives_nothing(make: Make) -> None:
     assert retriever.search(["octopus"], 0) == ()
 
 
+def sources_restrict_what_is_found_and_cost_no_recall(make: Make) -> None:
+    others = [f"Mount Everest is high, says climber number {n}." for n in range(200)]
+    items = passages([*others, "The octopus has three hearts.", "Cacao seeds are fermented."])
+    items = [replace(item, source=f"Notes/{item.source}") if item.id >= 210 else item for item in items]
+    retriever = make(items)
+    query = ["How high is Mount Everest?"]
+    assert sorted(sources(retriever.search(query, 4, sources=["notes/*.txt"]))) == ["Notes/200.txt", "Notes/201.txt"]
+    assert sources(retriever.search(query, 4, sources=["*/200.txt", "nowhere"])) == ["Notes/200.txt"]
+    assert retriever.search(query, 4, sources=["nowhere"]) == ()
+    assert len(retriever.search(query, 4, sources=["*.txt"])) == 4
+    assert retriever.search(query, 4, sources=["*"]) == retriever.search(query, 4)
+
+
 def any_text_may_be_asked(make: Make) -> None:
     retriever = make(passages())
     for query in ("\ud800 octopus", "a\0b", '(("', "😀" * 50, "why " * 10_000, "AND OR NOT"):
@@ -86,5 +100,6 @@ CHECKS = (
     similarity_is_the_best_over_the_query_forms,
     the_order_of_the_query_forms_does_not_matter,
     nothing_to_search_gives_nothing,
+    sources_restrict_what_is_found_and_cost_no_recall,
     any_text_may_be_asked,
 )
