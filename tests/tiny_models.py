@@ -138,7 +138,7 @@ def save_classifier(folder: Path, kind: str, labels: list[str], several: bool = 
     return folder
 
 
-def _random(kind: str, vocabulary: int, window: int, more: dict[str, Any], auto: Any = None) -> PreTrainedModel:
+def _random(kind: str, vocabulary: int, window: int, more: dict[str, Any], auto: type | None = None) -> PreTrainedModel:
     torch.manual_seed(0)
     model_type, shape = (CAUSAL | SEQ2SEQ | ENCODERS)[kind]
     limits = {} if kind in UNBOUNDED else {"max_position_embeddings": window}
