@@ -103,6 +103,16 @@ _TAG = re.compile(
     r",\s*(?:right|correct|no|(?:is|are|was|were|do|does|did|has|have|ca|wo)(?:n['’]t)?\s+(?:it|he|"
     r"she|they))\s*$"
 )
+_OWN_FACT = re.compile(  # of "I" and "my", all but feelings, wishes, offers and manners
+    r"(?:I(?:['’](?:m|ve))?\s+(?:(?:also|always|really|just|still|often|so|very|truly|do)\s+)*(?!(?:love|like|enjoy|hope|wish|"
+    r"feel|think|believe|suppose|guess|know|remember|see|hear|want|would|could|can|should|shall|will|might|may|wonder|miss|"
+    r"welcome|appreciate|recommend|suggest|thank|apologi[sz]e|look forward|ask|mean|admit|promise|prefer|dream|understand|"
+    r"(?:(?:am|was|have been|been)\s+)?(?:(?:so|very|quite|always|not|a bit|a little|rather|never)\s+)*(?:happy|glad|proud|"
+    r"sorry|afraid|sure|delighted|pleased|grateful|curious|patient|lonely|fond|well|fine|listening|here|ready|tired|honou?red|"
+    r"thankful|looking forward|certain|used to))\b)\w|"
+    r"My\s+(?!(?:pleasure|apologies|friends?|favou?rite|dear|guess|advice|name|sources?|documents?|thanks|thoughts|feelings)\b)\w)",
+    re.IGNORECASE,
+)
 _PERSONAL_FACT = re.compile(r"(?<![^\W\d_])(?<![^\W\d_]-)\d|\b(?:million|billion|thousand|hundred)\b", re.IGNORECASE)
 
 
@@ -116,9 +126,26 @@ class Sentence:
     claims: bool
 
 
-def split(draft: str) -> list[Sentence]:
-    """Return the sentences of a draft in order."""
-    return [Sentence(draft[a:b], a, b, is_claim(draft[a:b])) for a, b in sentences(draft)]
+def split(draft: str, subject: str = "") -> list[Sentence]:
+    """Return the sentences of a draft in order.
+
+    Where a `subject` speaks for itself ("Mount Everest"), what it says of itself is a claim about the world too.
+    """
+    return [
+        Sentence(draft[a:b], a, b, is_claim(draft[a:b]) or bool(subject and testifies(draft[a:b], subject)))
+        for a, b in sentences(draft)
+    ]
+
+
+def testifies(sentence: str, subject: str) -> bool:
+    """Whether a subject states something of itself that others could check ("I stand in Nepal").
+
+    Who it is, what it feels or wishes, and what it offers is the persona, and claims nothing.
+    """
+    text = bare(sentence)
+    if not _OWN_FACT.match(text) or _asks(sentence, text) or _SILENCE.search(text):
+        return False
+    return not re.fullmatch(rf"I(?:['’]m| am) {re.escape(subject)}[^\w]*", text, re.IGNORECASE)
 
 
 def bare(sentence: str) -> str:

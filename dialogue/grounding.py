@@ -23,6 +23,7 @@ from dialogue.alignment import (
 )
 from dialogue.claims import Sentence, bare, split
 from dialogue.facts import Difference, names, stem, words
+from dialogue.persona import in_third_person
 from dialogue.types import Claim, Context
 from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
@@ -80,14 +81,17 @@ class Grounder:
     def claims(self, context: Context, drafts: Sequence[str], every: bool = False) -> list[tuple[Claim, ...]]:
         """Return the sentences of every draft, judged. One encoder call for the whole turn.
 
-        `support` is None for sentences that claim nothing, unless `every` asks for a judgement of each.
+        `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of each.
         """
-        written = [split(draft) for draft in drafts]
-        judged = {s.text: s for row in written for s in row if s.claims or every}
+        subject = context.role.subject
+        written = [split(draft, subject) for draft in drafts]
+        own = {turn.text[a:b] for turn in context.role.opening for a, b in sentences(turn.text)}
+        claimed = [s for row in written for s in row if every or (s.claims and s.text not in own)]
+        judged = {s.text: _of_others(s, subject) for s in claimed}
         support = dict(zip(judged, self._judge(context, list(judged.values())), strict=True))
         return [
             tuple(
-                replace(support[s.text], start=s.start, end=s.end)
+                replace(support[s.text], text=s.text, start=s.start, end=s.end)
                 if s.text in support
                 else Claim(s.text, s.start, s.end, None)
                 for s in row
@@ -215,6 +219,11 @@ def copied(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, in
                 if starts and ends:
                     return passage, starts[-1], ends[0]
     return None
+
+
+def _of_others(sentence: Sentence, subject: str) -> Sentence:
+    """A sentence as the sources would say it, where the role's subject speaks of itself."""
+    return replace(sentence, text=in_third_person(sentence.text, subject)) if subject else sentence
 
 
 def _nearest(claim: Text, stated: str, reads: Sequence[Read], known: frozenset[str]) -> list[Look]:

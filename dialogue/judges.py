@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dialogue.answers import AnswerScorer, Offer, load_answers
 from dialogue.grounding import Grounder
+from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
 from dialogue.quality import QualityJudge, load_quality
 from dialogue.quote import asks, evidence, heading, said, small_talk
@@ -50,12 +51,13 @@ class EmbeddedJudge:
 
         None for an abstention, and for any draft when the user asked nothing.
         """
-        if small_talk(context.question) or not asks(context.question):
+        if small_talk(context.question, context.role) or not asks(context.question):
             return [None] * len(drafts)
+        subject = context.role.subject
         offered = [
             []
             if is_abstention(draft)
-            else [_offer(c) for c in made if c.support is not None] or [_offer(c) for c in made]
+            else [_offer(c, subject) for c in made if c.support is not None] or [_offer(c, subject) for c in made]
             for draft, made in zip(drafts, claims, strict=True)
         ]
         distinct = list(dict.fromkeys(offer for row in offered for offer in row))
@@ -68,8 +70,9 @@ def load_judge(encoder: TokenEmbedder) -> EmbeddedJudge:
     return EmbeddedJudge(load_quality(encoder.encode), Grounder.load(encoder), load_answers(encoder.encode_tokens))
 
 
-def _offer(claim: Claim) -> Offer:
+def _offer(claim: Claim, subject: str) -> Offer:
     sentence = " ".join(claim.text.split())
+    sentence = in_third_person(sentence, subject) if subject else sentence
     return Offer(sentence, heading(claim.passage), said(claim.passage)) if claim.passage else Offer(sentence)
 
 

@@ -7,8 +7,10 @@ completion costs a rank and not the answer.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dialogue.cite import without_marks
+from dialogue.persona import about_subject
 from dialogue.types import Turn
 from retrieval.text import sentences
 
@@ -58,13 +60,20 @@ _QUESTION = frozenset(
 )
 
 
-def search_queries(turns: Sequence[Turn]) -> tuple[str, tuple[str, ...]]:
-    """Return the last user turn made to stand alone, and the distinct forms to search for, that one first."""
-    question = " ".join(turns[-1].text.split())
+def search_queries(turns: Sequence[Turn], subject: str = "") -> tuple[str, tuple[str, ...]]:
+    """Return the last user turn made to stand alone, and the distinct forms to search for, that one first.
+
+    Where a `subject` speaks for itself, users mean it by "you", and a conversation begins with it as its topic.
+    """
+    typed = question = " ".join(turns[-1].text.split())
     earlier = [turn for turn in turns[:-1] if turn.role != "system"][-LOOK_BACK:]
-    query = standalone(question, earlier)
-    forms = [query, question]
-    if query != question:
+    if subject:
+        question = about_subject(typed, subject)
+        earlier = [replace(t, text=about_subject(t.text, subject)) if t.role == "user" else t for t in earlier]
+        earlier = earlier if any(turn.role == "user" for turn in earlier) else [Turn("user", subject)]
+    query = standalone(question, earlier) if question == typed else _OPENER.sub("", question)
+    forms = [query, typed]
+    if query != question:  # it hangs on what was said before
         forms.append(f"{question} {_last_reply(earlier)}".strip())
     return query, tuple(dict.fromkeys(forms))
 

@@ -5,11 +5,12 @@ Needs no language model. Knows nothing of judging: its drafts compete like any o
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dialogue.answers import AnswerScorer, Offer, load_answers
+from dialogue.persona import in_first_person
 from dialogue.prompts import abstention
-from dialogue.types import Attribute, Context, ModelError, Sampling
+from dialogue.types import Attribute, Context, ModelError, Role, Sampling
 from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
 
@@ -26,7 +27,7 @@ _ASKING = re.compile(
 
 _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
-        r"(?:hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day))(?: (?:there|candor|all|everyone))*",
+        r"(?P<greets>hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day))(?: (?:there|candor|all|everyone))*",
         (
             "Hello! Ask me about anything in my sources, and I will show you where each answer comes from.",
             "Hi there! What would you like to know? I answer from my sources and name them.",
@@ -56,9 +57,9 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|introduce yourself"
         r"|tell me about yourself",
         (
-            "I am Candor. I look your question up in my sources, check every sentence against them, and show you the passage "
+            "I am {name}. I look your question up in my sources, check every sentence against them, and show you the passage "
             "behind each one.",
-            "My name is Candor, and I only say what my sources support.",
+            "My name is {name}, and I only say what my sources support.",
         ),
     ),
     (
@@ -75,12 +76,13 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """A sentence of the evidence, its place, and how likely it answers."""
+    """A sentence of the evidence, its place, how likely it answers, and how the role's subject says it."""
 
     passage: Passage
     order: int
     text: str
     answers: float
+    spoken: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,13 @@ class Quote:
 
     def sample(self, context: Context, sampling: Sampling) -> list[str]:
         """Return up to `sampling.n` distinct drafts, the likeliest first, an abstention last."""
-        chat = small_talk(context.question)
+        chat = small_talk(context.question, context.role)
         if chat:
             return list(chat[: sampling.n])
         if context.complaints:
             return []  # the evidence is the same, and every way of quoting it has been tried
         best = sorted(self._sentences(context), key=lambda sentence: -sentence.answers)
-        drafts = dict.fromkeys(_arrangements(best, {(s.passage.id, s.order): s for s in best}))
+        drafts = dict.fromkeys(_voiced(best) if context.role.subject else _arrangements(best))
         return [*list(drafts)[: sampling.n - 1], abstention(context.evidence)]
 
     def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
@@ -116,7 +118,7 @@ class Quote:
         background = [offer for *_, offer in everything]
         scores = self.scorer.score(context.query, [offer for *_, offer in offered], background)
         return [
-            _Sentence(passage, order, offer.sentence, score)
+            _Sentence(passage, order, offer.sentence, score, _spoken(offer, order, context.role.subject))
             for (passage, order, offer), score in zip(offered, scores, strict=True)
         ]
 
@@ -150,14 +152,23 @@ def heading(passage: Passage) -> str:
     return ": ".join(dict.fromkeys((passage.title, *passage.headings)))
 
 
-def small_talk(text: str) -> tuple[str, ...]:
-    """Return replies to a greeting, thanks or a question about the system itself, empty for anything else."""
+def small_talk(text: str, role: Role | None = None) -> tuple[str, ...]:
+    """Return replies to a greeting, thanks or a question about the system itself, empty for anything else.
+
+    They are said in the role's name; it greets as in its opening.
+    """
+    role = role or Role()
     plain = re.sub(r"[^\w\s'’,]", " ", text.casefold())
-    plain = " ".join(plain.split()).strip(" ,")
+    plain = " ".join(re.sub(rf"\b{re.escape(role.name.casefold())}\b", "candor", plain).split()).strip(" ,")
     rest = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
-    return next(
-        (said for pattern, said in _SMALL_TALK if re.fullmatch(pattern, plain) or re.fullmatch(pattern, rest)), ()
-    )
+    for pattern, said in _SMALL_TALK:
+        match = re.fullmatch(pattern, plain) or re.fullmatch(pattern, rest)
+        if match:
+            greeting = [turn.text for turn in role.opening if turn.role == "assistant"][:1]
+            if greeting and "greets" in match.groupdict():
+                return (*greeting, f"Hello! I am {role.name}. What would you like to know?")
+            return tuple(line.replace("{name}", role.name) for line in said)
+    return ()
 
 
 def asks(text: str) -> bool:
@@ -165,8 +176,20 @@ def asks(text: str) -> bool:
     return "?" in text or bool(_ASKING.match(text.strip()))
 
 
-def _arrangements(best: Sequence[_Sentence], at: dict[tuple[int, int], _Sentence]) -> list[str]:
+def _spoken(offer: Offer, order: int, subject: str) -> str:
+    """The sentence as the role's subject says it of itself, "" where there is none or it does not speak."""
+    return in_first_person(offer.sentence, subject, offer.around[order - 1] if order else "") if subject else ""
+
+
+def _voiced(best: Sequence[_Sentence]) -> list[str]:
+    """Return the arrangements as the role's subject says them, each followed by the same as the sources say it."""
+    spoken = [replace(sentence, text=sentence.spoken or sentence.text) for sentence in best]
+    return [draft for pair in zip(_arrangements(spoken), _arrangements(best), strict=True) for draft in pair]
+
+
+def _arrangements(best: Sequence[_Sentence]) -> list[str]:
     """Return drafts around the best sentences: alone, with a neighbour, two from different places."""
+    at = {(sentence.passage.id, sentence.order): sentence for sentence in best}
     drafts: list[str] = []
     for rank, sentence in enumerate(best[:6]):
         after = at.get((sentence.passage.id, sentence.order + 1))

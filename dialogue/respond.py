@@ -26,7 +26,7 @@ from dialogue.types import (
     Turn,
 )
 from retrieval.types import Evidence, Retriever
-from safety.types import Guard
+from safety.types import Guard, Stage, Verdict
 
 UNSAFE_REPLIES = "I could not find a reply that I can stand behind, so I would rather not answer that."
 
@@ -59,17 +59,18 @@ class Responder:
         """Yield progress, then the reply. Closing the iterator abandons the turn and frees what it held."""
         clock = _Clock()
         role = role or Role()
-        turns = (*role.opening, *_ending_with_user(turns))
+        given = _ending_with_user(turns)
+        turns = (*role.opening, *given)
         yield Step("guard")
-        [asked] = self.guard.check([turns[-1].text], "request", [turn.text for turn in turns[:-1]])
+        [asked] = self._checked(role, [turns[-1].text], "request", turns[:-1])
         clock.lap("guard")
         if not asked.safe:
             yield Reply(asked.reason, "refused", (), self._trace(Trace(asked, role=role.name), clock))
             return
 
-        query, queries = search_queries(turns)
+        query, queries = search_queries(given, role.subject)
         yield Step("search", query)
-        found = self.retriever.search(queries, self.options.passages)
+        found = self._found(role, queries)
         context, withheld = self._screened(Context(turns, query, found, role=role))
         clock.lap("search")
 
@@ -110,9 +111,22 @@ class Responder:
         clock.lap("rank")
         yield replace(reply, trace=self._trace(reply.trace, clock))
 
+    def _found(self, role: Role, queries: Sequence[str]) -> tuple[Evidence, ...]:
+        """Search what the role may use; a retriever is asked to restrict its sources only when a role does."""
+        if role.sources:
+            return self.retriever.search(queries, self.options.passages, sources=role.sources)
+        return self.retriever.search(queries, self.options.passages)
+
+    def _checked(self, role: Role, texts: Sequence[str], stage: Stage, before: Sequence[Turn] = ()) -> list[Verdict]:
+        """Have the guard check texts; it is told of tightened objectives only when the role has some."""
+        said = [turn.text for turn in before]
+        if role.tightened:
+            return self.guard.check(texts, stage, said, tightened=role.tightened)
+        return self.guard.check(texts, stage, said)
+
     def _screened(self, context: Context) -> tuple[Context, tuple[tuple[Evidence, str], ...]]:
         """Take out evidence that the guard will not let into a prompt, keeping the reason."""
-        verdicts = self.guard.check([item.passage.text for item in context.evidence], "evidence")
+        verdicts = self._checked(context.role, [item.passage.text for item in context.evidence], "evidence")
         pairs = list(zip(context.evidence, verdicts, strict=True))
         kept = tuple(item for item, verdict in pairs if verdict.safe)
         return replace(context, evidence=kept), tuple((i, v.reason) for i, v in pairs if not v.safe)
@@ -121,7 +135,7 @@ class Responder:
         """Judge all drafts in one batch: safety, then everything else."""
         if not drafts:
             return []
-        verdicts = self.guard.check(drafts, "candidate", [turn.text for turn in context.turns])
+        verdicts = self._checked(context.role, drafts, "candidate", context.turns)
         scores = self.judge.score(context, drafts)
         return [
             Candidate(

@@ -135,7 +135,7 @@ def test_quote_has_nothing_new_to_say_when_its_drafts_were_dropped(quote: Quote)
     again = Context((Turn("user", "How tall?"),), "How tall?", _evidence(), ("not sensible",))
     assert quote.sample(again, Sampling()) == []
     with pytest.raises(ModelError, match="hf:NAME"):
-        quote.weigh("a", ["b"])
+        quote.weigh(again, ["b"], [])
 
 
 @pytest.mark.parametrize(
