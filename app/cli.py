@@ -29,6 +29,7 @@ from app.command import (
     writing,
 )
 from app.errors import AppError, SettingsError
+from app.train import train
 
 KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
 _OURS: Final = ("app", "dialogue", "retrieval", "safety")
@@ -377,18 +378,4 @@ def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, li
     return 130 if result.get("interrupted") else int(failed(result))
 
 
-@cli.group()
-@common
-def train() -> None:
-    """Train the small models that ship with candor."""
-
-
-@train.command("judges")
-@common
-@click.option("--data", required=True, type=Path, metavar="DIR", help="The folder of the development data.")
-@click.pass_context
-def train_judges(context: click.Context, data: Path) -> None:
-    """Train all judges on the development data."""
-    from app.training import train_judges as run_training
-
-    print_json(run_training(data))
+cli.add_command(train)

@@ -1,14 +1,18 @@
-"""Training of the shipped judges from the development data: what `candor train judges` runs.
+"""Training: what `candor train judges` and `candor train generator` run.
 
-Knows where weights lie; what they learn from is each package's own business.
+Knows where weights lie and which parts are needed; what is learnt is each package's own business.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from app.errors import InputError
+from app.errors import InputError, SettingsError
 from safety.heads import Head
+
+if TYPE_CHECKING:
+    from dialogue.training.generator import Plan
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +45,50 @@ def train_judges(data: Path) -> dict[str, object]:
         "grounded": grounded_figures,
         "safety": sorted(heads),
     }
+
+
+def base_of(model: str) -> str:
+    """Return the checkpoint that a model's specification names. Raises SettingsError for what cannot be trained."""
+    door, _, name = model.strip().partition(":")
+    if door != "hf" or not name:
+        raise SettingsError(f"{model!r} cannot be fine-tuned: name a causal model with --model hf:FOLDER-OR-HUB-NAME")
+    return name
+
+
+def thresholds(given: Sequence[str]) -> dict[str, float]:
+    """Read ``sensible=0.8`` as the least P(desired rating) of that attribute. Raises SettingsError."""
+    from dialogue.attributes import QUALITY
+
+    names = [attribute.name for attribute in QUALITY]
+    found = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if name.upper() not in names or not 0 <= value <= 1:
+            known = ", ".join(names).lower()
+            raise SettingsError(f"--least {text!r}: write NAME=P with P from 0 to 1 and NAME one of {known}")
+        found[name.upper()] = value
+    return found
+
+
+def train_generator(
+    data: Sequence[Path], plan: "Plan", out: Path, limit: int | None, progress: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """Fine-tune a model on the rows of all files of `data` (the first `limit` of each) and return the report."""
+    from dialogue.training.generator import train
+    from dialogue.training.generator_data import read_samples
+
+    samples = [sample for path in data for sample in read_samples(path, limit)]
+    judge = None
+    if plan.rule.by == "embedded":
+        from dialogue.judges import load_judge
+        from retrieval.embed import load_encoder
+
+        judge = load_judge(load_encoder())
+    return train(plan, samples, out, judge, progress)
 
 
 def _save(folder: Path, heads: Mapping[str, Head]) -> None:

@@ -1,0 +1,87 @@
+"""The commands of `candor train`.
+
+Knows options and output; what is run stands in `app.training`.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from app.command import common, console_for, print_json, settings_of
+
+
+@click.group()
+@common
+def train() -> None:
+    """Train the judges that ship with candor, or a language model of your own."""
+
+
+@train.command("judges")
+@common
+@click.option("--data", required=True, type=Path, metavar="DIR", help="The folder of the development data.")
+@click.pass_context
+def train_judges(context: click.Context, data: Path) -> None:
+    """Train all judges on the development data."""
+    from app.training import train_judges as run_training
+
+    print_json(run_training(data))
+
+
+@train.command("generator")
+@common
+@click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=Path, metavar="FOLDER", help="Where the adapter is written; then hf:FOLDER.")
+@click.option("--epochs", type=click.IntRange(1), default=2, show_default=True, help="How often each row is read.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=2e-4, show_default=True, help="Of learning.")
+@click.option("--rank", type=click.IntRange(1), default=16, show_default=True, help="Of the adapter.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Examples read together.")
+@click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, help="Batches per step.")
+@click.option("--longest", type=click.IntRange(64), default=1024, show_default=True, help="Tokens of an example.")
+@click.option("--save-every", type=click.IntRange(1), default=50, show_default=True, help="Steps between checkpoints.")
+@click.option("--save-memory", is_flag=True, help="Compute more and keep less.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--held", type=click.FloatRange(0.01, 0.5), default=0.1, show_default=True, help="Dialogues held back.")
+@click.option(
+    "--filter",
+    "by",
+    type=click.Choice(["model", "embedded", "none"]),
+    default="model",
+    show_default=True,
+    help="Who judges the unrated replies.",
+)
+@click.option(
+    "--keep", type=click.FloatRange(0, 1), default=0.32, show_default=True, help="Share of these learnt from."
+)
+@click.option("--least", multiple=True, metavar="NAME=P", help="Drop the unrated replies below, as in sensible=0.8.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many rows of each file.")
+@click.pass_context
+def train_generator(
+    context: click.Context,
+    /,
+    data: tuple[Path, ...],
+    out: Path,
+    by: Literal["model", "embedded", "none"],
+    keep: float,
+    least: tuple[str, ...],
+    held: float,
+    limit: int | None,
+    **tuning: Any,  # noqa: ANN401, as click hands them over, named like the fields of Tuning
+) -> None:
+    """Fine-tune --model hf:BASE on the rows of DATA (JSONL) as generator, discriminator and researcher.
+
+    The same command goes on with a training that was stopped.
+    """
+    from app.progress import training_progress
+    from app.training import base_of, thresholds
+    from app.training import train_generator as run_training
+    from dialogue.training.generator import Plan
+    from dialogue.training.generator_filter import Filter
+    from dialogue.training.generator_loop import Tuning
+
+    base = base_of(settings_of(context).model)
+    plan = Plan(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
+    with training_progress(console_for(err=True)) as progress:
+        report = run_training(data, plan, out, limit, progress)
+    print_json(report)
+    click.echo(f"candor: {report['verdict']}", err=True)
