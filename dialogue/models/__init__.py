@@ -12,8 +12,8 @@ DOORS = "quote, hf:FOLDER-OR-HUB-NAME, scripted:FILE"
 def load_model(spec: str, encoder: TokenEmbedder, device: str = "auto") -> LanguageModel:
     """Open the door that `spec` names.
 
-    `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model from a folder
-    or, because the user named it, from the hub; ``scripted:FILE`` reads drafts from a file. Raises ModelError
+    `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model, or one that
+    reads pictures, from a folder or, because the user named it, from the hub; ``scripted:FILE`` reads drafts from a file. Raises ModelError
     with what to do when the door is unknown or cannot be opened.
     """
     door, _, name = spec.strip().partition(":")
@@ -26,6 +26,10 @@ def load_model(spec: str, encoder: TokenEmbedder, device: str = "auto") -> Langu
 
         return load_scripted(name)
     if door == "hf" and name:
+        from dialogue.models.vision import load_vision, sees
+
+        if sees(name):
+            return load_vision(name, device)
         from dialogue.models.local import load_local
 
         return load_local(name, device)
