@@ -34,7 +34,7 @@ class Encoder:
         self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", fingerprint: str, max_tokens: int = 256
     ) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.dtype = torch.bfloat16 if _fast_bfloat16(self.device) else torch.float32
+        self.dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
         self._model = model.to(self.device, self.dtype).eval()
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
@@ -150,8 +150,9 @@ def _within_budget(order: Sequence[int], lengths: Sequence[int]) -> Iterator[lis
         yield batch
 
 
-def _fast_bfloat16(device: str) -> bool:
+def fast_bfloat16(device: str) -> bool:
+    """Say whether "cuda" or "cpu" multiplies bfloat16 natively."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     flags = Path("/proc/cpuinfo")
-    return flags.exists() and "avx512_bf16" in flags.read_text()
+    return flags.exists() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))

@@ -1,46 +1,146 @@
-"""Checkpoints of causal models: from a folder or the hub into memory, or the reason why not.
+"""Checkpoints of generators: from a folder or the hub into memory, or the reason why not.
 
-Weights are read from safetensors only and no code of a checkpoint is ever run. Knows nothing of prompts.
+Weights are read from safetensors only and no code of a checkpoint is ever run. Decoders, encoder-decoders, adapters
+on either, and quantised ones. Memory is planned before anything is loaded. Knows nothing of prompts.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from dialogue.models.memory import built_bytes, free_bytes, stored_bytes
+from dialogue.models.plan import Needs, Plan, planned, window
+from dialogue.models.quantised import Quantised, quantisation
 from dialogue.types import ModelError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-def open_checkpoint(name: str, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase, str, str]":
-    """Return the model, ready to be asked, its tokenizer, its label and its fingerprint.
-
-    The fingerprint holds the SHA-256 of a folder's weights, or the commit of a hub model. Raises ModelError.
-    """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-    folder = Path(name).expanduser()
-    _check_folder(name, folder)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    place = str(folder) if folder.is_dir() else name
+ADAPTER: Final = "adapter_config.json"
+CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless told otherwise (Keskar et al. 2019)
+_LOADING: Final = (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A model ready to be asked, with its tokenizer.
+
+    `name` is shown to users; `fingerprint` holds the SHA-256 of a folder's weights or the commit of a hub model;
+    `plan.window` is how many tokens it may read and write; `preamble` is what every prompt begins with.
+    """
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    name: str
+    fingerprint: str
+    plan: Plan
+    preamble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a checkpoint comes from: what was asked for, where that is, the option behind "@", and its adapter."""
+
+    name: str
+    place: str
+    option: str = ""
+    adapter: Path | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        return Path(self.place) if Path(self.place).is_dir() else None
+
+
+def open_checkpoint(
+    name: str, device: str = "auto", needs: Needs | None = None
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase, str, str]":
+    """Return model, tokenizer, name and fingerprint of `load_checkpoint`."""
+    found = load_checkpoint(name, device, needs)
+    return found.model, found.tokenizer, found.name, found.fingerprint
+
+
+def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Checkpoint:
+    """Load the generator in folder `name`, or the hub's of that name, on a GPU where there is one.
+
+    A folder with an adapter loads its base and merges the adapter into it. ``NAME@CODE`` begins every prompt of a
+    CTRL model with that control code. Raises ModelError with what to do: also when the memory is not there.
+    """
+    source = _source(name)
+    needs = needs or Needs()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-        with memory_errors(name, "a smaller model, or a machine with more memory"):
-            model = AutoModelForCausalLM.from_pretrained(
-                place, dtype=dtype, use_safetensors=True, trust_remote_code=False
-            ).to(device)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise ModelError(_why_not_loaded(name, str(error))) from error
-    commit = str(getattr(model.config, "_commit_hash", "") or "unknown")
-    digest = _digest(folder) if folder.is_dir() else commit
-    label = f"hf:{folder.name if folder.is_dir() else name}"
-    return model.eval(), tokenizer, label, f"{label}/{digest[:12]}/{str(dtype).removeprefix('torch.')}"
+        config, auto = _generator(source)
+        place = device_of(device)
+        dtype = dtype_of(needs.dtype, place)
+        stored = quantisation(source.name, config, place.type == "cuda")
+        tokenizer = _tokenizer(source)
+        plan = _planned(source, config, auto, stored, needs, place, dtype, tokenizer.model_max_length)
+        if not plan.fits:
+            raise ModelError(f"{source.name!r} does not fit into memory: {plan.describe()}; {plan.advice()}")
+        opening = preamble(tokenizer, config, source.option)
+        with memory_errors(source.name, "a smaller model, or a machine with more memory"):
+            model = _loaded(source, auto, stored, place, dtype)
+    except _LOADING as error:
+        raise ModelError(_why_not_loaded(source.name, str(error))) from error
+    shown = source.adapter or source.folder
+    label = f"hf:{(shown.name if shown else source.place) + (f'@{source.option}' if source.option else '')}"
+    kind = "-".join(filter(None, (str(dtype).removeprefix("torch."), stored.method)))
+    return Checkpoint(model, tokenizer, label, f"{label}/{_identity(source, model.config)[:12]}/{kind}", plan, opening)
+
+
+def plan_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Plan:
+    """Return the plan of what `load_checkpoint` would load, without loading it. Raises ModelError."""
+    source, needs = _source(name), needs or Needs()
+    try:
+        config, auto = _generator(source)
+        place = device_of(device)
+        dtype = dtype_of(needs.dtype, place)
+        stored = quantisation(source.name, config, place.type == "cuda")
+        return _planned(source, config, auto, stored, needs, place, dtype, 0)
+    except _LOADING as error:
+        raise ModelError(_why_not_loaded(source.name, str(error))) from error
+
+
+def preamble(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", code: str = "") -> str:
+    """Return what every prompt of a model has to begin with: CTRL's control code, for all others nothing.
+
+    Raises ModelError for a code that the model does not know.
+    """
+    codes = getattr(tokenizer, "control_codes", None) or {}
+    if config.model_type != "ctrl":
+        if code:
+            raise ModelError(f"only CTRL models take a control code; leave {'@' + code!r} out")
+        return ""
+    chosen = code or CONTROL_CODE
+    if chosen not in codes:
+        raise ModelError(f"there is no control code {chosen!r}: use one of {', '.join(sorted(codes))}")
+    return chosen
+
+
+def device_of(name: str) -> "torch.device":
+    """Return the device of that name, "auto" being the GPU where there is one."""
+    import torch
+
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def dtype_of(name: str, device: "torch.device") -> "torch.dtype":
+    """Return the precision to load in: "auto" is bfloat16 where the device computes in it natively, else float32."""
+    import torch
+
+    from retrieval.embed import fast_bfloat16
+
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if name in known:
+        return known[name]
+    if name != "auto":
+        raise ModelError(f"there is no precision {name!r}: use auto, {' or '.join(known)}")
+    return torch.bfloat16 if fast_bfloat16(device.type) else torch.float32
 
 
 @contextmanager
@@ -56,6 +156,112 @@ def memory_errors(name: str, remedy: str) -> Iterator[None]:
         if "allocate memory" not in str(error):
             raise
         raise ModelError(f"{name!r} ran out of memory: use {remedy}") from error
+
+
+def _source(name: str) -> _Source:
+    """Find what a name means; an adapter is opened as its base."""
+    whole, option = name, ""
+    if "@" in name and not Path(name).expanduser().is_dir():
+        name, _, option = name.rpartition("@")
+    folder = Path(name).expanduser()
+    if (folder / ADAPTER).is_file() and not (folder / "config.json").is_file():
+        base = _base(name, folder)
+        _check_folder(base, Path(base).expanduser())
+        return _Source(
+            whole, str(Path(base).expanduser()) if Path(base).expanduser().is_dir() else base, option, folder
+        )
+    _check_folder(name, folder)
+    return _Source(whole, str(folder) if folder.is_dir() else name, option)
+
+
+def _base(name: str, folder: Path) -> str:
+    """Return the base of an adapter, a relative path being tried from the adapter's folder too."""
+    if find_spec("peft") is None:
+        raise ModelError(f"{name!r} is an adapter (LoRA): install what reads it with: pip install 'candor[train]'")
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(f"{name!r} holds no adapter_model.safetensors; pickled weights (.bin) are never loaded")
+    try:
+        base = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{str(folder / ADAPTER)!r} does not name its base model: {error}") from error
+    beside = folder / str(base)
+    found = str(beside) if not Path(str(base)).is_dir() and beside.is_dir() else str(base)
+    if (Path(found) / ADAPTER).is_file():
+        raise ModelError(f"{name!r} is an adapter on the adapter {found!r}: merge that one into its base first")
+    return found
+
+
+def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
+    """Return the configuration and the class that loads it. Raises ModelError for what writes no text."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+
+    config = AutoConfig.from_pretrained(source.place, trust_remote_code=False)
+    if config.is_encoder_decoder and type(config) in AutoModelForSeq2SeqLM._model_mapping:
+        return config, AutoModelForSeq2SeqLM
+    if type(config) in AutoModelForMaskedLM._model_mapping and not getattr(config, "is_decoder", False):
+        raise ModelError(
+            f"{source.name!r} is an encoder ({config.model_type}) and writes no text: use it with encoder = "
+            f"{source.place!r} for search, or, trained as a classifier, with guard or judges = 'hf:{source.place}'"
+        )
+    if type(config) not in AutoModelForCausalLM._model_mapping:
+        raise ModelError(
+            f"{source.name!r} ({config.model_type}) writes no text: choose a causal language model such as Llama, Gemma "
+            "or GPT-2, or an encoder-decoder such as T5"
+        )
+    return config, AutoModelForCausalLM
+
+
+def _tokenizer(source: _Source) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    own = source.adapter is not None and (source.adapter / "tokenizer_config.json").is_file()
+    return AutoTokenizer.from_pretrained(str(source.adapter) if own else source.place, trust_remote_code=False)
+
+
+def _planned(
+    source: _Source,
+    config: "PretrainedConfig",
+    auto: "type[Any]",
+    stored: Quantised,
+    needs: Needs,
+    device: "torch.device",
+    dtype: "torch.dtype",
+    longest: int,
+) -> Plan:
+    size = dtype.itemsize
+    if source.folder is not None and not stored.opened:
+        weights = stored_bytes(source.folder, size)
+    else:
+        weights = built_bytes(config, auto, _packed(config) if stored.method and not stored.opened else size)
+    if source.adapter is not None:
+        weights += stored_bytes(source.adapter, size)
+    own = window(config, longest)
+    return planned(config, weights, needs, min(own, needs.context or own), free_bytes(device), size)
+
+
+def _packed(config: "PretrainedConfig") -> float:
+    """Bytes of one weight of a quantised hub model, a tenth added for what stays as it was."""
+    told = config.quantization_config
+    told = told if isinstance(told, dict) else told.to_dict()
+    four = told.get("load_in_4bit") or told.get("bits") == 4 or told.get("quant_method") in ("awq", "mxfp4")
+    return 1.1 * (0.5 if four else 1.0)
+
+
+def _loaded(
+    source: _Source, auto: "type[Any]", stored: Quantised, device: "torch.device", dtype: "torch.dtype"
+) -> "PreTrainedModel":
+    options: dict[str, Any] = dict(stored.options)
+    direct = device.type != "cpu" and find_spec("accelerate") is not None
+    if direct:  # straight to the GPU, without a copy in the machine's own memory
+        options["device_map"] = device
+    model = auto.from_pretrained(source.place, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options)
+    if source.adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(source.adapter)).merge_and_unload()
+    if not direct and device.type != "cpu":
+        model = model.to(device)
+    return model.eval()
 
 
 def _check_folder(name: str, folder: Path) -> None:
@@ -89,9 +295,19 @@ def _why_not_loaded(name: str, said: str) -> str:
     return f"{name!r} cannot be loaded: {first}"
 
 
+def _identity(source: _Source, config: "PretrainedConfig") -> str:
+    """Identify the weights: an adapter's and a folder's by their digest, a hub model by its commit."""
+    parts = [_digest(source.folder) if source.folder else str(getattr(config, "_commit_hash", "") or "unknown")]
+    if source.adapter is None:
+        return parts[0]
+    parts.append(_digest(source.adapter))
+    return hashlib.sha256("+".join(parts).encode()).hexdigest()
+
+
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
+    names = [*folder.glob("*.safetensors"), *(folder / name for name in ("config.json", ADAPTER))]
+    for path in sorted(path for path in names if path.is_file()):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
