@@ -88,6 +88,11 @@ class Look:
     before: tuple[Evidence, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the pictures of the last turn show, to search for it too."""
+        return tuple(item.passage.text for item in self.now)
+
 
 def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Look:
     """Have the latest pictures of the conversation described. Raises ModelError and PictureError."""
@@ -163,7 +168,10 @@ def pixels(picture: Picture) -> "Image.Image":
         raise PictureError(f"the picture {picture.name!r} has {size}: make it smaller")
     media_type(picture)
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(picture.data), formats=list(FORMATS)) as image:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(BytesIO(picture.data), formats=list(FORMATS)) as image,
+        ):
             width, height = image.size
             if width * height <= MOST_PIXELS:
                 return _plain(ImageOps.exif_transpose(image))

@@ -3,11 +3,12 @@
 Knows nothing of SQL, the web, the environment or files; its parts are handed in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited, without_marks
+from dialogue.pictures import QUESTION, UNSEEN, Look, Viewer, look
 from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
 from dialogue.rank import Gates, quality, ranked, why_dropped
@@ -50,6 +51,7 @@ class Responder:
     guard: Guard
     judge: Judge
     options: Options = field(default_factory=Options)
+    viewer: Viewer | None = None
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -68,11 +70,11 @@ class Responder:
             yield Reply(asked.reason, "refused", (), self._trace(Trace(asked, role=role.name), clock))
             return
 
-        query, queries = search_queries(given, role.subject)
-        yield Step("search", query)
-        found = self._found(role, queries)
-        context, withheld = self._screened(Context(turns, query, found, role=role))
-        clock.lap("search")
+        if turns[-1].text == QUESTION and turns[-1].pictures and self.viewer is None:
+            trace = Trace(asked, notes=(UNSEEN,), role=role.name)
+            yield Reply(UNSEEN, "abstained", (), self._trace(trace, clock))
+            return
+        context, queries, withheld = yield from self._gathered(role, given, clock)
 
         candidates: list[Candidate] = []
         rounds = 0
@@ -96,8 +98,8 @@ class Responder:
         yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
         trace = Trace(
             asked,
-            query,
-            tuple(queries),
+            context.query,
+            queries,
             context.evidence,
             withheld,
             ranked(candidates),
@@ -110,6 +112,24 @@ class Responder:
         reply = _best(trace)
         clock.lap("rank")
         yield replace(reply, trace=self._trace(reply.trace, clock))
+
+    def _gathered(
+        self, role: Role, given: Sequence[Turn], clock: "_Clock"
+    ) -> Generator[Step, None, tuple[Context, tuple[str, ...], tuple[tuple[Evidence, str], ...]]]:
+        """Look at the pictures and search; return what may be written from, the queries, and what is withheld."""
+        seen = Look()
+        if any(turn.pictures for turn in given):
+            yield Step("look")
+            seen = look(self.viewer, given)
+            clock.lap("look")
+        query, forms = search_queries(given, role.subject)
+        queries = (*forms, *seen.words)
+        yield Step("search", query)
+        found = (*seen.now, *self._found(role, queries), *seen.before)
+        context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
+        context.working.notes.extend(seen.notes)
+        clock.lap("search")
+        return context, queries, withheld
 
     def _found(self, role: Role, queries: Sequence[str]) -> tuple[Evidence, ...]:
         """Search what the role may use; a retriever is asked to restrict its sources only when a role does."""
@@ -180,12 +200,13 @@ def repair(text: str, scores: Scores) -> str:
 def _best(trace: Trace) -> Reply:
     """Choose the reply: the best draft, an abstention only if no other draft is left, never the least bad."""
     served = [candidate for candidate in trace.candidates if not candidate.dropped]
+    unseen = f"{UNSEEN} " if UNSEEN in trace.notes else ""
     if served and not is_abstention(served[0].text):
         text, citations = cited(served[0])
-        return Reply(text, "answered", citations, trace)
+        return Reply(unseen + text, "answered", citations, trace)
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)
-    return Reply(served[0].text if served else abstention(trace.evidence), "abstained", (), trace)
+    return Reply(unseen + (served[0].text if served else abstention(trace.evidence)), "abstained", (), trace)
 
 
 def _fresh(drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
@@ -200,10 +221,12 @@ def _unfit(candidate: Candidate) -> bool:
 
 
 def _ending_with_user(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    if not turns or turns[-1].role != "user" or not turns[-1].text.strip():
+    """The turns as they are answered; a picture without words asks what is in it."""
+    wordless = bool(turns) and not turns[-1].text.strip()
+    if not turns or turns[-1].role != "user" or (wordless and not turns[-1].pictures):
         roles = [turn.role for turn in turns]
         raise DialogueError(f"the last turn must be the user's and not empty; got roles {roles!r}")
-    return tuple(turns)
+    return (*turns[:-1], replace(turns[-1], text=QUESTION)) if wordless else tuple(turns)
 
 
 class _Clock:
