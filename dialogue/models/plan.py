@@ -113,6 +113,10 @@ class Plan:
             if least.fits:
                 return f"set candidates = 1 and context = {least.most_tokens_from(self.window)}"
             room = max(self.free - (least.need - self.weights), 0)
+            if room < 10**8:
+                return (
+                    f"free memory, or take a machine with more: {gib(least.need - self.weights)} GiB go beside a model"
+                )
             sizes = ", ".join(f"{room / size / 1e9:.1f} in {name}" for name, size in (("bfloat16", 2), ("int8", 1)))
             return f"take a model of fewer parameters (in billions: {sizes}), or a machine with more memory"
         return f"set {' or '.join(ways)}"
