@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dialogue.answers import AnswerScorer, Offer, load_answers
+from dialogue.consistency import in_role
 from dialogue.grounding import Grounder
 from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
@@ -39,9 +40,12 @@ class EmbeddedJudge:
         ]
         answers = self._answers(context, drafts, claims)
         quality = self.quality.score(context, drafts)
+        roles = in_role(context.role, drafts, self.grounder.encoder)
         return [
-            Scores(sensible, specific, interesting, answer, _weakest(made), made)
-            for (sensible, specific, interesting), answer, made in zip(quality, answers, claims, strict=True)
+            Scores(sensible, specific, interesting, answer, _weakest(made), made, in_role=role)
+            for (sensible, specific, interesting), answer, made, role in zip(
+                quality, answers, claims, roles, strict=True
+            )
         ]
 
     def _answers(

@@ -30,7 +30,7 @@ _YOU: Final = re.compile(
     r"\b(?:ask|asked|tell|told|show|bet|hear|see|of|with|for|from|are) you\b(?= (?:to|that|about|if|whether|what|for|please)\b)|"
     r"\bif you (?:can|could|please|like|want|know)\b|\byou (?:know|see|mean|said|told|mentioned|think|say)\b)|"
     r"\b(?P<verb>are|were|do|have|aren['’]t|weren['’]t|don['’]t|haven['’]t) you\b|"
-    r"\byou(?: (?P<after>are|were|do|have)|['’](?P<short>re|ve))\b|"
+    r"\byou(?: (?P<after>are|were)|['’](?P<short>re|ve))\b|"
     r"\b(?P<own>your|yours)\b|\b(?P<you>you|yourself)\b",
     re.IGNORECASE,
 )

@@ -70,7 +70,8 @@ def search_queries(turns: Sequence[Turn], subject: str = "") -> tuple[str, tuple
     if subject:
         question = about_subject(typed, subject)
         earlier = [replace(t, text=about_subject(t.text, subject)) if t.role == "user" else t for t in earlier]
-        earlier = earlier if any(turn.role == "user" for turn in earlier) else [Turn("user", subject)]
+        if len(question.split()) > 2 and not any(turn.role == "user" for turn in earlier):
+            earlier = [Turn("user", subject)]
     query = standalone(question, earlier) if question == typed else _OPENER.sub("", question)
     forms = [query, typed]
     if query != question:  # it hangs on what was said before

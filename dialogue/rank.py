@@ -12,6 +12,7 @@ from safety.types import Verdict
 
 GROUNDED_WEIGHT = 1.0
 ANSWERS_WEIGHT = 6.0
+IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ def quality(scores: Scores) -> float:
     """Return the rank score in [0, 1]: LaMDA's ``3*sensible + specific + interesting``, extended and averaged.
 
     The labels cascade (Thoppilan et al. 2022, section 4.1): what is not sensible is not specific, what is not
-    specific is not interesting, so each probability is multiplied by the ones before it. Two terms are our
-    own: how well the claims are grounded and whether the draft answers the question. A term that does not apply
+    specific is not interesting, so each probability is multiplied by the ones before it. Three terms are our
+    own: how well the claims are grounded, whether the draft answers the question and, weakly, whether it is in the role. A term that does not apply
     (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence never wins.
     """
     sensible = scores.sensible or 0.0
@@ -38,6 +39,8 @@ def quality(scores: Scores) -> float:
         terms.append((GROUNDED_WEIGHT, scores.grounded))
     if scores.answers is not None:
         terms.append((ANSWERS_WEIGHT, scores.answers))
+    if scores.in_role is not None:
+        terms.append((IN_ROLE_WEIGHT, scores.in_role))
     return sum(weight * value for weight, value in terms) / sum(weight for weight, _ in terms)
 
 
