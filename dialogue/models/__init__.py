@@ -6,15 +6,18 @@ Knows no model from the inside; each door's code and its heavy libraries are imp
 from dialogue.types import LanguageModel, ModelError
 from retrieval.types import TokenEmbedder
 
-DOORS = "quote, hf:FOLDER-OR-HUB-NAME, scripted:FILE"
+DOORS = "quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
 
 
-def load_model(spec: str, encoder: TokenEmbedder, device: str = "auto") -> LanguageModel:
+def load_model(
+    spec: str, encoder: TokenEmbedder, device: str = "auto", *, api_key: str = "", seconds: float = 120.0
+) -> LanguageModel:
     """Open the door that `spec` names.
 
-    `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model, or one that
-    reads pictures, from a folder or, because the user named it, from the hub; ``scripted:FILE`` reads drafts from a file. Raises ModelError
-    with what to do when the door is unknown or cannot be opened.
+    `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model, or one that reads
+    pictures, from a folder or, because the user named it, from the hub; ``scripted:FILE`` reads drafts from a file;
+    ``http(s)://HOST/v1#MODEL`` asks an OpenAI-compatible server with `api_key`, for up to `seconds` per round, and
+    where it is unavailable `quote`. Raises ModelError with what to do when the door is unknown or cannot be opened.
     """
     door, _, name = spec.strip().partition(":")
     if door == "quote" and not name:
@@ -33,4 +36,10 @@ def load_model(spec: str, encoder: TokenEmbedder, device: str = "auto") -> Langu
         from dialogue.models.local import load_local
 
         return load_local(name, device)
+    if door in ("http", "https") and name:
+        from dialogue.models.remote import load_remote
+        from dialogue.models.standby import Standby
+        from dialogue.quote import load_quote
+
+        return Standby(load_remote(spec, api_key, seconds), load_quote(encoder))
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")
