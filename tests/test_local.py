@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import tiny_models
 import torch
-from conformance_model import EVIDENCE, context
+from conformance_model import EVIDENCE, context, written
 
+from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
 from dialogue.models.drafts import clean
 from dialogue.models.local import Local, load_local
-from dialogue.types import ModelError, Sampling, Turn
+from dialogue.types import Attribute, ModelError, Sampling, Turn
 
 FIVE = Sampling(n=5, max_new_tokens=12, seed=1)
 
@@ -34,69 +35,113 @@ def model(request: pytest.FixtureRequest) -> Local:
 
 
 def test_drafts_differ_and_temperature_zero_gives_the_greedy_one(model: Local) -> None:
-    assert len(set(model.sample(context("What does it eat?"), FIVE))) > 1
+    assert len(set(written(model, context("What does it eat?"), FIVE))) > 1
     greedy = Sampling(n=5, temperature=0, max_new_tokens=12)
-    assert model.sample(context("What does it eat?"), greedy) == model.sample(context("What does it eat?"), greedy)
-    assert len(model.sample(context("What does it eat?"), greedy)) == 1
+    assert written(model, context("What does it eat?"), greedy) == written(model, context("What does it eat?"), greedy)
+    assert len(written(model, context("What does it eat?"), greedy)) == 1
 
 
 def test_without_a_seed_drafts_are_new_each_time(model: Local) -> None:
     unseeded = replace(FIVE, seed=None)
-    assert model.sample(context("Hello"), unseeded) != model.sample(context("Hello"), unseeded)
+    assert written(model, context("Hello"), unseeded) != written(model, context("Hello"), unseeded)
 
 
 def test_seeds_reproduce_while_other_threads_sample(model: Local) -> None:
     asked = context("How heavy is it?")
-    alone = {seed: model.sample(asked, replace(FIVE, seed=seed)) for seed in (1, 2)}
+    alone = {seed: written(model, asked, replace(FIVE, seed=seed)) for seed in (1, 2)}
     assert alone[1] != alone[2]
     seeds = [1, None, 2, None, 1, 2]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda seed: model.sample(asked, replace(FIVE, seed=seed)), seeds))
+        together = list(pool.map(lambda seed: written(model, asked, replace(FIVE, seed=seed)), seeds))
     assert all(drafts == alone[seed] for seed, drafts in zip(seeds, together, strict=True) if seed)
 
 
 def test_a_seeded_call_leaves_the_process_generator_alone(model: Local) -> None:
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    model.sample(context("Hello"), FIVE)
+    written(model, context("Hello"), FIVE)
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_reading_the_prompt_once_writes_what_reading_it_n_times_writes(
-    model: Local, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids, _ = model.fit(context("How heavy is it?"), 12)
-    shared = model._generate(ids, FIVE)
-    monkeypatch.setattr(model, "_prefilled", lambda prompt, n: {})
-    assert model._generate(ids, FIVE) == shared
+def test_every_token_is_read_once_and_counted(model: Local) -> None:
+    asked = context("How heavy is it?")
+    prompt = len(model.fit(asked, 12)[0])
+    drafts = written(model, asked, replace(FIVE, seed=3))
+    model.weigh(asked, drafts, QUALITY)
+    tokens = asked.working.tokens
+    questions = sum(len(model._question(model._form.asked(attribute)).ids) for attribute in QUALITY)
+    assert tokens["prompt"] == prompt
+    assert tokens["sampled"] <= 5 * 12
+    new = prompt - tokens["reused"] + tokens["sampled"] + len(drafts) * questions
+    assert tokens["encoded"] <= new
+    again = context("How heavy is it?")
+    written(model, again, FIVE)
+    assert again.working.tokens["reused"] == prompt
 
 
-def test_options_are_weighed_as_separate_passes_would(model: Local) -> None:
-    prompt, options = (
-        "Is the whale large? Candor:",
-        [" yes", " no, it is not", " krill", " It eats krill and"],
-    )
-    weights = model.weigh(prompt, options)
-    totals = []
-    for option in options:
-        start = len(model._tokenizer(prompt)["input_ids"]) + 1
-        ids = torch.tensor([[0, *model._tokenizer(prompt + option)["input_ids"]]])
-        logs = model._model(ids).logits.float().log_softmax(-1)
-        totals.append(sum(logs[0, place - 1, ids[0, place]].item() for place in range(start, ids.shape[1])))
-    expected = torch.tensor(totals).double().softmax(0).tolist()
-    assert weights == pytest.approx(expected, abs=1e-4)
-    assert sum(weights) == pytest.approx(1)
-    assert model.weigh(prompt, options[::-1]) == pytest.approx(weights[::-1], abs=1e-4)
+def test_the_next_turn_reads_only_what_is_new(model: Local) -> None:
+    opening = (Turn("user", "Hello there, my friend"), Turn("assistant", "Hello! What would you like to know?"))
+    first, second = context("How heavy is it?", *opening), context("And where does it live?", *opening)
+    for asked in (first, second):
+        written(model, asked, FIVE)
+    tokens = second.working.tokens
+    shared = model._tokens(model._form.prompt(first), model._form.special)
+    following = model._tokens(model._form.prompt(second), model._form.special)
+    same = next(place for place, pair in enumerate(zip(shared, following, strict=False)) if pair[0] != pair[1])
+    assert tokens["reused"] >= same > 100
 
 
-def test_options_need_a_prompt_and_must_differ(model: Local) -> None:
-    for prompt, options in (("", [" a", " b"]), ("x", []), ("x", [" a", " a"]), ("x", [" a", ""])):
-        with pytest.raises(ModelError, match="weigh takes"):
-            model.weigh(prompt, options)
+def test_attributes_are_weighed_as_separate_passes_would(model: Local) -> None:
+    asked = context("Is the whale large?")
+    drafts = [*written(model, asked, FIVE), "It eats krill, they say.", "No"]
+    attributes: list[Attribute] = [SENSIBLE, UNSAFE]
+    weights = model.weigh(asked, drafts, attributes)
+    ids, said = model._prompts[asked]
+    for draft, row in zip(drafts, weights, strict=True):
+        for attribute, weight in zip(attributes, row, strict=True):
+            question = model._question(model._form.asked(attribute))
+            tokens = said.get(draft) or model._tokens(model._form.reply(draft))
+            whole = torch.tensor([[*ids, *tokens, *question.ids]])
+            model._decoder._model.set_attn_implementation("eager")
+            with torch.inference_mode():
+                logits = model._decoder._model(whole).logits[0, -1]
+            model._decoder._model.set_attn_implementation("candor_shared_prefix")
+            wanted, other = (logits[list(side)].logsumexp(0) for side in (question.wanted, question.other))
+            assert weight == pytest.approx((wanted - other).sigmoid().item(), abs=1e-4)
 
 
-def test_a_long_prompt_is_weighed_by_its_end(model: Local) -> None:
-    assert sum(model.weigh("the whale " * 3000 + "Is it?", [" yes", " no"])) == pytest.approx(1)
+def test_a_cancelled_turn_frees_its_memory(model: Local) -> None:
+    engine = model._decoder
+    before = len(engine._remembered)
+    asked = context("A question that nobody asked before?")
+    running = iter(model.sample(asked, replace(FIVE, n=30, max_new_tokens=400, temperature=5.0, top_k=0)))
+    next(running)
+    assert len(engine._running) == 1
+    running.close()
+    assert not engine._running
+    assert not engine._waiting
+    assert len(engine._remembered) == before
+    assert asked.working.tokens["sampled"] < 30 * 400
+
+
+def test_conversations_are_written_together(model: Local) -> None:
+    passes = []
+    forward = model._decoder._forward
+
+    def counted(ids: torch.Tensor, *others: object) -> torch.Tensor:
+        passes.append(ids.shape)
+        return forward(ids, *others)
+
+    model._decoder._forward = counted
+    free = Sampling(n=4, max_new_tokens=30, temperature=3.0)
+    try:
+        asked = [context(f"Question {number}, whale or krill?") for number in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            drafts = list(pool.map(lambda one: written(model, one, free), asked))
+    finally:
+        del model._decoder._forward
+    assert all(len(rows) >= 1 for rows in drafts)
+    assert max(rows for rows, _ in passes) > 4
 
 
 def test_a_short_window_loses_old_turns_then_passages_and_says_so(tmp_path: Path) -> None:
@@ -116,7 +161,7 @@ def test_a_short_window_loses_old_turns_then_passages_and_says_so(tmp_path: Path
     assert "How heavy?" in small._tokenizer.decode(ids)
     assert small.fit(context("How heavy?"), 100)[1] == ""
     with pytest.raises(ModelError, match="shorter question"):
-        small.sample(context("why " * 3000), FIVE)
+        written(small, context("why " * 3000), FIVE)
 
 
 def test_a_template_without_a_system_role_still_gets_the_instructions(tmp_path: Path) -> None:
@@ -188,22 +233,19 @@ def test_code_of_a_checkpoint_is_never_run(llama: Path, tmp_path: Path) -> None:
         load_local(str(copy))
 
 
-def test_a_model_that_is_no_decoder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="not a causal language model"):
-        load_local(str(tiny_models.save(tmp_path, "t5")))
-
-
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"config\.json"):
         load_local(str(tmp_path))
 
 
-def test_running_out_of_memory_says_what_to_do(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_says_what_to_do(llama: Path) -> None:
     model = load_local(str(llama))
 
     def exhausted(*args: object, **options: object) -> None:
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(model._model, "generate", exhausted)
+    model._decoder._forward = exhausted
     with pytest.raises(ModelError, match="fewer candidates"):
-        model.sample(context("Hello"), FIVE)
+        written(model, context("Hello"), FIVE)
+    del model._decoder._forward
+    assert written(model, context("Hello"), FIVE)

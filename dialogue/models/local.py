@@ -1,68 +1,102 @@
-"""A causal language model on this machine, through transformers: n drafts from one prefill, options weighed.
+"""A language model on this machine, through transformers: drafts from one prefill, attributes weighed over it.
 
-Knows nothing of judges or ranking; prompt texts come from `dialogue.prompts`, weights from
-`dialogue.models.checkpoints`.
+Between text and tokens: prompts are fitted to the window, tokens made into drafts. Knows nothing of judges or
+ranking, of checkpoints' files, or of how tokens are decoded.
 """
 
-import logging
-import threading
+import time
 from bisect import bisect_left
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dialogue.models.checkpoints import memory_errors, open_checkpoint
+from dialogue.models.decoding import Decoder, Drafting, Question
 from dialogue.models.drafts import clean
-from dialogue.prompts import Message, alternating, render, render_plain, shortened
-from dialogue.types import Context, ModelError, Sampling
+from dialogue.models.formats import Asked, Chat, Continued, Format
+from dialogue.prompts import shortened
+from dialogue.types import Attribute, Context, ModelError, Sampling, Step
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-LOG = logging.getLogger(__name__)
 WINDOW = 4096  # tokens, where a checkpoint does not say
 NARROWEST = 32  # tokens kept for the prompt however long a reply is asked for
+REMEMBERED = 64  # prompts whose tokens and drafts are known again when they are weighed
+BEAT = 0.2  # seconds between two steps of progress
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "</s>")
-PLAIN_STOPS = ("\nUser:", "\nNote:")  # what `render_plain` writes before another speaker's turn
 
-# Sampling draws from torch's one generator per process, so the calls of all models take turns.
-_GENERATOR = threading.Lock()
+_Prompt = tuple[list[int], dict[str, list[int]]]  # its tokens, and the tokens of the drafts written after it
 
 
 class Local:
-    """A LanguageModel over a causal transformers model and its tokenizer. Thread-safe."""
+    """A LanguageModel over a transformers model and its tokenizer. Thread-safe."""
 
     def __init__(
-        self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", name: str, fingerprint: str
+        self,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        name: str,
+        fingerprint: str,
+        form: Format | None = None,
     ) -> None:
         self.name = name
         self.fingerprint = fingerprint
-        self._model = model
-        self._tokenizer = tokenizer
         self.window = _window(model.config, tokenizer)
+        self._tokenizer = tokenizer
+        self._form: Format = form or (Chat(tokenizer) if tokenizer.chat_template else Continued())
         self._ends = _turn_ends(model, tokenizer)
-        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self._ends[0]
+        self._decoder = _decoder(model)
+        self._prompts: OrderedDict[Context, _Prompt] = OrderedDict()
 
-    def sample(self, context: Context, sampling: Sampling) -> list[str]:
-        """Return up to `sampling.n` drafts, in the order sampled; empty ones are left out.
+    def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:
+        """Yield up to `sampling.n` drafts as they are finished, and progress; empty drafts are left out.
 
-        Temperature 0 gives the one greedy draft. The same seed gives the same drafts for the same prompt,
-        whatever other threads do. Raises ModelError when the question does not fit or memory runs out.
+        Temperature 0 gives the one greedy draft. The same seed gives the same drafts after the same
+        conversation, whatever other threads do. What does not fit is noted in the context's working. Raises
+        ModelError when the question does not fit or memory runs out.
         """
         ids, note = self.fit(context, sampling.max_new_tokens)
         if note:
-            LOG.warning("%s: %s", self.name, note)
+            context.working.notes.append(note)
+        said = self._remember(context, ids)
         room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
-        with memory_errors(self.name, "fewer candidates, a shorter reply or a smaller model"):
-            rows = self._generate(ids, replace(sampling, max_new_tokens=room))
-        drafts = []
-        for row in rows:
-            end = next((place for place, token in enumerate(row) if token in self._ends), len(row))
-            text = self._tokenizer.decode(row[:end], skip_special_tokens=True)
-            drafts.append(clean(text, finished=end < len(row)))
-        return [draft for draft in drafts if draft]
+        stopped = self._stopped if self._form.stops else None
+        counted = Counter[str]()
+        drafting = Drafting(replace(sampling, max_new_tokens=room), self._ends, stopped, counted)
+        beat, done = time.monotonic(), 0
+        try:
+            with memory_errors(self.name, "fewer candidates, a shorter reply or a smaller model"):
+                for finished in self._decoder.sample(ids, drafting):
+                    for row, ended in finished:
+                        done += 1
+                        if draft := self._draft(row, ended, said):
+                            yield draft
+                    if time.monotonic() - beat > BEAT:
+                        beat = time.monotonic()
+                        yield Step("sample", f"{done} of {drafting.n} drafts finished")
+        finally:
+            context.working.tokens.update(counted)
+
+    def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
+        """Return P(desired rating | context, draft, attribute), one row per draft.
+
+        The prompt and the drafts that were sampled after it are not read again. Raises ModelError when the
+        question does not fit or memory runs out.
+        """
+        if not drafts or not attributes:
+            return [[] for _ in drafts]
+        ids, said = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})
+        rows = [said.get(draft) or self._tokens(self._form.reply(draft)) for draft in drafts]
+        questions = [self._question(self._form.asked(attribute)) for attribute in attributes]
+        needed = len(ids) + max(map(len, rows)) + max(len(question.ids) for question in questions)
+        if needed > self.window:
+            raise ModelError(
+                f"weighing a draft takes {needed} tokens, {self.name!r} reads {self.window}: shorten the conversation"
+            )
+        with memory_errors(self.name, "fewer candidates or a smaller model"):
+            return self._decoder.weigh(ids, rows, questions, context.working.tokens)
 
     def fit(self, context: Context, max_new_tokens: int) -> tuple[list[int], str]:
         """Return the prompt's tokens within the window and a note of what was left out ("": nothing).
@@ -75,7 +109,8 @@ class Local:
         prompts: dict[int, list[int]] = {}
 
         def fits(dropped: int) -> bool:
-            prompts[dropped] = self._prompt(shortened(context, dropped))
+            text = self._form.prompt(shortened(context, dropped))
+            prompts[dropped] = self._tokens(text, self._form.special)
             return len(prompts[dropped]) <= room
 
         dropped = 0 if fits(0) else bisect_left(range(most + 1), True, lo=1, key=fits)
@@ -88,120 +123,70 @@ class Local:
         lost = f"left out to fit {room} tokens: {turns} oldest turns, {passages} last passages"
         return prompts[dropped], lost if dropped else ""
 
-    def weigh(self, prompt: str, options: Sequence[str]) -> list[float]:
-        """Return the probability of each option as the continuation of `prompt`, over the options.
+    def _remember(self, context: Context, ids: list[int]) -> dict[str, list[int]]:
+        """Remember the tokens of a prompt; return where those of its drafts are written down."""
+        _, said = self._prompts.pop(context, (ids, {}))
+        self._prompts[context] = (ids, said)
+        while len(self._prompts) > REMEMBERED:
+            self._prompts.popitem(last=False)
+        return said
 
-        One batched forward pass. Options are compared from the first token in which any two differ, so one
-        that merges with the end of the prompt is treated like the others. A prompt that does not fit loses
-        its beginning. Raises ModelError for an empty prompt and for equal or empty options.
-        """
-        if not prompt or not options or not all(options) or len(set(options)) < len(options):
-            raise ModelError(f"weigh takes a prompt and different, non-empty options; got {list(options)!r}")
-        rows = [self._tokens(prompt + option) for option in options]
-        if self._tokenizer.bos_token_id is not None:
-            rows = [
-                row if row[0] == self._tokenizer.bos_token_id else [self._tokenizer.bos_token_id, *row] for row in rows
-            ]
-        shared = max(_shared_prefix([*rows, rows[0]]), 1)
-        shared = min(shared, min(map(len, rows)) - 1)
-        if shared < 1:
-            raise ModelError(f"the prompt {prompt!r} has no token before its options: write a longer one")
-        excess = max(max(map(len, rows)) - self.window, 0)
-        if excess >= shared:
-            raise ModelError(f"the options alone do not fit the {self.window} tokens that {self.name!r} reads")
-        with memory_errors(self.name, "fewer options or a smaller model"):
-            return self._weigh([row[excess:] for row in rows], shared - excess)
+    def _draft(self, row: list[int], ended: bool, said: dict[str, list[int]]) -> str:
+        """Return the draft in a row of tokens, noting which of these it is made of."""
+        text = self._text(row)
+        draft = clean(text, finished=ended)
+        if draft and text.lstrip().startswith(draft):
+            wanted = len(text) - len(text.lstrip()) + len(draft)
+            length = bisect_left(range(len(row)), wanted, lo=1, key=lambda n: len(self._text(row[:n])))
+            if self._text(row[:length]).strip() == draft:
+                said[draft] = row[:length]
+        return draft
 
-    def _prompt(self, context: Context) -> list[int]:
-        if not self._tokenizer.chat_template:
-            return self._tokens(render_plain(context))
-        from jinja2 import TemplateError
+    def _stopped(self, row: Sequence[int]) -> bool:
+        end = self._text(row[-8:])
+        return any(stop in end for stop in self._form.stops)
 
-        messages = render(context)
-        try:
-            text = self._chat(messages)
-        except TemplateError:  # some templates know no system role and ask for strict alternation
-            text = self._chat(alternating(messages))
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+    def _question(self, asked: Asked) -> Question:
+        """Return the tokens of a question; answers are told apart by the first token in which they differ."""
+        wanted = [self._tokens(asked.text + answer) for answer in asked.wanted]
+        other = [self._tokens(asked.text + answer) for answer in asked.other]
+        shared = _shared([*wanted, *other])
+        ids = wanted[0][:shared]
+        firsts = [{row[shared] for row in rows if len(row) > shared} for rows in (wanted, other)]
+        both = firsts[0] & firsts[1]
+        if not ids or not firsts[0] - both or not firsts[1] - both:
+            raise ModelError(f"{self.name!r} has no different first tokens for {asked.wanted} and {asked.other}")
+        return Question(tuple(ids), tuple(firsts[0] - both), tuple(firsts[1] - both))
 
-    def _chat(self, messages: Sequence[Message]) -> str:
-        text: str = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+    def _text(self, row: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(list(row), skip_special_tokens=True)
         return text
 
-    def _tokens(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, verbose=False)["input_ids"]
-        if ids and ids[-1] in self._ends:  # some tokenizers close every text
+    def _tokens(self, text: str, special: bool = False) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
+        if special and ids and ids[-1] in self._ends:  # some tokenizers close every text
             ids = ids[:-1]
         return ids
 
-    def _generate(self, ids: list[int], sampling: Sampling) -> list[list[int]]:
-        """Return the new tokens of each draft: the prompt is read once and its cache repeated per draft."""
-        import torch
-
-        n = sampling.n if sampling.temperature > 0 else 1
-        options: dict[str, Any] = {"do_sample": False}
-        if sampling.temperature > 0:
-            options = {
-                "do_sample": True,
-                "temperature": sampling.temperature,
-                "top_k": sampling.top_k,
-                "top_p": sampling.top_p,
-            }
-        if not self._tokenizer.chat_template:
-            options |= {"stop_strings": list(PLAIN_STOPS), "tokenizer": self._tokenizer}
-        prompt = torch.tensor([ids], device=self._model.device)
-        with torch.inference_mode(), _GENERATOR, _seeded(sampling.seed):
-            options |= self._prefilled(prompt, n)
-            rows = self._model.generate(
-                prompt.expand(n, -1),
-                attention_mask=torch.ones_like(prompt).expand(n, -1),
-                max_new_tokens=sampling.max_new_tokens,
-                pad_token_id=self._pad,
-                eos_token_id=list(self._ends),
-                **options,
-            )
-        new: list[list[int]] = rows[:, prompt.shape[1] :].tolist()
-        return new
-
-    def _prefilled(self, prompt: "torch.Tensor", n: int) -> dict[str, Any]:
-        """Return the cache of all but the last prompt token for n rows; nothing where that cannot pay."""
-        from transformers import DynamicCache
-
-        if n == 1 or prompt.shape[1] < 2:
-            return {}
-        read = self._model(prompt[:, :-1], use_cache=True, logits_to_keep=1)
-        cache = getattr(read, "past_key_values", None)
-        if not isinstance(cache, DynamicCache):  # recurrent states of other architectures cannot be repeated
-            return {}
-        cache.batch_repeat_interleave(n)
-        return {"past_key_values": cache}
-
-    def _weigh(self, rows: list[list[int]], shared: int) -> list[float]:
-        import torch
-
-        width = max(map(len, rows))
-        ids = torch.tensor([row + [self._pad] * (width - len(row)) for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-        ids, mask = ids.to(self._model.device), mask.to(self._model.device)
-        with torch.inference_mode():
-            logits = self._model(ids, attention_mask=mask, logits_to_keep=width - shared + 1).logits
-        logs = logits[:, :-1].float().log_softmax(-1).gather(2, ids[:, shared:, None])[..., 0]
-        totals = (logs * mask[:, shared:]).sum(1)
-        weights: list[float] = totals.double().softmax(0).tolist()
-        return weights
-
 
 def load_local(name: str, device: str = "auto") -> Local:
-    """Load the causal model in folder `name`, or the hub's model of that name, on a GPU where there is one.
+    """Load the model in folder `name`, or the hub's model of that name, on a GPU where there is one.
 
-    bfloat16 on a GPU, float32 on a CPU. Raises ModelError with what to do when it cannot be loaded.
+    Raises ModelError with what to do when it cannot be loaded.
     """
     model, tokenizer, label, fingerprint = open_checkpoint(name, device)
     return Local(model, tokenizer, label, fingerprint)
 
 
-def _shared_prefix(rows: Sequence[Sequence[int]]) -> int:
+def _decoder(model: "PreTrainedModel") -> Decoder:
+    """Return the engine for models whose attention can be handed in, else the plain decoder."""
+    from dialogue.models.engine import Engine, suits
+    from dialogue.models.plain import Plain
+
+    return Engine(model) if suits(model) else Plain(model)
+
+
+def _shared(rows: Sequence[Sequence[int]]) -> int:
     shortest = min(map(len, rows))
     return next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
 
@@ -213,24 +198,10 @@ def _window(config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBase") ->
     return min(limits, default=WINDOW)
 
 
-def _turn_ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
+def _turn_ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
     """Return the tokens that end a reply: the model's own and the marks of common chat formats."""
-    own = model.generation_config.eos_token_id
+    own = model.generation_config.eos_token_id if model.generation_config is not None else None
     found = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
     vocabulary = tokenizer.get_added_vocab()
     found += [vocabulary.get(mark) for mark in TURN_ENDS]
-    ends = tuple(dict.fromkeys(token for token in found if token is not None))
-    return ends or (0,)
-
-
-@contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
-    """Draw from a generator seeded for this call alone; without a seed, from the process's own."""
-    import torch
-
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
+    return frozenset(token for token in found if token is not None)

@@ -1,0 +1,356 @@
+"""Decoding of many candidates from one prefill, for several conversations at once, and weighing over kept caches.
+
+Speaks tokens; knows nothing of text, prompts or templates. There is no thread of its own: whoever waits for a
+request takes the next step for all of them, so requests are batched together and nobody waits for a whole turn.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from dialogue.models import attention
+from dialogue.models.attention import Branch, Branches, Growing, Kept, Prefill, Prefix, Recalled
+from dialogue.models.choice import choose, generator
+from dialogue.models.decoding import Drafting, Question, rated
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+CHUNK = 512  # prompt tokens read in one step, so that a long prompt does not hold up the others
+PACKED = 4096  # tokens asked in one pass when drafts are weighed
+KEPT = 2**30  # bytes of prompts remembered from earlier turns
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """A prompt being read, then its drafts being written."""
+
+    prefix: Prefix
+    drafting: Drafting
+    chance: torch.Generator
+    cost: int
+    tail: Growing
+    live: list[list[int]] = field(default_factory=list)
+    finished: list[tuple[list[int], bool]] = field(default_factory=list)
+    started: bool = False
+    error: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.started and not self.live
+
+
+class Engine:
+    """The decoder of models whose attention can be handed in; see `suits`. Thread-safe.
+
+    `memory` bounds the bytes of caches of running requests, `kept` those of prompts remembered between turns.
+    """
+
+    def __init__(self, model: "PreTrainedModel", memory: int = 2**63, kept: int = KEPT) -> None:
+        self._model: Any = model
+        self._device = model.device
+        self._memory, self._kept = memory, kept
+        self._lock = threading.Lock()
+        self._waiting: list[_Request] = []
+        self._running: list[_Request] = []
+        self._remembered: list[Prefix] = []  # the latest last
+        self._token_bytes = 0
+
+    def sample(self, ids: Sequence[int], drafting: Drafting) -> Iterator[list[tuple[list[int], bool]]]:
+        """Yield the drafts finished at each step, as tokens and whether they ended by themselves.
+
+        Closing the iterator frees the request's memory.
+        """
+        request = self._join(list(ids), drafting)
+        try:
+            while not request.done:
+                self._step()
+                if request.error is not None:
+                    raise request.error
+                yield request.finished
+                request.finished = []
+            with self._lock:
+                self._remember(request.prefix)
+        finally:
+            self._leave(request)
+
+    def weigh(
+        self, ids: Sequence[int], drafts: Sequence[Sequence[int]], questions: Sequence[Question], tokens: Counter[str]
+    ) -> list[list[float]]:
+        """Return the probability of each question's wanted answer after each draft, all over the one prompt.
+
+        The questions of a draft are packed into one row, none seeing another; what sampling kept is not read again.
+        """
+        prefix = self._read(list(ids), tokens)
+        rows: list[list[float]] = []
+        asked = sum(len(question.ids) for question in questions)
+        with self._lock, torch.inference_mode():
+            recalled = [_recall(prefix, draft) for draft in drafts]
+            rest = [list(draft[held.length if held else 0 :]) for draft, held in zip(drafts, recalled, strict=True)]
+            size = max(1, PACKED // (max(map(len, rest), default=0) + asked))
+            for first in range(0, len(drafts), size):
+                part = slice(first, first + size)
+                rows += self._ask(prefix, recalled[part], rest[part], questions)
+            self._remember(prefix)
+        tokens["encoded"] += sum(map(len, rest)) + asked * len(drafts)
+        return rows
+
+    # --- requests
+
+    def _join(self, ids: list[int], drafting: Drafting) -> _Request:
+        with self._lock:
+            prefix = self._begin(ids, drafting.tokens)
+            sampling = drafting.sampling
+            request = _Request(
+                prefix,
+                drafting,
+                generator(sampling.seed, self._device),
+                (len(ids) + drafting.n * sampling.max_new_tokens) * self._token_bytes,
+                Growing(sampling.max_new_tokens),
+            )
+            self._waiting.append(request)
+        return request
+
+    def _leave(self, request: _Request) -> None:
+        with self._lock:
+            for queue in (self._waiting, self._running):
+                if request in queue:
+                    queue.remove(request)
+
+    def _step(self) -> None:
+        """Read one piece of one prompt and write one token of every running draft."""
+        with self._lock, torch.inference_mode():
+            while self._waiting and self._room_for(self._waiting[0]):
+                self._running.append(self._waiting.pop(0))
+            reading = next((request for request in self._running if not request.started), None)
+            if reading is not None:
+                self._running.append(self._running.pop(self._running.index(reading)))  # in turn with the others
+                self._guarded([reading], self._prefill)
+            for batch in self._batches():
+                self._guarded(batch, self._decode)
+
+    def _room_for(self, request: _Request) -> bool:
+        return not self._running or sum(other.cost for other in self._running) + request.cost <= self._memory
+
+    def _batches(self) -> list[list[_Request]]:
+        """Requests decoded together; one with a seed goes alone, since sums in a batch depend on its size."""
+        ready = [request for request in self._running if request.started and request.live]
+        seeded = [[request] for request in ready if request.drafting.sampling.seed is not None]
+        free = [request for request in ready if request.drafting.sampling.seed is None]
+        return [*seeded, free] if free else seeded
+
+    def _guarded(self, batch: list[_Request], work: Callable[[list[_Request]], None]) -> None:
+        """Do one piece of work; its failure is that of the requests in it, told where they are waited for."""
+        try:
+            work(batch)
+        except Exception as error:
+            for request in batch:
+                request.error = error
+                self._running.remove(request)
+
+    # --- prompts
+
+    def _begin(self, ids: list[int], tokens: Counter[str]) -> Prefix:
+        """Return the remembered prompt, or a new one that begins with what it shares with a remembered one."""
+        tokens["prompt"] += len(ids)
+        best, shared = None, 0
+        for prefix in self._remembered:
+            if prefix.ids == ids and prefix.logits is not None:
+                tokens["reused"] += len(ids)
+                return prefix
+            common = _common(prefix.ids, ids)
+            if common > shared:
+                best, shared = prefix, common
+        new = Prefix(ids)
+        shared = min(shared, len(ids) - 1)  # the last token is read for its logits
+        if best is not None and shared:
+            new.take(best, shared)
+        tokens["reused"] += shared
+        tokens["encoded"] += len(ids) - shared
+        return new
+
+    def _prefill(self, batch: list[_Request]) -> None:
+        [request] = batch
+        self._continue(request.prefix)
+        if request.prefix.logits is not None:
+            request.started = True
+            first = choose(
+                request.prefix.logits[None], request.drafting.sampling, request.chance, times=request.drafting.n
+            )
+            request.live = [[token] for token in first]
+            self._settle(request)
+
+    def _continue(self, prefix: Prefix) -> None:
+        """Read the next piece of a prompt."""
+        if prefix.logits is not None:
+            return
+        ids = prefix.ids[prefix.length : prefix.length + CHUNK]
+        places = torch.arange(prefix.length, prefix.length + len(ids), device=self._device)[None]
+        logits = self._forward(torch.tensor([ids], device=self._device), places, Prefill(prefix), 1)
+        prefix.length += len(ids)
+        self._token_bytes = self._token_bytes or prefix.bytes // max(len(prefix.ids), 1)
+        if prefix.length == len(prefix.ids):
+            prefix.logits = logits[0, -1].clone()
+
+    def _read(self, ids: list[int], tokens: Counter[str]) -> Prefix:
+        with self._lock:
+            counted: Counter[str] = Counter()
+            prefix = self._begin(ids, counted)
+        tokens["encoded"] += counted["encoded"]
+        while prefix.logits is None:
+            with self._lock, torch.inference_mode():
+                self._continue(prefix)
+        return prefix
+
+    def _remember(self, prefix: Prefix) -> None:
+        """Keep a prompt for the next turn, the oldest giving way."""
+        self._remembered = [other for other in self._remembered if other is not prefix] + [prefix]
+        total = sum(other.bytes for other in self._remembered)
+        while len(self._remembered) > 1 and total > self._kept:
+            total -= self._remembered.pop(0).bytes
+
+    # --- drafts
+
+    def _decode(self, batch: list[_Request]) -> None:
+        """Feed the last token of every live row and choose the next."""
+        last = [[row[-1]] for request in batch for row in request.live]
+        branches = []
+        for request in batch:
+            place = request.prefix.length + request.tail.length
+            places = torch.full((len(request.live), 1), place, device=self._device)
+            branches.append(Branch(request.prefix, request.tail, places))
+        places = torch.cat([branch.places for branch in branches])
+        logits = self._forward(torch.tensor(last, device=self._device), places, Branches(branches), 1)[:, -1]
+        for request, own in zip(batch, logits.split_with_sizes([len(r.live) for r in batch]), strict=True):
+            request.tail.length += 1
+            request.drafting.tokens["encoded"] += len(request.live)
+            for row, token in zip(request.live, choose(own, request.drafting.sampling, request.chance), strict=True):
+                row.append(token)
+            self._settle(request)
+
+    def _settle(self, request: _Request) -> None:
+        """Take the rows that have ended out of the batch, keeping their caches with the prompt."""
+        drafting = request.drafting
+        ended = {place: how for place, row in enumerate(request.live) if (how := drafting.ended(row)) is not None}
+        if not ended:
+            return
+        staying = [place for place in range(len(request.live)) if place not in ended]
+        kept = request.tail.part(dict.fromkeys(ended, request.tail.length), staying)
+        for place, finished in ended.items():
+            row = request.live[place]
+            drafting.tokens["sampled"] += len(row)
+            said = row[:-1] if row[-1] in drafting.ends else row
+            if kept[place].length:
+                request.prefix.rows[tuple(said)] = kept[place]
+            request.finished.append((said, finished))
+        request.live = [request.live[place] for place in staying]
+
+    # --- questions
+
+    def _ask(
+        self,
+        prefix: Prefix,
+        recalled: Sequence[Kept | None],
+        rest: Sequence[Sequence[int]],
+        questions: Sequence[Question],
+    ) -> list[list[float]]:
+        """One pass: each row holds what is left of a draft, then every question."""
+        ahead = max(map(len, rest))
+        held = torch.tensor([item.length if item else 0 for item in recalled], device=self._device)
+        left = torch.tensor([len(row) for row in rest], device=self._device)
+        block = torch.tensor([-1] * ahead + [n for n, q in enumerate(questions) for _ in q.ids], device=self._device)
+        inside = torch.tensor([*range(ahead), *(o for q in questions for o in range(len(q.ids)))], device=self._device)
+        suffix = [token for question in questions for token in question.ids]
+        ids = [[*row, *[0] * (ahead - len(row)), *suffix] for row in rest]
+        places = prefix.length + held[:, None] + inside + torch.where(block >= 0, left[:, None], 0)
+        # a new token sees what is left of the draft before it, and the tokens before it in its own question
+        of_draft = (block < 0)[None, :] & (inside[None, :] < left[:, None])  # rows, S
+        before = inside[None, :] <= inside[:, None]
+        own = (block[:, None] == block[None, :]) & before
+        new = own[None] | ((block >= 0)[None, :, None] & of_draft[:, None, :])
+        tail = Recalled(recalled, places)
+        kept = torch.arange(tail.width, device=self._device)[None, :] < held[:, None]
+        visible = torch.cat([kept[:, None, :].expand(-1, len(block), -1), new], 2)
+        ends = torch.tensor([len(q.ids) for q in questions], device=self._device).cumsum(0) + ahead - 1
+        branch = Branch(prefix, tail, places, visible)
+        logits = self._forward(torch.tensor(ids, device=self._device), places, Branches([branch]), ends)
+        return rated(logits, questions)
+
+    def _forward(
+        self, ids: Tensor, places: Tensor, reading: Prefill | Branches, logits_to_keep: "int | Tensor"
+    ) -> Tensor:
+        """Return logits (rows, kept, vocabulary)."""
+        attention.READING.set(reading)
+        logits: Tensor = self._model(
+            input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=logits_to_keep, reading=reading
+        ).logits
+        return logits
+
+
+def suits(model: "PreTrainedModel") -> bool:
+    """Set the model's attention to ours, and say whether it then computes what it computed before.
+
+    Architectures differ in what they hand to an attention function (windows, soft caps, sinks, biases), so a few
+    tokens are tried both ways; a model that does not agree is put back as it was.
+    """
+    if not getattr(model, "_supports_attention_backend", False):
+        return False
+    before = model.config._attn_implementation
+    tried = torch.arange(2, 26, device=model.device)[None] % int(model.config.get_text_config().vocab_size)
+    attention.register()
+    try:
+        with torch.inference_mode():
+            model.set_attn_implementation("eager")
+            expected = model(input_ids=tried, use_cache=False).logits[0, -3:].float()
+            model.set_attn_implementation(attention.NAME)
+            found = _tried(Engine(model), tried[0].tolist())
+    except Exception:  # whatever an architecture does not bear, it is then not for this engine
+        model.set_attn_implementation(before)
+        return False
+    loose = 1e-3 if model.dtype == torch.float32 else 0.1
+    if (found - expected).abs().max() <= loose * max(1.0, float(expected.abs().max())):
+        return True
+    model.set_attn_implementation(before)
+    return False
+
+
+def _tried(engine: Engine, ids: list[int]) -> Tensor:
+    """Return logits after the last three tokens: read in two pieces, then decoded twice."""
+    prefix = Prefix(ids[:-2])
+    device = engine._device
+    for first, last in ((0, len(ids) // 2), (len(ids) // 2, len(ids) - 2)):
+        places = torch.arange(first, last, device=device)[None]
+        logits = engine._forward(torch.tensor([ids[first:last]], device=device), places, Prefill(prefix), 1)
+        prefix.length = last
+    found, tail = [logits[0, -1]], Growing(2)
+    for token in ids[-2:]:
+        places = torch.full((2, 1), prefix.length + tail.length, device=device)
+        branches = Branches([Branch(prefix, tail, places)])
+        found.append(engine._forward(torch.tensor([[token]] * 2, device=device), places, branches, 1)[1, -1])
+        tail.length += 1
+    return torch.stack(found).float()
+
+
+def _recall(prefix: Prefix, draft: Sequence[int]) -> Kept | None:
+    """Return the kept tail that shares most with a draft, cut to what it shares."""
+    best, shared = None, 0
+    for said, kept in prefix.rows.items():
+        common = min(_common(said, draft), kept.length)
+        if common > shared:
+            best, shared = kept, common
+    if best is None:
+        return None
+    keys = {layer: tensor[:, :shared] for layer, tensor in best.keys.items()}
+    values = {layer: tensor[:, :shared] for layer, tensor in best.values.items()}
+    return Kept(keys, values, shared)
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return the length of the longest common beginning."""
+    shortest = min(len(one), len(other))
+    return next((place for place in range(shortest) if one[place] != other[place]), shortest)
