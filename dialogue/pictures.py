@@ -5,6 +5,7 @@ that claims about it are checked and cited. Knows nothing of models, files or th
 """
 
 import hashlib
+import re
 import threading
 import warnings
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, Protocol
 
-from dialogue.types import DialogueError, Picture, Turn
+from dialogue.types import DialogueError, Picture, Scores, Turn
 from retrieval.text import clean
 from retrieval.types import Evidence, Passage
 
@@ -30,6 +31,9 @@ MOST_PIXELS: Final = 40_000_000  # 120 MB decoded
 SIDE: Final = 1536  # pixels of the longer side that a model is given
 LONGEST_NAME: Final = 80  # characters
 REMEMBERED: Final = 512  # descriptions
+
+_NAMED: Final = re.compile(r"\b(?:picture|photo|photograph|image|screenshot|drawing|painting|diagram|chart)s?\b", re.I)
+_ARTICLES: Final = frozenset("a an the one two three four five several some many".split())
 
 
 class PictureError(DialogueError):
@@ -107,6 +111,18 @@ def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Look:
     notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in said)
     first = [item for item in found if -item.passage.id > cut]
     return Look(tuple(first), tuple(item for item in reversed(found) if item not in first), notes)
+
+
+def rests_on_pictures(scores: Scores, turns: Sequence[Turn]) -> bool:
+    """Say whether all claims of a draft rest on pictures that the last message speaks of.
+
+    These are its own, and all earlier ones when it names a picture. Such a draft need not pass the gate of
+    `answers`: a description repeats no word of a question such as "What colour is it?".
+    """
+    spoken = [turn for turn in turns if turn is turns[-1] or _NAMED.search(turns[-1].text)]
+    names = {picture.name for turn in spoken for picture in turn.pictures}
+    behind = [claim.passage for claim in scores.claims if claim.support is not None]
+    return bool(behind) and all(one is not None and one.id < 0 and one.source in names for one in behind)
 
 
 def evidence(pictures: Sequence[Picture], descriptions: Sequence[str]) -> list[Evidence]:
@@ -205,5 +221,10 @@ def _tidy(name: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A caption as a sentence: a capital at the head, a stop at the end."""
-    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?…" else ".")
+    """A caption such as ``a red car`` as a sentence; what is one is left as it is."""
+    if not text or text[-1] in ".!?…\"'”’":
+        return text
+    first, _, rest = text.partition(" ")
+    if first.lower() in _ARTICLES:
+        first = first.lower()
+    return f"The picture shows {first} {rest}".rstrip() + "."

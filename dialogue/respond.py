@@ -8,16 +8,18 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited, without_marks
-from dialogue.pictures import QUESTION, UNSEEN, Look, Viewer, look
+from dialogue.pictures import QUESTION, UNSEEN, Look, Viewer, look, rests_on_pictures
 from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
 from dialogue.rank import Gates, quality, ranked, why_dropped
+from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
 from dialogue.types import (
     Candidate,
     Context,
     DialogueError,
     Judge,
     LanguageModel,
+    ModelError,
     Reply,
     Role,
     Sampling,
@@ -26,6 +28,7 @@ from dialogue.types import (
     Trace,
     Turn,
 )
+from retrieval.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
 
@@ -34,17 +37,25 @@ UNSAFE_REPLIES = "I could not find a reply that I can stand behind, so I would r
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a turn is taken. `rounds` bounds the sampling: one, and one more with the reasons of the losers."""
+    """How a turn is taken.
+
+    `rounds` bounds the sampling: one, and one more with the reasons of the losers. `research` bounds the look-ups
+    before it; 0 is for models that always write the same from the same sources.
+    """
 
     sampling: Sampling = field(default_factory=Sampling)
     gates: Gates = field(default_factory=Gates)
     passages: int = 8
     rounds: int = 2
+    research: int = 0
 
 
 @dataclass(frozen=True)
 class Responder:
-    """Answers the last user turn with the best draft that passes every gate, and shows the working."""
+    """Answers the last user turn with the best draft that passes every gate, and shows the working.
+
+    `tools` are asked before the retriever in research.
+    """
 
     model: LanguageModel
     retriever: Retriever
@@ -52,6 +63,7 @@ class Responder:
     judge: Judge
     options: Options = field(default_factory=Options)
     viewer: Viewer | None = None
+    tools: tuple[Tool, ...] = ()
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -75,18 +87,18 @@ class Responder:
             yield Reply(UNSEEN, "abstained", (), self._trace(trace, clock))
             return
         context, queries, withheld = yield from self._gathered(role, given, clock)
+        findings = Findings(context, withheld=withheld)
+        if self.options.research:
+            findings = yield from self._researcher(role).steps(context, withheld, self.options.sampling)
+            clock.lap("research")
+        context = findings.context
 
         candidates: list[Candidate] = []
         rounds = 0
         while rounds < self.options.rounds and all(map(_unfit, candidates)):
             rounds += 1
             yield Step("sample", f"{len(context.evidence)} passages")
-            written = []
-            for made in self.model.sample(context, self.options.sampling):
-                if isinstance(made, Step):
-                    yield made
-                else:
-                    written.append(made)
+            written = yield from self._written(context, findings.drafts)
             drafts = _fresh(written, candidates)
             clock.lap("sample")
             yield Step("judge", f"{len(drafts)} drafts")
@@ -101,12 +113,12 @@ class Responder:
             context.query,
             queries,
             context.evidence,
-            withheld,
+            findings.withheld,
             ranked(candidates),
             rounds,
             notes=tuple(dict.fromkeys(context.working.notes)),
             role=role.name,
-            research=context.research,
+            research=findings.exchange,
             tokens=dict(context.working.tokens),
         )
         reply = _best(trace)
@@ -131,6 +143,29 @@ class Responder:
         clock.lap("search")
         return context, queries, withheld
 
+    def _researcher(self, role: Role) -> Researcher:
+        depth = self.options.passages + SNIPPETS * self.options.research
+        tools = Toolset((*self.tools, Search(self.retriever, depth, role.sources)))
+        return Researcher(self.model, tools, self._screened, self.options.research)
+
+    def _written(self, context: Context, found: Sequence[str]) -> Generator[Step, None, list[str]]:
+        """Yield progress and return the drafts: those that research found, then sampled ones.
+
+        A model that fails now loses no draft that it wrote before; without one its ModelError is raised.
+        """
+        written: list[str] = []
+        try:
+            for made in self.model.sample(context, self.options.sampling):
+                if isinstance(made, Step):
+                    yield made
+                else:
+                    written.append(made)
+        except ModelError as error:
+            if not (found or written):
+                raise
+            context.working.notes.append(f"the writing stopped: {error}")
+        return [*found, *replies(context, written)]
+
     def _found(self, role: Role, queries: Sequence[str]) -> tuple[Evidence, ...]:
         """Search what the role may use; a retriever is asked to restrict its sources only when a role does."""
         if role.sources:
@@ -144,7 +179,7 @@ class Responder:
             return self.guard.check(texts, stage, said, tightened=role.tightened)
         return self.guard.check(texts, stage, said)
 
-    def _screened(self, context: Context) -> tuple[Context, tuple[tuple[Evidence, str], ...]]:
+    def _screened(self, context: Context) -> tuple[Context, Withheld]:
         """Take out evidence that the guard will not let into a prompt, keeping the reason."""
         verdicts = self._checked(context.role, [item.passage.text for item in context.evidence], "evidence")
         pairs = list(zip(context.evidence, verdicts, strict=True))
@@ -163,11 +198,16 @@ class Responder:
                 verdict,
                 score,
                 quality(score),
-                why_dropped(verdict, score, self.options.gates),
+                why_dropped(verdict, score, self._gates(context, score)),
                 repaired,
             )
             for draft, verdict, score in zip(drafts, verdicts, scores, strict=True)
         ]
+
+    def _gates(self, context: Context, scores: Scores) -> Gates:
+        """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
+        gates = self.options.gates
+        return replace(gates, answers=0.0) if rests_on_pictures(scores, context.turns) else gates
 
     def _repaired(self, context: Context, judged: Sequence[Candidate]) -> list[Candidate]:
         """Let drafts without their unsupported sentences compete as new candidates."""
