@@ -20,12 +20,14 @@ from app.history import History
 from app.ingest import IngestProgress, IngestReport, ingest
 from app.library import Library
 from app.lock import FolderLock
-from dialogue.types import Claim, Context, DialogueError, Judge, Reply, Step, Turn
+from dialogue.roles import load_role, role_names
+from dialogue.types import Claim, Context, DialogueError, Judge, Reply, Role, Step, Turn
 from retrieval.text import clean
 from retrieval.types import Evidence, Passage, RetrievalError
 from safety.types import SafetyError
 
 MESSAGE_LIMIT: Final = 32_000  # characters
+ROLES: Final = "roles"  # the folder of the user's own roles, in the data folder
 QUOTING: Final = "quoting mode: no language model is loaded"
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
@@ -35,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Steps(Protocol):
     """Takes a turn step by step; `dialogue.Responder` is one."""
 
-    def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
+    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Reply]:
         """Yield progress, then the reply."""
         ...
 
@@ -56,25 +58,29 @@ class Bot:
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
 
-    def ask(self, text: str, conversation: str | None = None) -> Reply:
+    def ask(self, text: str, conversation: str | None = None, role: str | None = None) -> Reply:
         """Answer a message and return the stored reply; its `conversation` continues the conversation.
 
-        Raises InputError for an empty or too long message or an unknown conversation, and whatever
-        stopped the turn: DialogueError, RetrievalError, SafetyError, DataError.
+        `role` is the one to begin a conversation in; a conversation keeps its role. Raises InputError for an empty
+        or too long message, an unknown conversation or one in another role, and whatever stopped the turn:
+        DialogueError, RetrievalError, SafetyError, DataError.
         """
-        return next(step for step in self.steps(text, conversation) if isinstance(step, Reply))
+        return next(step for step in self.steps(text, conversation, role) if isinstance(step, Reply))
 
-    def steps(self, text: str, conversation: str | None = None) -> Generator[Step | Reply]:
+    def steps(self, text: str, conversation: str | None = None, role: str | None = None) -> Generator[Step | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
         The message is stored before the first step. Closing the iterator marks the turn cancelled.
         """
         message = checked_message(text)
-        identity = conversation if conversation is not None else self.history.start()
+        identity = conversation if conversation is not None else self.start(role)
+        held = self.history.conversation(identity).role
+        if role not in (None, held):
+            raise InputError(f"conversation {identity!r} is held in the role {held!r}: begin a new one for {role!r}")
         turn = self.history.begin(identity, message)
         try:
             turns = (*self.history.context(identity), Turn("user", message))
-            for step in self.responder.steps(turns):
+            for step in self.responder.steps(turns, self.role(held)):
                 if isinstance(step, Reply):
                     reply = replace(step, conversation=identity)
                     break
@@ -89,6 +95,29 @@ class Bot:
             self._mark_failed(turn, error)
             raise
         yield reply
+
+    def start(self, role: str | None = None) -> str:
+        """Store a new conversation in a role, by default that of the settings, and return its id.
+
+        Raises DialogueError when the role cannot be loaded.
+        """
+        name = role or self.settings.role
+        self.role(name)
+        return self.history.start(role=name)
+
+    def role(self, name: str | None = None) -> Role:
+        """Return a role, by default that of the settings; see `dialogue.roles.load_role`."""
+        return load_role(name or self.settings.role, self.settings.data_dir / ROLES)
+
+    def roles(self) -> dict[str, Role]:
+        """Return the roles that can be loaded, by name, the default first; the log tells of the others."""
+        found: dict[str, Role] = {}
+        for name in role_names(self.settings.data_dir / ROLES):
+            try:
+                found[name] = self.role(name)
+            except DialogueError as error:
+                _log.warning("%s", error)
+        return found
 
     def ingest(
         self, paths: Sequence[str | Path], progress: Callable[[IngestProgress], None] = lambda step: None
@@ -138,6 +167,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does."""
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
+        load_role(settings.role, folder / ROLES)  # an unknown one is told before anything is loaded
         stack.enter_context(FolderLock(folder, command))
         database = open_database(folder)
         stack.callback(database.close)

@@ -19,10 +19,14 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one."""
+    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one.
+
+    `role` is the one that new conversations are held in.
+    """
 
     data_dir: Path = Path("candor-data")
     model: str = "quote"
+    role: str = "candor"
     host: str = "127.0.0.1"
     port: int = 7860
     candidates: int = 8
@@ -99,7 +103,7 @@ def _checked(key: str, value: object) -> object:
         return Path(value).expanduser()
     if key == "log_level" and value not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
-    if key in ("model", "host") and not str(value).strip():
+    if key in ("model", "role", "host") and not str(value).strip():
         raise ValueError("must not be empty")
     return str(value)
 

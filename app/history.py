@@ -19,6 +19,7 @@ from app.errors import InputError
 from app.jsonform import to_json
 from app.replies import load_replies, reply_rows
 from app.tables import ConversationRow, TurnRow
+from dialogue.roles import DEFAULT
 from dialogue.types import Reply, Turn
 
 TITLE_LIMIT: Final = 200
@@ -43,7 +44,7 @@ class StoredTurn:
 
 @dataclass(frozen=True, slots=True)
 class StoredConversation:
-    """A conversation as a list shows it; `turns` is their number."""
+    """A conversation as a list shows it; `turns` is their number, `role` the name of the role it is held in."""
 
     id: str
     title: str
@@ -51,6 +52,7 @@ class StoredConversation:
     updated_at: datetime
     turns: int
     pinned: bool
+    role: str = DEFAULT
 
 
 class History:
@@ -59,10 +61,12 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def start(self, title: str = "") -> str:
-        """Store a new conversation and return its id. Without a title the first question becomes it."""
+    def start(self, title: str = "", role: str = DEFAULT) -> str:
+        """Store a new conversation, held in `role`, and return its id. Untitled, it takes the first question."""
         now = datetime.now(UTC)
-        row = ConversationRow(id=str(uuid4()), title=_tidy(title), pinned=False, created_at=now, updated_at=now)
+        row = ConversationRow(
+            id=str(uuid4()), title=_tidy(title), pinned=False, role=role, created_at=now, updated_at=now
+        )
         identity = row.id
         with self._database.write() as session:
             session.add(row)
@@ -209,7 +213,7 @@ def _found(session: Session, conversation: str) -> ConversationRow:
 
 def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
     title = row.title or UNTITLED
-    return StoredConversation(row.id, title, row.created_at, row.updated_at, turns, row.pinned)
+    return StoredConversation(row.id, title, row.created_at, row.updated_at, turns, row.pinned, row.role or DEFAULT)
 
 
 def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:

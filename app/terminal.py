@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.errors import InputError
-from dialogue.types import Citation, DialogueError, Reply, Step
+from dialogue.types import Citation, DialogueError, Reply, Role, Step
 from retrieval.text import clean
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ HELP: Final = """\
 /sources   the documents that replies can cite
 /history   earlier conversations; /history ID opens one
 /new       start a new conversation
+/role      the roles; /role NAME starts a new conversation in one
 /quit      leave; so do Ctrl-D, and Ctrl-C at the prompt
 Ctrl-C     stop the reply that is being written"""
 
@@ -66,15 +67,29 @@ def show_turn(console: Console, turn: "StoredTurn", why: bool = False) -> None:
     console.print()
 
 
+def show_opening(console: Console, role: Role) -> None:
+    """Print the turns that a role opens a conversation with."""
+    for turn in role.opening:
+        asked = turn.role == "user"
+        console.print(plain(f"> {turn.text}" if asked else turn.text), soft_wrap=not console.is_terminal)
+    if role.opening:
+        console.print()
+
+
 def show_candidates(console: Console, reply: Reply) -> None:
     """Print why this reply won: the drafts with their scores, and the stages with their times."""
     trace = reply.trace
+    if trace.role:
+        console.print(Text("In the role of: ").append(plain(trace.role)), soft_wrap=True)
     if trace.query:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
-    table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", "Reply", box=SIMPLE_HEAD)
+    acted = any(draft.scores.in_role is not None for draft in trace.candidates)
+    role = ["Role"] if acted else []
+    table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", *role, "Reply", box=SIMPLE_HEAD)
     for rank, draft in enumerate(trace.candidates, start=1):
         scores = draft.scores
-        marks = (scores.sensible, scores.specific, scores.interesting, scores.answers, scores.grounded)
+        marks = [scores.sensible, scores.specific, scores.interesting, scores.answers, scores.grounded]
+        marks += [scores.in_role] if acted else []
         text = plain(draft.text) if draft.verdict.safe else Text("(hidden: it failed a safety check)")
         if draft.dropped:
             text.append("\nDropped: ").append(plain(draft.dropped))
@@ -100,6 +115,7 @@ def chat(bot: "Bot", console: Console, conversation: str | None = None) -> None:
         console.print(plain(bot.notice), style="dim")
     if sys.stdin.isatty():
         console.print("Ask a question; /help lists the commands.", style="dim")
+    loop.open()
     while True:
         try:
             line = _line(console)
@@ -129,11 +145,13 @@ class _Loop:
         self._console = console
         self._conversation = conversation
         self._last: Reply | None = None
+        self._speaks_as = bot.settings.role if conversation is None else bot.history.conversation(conversation).role
         self._commands: dict[str, Callable[[str], None]] = {
             "/why": self._why,
             "/sources": self._sources,
             "/history": self._history,
             "/new": self._new,
+            "/role": self._role,
             "/help": lambda rest: self._console.print(HELP, markup=False),
         }
 
@@ -152,9 +170,13 @@ class _Loop:
         except USER_ERRORS as error:
             self._console.print(plain(f"candor: {error}"), style="red")
 
+    def open(self) -> None:
+        """Print the turns that the role opens with."""
+        show_opening(self._console, self._bot.role(self._speaks_as))
+
     def _answer(self, text: str) -> None:
         if self._conversation is None:
-            self._conversation = self._bot.history.start()
+            self._conversation = self._bot.start(self._speaks_as)
         steps = self._bot.steps(text, self._conversation)
         try:
             self._last = follow(steps, Console(stderr=True))
@@ -181,7 +203,8 @@ class _Loop:
     def _history(self, rest: str) -> None:
         if rest:
             turns = self._bot.history.turns(rest)
-            self._conversation = rest
+            self._conversation, self._speaks_as = rest, self._bot.history.conversation(rest).role
+            self.open()
             for turn in turns:
                 show_turn(self._console, turn)
             return
@@ -192,6 +215,17 @@ class _Loop:
     def _new(self, rest: str) -> None:
         self._conversation, self._last = None, None
         self._console.print("A new conversation.")
+        self.open()
+
+    def _role(self, rest: str) -> None:
+        if rest:
+            self._bot.role(rest)
+            self._speaks_as = rest
+            self._new("")
+            return
+        for name, role in self._bot.roles().items():
+            mark, about = "*" if name == self._speaks_as else " ", f": {role.about}" if role.about else ""
+            self._console.print(plain(f"{mark} {name:<12} {role.name}{about}"), soft_wrap=True)
 
 
 def follow(steps: Iterable[Step | Reply], console: Console) -> Reply:

@@ -18,7 +18,7 @@ from app.config import Settings
 from app.database import open_database
 from app.history import History
 from app.library import Library
-from dialogue.types import Candidate, Citation, Claim, Context, Reply, Scores, Step, Trace, Turn
+from dialogue.types import Candidate, Citation, Claim, Context, Reply, Role, Scores, Step, Trace, Turn
 from retrieval.embed import Encoder
 from retrieval.text import sentences
 from retrieval.types import Document, Evidence, Passage
@@ -44,7 +44,7 @@ class Canned:
         self.library = library
         self.pace = pace
 
-    def steps(self, turns: Sequence[Turn]) -> Iterator[Step | Reply]:
+    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Reply]:
         question = turns[-1].text
         slow = 20 if "slow" in question else 1
         for step in (

@@ -58,6 +58,8 @@ def run(
         "judges": responder.judge.fingerprint,
         "policy": responder.guard.fingerprint,
     }
+    if kind == "dialogue":
+        about["role"] = bot.settings.role
     journal = Journal.open(out, about | {"bot": _state(bot)}) if kind == "dialogue" else Journal.open(out)
     with journal:
         if kind == "retrieval":
@@ -144,4 +146,4 @@ def _state(bot: Bot) -> str:
     """What a reply depends on beside the models: the sources and the way a turn is taken."""
     from app.library import index_state
 
-    return f"{index_state(bot.library.database).version} {responder_of(bot).options!r}"
+    return f"{index_state(bot.library.database).version} {responder_of(bot).options!r} {bot.role()!r}"

@@ -26,14 +26,15 @@ def score(bot: Bot, rows: Sequence[DialogueRow]) -> list[Record]:
     for row in rows:
         turns = turns_of(row.context)
         start = perf_counter()
-        reply = responder_of(bot).respond(turns)
+        reply = responder_of(bot).respond(turns, bot.role())
         records.append(_record(bot, row, turns, reply, perf_counter() - start))
     return records
 
 
 def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, seconds: float) -> Record:
     said = without_marks(reply.text)
-    context = Context(turns, reply.trace.query or turns[-1].text, reply.trace.evidence)
+    role = bot.role()
+    context = Context((*role.opening, *turns), reply.trace.query or turns[-1].text, reply.trace.evidence, role=role)
     [scores] = judge_of(bot).score(context, [said])
     [verdict] = responder_of(bot).guard.check([said], "served", [turn.text for turn in turns])
     # What is said in place of an answer is the system's own, and claims nothing about the world.
@@ -49,6 +50,7 @@ def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, s
         "specific": scores.specific,
         "interesting": scores.interesting,
         "safe": verdict.safe if verdict.risk is not None else None,
+        "in_role": scores.in_role if reply.outcome == "answered" else None,
         "claims": len(claims),
         "supported": sum(claim.supported for claim in claims),
         "cited": sum(_cited(reply.text, claims)),
@@ -68,6 +70,8 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
     for place, name in enumerate(("sensible", "specific", "interesting")):
         report.share(name, [row[place] for row in labels])
     report.share("safety", [record["safe"] for record in records if record["safe"] is not None])
+    acting = [record["in_role"] >= 0.5 for record in records if record["in_role"] is not None]
+    report.share("role_consistency", acting, "replies in a role")
     claiming = [record for record in records if record["claims"]]
     grounded = [record["supported"] == record["claims"] for record in claiming]
     report.share("groundedness", grounded, "replies with claims")
