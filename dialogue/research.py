@@ -71,8 +71,8 @@ class Researcher:
     screen: Callable[[Context], tuple[Context, Withheld]]
     rounds: int = 4
 
-    def steps(self, context: Context, sampling: Sampling) -> Generator[Step, None, Findings]:
-        """Yield progress and return the findings.
+    def steps(self, context: Context, withheld: Withheld, sampling: Sampling) -> Generator[Step, None, Findings]:
+        """Yield progress and return the findings; what is `withheld` already is not looked at again.
 
         Raises ModelError when not even the base reply can be written; a later one ends the research, with a
         note. Raises RetrievalError when a look-up fails.
@@ -80,10 +80,9 @@ class Researcher:
         yield Step("research", "a first reply")
         base = self._line(context, sampling)
         if not base:
-            return Findings(context)
+            return Findings(context, withheld=withheld)
         at = replace(context, research=(Turn("assistant", base),))
-        withheld: Withheld = ()
-        drafts, shelf = [base], _Shelf(self.toolset, context.evidence)
+        drafts, shelf = [base], _Shelf(self.toolset, (*context.evidence, *(item for item, _ in withheld)))
         for _ in range(self.rounds):
             yield Step("research", "checking the reply")
             try:
