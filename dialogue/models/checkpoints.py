@@ -6,6 +6,7 @@ on either, and quantised ones. Memory is planned before anything is loaded. Know
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None)
             raise ModelError(f"{source.name!r} does not fit into memory: {plan.describe()}; {plan.advice()}")
         opening = preamble(tokenizer, config, source.option)
         with memory_errors(source.name, "a smaller model, or a machine with more memory"):
-            model = _loaded(source, auto, stored, place, dtype)
+            model = _loaded(source, config, auto, place, dtype)
     except _LOADING as error:
         raise ModelError(_why_not_loaded(source.name, str(error))) from error
     shown = source.adapter or source.folder
@@ -195,7 +196,10 @@ def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
     """Return the configuration and the class that loads it. Raises ModelError for what writes no text."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
-    config = AutoConfig.from_pretrained(source.place, trust_remote_code=False)
+    try:
+        config = AutoConfig.from_pretrained(source.place, trust_remote_code=False)
+    except Exception as error:  # a stranger's file: whatever its mistakes raise
+        raise ModelError(_why_not_loaded(source.name, str(error))) from error
     if config.is_encoder_decoder and type(config) in AutoModelForSeq2SeqLM._model_mapping:
         return config, AutoModelForSeq2SeqLM
     if type(config) in AutoModelForMaskedLM._model_mapping and not getattr(config, "is_decoder", False):
@@ -248,17 +252,21 @@ def _packed(config: "PretrainedConfig") -> float:
 
 
 def _loaded(
-    source: _Source, auto: "type[Any]", stored: Quantised, device: "torch.device", dtype: "torch.dtype"
+    source: _Source, config: "PretrainedConfig", auto: "type[Any]", device: "torch.device", dtype: "torch.dtype"
 ) -> "PreTrainedModel":
-    options: dict[str, Any] = dict(stored.options)
+    options: dict[str, Any] = {}
     direct = device.type != "cpu" and find_spec("accelerate") is not None
     if direct:  # straight to the GPU, without a copy in the machine's own memory
         options["device_map"] = device
-    model = auto.from_pretrained(source.place, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options)
+    model = auto.from_pretrained(
+        source.place, config=config, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options
+    )
     if source.adapter is not None:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(source.adapter)).merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 asks transformers by an older name
+            model = PeftModel.from_pretrained(model, str(source.adapter)).merge_and_unload()
     if not direct and device.type != "cpu":
         model = model.to(device)
     return model.eval()

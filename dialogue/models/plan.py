@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 WINDOW: Final = 4096  # tokens, where a checkpoint does not say
-JUDGES: Final = 300 * 2**20  # encoder, heads and their batches; measured: 0.25 GiB
+JUDGES: Final = 300 * 2**20  # encoder, heads and their batches; 0.1 GiB measured on a CPU, more on a GPU
 CHUNK: Final = 512  # tokens that pass through the layers at once
 ASKED: Final = 160  # tokens per draft while its attributes are weighed
 SMALLEST: Final = 512  # tokens: below this no prompt of a turn fits

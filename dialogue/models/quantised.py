@@ -32,21 +32,17 @@ PACKAGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """How a checkpoint is stored: its method; `opened` when its weights become full ones while it is loaded.
-
-    `options` go to transformers' ``from_pretrained``.
-    """
+    """How a checkpoint is stored: its method; `opened` when its weights become full ones while it is loaded."""
 
     method: str = ""
     opened: bool = False
-    options: tuple[tuple[str, Any], ...] = ()
 
 
 def quantisation(name: str, config: "PretrainedConfig", on_gpu: bool) -> Quantised:
     """Return how the checkpoint `name` is stored.
 
     compressed-tensors (int8, int4, fp8 and more) is always opened; fp8 and mxfp4 wherever no GPU computes with
-    them. All others stay packed. Raises ModelError naming the package that is missing or that no method is known.
+    them, and `config` is then told so. All others stay packed. Raises ModelError naming the package that is missing or that no method is known.
     """
     stated = getattr(config, "quantization_config", None)
     if stated is None:
@@ -62,18 +58,11 @@ def quantisation(name: str, config: "PretrainedConfig", on_gpu: bool) -> Quantis
     module, install = PACKAGES[method]
     if not _installed(module):
         raise ModelError(f"{name!r} is quantised ({method}): install what reads it with: pip install {install}")
-    if method == "compressed-tensors":
-        return _opened(method)
-    if method in ("fp8", "mxfp4") and not (on_gpu and _installed("kernels")):
-        return _opened(method)
-    return Quantised(method)
-
-
-def _opened(method: str) -> Quantised:
-    from transformers import CompressedTensorsConfig, FineGrainedFP8Config, Mxfp4Config
-
-    kinds = {"compressed-tensors": CompressedTensorsConfig, "fp8": FineGrainedFP8Config, "mxfp4": Mxfp4Config}
-    return Quantised(method, True, (("quantization_config", kinds[method](dequantize=True)),))
+    computed = on_gpu and _installed("kernels")
+    opened = method == "compressed-tensors" or (method in ("fp8", "mxfp4") and not computed)
+    if opened:
+        config.quantization_config = {**told, "dequantize": True}
+    return Quantised(method, opened)
 
 
 def _installed(module: str) -> bool:
