@@ -178,7 +178,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
 
         # imported late: a folder that is in use or damaged is told before these take their seconds
         from dialogue.judges import load_judge
-        from dialogue.models import load_model
+        from dialogue.models import load_model, reads_prompts
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
         from retrieval.embed import load_encoder
@@ -194,7 +194,11 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         library = Library(database, folder, encoder)
         retriever = HybridRetriever(encoder, library.open(), library.passages)
         library.feed(retriever.use)
-        options = Options(sampling=Sampling(n=settings.candidates), passages=settings.passages)
+        options = Options(
+            sampling=Sampling(n=settings.candidates),
+            passages=settings.passages,
+            research=settings.research_rounds if reads_prompts(settings.model) else 0,
+        )
         responder = Responder(speaker, retriever, guard, judge, options)
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())

@@ -13,7 +13,7 @@ from typing import Final
 from app.errors import SettingsError
 
 PREFIX: Final = "CANDOR_"
-RANGES: Final = {"port": (0, 65535), "candidates": (1, 64), "passages": (1, 50)}
+RANGES: Final = {"port": (0, 65535), "candidates": (1, 64), "passages": (1, 50), "research_rounds": (0, 8)}
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -31,6 +31,7 @@ class Settings:
     port: int = 7860
     candidates: int = 8
     passages: int = 8
+    research_rounds: int = 4
     policy: str = ""
     preset: str = "balanced"
     log_level: str = "warning"

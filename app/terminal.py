@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.errors import InputError
+from dialogue.research import lookups
 from dialogue.types import Citation, DialogueError, Reply, Role, Step
 from retrieval.text import clean
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 STAGES: Final = {
     "guard": "Reading the message",
     "search": "Searching your documents",
+    "research": "Looking further",
     "sample": "Writing replies",
     "judge": "Checking safety and grounding",
     "rank": "Choosing",
@@ -85,6 +87,11 @@ def show_candidates(console: Console, reply: Reply) -> None:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
     acted = any(draft.scores.in_role is not None for draft in trace.candidates)
     role = ["Role"] if acted else []
+    for asked, found in lookups(trace.research):
+        line = (
+            Text("Asked the toolset: ").append(plain(asked)).append(f" → {found or 'no'} passage{'s' * (found != 1)}")
+        )
+        console.print(line, soft_wrap=True)
     table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", *role, "Reply", box=SIMPLE_HEAD)
     for rank, draft in enumerate(trace.candidates, start=1):
         scores = draft.scores

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.web.jobs import Upload
 from app.web.render import count, icon, icon_button, place_of, served
+from dialogue.research import lookups
 from dialogue.types import Candidate, Citation, Reply, Trace
 
 if TYPE_CHECKING:
@@ -125,7 +126,14 @@ _COLUMNS = (
     ("Grnd", "Grounded: the weakest support of any of its claims"),
     ("Ans", "Answers: answers the question"),
 )
-_STAGE_NAMES = {"guard": "Screen", "search": "Search", "sample": "Write", "judge": "Check", "rank": "Rank"}
+_STAGE_NAMES = {
+    "guard": "Screen",
+    "search": "Search",
+    "research": "Research",
+    "sample": "Write",
+    "judge": "Check",
+    "rank": "Rank",
+}
 
 
 def why(turn: "StoredTurn | None") -> str:
@@ -232,6 +240,7 @@ def _facts(trace: Trace) -> str:
     rows = []
     if trace.query:
         rows.append(("Searched for", trace.query))
+    rows += [("Asked the toolset", f"{query} → {count(n, 'passage')}") for query, n in lookups(trace.research)]
     if trace.evidence:
         rows.append(("Found", count(len(trace.evidence), "passage")))
     if trace.withheld:

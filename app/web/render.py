@@ -227,7 +227,7 @@ def refused(question: str, reason: str) -> str:
 
 # A step tells what the stage before it found: (line, its stages, the steps whose words belong to it).
 _STAGES = (
-    ("Searching your documents", ("guard", "search"), ("search", "sample")),
+    ("Searching your documents", ("guard", "search", "research"), ("search", "research", "sample")),
     ("Writing replies", ("sample",), ("judge",)),
     ("Checking safety and sources", ("judge", "rank"), ("rank",)),
 )

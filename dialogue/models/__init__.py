@@ -9,6 +9,11 @@ from retrieval.types import TokenEmbedder
 DOORS = "quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
 
 
+def reads_prompts(spec: str) -> bool:
+    """Say whether the model behind a known `spec` answers to its prompt: quote and scripts write the same whatever it says."""
+    return spec.strip().partition(":")[0] not in ("quote", "scripted")
+
+
 def load_model(
     spec: str, encoder: TokenEmbedder, device: str = "auto", *, api_key: str = "", seconds: float = 120.0
 ) -> LanguageModel:
