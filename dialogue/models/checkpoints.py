@@ -144,6 +144,13 @@ def dtype_of(name: str, device: "torch.device") -> "torch.dtype":
     return torch.bfloat16 if fast_bfloat16(device.type) else torch.float32
 
 
+def reads_pictures(config: "PretrainedConfig") -> bool:
+    """Say whether a checkpoint takes pictures beside text; some of these kinds are stored without, too."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KINDS
+
+    return hasattr(config, "vision_config") and KINDS.get(config.model_type) in (config.architectures or ())
+
+
 @contextmanager
 def memory_errors(name: str, remedy: str) -> Iterator[None]:
     """Turn running out of memory into a ModelError that names the remedy."""
@@ -194,12 +201,20 @@ def _base(name: str, folder: Path) -> str:
 
 def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
     """Return the configuration and the class that loads it. Raises ModelError for what writes no text."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoModelForMaskedLM,
+        AutoModelForSeq2SeqLM,
+    )
 
     try:
         config = AutoConfig.from_pretrained(source.place, trust_remote_code=False)
     except Exception as error:  # a stranger's file: whatever its mistakes raise
         raise ModelError(_why_not_loaded(source.name, str(error))) from error
+    if reads_pictures(config):
+        return config, AutoModelForImageTextToText
     if config.is_encoder_decoder and type(config) in AutoModelForSeq2SeqLM._model_mapping:
         return config, AutoModelForSeq2SeqLM
     if type(config) in AutoModelForMaskedLM._model_mapping and not getattr(config, "is_decoder", False):

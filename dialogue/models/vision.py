@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dialogue.models.checkpoints import _check_folder, _digest, _why_not_loaded, memory_errors
+from dialogue.models.checkpoints import load_checkpoint, memory_errors, reads_pictures
 from dialogue.models.drafts import clean
 from dialogue.pictures import Remembering, pixels
 from dialogue.prompts import (
@@ -85,7 +85,9 @@ class Vision:
         or a model that reads one picture at a time has none to read.
         """
         images = _images(context)
-        inputs = self._fitting(context, images, sampling.max_new_tokens)
+        inputs = self._fitting(context, images, sampling.max_new_tokens)[1]
+        context.working.tokens["prompt"] += _length(inputs)
+        context.working.tokens["encoded"] += _length(inputs)
         with memory_errors(self.name, REMEDY):
             rows = self._generate(inputs, sampling, sampling.max_new_tokens)
         context.working.tokens["sampled"] += sum(len(self._until_end(row)) for row in rows)
@@ -94,12 +96,13 @@ class Vision:
     def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
         """Return P(wanted answer | context, draft, question) over yes and no, as the model's next token."""
         images = _images(context)
+        cut = self._fitting(context, images, Sampling().max_new_tokens)[0]
         yes, no = self._first_tokens("yes"), self._first_tokens("no")
         answers = {"yes": yes - no, "no": no - yes}  # where a word begins with the token of a space, both do
 
         def weighed(draft: str, attribute: Attribute) -> float:
-            messages = self._shown(context, weighing(context, draft, attribute), images)
-            inputs = self._inputs(_Prompt(messages, weighing_plain(context, draft, attribute)))
+            messages = self._shown(cut, weighing(cut, draft, attribute), images)
+            inputs = self._inputs(_Prompt(messages, weighing_plain(cut, draft, attribute)))
             if _length(inputs) >= self.window:
                 raise ModelError(f"the conversation is too long for {self.name!r} to judge: {_length(inputs)} tokens")
             context.working.tokens["encoded"] += _length(inputs)
@@ -111,8 +114,13 @@ class Vision:
         with memory_errors(self.name, REMEDY):
             return [[weighed(draft, attribute) for attribute in attributes] for draft in drafts]
 
-    def _fitting(self, context: Context, images: "dict[int, list[Image.Image]]", new: int) -> dict[str, Any]:
-        """Return the inputs of the longest prompt that leaves room for `new` tokens; what is left out is noted."""
+    def _fitting(
+        self, context: Context, images: "dict[int, list[Image.Image]]", new: int
+    ) -> tuple[Context, dict[str, Any]]:
+        """Return the longest part of the context that leaves room for `new` tokens, and the inputs made of it.
+
+        What is left out is noted.
+        """
         room = max(self.window - new, self.window // 2)
         most = len(context.turns) - 1 + len(context.evidence)
         tried: dict[int, dict[str, Any]] = {}
@@ -131,9 +139,7 @@ class Vision:
             )
         if dropped:
             context.working.notes.append(f"{dropped} turns or passages were left out to fit {room} tokens")
-        context.working.tokens["prompt"] += _length(tried[dropped])
-        context.working.tokens["encoded"] += _length(tried[dropped])
-        return tried[dropped]
+        return shortened(context, dropped), tried[dropped]
 
     def _shown(
         self, context: Context, messages: Sequence[Message], images: "dict[int, list[Image.Image]]"
@@ -251,31 +257,19 @@ def load_viewer(spec: str, device: str = "auto") -> Remembering:
 def load_vision(name: str, device: str = "auto") -> Vision:
     """Load the image-text-to-text model in folder `name`, or the hub's model of that name.
 
-    bfloat16 on a GPU, float32 on a CPU; safetensors only, no code of a checkpoint. Raises ModelError with what to do.
+    Raises ModelError with what to do when it cannot be loaded or reads no pictures.
     """
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoProcessor
 
-    folder = Path(name).expanduser()
-    _check_folder(name, folder)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    place = str(folder) if folder.is_dir() else name
     if not sees(name):
+        load_checkpoint(name, device)  # says what is wrong with one that cannot be loaded at all
         raise ModelError(f"{name!r} reads no pictures: choose a model such as BLIP, Idefics, SmolVLM or Gemma 3")
+    found = load_checkpoint(name, device)
     try:
-        processor = AutoProcessor.from_pretrained(place, trust_remote_code=False)
-        with memory_errors(name, "a smaller model, or a machine with more memory"):
-            model = AutoModelForImageTextToText.from_pretrained(
-                place, dtype=dtype, use_safetensors=True, trust_remote_code=False
-            ).to(device)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise ModelError(_why_not_loaded(name, str(error))) from error
-    commit = str(getattr(model.config, "_commit_hash", "") or "unknown")
-    digest = _digest(folder) if folder.is_dir() else commit
-    label = f"hf:{folder.name if folder.is_dir() else name}"
-    return Vision(model.eval(), processor, label, f"{label}/{digest[:12]}/{str(dtype).removeprefix('torch.')}")
+        processor = AutoProcessor.from_pretrained(found.model.name_or_path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError) as error:
+        raise ModelError(f"{name!r} has no processor that can be loaded: {error}") from error
+    return Vision(found.model, processor, found.name, found.fingerprint)
 
 
 def sees(name: str) -> bool:
@@ -284,14 +278,13 @@ def sees(name: str) -> bool:
     False also for what cannot be read at all: the door that then tries to load it says why.
     """
     from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KINDS
 
     folder = Path(name).expanduser()
     try:
         config = AutoConfig.from_pretrained(str(folder) if folder.is_dir() else name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError):
         return False
-    return hasattr(config, "vision_config") and KINDS.get(config.model_type) in (config.architectures or ())
+    return reads_pictures(config)
 
 
 def _images(context: Context) -> "dict[int, list[Image.Image]]":
