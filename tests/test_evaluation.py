@@ -10,7 +10,7 @@ import pytest
 
 from app.bot import Bot, open_bot
 from app.evaluation import EvaluationError, failed, run
-from dialogue.types import ModelError, Reply, Turn
+from dialogue.types import ModelError, Reply, Role, Turn
 from safety.types import SafetyError, Stage, Verdict
 
 WHALE = "The blue whale is the largest animal ever known. A blue whale can weigh up to 190 tonnes."
@@ -274,11 +274,11 @@ def counted(
     asked: list[object] = []
     steps = type(bot.responder).steps
 
-    def counting(self: object, turns: Sequence[Turn]) -> Iterator[object]:
+    def counting(self: object, turns: Sequence[Turn], role: Role | None = None) -> Iterator[object]:
         asked.append(turns)
         if len(asked) == stop_at:
             raise error or KeyboardInterrupt
-        yield from steps(bot.responder, turns)
+        yield from steps(bot.responder, turns, role)
 
     monkeypatch.undo()
     monkeypatch.setattr(type(bot.responder), "steps", counting)
