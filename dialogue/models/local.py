@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dialogue.models.checkpoints import memory_errors, open_checkpoint
+from dialogue.models.checkpoints import load_checkpoint, memory_errors
 from dialogue.models.decoding import Decoder, Drafting, Question
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format
+from dialogue.models.plan import Needs, Plan, window
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-WINDOW = 4096  # tokens, where a checkpoint does not say
 NARROWEST = 32  # tokens kept for the prompt however long a reply is asked for
 REMEMBERED = 64  # prompts whose tokens and drafts are known again when they are weighed
 BEAT = 0.2  # seconds between two steps of progress
@@ -31,7 +31,10 @@ _Prompt = tuple[list[int], dict[str, list[int]]]  # its tokens, and the tokens o
 
 
 class Local:
-    """A LanguageModel over a transformers model and its tokenizer. Thread-safe."""
+    """A LanguageModel over a transformers model and its tokenizer. Thread-safe.
+
+    `plan` bounds its window and its caches; `preamble` begins every prompt.
+    """
 
     def __init__(
         self,
@@ -40,14 +43,17 @@ class Local:
         name: str,
         fingerprint: str,
         form: Format | None = None,
+        plan: Plan | None = None,
+        preamble: str = "",
     ) -> None:
         self.name = name
         self.fingerprint = fingerprint
-        self.window = _window(model.config, tokenizer)
+        self.window = plan.window if plan else window(model.config, tokenizer.model_max_length)
         self._tokenizer = tokenizer
         self._form: Format = form or (Chat(tokenizer) if tokenizer.chat_template else Continued())
         self._ends = _turn_ends(model, tokenizer)
-        self._decoder = _decoder(model)
+        self._preamble = f"{preamble} " if preamble else ""
+        self._decoder = _decoder(model, plan)
         self._prompts: OrderedDict[Context, _Prompt] = OrderedDict()
 
     def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:
@@ -109,7 +115,7 @@ class Local:
         prompts: dict[int, list[int]] = {}
 
         def fits(dropped: int) -> bool:
-            text = self._form.prompt(shortened(context, dropped))
+            text = self._preamble + self._form.prompt(shortened(context, dropped))
             prompts[dropped] = self._tokens(text, self._form.special)
             return len(prompts[dropped]) <= room
 
@@ -169,33 +175,31 @@ class Local:
         return ids
 
 
-def load_local(name: str, device: str = "auto") -> Local:
+def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> Local:
     """Load the model in folder `name`, or the hub's model of that name, on a GPU where there is one.
 
-    Raises ModelError with what to do when it cannot be loaded.
+    Raises ModelError with what to do when it cannot be loaded, or when the memory for what it `needs` is not there.
     """
-    model, tokenizer, label, fingerprint = open_checkpoint(name, device)
-    return Local(model, tokenizer, label, fingerprint)
+    found = load_checkpoint(name, device, needs)
+    return Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=found.plan, preamble=found.preamble)
 
 
-def _decoder(model: "PreTrainedModel") -> Decoder:
+def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     """Return the engine for models whose attention can be handed in, else the plain decoder."""
-    from dialogue.models.engine import Engine, suits
+    from dialogue.models.engine import KEPT, Engine, suits
     from dialogue.models.plain import Plain
 
-    return Engine(model) if suits(model) else Plain(model)
+    if not suits(model):
+        return Plain(model)
+    if plan is None:
+        return Engine(model)
+    running = max(plan.caches - KEPT, plan.prompt + plan.drafts)
+    return Engine(model, running, min(KEPT, plan.free - plan.need))
 
 
 def _shared(rows: Sequence[Sequence[int]]) -> int:
     shortest = min(map(len, rows))
     return next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
-
-
-def _window(config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBase") -> int:
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    stated = [getattr(text, key, None) for key in ("max_position_embeddings", "n_positions")]
-    limits = [limit for limit in (*stated, tokenizer.model_max_length) if isinstance(limit, int) and 0 < limit < 10**9]
-    return min(limits, default=WINDOW)
 
 
 def _turn_ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
