@@ -139,7 +139,18 @@ class Choices:
         self.tokens: Counter[str] = Counter()
 
     def feed(self, data: dict[str, Any]) -> list[Written]:
-        """Return the choices that this piece completes. Raises ModelError for what is not of the protocol."""
+        """Return the choices that this piece completes.
+
+        Raises ModelError for what is not of the protocol; nothing that follows it counts.
+        """
+        try:
+            return self._feed(data)
+        except ModelError:
+            self._n = 0
+            self._texts.clear()
+            raise
+
+    def _feed(self, data: dict[str, Any]) -> list[Written]:
         if "choices" not in data and "usage" not in data:
             raise _strange("an answer", data)
         if data.get("usage") is not None:  # counts what was so far
