@@ -5,6 +5,7 @@ every other image-text-to-text model. Knows nothing of judges or ranking; prompt
 pixels from `dialogue.pictures`.
 """
 
+import copy
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dialogue.models.checkpoints import load_checkpoint, memory_errors, reads_pictures
 from dialogue.models.drafts import clean
+from dialogue.models.formats import Chat
+from dialogue.models.local import Local
 from dialogue.pictures import Remembering, pixels
 from dialogue.prompts import (
     DESCRIBE,
@@ -26,7 +29,7 @@ from dialogue.prompts import (
     weighing,
     weighing_plain,
 )
-from dialogue.types import Attribute, Context, ModelError, Picture, Sampling
+from dialogue.types import Attribute, Context, ModelError, Picture, Sampling, Step
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +58,20 @@ class _Prompt:
         return [image for _, images in self.messages for image in images]
 
 
+@dataclass(frozen=True, slots=True)
+class _Worded(Chat):
+    """The chat format of a model whose template wants the parts of a message named; `marks` are taken out."""
+
+    marks: tuple[str, ...] = ()
+
+    def _template(self, messages: Sequence[Message]) -> str:
+        named: list[Any] = [
+            {**message, "content": [{"type": "text", "text": without(message["content"], self.marks)}]}
+            for message in messages
+        ]
+        return Chat._template(self, named)
+
+
 class Vision:
     """A Viewer and a LanguageModel over a transformers model and its processor. Thread-safe."""
 
@@ -65,6 +82,7 @@ class Vision:
         self._kind = str(model.config.model_type)
         self._ends = _ends(model, self._tokenizer)
         self._special = _special(processor)
+        self._words = _local(model, self._tokenizer, self._special, self) if processor.chat_template else None
         self.window = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 10**9
 
     def describe(self, pictures: Sequence[Picture]) -> list[str]:
@@ -78,12 +96,15 @@ class Vision:
             told.append(self._draft(row))
         return told
 
-    def sample(self, context: Context, sampling: Sampling) -> Iterator[str]:
+    def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:
         """Yield up to `sampling.n` drafts written from the pictures, the evidence and the conversation.
 
         Temperature 0 gives the one greedy draft. Raises ModelError when the question does not fit, memory runs out,
         or a model that reads one picture at a time has none to read.
         """
+        if self._words and not _pictured(context):
+            yield from self._words.sample(context, sampling)
+            return
         images = _images(context)
         inputs = self._fitting(context, images, sampling.max_new_tokens)[1]
         context.working.tokens["prompt"] += _length(inputs)
@@ -95,6 +116,8 @@ class Vision:
 
     def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
         """Return P(wanted answer | context, draft, question) over yes and no, as the model's next token."""
+        if self._words and not _pictured(context):
+            return self._words.weigh(context, drafts, attributes)
         images = _images(context)
         cut = self._fitting(context, images, Sampling().max_new_tokens)[0]
         yes, no = self._first_tokens("yes"), self._first_tokens("no")
@@ -231,9 +254,7 @@ class Vision:
 
     def _safe(self, text: str) -> str:
         """The words without marks that would stand for pictures or other speakers."""
-        for mark in self._special:
-            text = text.replace(mark, " ")
-        return plain(text)
+        return plain(without(text, self._special))
 
 
 class _Start:
@@ -320,11 +341,36 @@ def _ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> fro
     return frozenset(token for token in found if token is not None)
 
 
-def _special(processor: "ProcessorMixin") -> list[str]:
+def _local(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", marks: tuple[str, ...], named: Vision
+) -> Local | None:
+    """Return the door for conversations without pictures, over the same weights; None where text alone is not read.
+
+    The copy shares every tensor and has a configuration of its own, since that door takes the attention over.
+    """
+    if tokenizer.chat_template is None or model.config.is_encoder_decoder:
+        return None
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    twin = copy.deepcopy(model, shared)
+    return Local(twin, tokenizer, named.name, named.fingerprint, _Worded(tokenizer, marks=marks))
+
+
+def without(text: str, marks: Sequence[str]) -> str:
+    """Return the text with every mark replaced by a space."""
+    for mark in marks:
+        text = text.replace(mark, " ")
+    return text
+
+
+def _pictured(context: Context) -> bool:
+    return any(turn.pictures for turn in context.turns)
+
+
+def _special(processor: "ProcessorMixin") -> tuple[str, ...]:
     """The marks that a text from outside must not hold, the longest first."""
     added = [token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special]
     own = str(getattr(processor, "image_token", ""))
-    return sorted({mark for mark in (*added, own) if len(mark) > 1}, key=len, reverse=True)
+    return tuple(sorted({mark for mark in (*added, own) if len(mark) > 1}, key=len, reverse=True))
 
 
 @contextmanager
