@@ -21,6 +21,7 @@ class Gates:
 
     sensible: float = 0.3
     answers: float = 0.18
+    safe: float = 0.5
 
 
 def quality(scores: Scores) -> float:
@@ -46,8 +47,8 @@ def quality(scores: Scores) -> float:
 
 def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
     """Return the reason a draft may not be served, empty when it may. Safety first, as in LaMDA."""
-    if not verdict.safe:
-        return f"unsafe: {verdict.reason or verdict.objective or 'could not be judged'}"
+    if unsafe := _why_unsafe(verdict, scores, gates):
+        return unsafe
     if scores.sensible is None:
         return "not sensible: could not be judged"
     if scores.sensible < gates.sensible:
@@ -57,6 +58,14 @@ def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
             return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
     if scores.answers is not None and scores.answers < gates.answers:
         return f"does not answer the question ({scores.answers:.2f} < {gates.answers:.2f})"
+    return ""
+
+
+def _why_unsafe(verdict: Verdict, scores: Scores, gates: Gates) -> str:
+    if not verdict.safe:
+        return f"unsafe: {verdict.reason or verdict.objective or 'could not be judged'}"
+    if scores.safe is not None and scores.safe < gates.safe:
+        return f"unsafe by the model's own judgement ({scores.safe:.2f} < {gates.safe:.2f})"
     return ""
 
 
