@@ -190,7 +190,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         encoder = load_encoder()
         guard = EmbeddedGuard(encoder.encode, policy)
         judge = load_judge(encoder)
-        speaker = load_model(settings.model, encoder)
+        speaker = load_model(settings.model, encoder, api_key=settings.api_key, seconds=settings.timeout)
         library = Library(database, folder, encoder)
         retriever = HybridRetriever(encoder, library.open(), library.passages)
         library.feed(retriever.use)

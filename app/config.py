@@ -6,14 +6,21 @@ Knows nothing of what the settings configure, beyond their types and ranges.
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
 from app.errors import SettingsError
 
 PREFIX: Final = "CANDOR_"
-RANGES: Final = {"port": (0, 65535), "candidates": (1, 64), "passages": (1, 50), "research_rounds": (0, 8)}
+SECRET: Final = ("api_key",)
+RANGES: Final = {
+    "timeout": (5, 3600),
+    "port": (0, 65535),
+    "candidates": (1, 64),
+    "passages": (1, 50),
+    "research_rounds": (0, 8),
+}
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -21,11 +28,14 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 class Settings:
     """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one.
 
+    `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
     `role` is the one that new conversations are held in.
     """
 
     data_dir: Path = Path("candor-data")
     model: str = "quote"
+    api_key: str = field(default="", repr=False)
+    timeout: int = 120
     role: str = "candor"
     host: str = "127.0.0.1"
     port: int = 7860
@@ -57,7 +67,8 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
             try:
                 found[key] = _checked(key, value)
             except ValueError as error:
-                problems.append(f"{key} = {value!r} in {place}: {error}")
+                shown = "…" if key in SECRET else repr(value)
+                problems.append(f"{key} = {shown} in {place}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))
     return Settings(**found)  # type: ignore[arg-type]

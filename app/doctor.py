@@ -46,7 +46,7 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
         findings += _locked(folder)
         findings += _database(folder, encoder)
     findings += _encoder(encoder)
-    findings += _model(settings.model)
+    findings += _model(settings)
     findings += _policy(settings)
     return findings
 
@@ -146,7 +146,8 @@ def _encoder(encoder: str) -> Iterator[Finding]:
         yield Finding("encoder", "fail", str(error), "reinstall it: pip install --force-reinstall candor")
 
 
-def _model(spec: str) -> Iterator[Finding]:
+def _model(settings: Settings) -> Iterator[Finding]:
+    spec = settings.model
     door, _, name = spec.partition(":")
     if door == "quote" and not name:
         yield Finding("model", "ok", "quote: no language model is loaded")
@@ -154,9 +155,26 @@ def _model(spec: str) -> Iterator[Finding]:
         yield Finding("model", "fail", f"there is no script {name!r}", "name another with --model")
     elif door in ("hf", "scripted") and name:
         yield Finding("model", "ok", f"{spec} (not loaded by this examination)")
+    elif door.lower() in ("http", "https"):
+        yield _served(settings)
     else:
-        advice = "use quote, hf:FOLDER-OR-HUB-NAME or scripted:FILE"
+        advice = "use quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL or scripted:FILE"
         yield Finding("model", "fail", f"there is no model {spec!r}", advice)
+
+
+def _served(settings: Settings) -> Finding:
+    """Ask a model server which models it has; nothing of its address but what is no secret is shown."""
+    from dialogue.models.remote import open_remote
+    from dialogue.types import ModelError, Unavailable
+
+    try:
+        remote = open_remote(settings.model, settings.api_key)
+        remote.look()
+    except Unavailable as error:
+        return Finding("model", "warn", str(error), "until then quote answers in its place")
+    except ModelError as error:
+        return Finding("model", "fail", str(error), "name another with --model")
+    return Finding("model", "ok", f"{remote.name} answers")
 
 
 def _policy(settings: Settings) -> Iterator[Finding]:

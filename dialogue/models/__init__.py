@@ -41,7 +41,7 @@ def load_model(
         from dialogue.models.local import load_local
 
         return load_local(name, device)
-    if door in ("http", "https") and name:
+    if door.lower() in ("http", "https") and name:
         from dialogue.models.remote import load_remote
         from dialogue.models.standby import Standby
         from dialogue.quote import load_quote

@@ -246,15 +246,21 @@ class _Drafts:
             yield from (text for place, text in sorted(self.texts.items()) if place >= self._next and text)
 
 
-def load_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
-    """Return the model behind the address `spec`, see `read_address`; `seconds` bound each sampling.
+def open_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
+    """Return the model behind the address `spec`, see `read_address`, without asking its server for anything.
 
-    A server that cannot be reached now may be there later: it is only warned of. Raises ModelError when the
-    address is none, the key is refused, or no model is to be found.
+    `seconds` bound each sampling. Raises ModelError when the address is none.
     """
     address = read_address(spec)
-    server = Server(address.url, api_key, Limits(whole=seconds))
-    remote = Remote(server, address.model, address.plain)
+    return Remote(Server(address.url, api_key, Limits(whole=seconds)), address.model, address.plain)
+
+
+def load_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
+    """Return the same and ask the server for its models. One that is away now may be there later: a warning.
+
+    Raises ModelError also when the key is refused or no model is to be found.
+    """
+    remote = open_remote(spec, api_key, seconds)
     try:
         remote.look()
     except Unavailable as error:
