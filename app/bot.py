@@ -20,8 +20,10 @@ from app.history import History
 from app.ingest import IngestProgress, IngestReport, ingest
 from app.library import Library
 from app.lock import FolderLock
+from app.pictures import read_pictures
+from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
-from dialogue.types import Claim, Context, DialogueError, Judge, Reply, Role, Step, Turn
+from dialogue.types import Claim, Context, DialogueError, Judge, Picture, Reply, Role, Step, Turn
 from retrieval.text import clean
 from retrieval.types import Evidence, Passage, RetrievalError
 from safety.types import SafetyError
@@ -58,28 +60,42 @@ class Bot:
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
 
-    def ask(self, text: str, conversation: str | None = None, role: str | None = None) -> Reply:
+    def ask(
+        self,
+        text: str,
+        conversation: str | None = None,
+        role: str | None = None,
+        *,
+        images: Sequence[str | Path | bytes] = (),
+    ) -> Reply:
         """Answer a message and return the stored reply; its `conversation` continues the conversation.
 
+        `images` are picture files, or their bytes, that the message is about; then `text` may be empty.
         `role` is the one to begin a conversation in; a conversation keeps its role. Raises InputError for an empty
         or too long message, an unknown conversation or one in another role, and whatever stopped the turn:
         DialogueError, RetrievalError, SafetyError, DataError.
         """
-        return next(step for step in self.steps(text, conversation, role) if isinstance(step, Reply))
+        steps = self.steps(text, conversation, role, read_pictures(images))
+        return next(step for step in steps if isinstance(step, Reply))
 
-    def steps(self, text: str, conversation: str | None = None, role: str | None = None) -> Generator[Step | Reply]:
+    def steps(
+        self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
+    ) -> Generator[Step | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
         The message is stored before the first step. Closing the iterator marks the turn cancelled.
         """
-        message = checked_message(text)
+        message = checked_message(text, pictured=bool(pictures))
+        given = checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
         held = self.history.conversation(identity).role
         if role not in (None, held):
             raise InputError(f"conversation {identity!r} is held in the role {held!r}: begin a new one for {role!r}")
-        turn = self.history.begin(identity, message)
+        before = self.history.context(identity)
+        given = named(given, {picture.name for turn in before for picture in turn.pictures})
+        turn = self.history.begin(identity, message, given)
         try:
-            turns = (*self.history.context(identity), Turn("user", message))
+            turns = (*before, Turn("user", message, given))
             for step in self.responder.steps(turns, self.role(held)):
                 if isinstance(step, Reply):
                     reply = replace(step, conversation=identity)
@@ -178,7 +194,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
 
         # imported late: a folder that is in use or damaged is told before these take their seconds
         from dialogue.judges import load_judge
-        from dialogue.models import load_model, reads_prompts
+        from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
         from retrieval.embed import load_encoder
@@ -191,6 +207,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         guard = EmbeddedGuard(encoder.encode, policy)
         judge = load_judge(encoder)
         speaker = load_model(settings.model, encoder, api_key=settings.api_key, seconds=settings.timeout)
+        viewer = load_viewer(settings.viewer, speaker)
         library = Library(database, folder, encoder)
         retriever = HybridRetriever(encoder, library.open(), library.passages)
         library.feed(retriever.use)
@@ -199,13 +216,16 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        responder = Responder(speaker, retriever, guard, judge, options)
+        responder = Responder(speaker, retriever, guard, judge, options, viewer)
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
 
 
-def checked_message(text: str) -> str:
-    """Return the message as it is stored. Raises InputError when it is empty or too long."""
+def checked_message(text: str, pictured: bool = False) -> str:
+    """Return the message as it is stored; without words, one with pictures asks what is in them.
+
+    Raises InputError when it is empty or too long.
+    """
     if len(text) > MESSAGE_LIMIT:
         raise InputError(
             f"the message has {len(text):,} characters, the limit is {MESSAGE_LIMIT:,}: "
@@ -213,6 +233,8 @@ def checked_message(text: str) -> str:
         )
     message = clean(text).strip()
     if not message.strip(_UNSEEN + " \t\n"):
+        if pictured:
+            return QUESTION
         raise InputError("the message is empty")
     return message
 

@@ -50,6 +50,9 @@ def common(command: Command) -> Command:
             help="quote, hf:FOLDER-OR-HUB-NAME or scripted:FILE.",
         ),
         click.option(
+            "--viewer", expose_value=False, callback=keep, help="What looks at pictures: hf:FOLDER-OR-HUB-NAME."
+        ),
+        click.option(
             "--data-dir",
             type=Path,
             expose_value=False,

@@ -29,11 +29,12 @@ class Settings:
     """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one.
 
     `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
-    `role` is the one that new conversations are held in.
+    `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
     """
 
     data_dir: Path = Path("candor-data")
     model: str = "quote"
+    viewer: str = ""
     api_key: str = field(default="", repr=False)
     timeout: int = 120
     role: str = "candor"

@@ -5,6 +5,7 @@ candidates, evidence and citations (`finish`). Knows nothing of how replies are 
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,9 +19,10 @@ from app.database import Database
 from app.errors import InputError
 from app.jsonform import to_json
 from app.replies import load_replies, reply_rows
-from app.tables import ConversationRow, TurnRow
+from app.tables import ConversationRow, PictureRow, TurnRow
+from dialogue.pictures import MOST_LOOKED_AT, media_type
 from dialogue.roles import DEFAULT
-from dialogue.types import Reply, Turn
+from dialogue.types import Picture, Reply, Turn
 
 TITLE_LIMIT: Final = 200
 UNTITLED: Final = "New conversation"
@@ -29,7 +31,10 @@ State = Literal["pending", "done", "failed", "cancelled", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A question with its reply; `reply` is None until the state is done, `reason` says why it is not."""
+    """A question with its reply; `reply` is None until the state is done, `reason` says why it is not.
+
+    `pictures` are the names of those that came with the question; `History.pictures` has the pictures.
+    """
 
     id: int
     conversation: str
@@ -40,6 +45,7 @@ class StoredTurn:
     reason: str
     created_at: datetime
     finished_at: datetime | None
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,8 @@ class History:
             session.add(row)
         return identity
 
-    def begin(self, conversation: str, question: str) -> int:
-        """Store a pending turn and return its id. Raises InputError for an unknown conversation."""
+    def begin(self, conversation: str, question: str, pictures: Sequence[Picture] = ()) -> int:
+        """Store a pending turn with its pictures and return its id. Raises InputError for an unknown conversation."""
         now = datetime.now(UTC)
         with self._database.write() as session:
             row = _found(session, conversation)
@@ -90,6 +96,10 @@ class History:
             row.updated_at = now
             row.title = row.title or _tidy(question)
             session.flush()
+            session.add_all(
+                PictureRow(turn_id=turn.id, number=number, name=picture.name, data=picture.data)
+                for number, picture in enumerate(pictures)
+            )
             return turn.id
 
     def finish(self, turn: int, reply: Reply) -> None:
@@ -175,20 +185,47 @@ class History:
             session.execute(delete(ConversationRow).where(ConversationRow.id == conversation))
 
     def context(self, conversation: str) -> tuple[Turn, ...]:
-        """Return the finished turns as a model reads them: user and assistant in turn, oldest first."""
-        query = select(TurnRow.question, TurnRow.reply).where(
-            TurnRow.conversation_id == conversation, TurnRow.state == "done"
-        )
+        """Return the finished turns as a model reads them: user and assistant in turn, oldest first.
+
+        Only the latest pictures come with them, as many as are looked at.
+        """
+        done = (TurnRow.conversation_id == conversation, TurnRow.state == "done")
+        query = select(TurnRow.id, TurnRow.question, TurnRow.reply).where(*done).order_by(TurnRow.number)
+        sent = select(PictureRow.turn_id, PictureRow.name, PictureRow.data).join(TurnRow).where(*done)
+        latest = sent.order_by(PictureRow.turn_id.desc(), PictureRow.number.desc()).limit(MOST_LOOKED_AT)
         with self._database.read() as session:
-            pairs = session.execute(query.order_by(TurnRow.number)).all()
-        return tuple(turn for asked, said in pairs for turn in (Turn("user", asked), Turn("assistant", said or "")))
+            rows = session.execute(query).all()
+            pictures = [(turn, Picture(name, data)) for turn, name, data in session.execute(latest).all()[::-1]]
+        return tuple(
+            turn
+            for number, asked, said in rows
+            for turn in (
+                Turn("user", asked, tuple(picture for of, picture in pictures if of == number)),
+                Turn("assistant", said or ""),
+            )
+        )
+
+    def pictures(self, turn: int) -> tuple[Picture, ...]:
+        """Return the pictures of a turn as they were sent, none for an unknown turn."""
+        query = select(PictureRow.name, PictureRow.data).where(PictureRow.turn_id == turn)
+        with self._database.read() as session:
+            return tuple(Picture(name, data) for name, data in session.execute(query.order_by(PictureRow.number)))
 
     def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
-        """Return a whole conversation as one JSON document or as Markdown. Raises InputError."""
+        """Return a whole conversation as one JSON document or as Markdown. Raises InputError.
+
+        The JSON holds the pictures too, in Base64; the Markdown names them.
+        """
         about, turns = self.conversation(conversation), self.turns(conversation)
         if form == "json":
-            return json.dumps({**to_json(about), "turns": to_json(turns)}, ensure_ascii=False, indent=2)
+            told = [{**to_json(turn), "pictures": _sent(self.pictures(turn.id))} for turn in turns]
+            return json.dumps({**to_json(about), "turns": told}, ensure_ascii=False, indent=2)
         return "\n\n".join([f"# {about.title}", *(part for turn in turns for part in _markdown(turn))]) + "\n"
+
+
+def _sent(pictures: Sequence[Picture]) -> list[dict[str, str]]:
+    """Pictures as they stand in an export."""
+    return [{"name": one.name, "type": media_type(one), "base64": b64encode(one.data).decode()} for one in pictures]
 
 
 def _settle(session: Session, turn: int, state: State, reason: str, now: datetime, columns: dict[str, object]) -> bool:
@@ -218,6 +255,9 @@ def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
 
 def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:
     replies = load_replies(session, [row for row in rows if row.state == "done"])
+    sent = select(PictureRow.turn_id, PictureRow.name).join(TurnRow)
+    within = sent.where(TurnRow.conversation_id.in_({row.conversation_id for row in rows}))
+    pictures = session.execute(within.order_by(PictureRow.turn_id, PictureRow.number)).all()
     return [
         StoredTurn(
             row.id,
@@ -229,6 +269,7 @@ def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:
             row.reason,
             row.created_at,
             row.finished_at,
+            tuple(name for turn, name in pictures if turn == row.id),
         )
         for row in rows
     ]
@@ -241,6 +282,8 @@ def _tidy(title: str) -> str:
 
 def _markdown(turn: StoredTurn) -> Iterable[str]:
     yield f"**You:** {turn.question}"
+    if turn.pictures:
+        yield f"*Pictures: {', '.join(turn.pictures)}*"
     if turn.reply is None:
         yield f"*{turn.state}{': ' if turn.reason else ''}{turn.reason}*"
         return

@@ -138,13 +138,20 @@ def evidence(pictures: Sequence[Picture], descriptions: Sequence[str]) -> list[E
     ]
 
 
-def checked(pictures: Sequence[Picture], taken: Collection[str] = ()) -> tuple[Picture, ...]:
-    """Return the pictures of a message under tidy names of their own, not in `taken`, every one decoded once.
+def checked(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+    """Return the pictures of a message under tidy names, each of its own, after decoding every one.
 
     Raises PictureError when there are too many, or one is too large, damaged, or of another kind.
     """
     if len(pictures) > MOST:
         raise PictureError(f"a message takes {MOST} pictures, not {len(pictures)}: send the others with the next one")
+    for picture in pictures:
+        pixels(picture)
+    return named(pictures)
+
+
+def named(pictures: Sequence[Picture], taken: Collection[str] = ()) -> tuple[Picture, ...]:
+    """Return the pictures under tidy names of their own that are not among those `taken`."""
     names, found = set(taken), []
     for picture in pictures:
         stem, dot, ending = _tidy(picture.name).rpartition(".")
@@ -152,7 +159,6 @@ def checked(pictures: Sequence[Picture], taken: Collection[str] = ()) -> tuple[P
         name = next(n for i in range(1, len(names) + 2) if (n := f"{stem}{f' ({i})' * (i > 1)}{ending}") not in names)
         names.add(name)
         found.append(replace(picture, name=name))
-        pixels(found[-1])
     return tuple(found)
 
 

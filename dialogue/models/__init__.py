@@ -3,6 +3,7 @@
 Knows no model from the inside; each door's code and its heavy libraries are imported when it is opened.
 """
 
+from dialogue.pictures import Remembering, Viewer
 from dialogue.types import LanguageModel, ModelError
 from retrieval.types import TokenEmbedder
 
@@ -48,3 +49,18 @@ def load_model(
 
         return Standby(load_remote(spec, api_key, seconds), load_quote(encoder))
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")
+
+
+def load_viewer(spec: str, speaker: LanguageModel, device: str = "auto") -> Viewer | None:
+    """Return what looks at pictures: ``hf:NAME``, without a `spec` the speaker itself where it can, else None.
+
+    Raises ModelError with what to do when the spec is unknown or the model cannot be loaded.
+    """
+    from dialogue.models.vision import Vision, load_vision
+
+    door, _, name = spec.strip().partition(":")
+    if door == "hf" and name:
+        return Remembering(load_vision(name, device))
+    if spec:
+        raise ModelError(f"there is no viewer {spec!r}: use hf:FOLDER-OR-HUB-NAME")
+    return Remembering(speaker) if isinstance(speaker, Vision) else None

@@ -18,7 +18,7 @@ from dialogue.models.checkpoints import load_checkpoint, memory_errors, reads_pi
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Chat
 from dialogue.models.local import Local
-from dialogue.pictures import Remembering, pixels
+from dialogue.pictures import pixels
 from dialogue.prompts import (
     DESCRIBE,
     Message,
@@ -265,14 +265,6 @@ class _Start:
     def __call__(self, ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
         self.length = self.length or ids.shape[1]
         return scores
-
-
-def load_viewer(spec: str, device: str = "auto") -> Remembering:
-    """Open the viewer that `spec` names: ``hf:NAME``, an image-text-to-text model. Raises ModelError."""
-    door, _, name = spec.strip().partition(":")
-    if door != "hf" or not name:
-        raise ModelError(f"there is no viewer {spec!r}: use hf:FOLDER-OR-HUB-NAME")
-    return Remembering(load_vision(name, device))
 
 
 def load_vision(name: str, device: str = "auto") -> Vision:
