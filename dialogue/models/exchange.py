@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from dialogue.models.circuit import Circuit
 from dialogue.models.wire import DONE, Passing, Reader
@@ -81,16 +81,13 @@ class Server:
         self.limits = limits or Limits()
         if not re.fullmatch(r"[!-~]*", api_key):
             raise ModelError("the API key holds characters that no header can carry: set CANDOR_API_KEY again")
-        trusted = httpx.create_ssl_context(trust_env=False)
-        trusted.load_default_certs()  # beside the packaged authorities those of this machine
         silence = max(self.limits.first, self.limits.between) + 5  # `_watch` comes first
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             headers={"Accept-Encoding": "identity", "User-Agent": "candor"}
             | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
-            timeout=httpx.Timeout(silence, connect=self.limits.connect),
+            timeout=httpx2.Timeout(silence, connect=self.limits.connect),
             # every request has a connection of its own, so that one can be cut without the others
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            verify=trusted,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
             follow_redirects=False,
         )
@@ -207,9 +204,9 @@ class Server:
                 method, url, content=content, headers=headers, extensions={"trace": call.trace}
             ) as response:
                 yield from self._reader.objects(response)
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise Passing(f"{self} does not answer ({_reason(error)}): start it, or check the address") from error
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             reason = _reason(error)
             if "SSL" in reason or "certificate" in reason:
                 raise ModelError(

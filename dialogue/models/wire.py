@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from dialogue.types import ModelError, Unavailable
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 529})  # statuses that may pass
 DONE: Final[dict[str, Any]] = {}  # what `objects` yields where the server said that nothing is missing
@@ -46,7 +46,7 @@ class Reader:
         self._key = key
         self._size = size
 
-    def objects(self, response: "httpx.Response") -> Iterator[dict[str, Any]]:
+    def objects(self, response: "httpx2.Response") -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of an answer as they come, then DONE if it is whole.
 
         Raises Passing for what may be tried again, Rejected, and ModelError for what is no such server.
@@ -58,7 +58,7 @@ class Reader:
             yield self._object(b"".join(self._chunks(response)), response)
             yield DONE
 
-    def _check(self, response: "httpx.Response") -> None:
+    def _check(self, response: "httpx2.Response") -> None:
         """Raise for every status but success."""
         status = response.status_code
         if status < 300 and response.headers.get("content-encoding", "identity") == "identity":
@@ -82,7 +82,7 @@ class Reader:
             said,
         )
 
-    def _events(self, response: "httpx.Response") -> Iterator[dict[str, Any]]:
+    def _events(self, response: "httpx2.Response") -> Iterator[dict[str, Any]]:
         rest = b""
         for chunk in self._chunks(response):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -108,7 +108,7 @@ class Reader:
             raise Rejected(f"{self._name} rejects the request: {said}", code, said)
         raise Passing(f"{self._name} failed while it answered: {said}")
 
-    def _chunks(self, response: "httpx.Response", most: int | None = None) -> Iterator[bytes]:
+    def _chunks(self, response: "httpx2.Response", most: int | None = None) -> Iterator[bytes]:
         """Yield the raw body, up to `most` bytes; without it, more than the limit is an error."""
         size = 0
         for chunk in response.iter_raw():
@@ -119,7 +119,7 @@ class Reader:
                 raise ModelError(f"{self._name} sends more than {self._size:,} bytes: check that it is a model server")
             yield chunk
 
-    def _object(self, body: bytes, response: "httpx.Response") -> dict[str, Any]:
+    def _object(self, body: bytes, response: "httpx2.Response") -> dict[str, Any]:
         try:
             data = json.loads(body)
         except (ValueError, RecursionError):
