@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retrieval.pooling import Pooling, pooled, read_pooling
 from retrieval.types import RetrievalError, Vectors
 
 if TYPE_CHECKING:
@@ -20,18 +21,25 @@ if TYPE_CHECKING:
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CACHED = 1024  # texts whose token vectors are kept, about 60 kB each
+LONGEST = 512  # tokens read of a text by an encoder that states no limit
+OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # their positions begin after the pad token's number
 TOKEN_BUDGET = 2048  # tokens per batch, padding included; larger batches fall out of the CPU's cache
 
 
 class Encoder:
-    """A sentence-transformers model with mean pooling, run on padded batches of bounded size.
+    """A sentence-transformers model, run on padded batches of bounded size.
 
     bfloat16 where the CPU multiplies it natively (twice as fast, cosine to float32 >= 0.9999), else
     float32; a GPU is used when there is one. Safe to call from several threads: one batch runs at a time.
     """
 
     def __init__(
-        self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", fingerprint: str, max_tokens: int = 256
+        self,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        fingerprint: str,
+        max_tokens: int = 256,
+        pooling: Pooling = "mean",
     ) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
@@ -41,6 +49,7 @@ class Encoder:
         self._cache: dict[str, tuple[Vectors, NDArray[np.int64]]] = {}  # oldest use first
         self._cache_lock = threading.Lock()
         self.max_tokens = max_tokens
+        self.pooling: Pooling = pooling
         self.dimension: int = model.config.hidden_size
         self.fingerprint = fingerprint
 
@@ -48,9 +57,8 @@ class Encoder:
         """Return one unit vector per text, shape (len(texts), dimension), float32."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for rows, hidden, mask in self._batches(texts):
-            weight = mask.unsqueeze(-1)
-            pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
-            vectors[rows] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+            found = pooled(hidden, mask, self.pooling)
+            vectors[rows] = torch.nn.functional.normalize(found, dim=1).cpu().numpy()
         return vectors
 
     def encode_tokens(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
@@ -95,7 +103,7 @@ class Encoder:
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         for rows in _within_budget(order, [len(row) for row in ids]):
             width = max(len(ids[row]) for row in rows)
-            tokens = torch.zeros((len(rows), width), dtype=torch.long)
+            tokens = torch.full((len(rows), width), self._tokenizer.pad_token_id or 0)
             mask = torch.zeros((len(rows), width), dtype=torch.long)
             for place, row in enumerate(rows):
                 tokens[place, : len(ids[row])] = torch.tensor(ids[row])
@@ -107,21 +115,58 @@ class Encoder:
 
 
 def load_encoder(name: str = "") -> Encoder:
-    """Load the packaged all-MiniLM-L6-v2, or the sentence-transformers model at path or hub name `name`.
+    """Load the packaged all-MiniLM-L6-v2, or the encoder at path or hub name `name`: BERT, RoBERTa and the like.
 
-    Raises RetrievalError when the packaged weights do not match the publisher's SHA-256.
+    A named one is pooled as its sentence-transformers files say, else by the mean. Raises RetrievalError when it
+    cannot be loaded or the packaged weights do not match the publisher's SHA-256.
     """
-    from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
-    path = name or str(_packaged_minilm())
-    tokenizer = AutoTokenizer.from_pretrained(path)
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # loading takes less than a second
+    try:
+        return _named(name) if name else _packaged()
+    except (OSError, ValueError, KeyError) as error:
+        raise RetrievalError(
+            f"the encoder {name or 'all-MiniLM-L6-v2'!r} cannot be loaded: {str(error).partition(chr(10))[0]}; name a "
+            "folder or a hub model with safetensors weights, or leave the setting encoder empty"
+        ) from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _packaged() -> Encoder:
+    from transformers import AutoModel, AutoTokenizer
+
+    path = str(_packaged_minilm())
     model = AutoModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
-    if shown:
-        logging.enable_progress_bar()
-    return Encoder(model, tokenizer, name or f"all-MiniLM-L6-v2/{MINILM_SHA256[:12]}")
+    return Encoder(model, AutoTokenizer.from_pretrained(path), f"all-MiniLM-L6-v2/{MINILM_SHA256[:12]}")
+
+
+def _named(name: str) -> Encoder:
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    folder = Path(name).expanduser()
+    place = str(folder) if folder.is_dir() else name
+    config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    if config.is_encoder_decoder or getattr(config, "is_decoder", False):
+        raise RetrievalError(f"{name!r} ({config.model_type}) is no encoder: name a BERT-like model")
+    pooling, stated = read_pooling(place)
+    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    model = AutoModel.from_pretrained(
+        place, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
+    offset = (config.pad_token_id or 0) + 1 if config.model_type in OFFSET else 0
+    limits = (stated or LONGEST, config.max_position_embeddings - offset, tokenizer.model_max_length)
+    if folder.is_dir():
+        digest = hashlib.sha256()
+        for path in sorted(folder.glob("*.safetensors")):
+            digest.update(path.read_bytes())
+        identity = f"{folder.resolve().name}/{digest.hexdigest()[:12]}"
+    else:
+        identity = f"{name}/{str(getattr(config, '_commit_hash', '') or 'unknown')[:12]}"
+    return Encoder(model, tokenizer, f"{identity}/{pooling}", min(limits), pooling)
 
 
 def _packaged_minilm() -> Path:
