@@ -106,16 +106,27 @@ def cli() -> None:
 @click.argument("question")
 @click.option("--conversation", metavar="ID", help="Continue this conversation.")
 @click.option("--role", help=ROLE)
+@click.option("--image", "images", multiple=True, type=Path, metavar="FILE", help="A picture to ask about.")
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
-def ask(context: click.Context, question: str, conversation: str | None, role: str | None, why: bool) -> None:
-    """Answer one QUESTION; - reads it from stdin."""
+def ask(
+    context: click.Context,
+    question: str,
+    conversation: str | None,
+    role: str | None,
+    images: tuple[Path, ...],
+    why: bool,
+) -> None:
+    """Answer one QUESTION; - reads it from stdin. With an image it may be empty."""
     from app.bot import checked_message
+    from app.pictures import read_pictures
     from app.terminal import follow, show_candidates, show_reply
+    from dialogue.pictures import checked
 
-    text = checked_message(read_stdin() if question == "-" else question)
+    text = checked_message(read_stdin() if question == "-" else question, pictured=bool(images))
+    pictures = checked(read_pictures(images))
     with opened(context, role=role) as bot:
-        reply = follow(bot.steps(text, conversation, role), console_for(err=True))
+        reply = follow(bot.steps(text, conversation, role, pictures), console_for(err=True))
     if context.obj["json"]:
         print_json(reply)
         return

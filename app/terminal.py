@@ -14,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from app.errors import InputError
+from app.pictures import read_pictures
+from dialogue.pictures import checked
 from dialogue.research import lookups
-from dialogue.types import Citation, DialogueError, Reply, Role, Step
+from dialogue.types import Citation, DialogueError, Picture, Reply, Role, Step
 from retrieval.text import clean
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 STAGES: Final = {
     "guard": "Reading the message",
+    "look": "Looking at the pictures",
     "search": "Searching your documents",
     "research": "Looking further",
     "sample": "Writing replies",
@@ -34,6 +37,7 @@ HELP: Final = """\
 /why       how the last reply was chosen
 /sources   the documents that replies can cite
 /history   earlier conversations; /history ID opens one
+/image     /image FILE sends a picture with the next message
 /new       start a new conversation
 /role      the roles; /role NAME starts a new conversation in one
 /quit      leave; so do Ctrl-D, and Ctrl-C at the prompt
@@ -46,7 +50,7 @@ def plain(text: str) -> Text:
 
 
 def show_reply(console: Console, reply: Reply) -> None:
-    """Print the reply and, numbered, the sentences it cites."""
+    """Print the reply, numbered the sentences it cites, and what is to be known of how it came about."""
     wide = not console.is_terminal  # piped text is left to the reader to wrap
     console.print(plain(reply.text), soft_wrap=wide)
     if reply.citations:
@@ -55,11 +59,14 @@ def show_reply(console: Console, reply: Reply) -> None:
         quote = " ".join(cited.quote.split())
         line = Text.assemble((f"[{cited.number}] ", "bold"), plain(place_of(cited)), ": “", plain(quote), "”")
         console.print(line, soft_wrap=wide, style="dim" if console.is_terminal else "")
+    for note in reply.trace.notes:
+        console.print(Text("Note: ").append(plain(note)), soft_wrap=wide, style="yellow" if console.is_terminal else "")
 
 
 def show_turn(console: Console, turn: "StoredTurn", why: bool = False) -> None:
     """Print a stored turn: the question, then the reply or what became of it."""
-    console.print(plain(f"> {turn.question}"), soft_wrap=True, style="bold" if console.is_terminal else "")
+    sent = "".join(f"[{name}] " for name in turn.pictures)
+    console.print(plain(f"> {sent}{turn.question}"), soft_wrap=True, style="bold" if console.is_terminal else "")
     if turn.reply is None:
         console.print(plain(f"({turn.state}{': ' if turn.reason else ''}{turn.reason})"), soft_wrap=True)
     else:
@@ -81,7 +88,7 @@ def show_opening(console: Console, role: Role) -> None:
 def show_candidates(console: Console, reply: Reply) -> None:
     """Print why this reply won: the drafts with their scores, and the stages with their times."""
     trace = reply.trace
-    if trace.role:
+    if trace.role not in ("", Role().name):
         console.print(Text("In the role of: ").append(plain(trace.role)), soft_wrap=True)
     if trace.query:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
@@ -104,8 +111,6 @@ def show_candidates(console: Console, reply: Reply) -> None:
     console.print(table if trace.candidates else Text("No reply was written."))
     if trace.timings:
         console.print(Text(" · ".join(f"{stage} {took:.2f} s" for stage, took in trace.timings.items())))
-    for note in trace.notes:
-        console.print(plain(note), soft_wrap=True)
 
 
 def place_of(cited: Citation) -> str:
@@ -152,6 +157,7 @@ class _Loop:
         self._console = console
         self._conversation = conversation
         self._last: Reply | None = None
+        self._pictures: tuple[Picture, ...] = ()  # of the next message
         self._speaks_as = bot.settings.role if conversation is None else bot.history.conversation(conversation).role
         self._commands: dict[str, Callable[[str], None]] = {
             "/why": self._why,
@@ -159,6 +165,7 @@ class _Loop:
             "/history": self._history,
             "/new": self._new,
             "/role": self._role,
+            "/image": self._image,
             "/help": lambda rest: self._console.print(HELP, markup=False),
         }
 
@@ -184,7 +191,8 @@ class _Loop:
     def _answer(self, text: str) -> None:
         if self._conversation is None:
             self._conversation = self._bot.start(self._speaks_as)
-        steps = self._bot.steps(text, self._conversation)
+        steps = self._bot.steps(text, self._conversation, pictures=self._pictures)
+        self._pictures = ()
         try:
             self._last = follow(steps, Console(stderr=True))
             show_reply(self._console, self._last)
@@ -193,6 +201,12 @@ class _Loop:
         finally:
             steps.close()
         self._console.print()
+
+    def _image(self, rest: str) -> None:
+        if rest:
+            self._pictures = checked((*self._pictures, *read_pictures([rest])))
+        names = ", ".join(picture.name for picture in self._pictures)
+        self._console.print(plain(f"With the next message: {names}" if names else "Say which: /image FILE"))
 
     def _why(self, rest: str) -> None:
         if self._last is None:

@@ -83,8 +83,7 @@ class Responder:
             return
 
         if turns[-1].text == QUESTION and turns[-1].pictures and self.viewer is None:
-            trace = Trace(asked, notes=(UNSEEN,), role=role.name)
-            yield Reply(UNSEEN, "abstained", (), self._trace(trace, clock))
+            yield Reply(UNSEEN, "abstained", (), self._trace(Trace(asked, role=role.name), clock))
             return
         context, queries, withheld = yield from self._gathered(role, given, clock)
         findings = Findings(context, withheld=withheld)
@@ -240,13 +239,12 @@ def repair(text: str, scores: Scores) -> str:
 def _best(trace: Trace) -> Reply:
     """Choose the reply: the best draft, an abstention only if no other draft is left, never the least bad."""
     served = [candidate for candidate in trace.candidates if not candidate.dropped]
-    unseen = f"{UNSEEN} " if UNSEEN in trace.notes else ""
     if served and not is_abstention(served[0].text):
         text, citations = cited(served[0])
-        return Reply(unseen + text, "answered", citations, trace)
+        return Reply(text, "answered", citations, trace)
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)
-    return Reply(unseen + (served[0].text if served else abstention(trace.evidence)), "abstained", (), trace)
+    return Reply(served[0].text if served else abstention(trace.evidence), "abstained", (), trace)
 
 
 def _fresh(drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
