@@ -20,7 +20,10 @@ RANGES: Final = {
     "candidates": (1, 64),
     "passages": (1, 50),
     "research_rounds": (0, 8),
+    "context": (0, 10_000_000),
 }
+DTYPES: Final = ("auto", "float32", "bfloat16")
+JUDGES: Final = ("embedded", "generator")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -30,6 +33,8 @@ class Settings:
 
     `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
     `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
+    `context` bounds the tokens a model reads, 0 being its own window. `encoder` searches, empty for the packaged
+    one; `judges` and `guard` may name classifiers.
     """
 
     data_dir: Path = Path("candor-data")
@@ -43,6 +48,11 @@ class Settings:
     candidates: int = 8
     passages: int = 8
     research_rounds: int = 4
+    context: int = 8192
+    dtype: str = "auto"
+    encoder: str = ""
+    judges: str = "embedded"
+    guard: str = ""
     policy: str = ""
     preset: str = "balanced"
     log_level: str = "warning"
@@ -114,11 +124,22 @@ def _checked(key: str, value: object) -> object:
         if not str(value):
             raise ValueError("must not be empty")
         return Path(value).expanduser()
-    if key == "log_level" and value not in LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    _check_choice(key, str(value))
     if key in ("model", "role", "host") and not str(value).strip():
         raise ValueError("must not be empty")
     return str(value)
+
+
+def _check_choice(key: str, value: str) -> None:
+    """Raise ValueError when a setting with few values has another; classifiers are named as ``hf:NAME``."""
+    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "guard": ("",)}.get(key)
+    if allowed is None or value in allowed:
+        return
+    if key in ("judges", "guard"):
+        if value.startswith("hf:") and value != "hf:":
+            return
+        allowed = (*filter(None, allowed), "hf:FOLDER-OR-HUB-NAME")
+    raise ValueError(f"must be one of {', '.join(allowed)}" if len(allowed) > 1 else f"must be {allowed[0]}")
 
 
 def _near(key: str) -> list[str]:
