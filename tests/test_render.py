@@ -1,5 +1,6 @@
 """What the web chat shows: every word escaped, every number with its sentence."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from app.history import State, StoredConversation, StoredTurn
 from app.library import StoredSource
-from app.web import panels, render
+from app.web import panels, render, welcome
 from app.web.jobs import Job, Upload
-from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Scores, Step, Trace
+from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Role, Scores, Step, Trace, Turn
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
 
@@ -39,6 +40,7 @@ def citation(number: int = 1, title: str = "Blue Whale") -> Citation:
     )
 
 
+HOSTILE_ROLE = Role(HOSTILE, (Turn("user", HOSTILE), Turn("assistant", HOSTILE)), about=HOSTILE)
 HOSTILE_CITATION = citation(title=HOSTILE)
 
 
@@ -139,7 +141,10 @@ def test_no_reply_whatever_it_holds_gives_scripts_images_or_links(words: str) ->
         render.transcript([turn(question=HOSTILE, answer=HOSTILE_REPLY)]),
         render.transcript([turn(question=HOSTILE, state="failed", reason=HOSTILE)]),
         render.working(Job("c", HOSTILE, steps=[Step("search", HOSTILE)])),
-        render.welcome([HOSTILE]),
+        welcome.welcome([HOSTILE]),
+        welcome.welcome([], {"candor": Role(), HOSTILE: HOSTILE_ROLE}, HOSTILE),
+        welcome.opening(HOSTILE_ROLE),
+        render.header("A title", empty=False, role=HOSTILE),
         render.header(HOSTILE, empty=False),
         render.composer(HOSTILE, 9),
         render.conversations([StoredConversation(HOSTILE, HOSTILE, NOW, NOW, 1, False)], "", now=NOW),
@@ -284,3 +289,11 @@ def test_passages_that_were_found_and_not_used_are_listed_apart() -> None:
     html = panels.sources(turn(answer=Reply(f"{QUOTE} [1]", "answered", (citation(),), trace)))
     assert "Also found, not used (1)" in html
     assert "Another passage." in html
+
+
+def test_what_is_to_be_known_of_a_reply_stands_under_it() -> None:
+    noted = replace(reply(), trace=replace(reply().trace, notes=("answered in quoting mode", HOSTILE)))
+    page = render.transcript([turn(answer=noted)])
+    assert "<p class='note'>Answered in quoting mode.</p>" in page
+    assert HOSTILE not in page
+    assert "class='note'" not in render.transcript([turn(answer=reply())])

@@ -245,6 +245,31 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     expect(page.locator("#find")).to_be_focused()
 
 
+def test_a_role_is_chosen_opens_the_conversation_and_stays_with_it(page: Page) -> None:
+    roles = page.locator(".roles [data-act=role]")
+    expect(roles).to_have_text(["Candor", "Mount Everest", "Encore", "Quill"])
+    expect(page.locator(".roles [aria-pressed=true]")).to_have_text("Candor")
+    roles.nth(1).click()
+    expect(page.locator(".hello h2")).to_have_text("Mount Everest")
+    expect(page.locator(".opening .words")).to_contain_text("Good day from the top of the world!")
+    expect(page.locator(".roles [aria-pressed=true]")).to_be_focused()
+    expect(page.locator(".card")).to_have_count(0)
+    assert violations(page) == []
+    answered(page)
+    expect(page.locator("#log .opening + .turn .you")).to_have_text(WHALE)
+    expect(page.locator("#header .as")).to_have_text("Mount Everest")
+    expect(page.locator("#rows .conversation").first.locator(".as")).to_have_text("everest")
+    page.reload()
+    expect(page.locator("#log .opening .words")).to_contain_text("I am Mount Everest.")
+    assert violations(page) == []
+    page.locator("#new").click()
+    page.locator(".roles [data-role=candor]").click()
+    expect(page.locator(".card")).to_have_count(len(EXAMPLES))
+    answered(page)
+    expect(page.locator("#log .opening")).to_have_count(0)
+    expect(page.locator("#header .as")).to_have_count(0)
+
+
 def test_a_message_too_long_or_too_early_stays_in_the_box(page: Page) -> None:
     ask(page, "x" * 32_001)
     expect(page.locator(".toast")).to_contain_text("32,001 characters")

@@ -227,7 +227,7 @@ const send = text => {
   if (length > limit) return toast(`This message has ${said(length)} characters; ${said(limit)} are the most. Please shorten it.`);
   state.sending = Date.now() + 5000;
   state.stick = true;
-  trigger('do_send', { text });
+  trigger('do_send', { text, role: $('.roles [aria-pressed=true]')?.dataset.role || '' });
 };
 const stop = () => { if (state.busy) { say('Stopping'); trigger('do_stop', {}); } return state.busy; };
 const fresh = () => { shell().classList.remove('nav-open'); trigger('do_open', { id: '' }); };
@@ -273,6 +273,11 @@ const ACTS = {
   quote: at => copy(at.dataset.text, 'Quote copied'),
   remove: at => ask('Remove this document?', 'Replies can no longer cite it. Earlier replies keep their quotes.',
     [['Cancel', '', null], ['Remove', 'danger', () => trigger('do_remove', { source: at.dataset.source })]]),
+  role: at => {
+    const { role } = at.dataset;
+    trigger('do_role', { role });
+    reach(() => $(`.roles [aria-pressed=true][data-role="${CSS.escape(role)}"]`), button => button.focus());
+  },
   retry: () => { state.stick = true; trigger('do_retry', {}); },
   side: () => { if (narrow() || shell().classList.contains('no-side')) openSide(); else shell().classList.add('no-side'); },
   skip: () => message().focus(),

@@ -16,9 +16,9 @@ import gradio as gr
 
 from app.bot import checked_message
 from app.errors import AppError
-from app.web import panels, render
+from app.web import panels, render, welcome
 from app.web.jobs import Busy, Jobs, Uploads
-from dialogue.types import Citation
+from dialogue.types import Citation, DialogueError, Role
 
 if TYPE_CHECKING:
     from app.bot import Bot
@@ -35,13 +35,14 @@ Data = dict[str, Any]
 
 @dataclass(slots=True)
 class Session:
-    """What one open page shows: which conversation, and how the list on the left is cut."""
+    """What one open page shows: which conversation, how the list on the left is cut, the role chosen for a new one."""
 
     conversation: str = ""
     search: str = ""
     rows: int = ROWS
     turns: int = PAGE
     busy: bool = False
+    role: str = ""
 
 
 class Handlers:
@@ -73,12 +74,12 @@ class Handlers:
         """Everything about one conversation, for (id, signal, header, log, live, list, sources, why)."""
         job = self.jobs.live(conversation)
         turns: list[StoredTurn] = []
-        title, earlier = "New conversation", 0
+        title, earlier, held = "New conversation", 0, session.role or self.bot.settings.role
         if conversation:
             try:
                 about = self.bot.history.conversation(conversation)
                 turns = self.bot.history.turns(conversation, limit=session.turns)
-                title, earlier = about.title, about.turns - len(turns)
+                title, earlier, held = about.title, about.turns - len(turns), about.role
             except AppError:
                 conversation, words = "", {"toast": GONE, **words}
         if conversation != session.conversation:
@@ -87,23 +88,35 @@ class Handlers:
         if job is not None and turns and turns[-1].state == "pending":
             turns = turns[:-1]
         refused = self.jobs.refused(conversation)
+        role = self._role(held)
         log = render.transcript(turns, earlier, fresh)
         if refused is not None and refused.before == len(turns) + earlier:
             log += render.refused(refused.question, refused.error)
         live = render.working(job) if job else ""
         last = next((turn for turn in reversed(turns) if turn.reply is not None), None)
         empty = not conversation
-        log = log or ("" if job else render.welcome(self.examples))
+        if empty:
+            offered = self.examples if held == self.bot.settings.role else ()
+            log = welcome.welcome(offered, self.bot.roles(), held)
+        elif not earlier:
+            log = welcome.opening(role) + log
         return [
             conversation,
             self.signal(session, title=title, turn=str(last.id) if last else "", **words),
-            render.header(title, empty),
+            render.header(title, empty, role.name),
             log,
             live,
             self.rows(session),
             panels.sources(last),
             panels.why(last),
         ]
+
+    def _role(self, name: str) -> Role:
+        """A role; one whose file has gone keeps its name."""
+        try:
+            return self.bot.role(name)
+        except DialogueError:
+            return Role(name)
 
     def documents(self) -> str:
         """The list of documents, with those on their way."""
@@ -128,6 +141,12 @@ class Handlers:
     def open(self, request: gr.Request, event: gr.EventData) -> list[Any]:
         """A conversation was chosen, or a new one asked for (an empty id)."""
         return self.view(self.session(request), _text(event, "id"), focus=True)
+
+    def choose(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+        """A role was chosen for a new conversation."""
+        session, wanted = self.session(request), _text(event, "role")
+        session.role = wanted if wanted in self.bot.roles() else ""
+        return self.view(session, "")
 
     def earlier(self, conversation: str, request: gr.Request) -> list[Any]:
         """All turns of a long conversation."""
@@ -173,7 +192,8 @@ class Handlers:
 
     def send(self, conversation: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         """A message was sent. It is stored before this returns; refused words stay in the box."""
-        return self._begin(self.session(request, conversation), conversation, _text(event, "text"))
+        role = _text(event, "role") or None
+        return self._begin(self.session(request, conversation), conversation, _text(event, "text"), role)
 
     def retry(self, conversation: str, request: gr.Request) -> list[Any]:
         """The last message is sent again."""
@@ -182,15 +202,15 @@ class Handlers:
         question = refused.question if refused else turns[-1].question if turns else ""
         return self._begin(self.session(request, conversation), conversation, question)
 
-    def _begin(self, session: Session, conversation: str, text: str) -> list[Any]:
+    def _begin(self, session: Session, conversation: str, text: str, role: str | None = None) -> list[Any]:
         history = self.bot.history
         try:
             message = checked_message(text)
-            conversation = conversation or history.start()
+            conversation = conversation or self.bot.start(role)
             job = self.jobs.start(conversation, message, history.conversation(conversation).turns)
         except Busy:
             return self._unsent(session, "A reply is being written. Wait for it, or stop it first.")
-        except AppError as error:
+        except (AppError, DialogueError) as error:
             return self._unsent(session, render.sentence(str(error)))
         job.stored.wait(2.0)
         session.search = ""

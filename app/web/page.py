@@ -77,6 +77,7 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], drop: gr.File, doc
     begun = (
         loaded,
         bridge.do_open(page.open, None, view, **quick),
+        bridge.do_role(page.choose, None, view, **quick),
         bridge.do_send(page.send, identity, view, **quick),
         bridge.do_retry(page.retry, identity, view, **quick),
         bridge.do_change(page.change, identity, view, **quick),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.web.jobs import Upload
 from app.web.render import count, icon, icon_button, place_of, served
 from dialogue.research import lookups
-from dialogue.types import Candidate, Citation, Reply, Trace
+from dialogue.types import Candidate, Citation, Reply, Role, Trace
 
 if TYPE_CHECKING:
     from app.history import StoredTurn
@@ -126,6 +126,7 @@ _COLUMNS = (
     ("Grnd", "Grounded: the weakest support of any of its claims"),
     ("Ans", "Answers: answers the question"),
 )
+_ROLE = ("Role", "In its role: what this agent would say")
 _STAGE_NAMES = {
     "guard": "Screen",
     "search": "Search",
@@ -180,12 +181,14 @@ def _time_bar(trace: Trace) -> str:
 
 
 def _table(reply: Reply) -> str:
-    heads = "".join(f"<th scope='col'><abbr title='{tip}'>{name}</abbr></th>" for name, tip in _COLUMNS)
+    acted = any(candidate.scores.in_role is not None for candidate in reply.trace.candidates)
+    columns = (*_COLUMNS, _ROLE) if acted else _COLUMNS
+    heads = "".join(f"<th scope='col'><abbr title='{tip}'>{name}</abbr></th>" for name, tip in columns)
     best, place, rows = served(reply), 0, []
     for candidate in reply.trace.candidates:
         if not candidate.dropped:
             place += 1
-        rows.append(_row(candidate, candidate is best, place))
+        rows.append(_row(candidate, candidate is best, place, acted))
     return (
         "<div class='scroll' tabindex='0' role='region' aria-label='Scores'><table>"
         "<caption class='sr'>Scores of every reply that was written</caption>"
@@ -196,7 +199,7 @@ def _table(reply: Reply) -> str:
     )
 
 
-def _row(candidate: Candidate, best: bool, place: int) -> str:
+def _row(candidate: Candidate, best: bool, place: int, acted: bool) -> str:
     fate = "served" if best else "dropped" if candidate.dropped else "kept"
     badge = {"served": "Served", "dropped": "Dropped", "kept": f"#{place}"}[fate]
     text = f"<details><summary><span>{escape(candidate.text)}</span></summary></details>"
@@ -208,15 +211,16 @@ def _row(candidate: Candidate, best: bool, place: int) -> str:
     reason = f"<small class='reason'>{escape(candidate.dropped)}</small>" if candidate.dropped else ""
     repaired = "<small>After taking out unsupported sentences</small>" if candidate.repaired else ""
     risk, scores = candidate.verdict.risk, candidate.scores
-    values = (
+    values = [
         None if risk is None else 1 - risk,
         scores.sensible,
         scores.specific,
         scores.interesting,
         scores.grounded,
         scores.answers,
-    )
-    bad = (not candidate.verdict.safe, False, False, False, any(_unfounded(candidate)), False)
+        *([scores.in_role] if acted else []),
+    ]
+    bad = [not candidate.verdict.safe, False, False, False, any(_unfounded(candidate)), False, False][: len(values)]
     cells = "".join(_cell(value, low) for value, low in zip(values, bad, strict=True))
     total = f"<td class='total'>{candidate.quality:.2f}</td>"
     reply = f"<td><span class='badge'>{badge}</span>{text}{reason}{repaired}</td>"
@@ -238,6 +242,8 @@ def _cell(value: float | None, low: bool) -> str:
 
 def _facts(trace: Trace) -> str:
     rows = []
+    if trace.role not in ("", Role().name):
+        rows.append(("In the role of", trace.role))
     if trace.query:
         rows.append(("Searched for", trace.query))
     rows += [("Asked the toolset", f"{query} → {count(n, 'passage')}") for query, n in lookups(trace.research)]

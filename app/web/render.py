@@ -17,7 +17,8 @@ from markdown_it.token import Token
 
 from app.web.jobs import Job
 from dialogue.prompts import is_abstention
-from dialogue.types import Candidate, Citation, Reply
+from dialogue.roles import DEFAULT
+from dialogue.types import Candidate, Citation, Reply, Role
 
 if TYPE_CHECKING:
     from app.history import StoredConversation, StoredTurn
@@ -167,7 +168,8 @@ _ENDS = {
 def _reply_block(turn: "StoredTurn", last: bool) -> str:
     if turn.state == "done" and turn.reply is not None:
         body = f"<div class='words'>{reply_html(turn.reply.text, turn.reply.citations, str(turn.id))}</div>"
-        return body + _chips(turn, turn.reply)
+        notes = "".join(f"<p class='note'>{escape(sentence(note))}</p>" for note in turn.reply.trace.notes)
+        return body + notes + _chips(turn, turn.reply)
     if turn.state == "failed":
         return failure(turn.reason, last)
     again = f"<div class='chips'>{_again('Try again')}</div>" if last and turn.state != "pending" else ""
@@ -254,18 +256,6 @@ def working(job: Job) -> str:
     return _article("live", job.question, stages, conversation=job.conversation)
 
 
-def welcome(examples: Sequence[str]) -> str:
-    """The empty state: what this is, and questions to begin with."""
-    cards = "".join(
-        f"<button type='button' class='card' data-act='ask'>{escape(text)}</button>" for text in examples[:4]
-    )
-    return (
-        "<div class='hello'><h2>Ask about your documents</h2><p>Several replies are written to each "
-        "question. Unsafe and unsupported ones are dropped, and the best is shown with the sentences it "
-        "rests on.</p></div>" + (f"<div class='cards'>{cards}</div>" if cards else "")
-    )
-
-
 # --- frame -----------------------------------------------------------------------------------------------
 
 
@@ -303,20 +293,22 @@ def conversations(
 def _conversation(row: "StoredConversation", active: str) -> str:
     key, title = escape(str(row.id)), escape(row.title or "Untitled")
     current = " aria-current='page'" if str(row.id) == active else ""
+    held = "" if row.role == DEFAULT else f"<small class='as'>{escape(row.role)}</small>"
     return (
-        f"<li class='conversation' data-id='{key}'><a href='?c={key}' title='{title}'{current}>{title}</a>"
+        f"<li class='conversation' data-id='{key}'><a href='?c={key}' title='{title}'{current}>{title}</a>{held}"
         f"<button type='button' class='icb dots' aria-haspopup='menu' aria-expanded='false' "
         f"aria-label='Actions for {title}'>{icon('more')}</button></li>"
     )
 
 
-def header(title: str, empty: bool) -> str:
-    """The bar above a conversation."""
+def header(title: str, empty: bool, role: str = "") -> str:
+    """The bar above a conversation; `role` is who speaks in it."""
     off = " disabled" if empty else ""
+    named = "" if empty or role in ("", Role().name) else f"<span class='as'>{escape(role)}</span>"
     return (
         "<header class='bar'>"
         + icon_button("menu", "nav", "Open conversations", " aria-controls='nav'").replace("icb", "icb phone", 1)
-        + f"<h1>{escape(title)}</h1><span class='gap'></span>"
+        + f"<h1>{escape(title)}</h1>{named}<span class='gap'></span>"
         + icon_button("down", "export", "Download conversation", off)
         + icon_button("link", "link", "Copy link to conversation", off)
         + icon_button("panel", "side", "Sources and scores", " aria-controls='side'")
