@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dialogue.models.checkpoints import memory_errors, open_checkpoint
-from dialogue.training.generator_data import Example, Sample, TrainingError, examples, split
+from dialogue.training.generator_data import Example, Sample, TrainingError, examples, one_sided, split
 from dialogue.training.generator_filter import Filter, Score, by_judge, by_model, kept, scored, summary, weighed
 from dialogue.training.generator_loop import Progress, Tuning, fit
 from dialogue.training.generator_model import Adapted, Encoded, adapt, encode
@@ -61,19 +61,21 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
     _check(plan, learning, held)
     rated, unrated = _parted(learning)
     model, tokenizer, label, fingerprint = open_checkpoint(plan.base, plan.device)
-    if tokenizer.eos_token_id is None:
-        raise TrainingError(f"{plan.base!r} has no end-of-text token, so it could never end a reply: choose another")
+    if tokenizer.eos_token_id is None or model.config.is_encoder_decoder:
+        raise TrainingError(f"{plan.base!r} is no decoder that ends its texts with a token: choose a causal model")
     identity = _identity(plan, samples, fingerprint)
     if (done := _finished(out, identity)) is not None:
         return done
     work = _workplace(out, identity)
-    tests = examples(held)
+    first = examples(rated)
+    idle = one_sided(first)
+    first = [example for example in first if example.attribute not in idle]
+    tests = [example for example in examples(held) if example.attribute not in idle]
     with memory_errors(label, "--save-memory, a smaller --batch with more --accumulate, or a lower --longest"):
         tuning = plan.tuning
         adapted = adapt(model, tokenizer, tuning.longest, tuning.rank, tuning.seed, tuning.save_memory)
         state = _Trained(adapted, tuning, work, progress)
         before = _before(state, tests)
-        first = examples(rated)
         if first:
             fit(adapted, state.encoded(first), tuning, 0, work, progress)
         chosen, filtered = _filtered(state, plan.rule, unrated, first, judge)
@@ -87,6 +89,7 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
         "plan": asdict(plan),
         "rows": {"learnt": len(learning), "held_back": len(held), "rated": len(rated), "unrated": len(unrated)},
         "examples": {"first": _counts(first), "second": _counts(second), "held_back": _counts(tests)},
+        "not_learnt": {name: "rated one way only" for name in sorted(idle)},
         "shortened": sum(_shortened(state, example) for example in [*first, *second]),
         "filter": filtered,
         **compare(tests, before, after),

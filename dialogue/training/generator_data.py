@@ -166,6 +166,15 @@ def examples(samples: Iterable[Sample]) -> list[Example]:
     return made
 
 
+def one_sided(made: Iterable[Example]) -> set[str]:
+    """Return the attributes that are rated but never both ways, from which there is nothing to learn."""
+    labels: dict[str, set[bool]] = {}
+    for example in made:
+        if example.attribute:
+            labels.setdefault(example.attribute, set()).add(example.label)
+    return {name for name, seen in labels.items() if len(seen) == 1}
+
+
 def _generative(sample: Sample) -> Iterator[Example]:
     """``<context> RESPONSE <response>``; where the reply came of research, the reply before it."""
     if sample.good is not False:

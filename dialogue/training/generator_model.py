@@ -4,6 +4,7 @@ Knows examples as text and the model as a module; nothing of training, filtering
 imports peft.
 """
 
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -58,7 +59,9 @@ def adapt(
         task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules="all-linear", lora_dropout=0.0
     )
     try:
-        adapted = get_peft_model(model, config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers, no business of users
+            adapted = get_peft_model(model, config)
     except ValueError as error:
         raise TrainingError(f"{model.config.model_type!r} models cannot be given an adapter: {error}") from error
     model.config.use_cache = False

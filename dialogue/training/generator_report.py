@@ -139,7 +139,7 @@ def write(adapted: Adapted, prompt: str) -> tuple[str, bool]:
     model, tokenizer = adapted.model, adapted.tokenizer
     ids = beginning(tokenizer, prompt)[-adapted.longest :]
     given = torch.tensor([ids], device=model.device)
-    made = model.generate(  # type: ignore[no-untyped-call]
+    made = model.generate(
         input_ids=given,
         attention_mask=torch.ones_like(given),
         do_sample=False,
