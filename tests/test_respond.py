@@ -38,7 +38,13 @@ class Wordlist:
     fingerprint: str = "wordlist"
     word: str = "poison"
 
-    def check(self, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
+    def check(
+        self,
+        texts: Sequence[str],
+        stage: Stage,
+        context: Sequence[str] = (),
+        tightened: Sequence[tuple[str, float]] = (),
+    ) -> list[Verdict]:
         return [
             Verdict(self.word not in text, float(self.word in text), "harm", f"{self.word!r} in the {stage}")
             for text in texts
