@@ -1,1 +1,1 @@
-"""Training of the judges from the development data; nothing here runs while a dialogue does."""
+"""Training of the judges and of language models; nothing here runs while a dialogue does."""

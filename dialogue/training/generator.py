@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from dialogue.models.checkpoints import memory_errors, open_checkpoint
+from dialogue.models.checkpoints import Checkpoint, device_of, load_checkpoint, memory_errors
+from dialogue.models.plan import Needs
 from dialogue.training.generator_data import Example, Sample, TrainingError, examples, one_sided, split
 from dialogue.training.generator_filter import Filter, Score, by_judge, by_model, kept, scored, summary, weighed
 from dialogue.training.generator_loop import Progress, Tuning, fit
 from dialogue.training.generator_model import Adapted, Encoded, adapt, encode
-from dialogue.training.generator_report import Measured, compare, measure
+from dialogue.training.generator_report import NEW_TOKENS, Measured, compare, measure
 from dialogue.types import Judge
 
 MARK: Final = "candor.json"  # beside an adapter: which prompts it was trained on
@@ -60,10 +61,8 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
     learning, held = split(samples, plan.held)
     _check(plan, learning, held)
     rated, unrated = _parted(learning)
-    model, tokenizer, label, fingerprint = open_checkpoint(plan.base, plan.device)
-    if tokenizer.eos_token_id is None or model.config.is_encoder_decoder:
-        raise TrainingError(f"{plan.base!r} is no decoder that ends its texts with a token: choose a causal model")
-    identity = _identity(plan, samples, fingerprint)
+    base = _base(plan)
+    identity = _identity(plan, samples, base.fingerprint)
     if (done := _finished(out, identity)) is not None:
         return done
     work = _workplace(out, identity)
@@ -71,9 +70,9 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
     idle = one_sided(first)
     first = [example for example in first if example.attribute not in idle]
     tests = [example for example in examples(held) if example.attribute not in idle]
-    with memory_errors(label, "--save-memory, a smaller --batch with more --accumulate, or a lower --longest"):
-        tuning = plan.tuning
-        adapted = adapt(model, tokenizer, tuning.longest, tuning.rank, tuning.seed, tuning.save_memory)
+    with memory_errors(base.name, "--save-memory, a smaller --batch with more --accumulate, or a lower --longest"):
+        tuning, longest = plan.tuning, min(plan.tuning.longest, base.plan.window)
+        adapted = adapt(base.model, base.tokenizer, longest, tuning.rank, tuning.seed, tuning.save_memory)
         state = _Trained(adapted, tuning, work, progress)
         before = _before(state, tests)
         if first:
@@ -84,8 +83,8 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
             fit(adapted, state.encoded([*second, *first]), tuning, 1, work, progress)
         after = measure(adapted, tests, progress)
     report = {
-        "base": label,
-        "fingerprint": fingerprint,
+        "base": base.name,
+        "fingerprint": base.fingerprint,
         "plan": asdict(plan),
         "rows": {"learnt": len(learning), "held_back": len(held), "rated": len(rated), "unrated": len(unrated)},
         "examples": {"first": _counts(first), "second": _counts(second), "held_back": _counts(tests)},
@@ -96,6 +95,18 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
     }
     _finish(state, plan.base, out, report, identity)
     return report
+
+
+def _base(plan: Plan) -> Checkpoint:
+    """Load what is trained: in float32 on a CPU, on a GPU in bfloat16."""
+    if (Path(plan.base).expanduser() / "adapter_config.json").is_file():
+        raise TrainingError(f"{plan.base!r} is an adapter: train from the base that it names, with all the data")
+    precision = "float32" if device_of(plan.device).type == "cpu" else "bfloat16"
+    needs = Needs(plan.tuning.longest, candidates=1, new_tokens=NEW_TOKENS, dtype=precision)
+    base = load_checkpoint(plan.base, plan.device, needs)
+    if base.tokenizer.eos_token_id is None or base.model.config.is_encoder_decoder or base.preamble:
+        raise TrainingError(f"{plan.base!r} is no decoder that ends its texts with a token: choose a causal model")
+    return base
 
 
 def _check(plan: Plan, learning: Sequence[Sample], held: Sequence[Sample]) -> None:
