@@ -1,28 +1,40 @@
 """Language models behind a server, asked over real connections to a server with faults."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from math import exp
 from typing import Any
 
 import pytest
+import tiny_models
 from conformance_model import EVIDENCE, ModelConformance, context, written
 from fault_server import KNOWN, SAYINGS, FaultServer, closed_port, fault_server
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
+from transformers.utils.import_utils import is_serve_available
 
+from app.terminal import show_reply
+from dialogue import Responder
 from dialogue.attributes import INTERESTING, SENSIBLE, UNSAFE
+from dialogue.judges import load_judge
+from dialogue.models import load_model
 from dialogue.models.address import Address, read_address
 from dialogue.models.circuit import Circuit
 from dialogue.models.exchange import Limits, Server
 from dialogue.models.protocol import Choices, Known, yes_share
-from dialogue.models.remote import Remote, load_remote
+from dialogue.models.remote import Remote, load_remote, open_remote
 from dialogue.models.scripted import Scripted
 from dialogue.models.standby import Standby
 from dialogue.models.wire import message_of
-from dialogue.types import ModelError, Sampling, Step, Turn, Unavailable
+from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unavailable
+from retrieval import MemoryRetriever
+from retrieval.embed import Encoder
+from safety import EmbeddedGuard, load_policy
 
 QUICK = Limits(first=1.0, between=0.5, whole=20.0, backoff=0.01, cooldown=0.3)
 FIVE = Sampling(n=5, max_new_tokens=40, seed=3)
@@ -577,3 +589,85 @@ def test_a_newer_name_for_the_length_is_learned() -> None:
     said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     assert known.learn(body, 400, said) == ""
     assert "max_completion_tokens" in known.sampling("m", ASKED, FIVE, 5, None)
+
+
+# --- whole turns ---------------------------------------------------------------------------------------------
+
+
+def responder(model: LanguageModel, encoder: Encoder) -> Responder:
+    passages = [item.passage for item in EVIDENCE]
+    guard = EmbeddedGuard(encoder.encode, load_policy())
+    return Responder(model, MemoryRetriever(passages, encoder), guard, load_judge(encoder))
+
+
+def test_a_turn_is_answered_with_drafts_of_a_server(encoder: Encoder) -> None:
+    with remote() as (model, server):
+        reply = responder(model, encoder).respond([Turn("user", "How much krill does a blue whale eat a day?")])
+        assert server.asked("/chat/completions")[0]["n"] == 8
+    assert reply.outcome == "answered"
+    assert "four tonnes" in reply.text
+    assert reply.citations[0].source == "whale.md"
+    assert reply.trace.model == model.fingerprint
+    assert reply.trace.tokens["sampled"] > 0
+    assert reply.trace.notes == ()
+
+
+def test_while_the_server_is_down_quote_answers_and_every_reader_is_told(encoder: Encoder) -> None:
+    model = load_model(f"http://127.0.0.1:{closed_port()}/v1", encoder)
+    reply = responder(model, encoder).respond([Turn("user", "How much krill does a blue whale eat a day?")])
+    assert reply.outcome == "answered"
+    assert "four tonnes" in reply.text
+    [note] = reply.trace.notes
+    assert note.startswith("answered in quoting mode")
+    console = Console(record=True, width=500)
+    show_reply(console, reply)
+    assert note in console.export_text()
+
+
+# --- a server that others wrote ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address and the model of `transformers serve`: a tiny chat model that samples."""
+    if not is_serve_available():
+        pytest.skip("transformers serve needs the openai package of the dev extra")
+    from transformers.cli.serve import Serve
+
+    folder = tiny_models.save(tmp_path_factory.mktemp("served"), "llama", tiny_models.CHAT)
+    config = folder / "generation_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"do_sample": True}))
+    port = closed_port()
+    server = Serve(str(folder), host="127.0.0.1", port=port, device="cpu", log_level="error", non_blocking=True)
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/v1", str(folder)
+    finally:
+        server.kill_server()
+
+
+@pytest.mark.parametrize("path", ["", "/completions"])
+def test_transformers_serve_gives_all_drafts_though_it_ignores_n(served: tuple[str, str], path: str) -> None:
+    model = open_remote(f"{served[0]}{path}#{served[1]}")
+    asked = context("What does it eat?", evidence=())
+    drafts = written(model, asked, Sampling(n=3, max_new_tokens=12))
+    assert len(set(drafts)) == 3
+    assert asked.working.tokens["sampled"] <= 3 * 12
+    assert asked.working.notes == ["the model server does not take top_k: left out"]
+    again = context("What does it eat?", evidence=())
+    assert len(written(model, again, Sampling(n=3, max_new_tokens=12))) == 3
+    assert again.working.notes == []
+    with pytest.raises(ModelError, match="no probabilities"):
+        model.weigh(asked, ["Krill."], [SENSIBLE])
+
+
+def test_transformers_serve_survives_callers_that_hang_up(served: tuple[str, str]) -> None:
+    model = open_remote("#".join(served))
+    steps = model.sample(ASKED, Sampling(n=3, max_new_tokens=1000))
+    assert isinstance(next(steps), Step)
+    steps.close()
+    assert written(model, context("Hello", evidence=()), Sampling(n=1, max_new_tokens=8))

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -84,8 +84,7 @@ class Remote:
         lost = drafts.missing()
         if len(lost) == drafts.n:
             raise failure or Unavailable(f"{self._server} broke off or gave no choices: see its log")
-        with suppress(ModelError):
-            self.look()  # of a server that was away when it was opened
+        self._look_again()
         if lost:
             reason = failure or f"{self._server} broke off or gave fewer"
             context.working.notes.append(f"{len(lost)} of {drafts.n} drafts are missing: {reason}")
@@ -120,6 +119,13 @@ class Remote:
                 elif event.error is not None or pair not in shares:
                     raise event.error or Unavailable(f"{self._server} broke off its answer: see its log")
         return [[_wanted(shares[draft, attribute], attribute) for attribute in attributes] for draft in drafts]
+
+    def _look_again(self) -> None:
+        """Ask a server that was away when it was opened; one that writes and still does not say never will."""
+        try:
+            self.look()
+        except ModelError:
+            self._entry = ""
 
     def _round(
         self, context: Context, sampling: Sampling, drafts: "_Drafts", deadline: float
