@@ -306,7 +306,7 @@ class Sums:
         if not (left.strip().isdecimal() and right.strip().isdecimal()):
             return ()
         text = f"{query.strip()} = {int(left) + int(right)}"
-        return (Evidence(Passage(-1, text, "calculator", "Calculator", (), 0, len(text)), 1.0),)
+        return (Evidence(Passage(0, text, "calculator", "Calculator", (), 0, len(text)), 1.0),)
 
 
 def test_tools_are_all_asked_and_answer_in_their_order() -> None:
