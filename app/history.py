@@ -205,6 +205,17 @@ class History:
             )
         )
 
+    def picture(self, turn: int, name: str) -> Picture:
+        """Return a picture of a turn, or of one before it in its conversation. Raises InputError."""
+        of = select(TurnRow.conversation_id).where(TurnRow.id == turn).scalar_subquery()
+        query = select(PictureRow.name, PictureRow.data).join(TurnRow)
+        query = query.where(PictureRow.name == name, TurnRow.conversation_id == of, TurnRow.id <= turn)
+        with self._database.read() as session:
+            row = session.execute(query.order_by(TurnRow.id.desc()).limit(1)).first()
+        if row is None:
+            raise InputError(f"turn {turn!r} knows no picture {name!r}")
+        return Picture(*row)
+
     def pictures(self, turn: int) -> tuple[Picture, ...]:
         """Return the pictures of a turn as they were sent, none for an unknown turn."""
         query = select(PictureRow.name, PictureRow.data).where(PictureRow.turn_id == turn)

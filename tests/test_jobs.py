@@ -1,13 +1,13 @@
 """A reply belongs to the server: it ends well, fails plainly, stops when asked, and waits for its place."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import pytest
 
 from app.web.jobs import UNEXPECTED, Busy, Jobs, Uploads
-from dialogue.types import DialogueError, Reply, Step, Trace
+from dialogue.types import DialogueError, Picture, Reply, Step, Trace
 from retrieval.types import SourceError
 from safety.types import Verdict
 
@@ -23,7 +23,9 @@ class Turns:
         self.stored: list[str] = []
         self.ends: list[str] = []
 
-    def steps(self, text: str, conversation: str | None = None) -> Generator[Step | Reply]:
+    def steps(
+        self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
+    ) -> Generator[Step | Reply]:
         self.stored.append(text)
         try:
             for stage in ("guard", "search", "rank"):

@@ -220,14 +220,66 @@ const rename = (row, id) => {
 /* --- writing --------------------------------------------------------------------------------------------- */
 
 const grow = () => { const box = message(); if (box) { box.style.height = 'auto'; box.style.height = `${Math.min(box.scrollHeight, 220)}px`; } };
+const pictures = {
+  list: [], kinds: /^image\/(png|jpeg|webp|gif)$/,
+  take(files) {
+    const { most, bytes } = $('#pictures').dataset;
+    for (const file of files) {
+      if (!this.kinds.test(file.type)) toast(`“${file.name}” is no PNG, JPEG, WebP or GIF picture.`);
+      else if (file.size > +bytes) toast(`“${file.name}” is larger than ${Math.floor(bytes / 1e6)} MB. Make it smaller first.`);
+      else if (this.list.length >= +most) { toast(`A message takes ${most} pictures. Send the others with the next one.`); break; }
+      else this.add(file);
+    }
+    message().focus();
+  },
+  async add(file) {
+    const item = { name: file.name, url: URL.createObjectURL(file), id: '' };
+    this.list.push(item);
+    this.paint();
+    try {
+      const answer = await fetch(`/pictures?name=${encodeURIComponent(file.name)}`, { method: 'POST', body: file });
+      const said = await answer.json();
+      if (!said.id) throw new Error(said.error);
+      item.id = said.id;
+      say(`Picture ${file.name} added`);
+    } catch (error) {
+      this.drop(item);
+      const reason = error instanceof TypeError || !error.message ? 'it could not be sent to the server' : error.message;
+      toast(`The picture was not added: ${reason}.`);
+    }
+    this.paint();
+  },
+  drop(item) {
+    URL.revokeObjectURL(item.url);
+    this.list = this.list.filter(other => other !== item);
+    this.paint();
+  },
+  clear() { for (const item of this.list) URL.revokeObjectURL(item.url); this.list = []; this.paint(); },
+  paint() {
+    const row = $('#previews');
+    row.hidden = !this.list.length;
+    row.replaceChildren(...this.list.map(item => {
+      const place = make('li', item.id ? '' : 'pending'), picture = make('img'), button = make('button', 'off');
+      Object.assign(picture, { src: item.url, alt: `Picture ${item.name}` });
+      button.type = 'button';
+      button.title = 'Remove';
+      button.setAttribute('aria-label', `Remove picture ${item.name}`);
+      button.append(make('span', '', '×'));
+      button.onclick = () => { this.drop(item); say(`Picture ${item.name} removed`); message().focus(); };
+      place.append(picture, button);
+      return place;
+    }));
+  },
+};
 const send = text => {
   if (state.sending > Date.now()) return;
+  if (pictures.list.some(item => !item.id)) return toast('A picture is still on its way. Send again in a moment.');
   const limit = +message().dataset.limit, length = [...text].length, said = number => number.toLocaleString('en');
-  if (!text.trim()) return message().focus();
+  if (!text.trim() && !pictures.list.length) return message().focus();
   if (length > limit) return toast(`This message has ${said(length)} characters; ${said(limit)} are the most. Please shorten it.`);
   state.sending = Date.now() + 5000;
   state.stick = true;
-  trigger('do_send', { text, role: $('.roles [aria-pressed=true]')?.dataset.role || '' });
+  trigger('do_send', { text, pictures: pictures.list.map(item => item.id), role: $('.roles [aria-pressed=true]')?.dataset.role || '' });
 };
 const stop = () => { if (state.busy) { say('Stopping'); trigger('do_stop', {}); } return state.busy; };
 const fresh = () => { shell().classList.remove('nav-open'); trigger('do_open', { id: '' }); };
@@ -244,6 +296,7 @@ document.addEventListener('input', event => {
   if (event.target.id === 'find') { clearTimeout(typing); typing = setTimeout(() => trigger('do_find', { search: event.target.value }), 180); }
 });
 document.addEventListener('submit', event => { if (event.target.matches('.box')) { event.preventDefault(); send(message().value); } });
+const isPicture = file => file.type.startsWith('image/');
 const give = files => {
   const field = $('#drop input[type=file]');
   openSide();
@@ -253,7 +306,23 @@ const give = files => {
   field.dispatchEvent(new Event('change', { bubbles: true }));
 };
 document.addEventListener('dragover', event => { if (!event.target.closest('#drop') && event.dataTransfer.types.includes('Files')) event.preventDefault(); });
-document.addEventListener('drop', event => { if (!event.target.closest('#drop') && event.dataTransfer.files.length) { event.preventDefault(); give(event.dataTransfer.files); } });
+document.addEventListener('drop', event => {
+  if (event.target.closest('#drop') || !event.dataTransfer.files.length) return;
+  event.preventDefault();
+  const files = [...event.dataTransfer.files], papers = new DataTransfer();
+  if (files.some(isPicture)) pictures.take(files.filter(isPicture));
+  for (const file of files) if (!isPicture(file)) papers.items.add(file);
+  if (papers.files.length) give(papers.files);
+});
+document.addEventListener('paste', event => {
+  const files = [...(event.clipboardData?.files || [])].filter(isPicture);
+  if (files.length && !event.target.closest('input')) { event.preventDefault(); pictures.take(files); }
+});
+document.addEventListener('change', event => {
+  if (event.target.id !== 'pictures') return;
+  pictures.take([...event.target.files]);
+  event.target.value = '';
+});
 
 /* --- clicks and keys ------------------------------------------------------------------------------------- */
 
@@ -270,6 +339,7 @@ const ACTS = {
   more: () => trigger('do_find', { search: $('#find').value, more: true }),
   nav: () => { shell().classList.add('nav-open'); $('#new').focus(); },
   new: fresh,
+  picture: () => $('#pictures').click(),
   quote: at => copy(at.dataset.text, 'Quote copied'),
   remove: at => ask('Remove this document?', 'Replies can no longer cite it. Earlier replies keep their quotes.',
     [['Cancel', '', null], ['Remove', 'danger', () => trigger('do_remove', { source: at.dataset.source })]]),
@@ -362,6 +432,7 @@ const apply = () => {
   }
   if (said.sent) {
     message().value = '';
+    pictures.clear();
     keep(sessionStorage, 'candor-draft', null);
     grow();
     if ($('#find').value) $('#find').value = '';

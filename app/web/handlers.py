@@ -18,7 +18,8 @@ from app.bot import checked_message
 from app.errors import AppError
 from app.web import panels, render, welcome
 from app.web.jobs import Busy, Jobs, Uploads
-from dialogue.types import Citation, DialogueError, Role
+from app.web.pictures import Held, Shown, sent, waiting
+from dialogue.types import Citation, DialogueError, Picture, Role
 
 if TYPE_CHECKING:
     from app.bot import Bot
@@ -31,6 +32,7 @@ SESSIONS = 2000  # pages remembered
 GONE = "That conversation no longer exists."
 
 Data = dict[str, Any]
+Given = tuple[tuple[Picture, ...], tuple[Shown, ...]]  # the pictures of a message, and how they are shown
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class Handlers:
 
     def __init__(self, bot: "Bot", jobs: Jobs, uploads: Uploads, examples: Sequence[str]) -> None:
         self.bot, self.jobs, self.uploads, self.examples = bot, jobs, uploads, tuple(examples)
+        self.held = Held()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._serial = itertools.count(1)
 
@@ -91,7 +94,7 @@ class Handlers:
         role = self._role(held)
         log = render.transcript(turns, earlier, fresh)
         if refused is not None and refused.before == len(turns) + earlier:
-            log += render.refused(refused.question, refused.error)
+            log += render.refused(refused.question, refused.error, refused.shown)
         live = render.working(job) if job else ""
         last = next((turn for turn in reversed(turns) if turn.reply is not None), None)
         empty = not conversation
@@ -193,21 +196,40 @@ class Handlers:
     def send(self, conversation: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         """A message was sent. It is stored before this returns; refused words stay in the box."""
         role = _text(event, "role") or None
-        return self._begin(self.session(request, conversation), conversation, _text(event, "text"), role)
+        words = _data(event).get("pictures")
+        words = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
+        session = self.session(request, conversation)
+        try:
+            given = self.held.get(words)
+        except AppError as error:
+            return self._unsent(session, render.sentence(str(error)))
+        return self._begin(session, conversation, _text(event, "text"), role, (given, waiting(words, given)))
 
     def retry(self, conversation: str, request: gr.Request) -> list[Any]:
         """The last message is sent again."""
         refused = self.jobs.refused(conversation)
         turns = self.bot.history.turns(conversation, limit=1) if conversation else []
         question = refused.question if refused else turns[-1].question if turns else ""
-        return self._begin(self.session(request, conversation), conversation, question)
+        given: Given = ((), ())
+        if refused:
+            given = (refused.pictures, refused.shown)
+        elif turns:
+            given = (self.bot.history.pictures(turns[-1].id), sent(turns[-1]))
+        return self._begin(self.session(request, conversation), conversation, question, given=given)
 
-    def _begin(self, session: Session, conversation: str, text: str, role: str | None = None) -> list[Any]:
+    def _begin(
+        self,
+        session: Session,
+        conversation: str,
+        text: str,
+        role: str | None = None,
+        given: Given = ((), ()),
+    ) -> list[Any]:
         history = self.bot.history
         try:
-            message = checked_message(text)
+            message = checked_message(text, pictured=bool(given[0]))
             conversation = conversation or self.bot.start(role)
-            job = self.jobs.start(conversation, message, history.conversation(conversation).turns)
+            job = self.jobs.start(conversation, message, history.conversation(conversation).turns, *given)
         except Busy:
             return self._unsent(session, "A reply is being written. Wait for it, or stop it first.")
         except (AppError, DialogueError) as error:

@@ -9,13 +9,14 @@ import logging
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from app.errors import AppError
-from dialogue.types import DialogueError, Reply, Step
+from app.web.pictures import Shown
+from dialogue.types import DialogueError, Picture, Reply, Step
 from retrieval.types import RetrievalError
 from safety.types import SafetyError
 
@@ -31,7 +32,13 @@ class Busy(Exception):
 class Stepper(Protocol):
     """The part of a bot that a job drives."""
 
-    def steps(self, text: str, conversation: str | None = None) -> Generator[Step | Reply]:
+    def steps(
+        self,
+        text: str,
+        conversation: str | None = None,
+        role: str | None = None,
+        pictures: Sequence[Picture] = (),
+    ) -> Generator[Step | Reply]:
         """Yield progress and then the reply; closing the iterator cancels the turn."""
         ...
 
@@ -41,12 +48,14 @@ class Job:
     """One reply being written. `ahead` is how many others are served first; `error` is fit for a user.
 
     `before` is how many turns the conversation had; `stored` is set once the message is in the database,
-    or never will be.
+    or never will be. `shown` is what the page needs to show its pictures.
     """
 
     conversation: str
     question: str
     before: int = 0
+    pictures: tuple[Picture, ...] = ()
+    shown: tuple[Shown, ...] = ()
     steps: list[Step] = field(default_factory=list)
     ahead: int = 0
     stopping: bool = False
@@ -66,9 +75,16 @@ class Jobs:
         self._last: dict[str, Job] = {}
         self._changed = threading.Condition()
 
-    def start(self, conversation: str, question: str, before: int = 0) -> Job:
+    def start(
+        self,
+        conversation: str,
+        question: str,
+        before: int = 0,
+        pictures: tuple[Picture, ...] = (),
+        shown: tuple[Shown, ...] = (),
+    ) -> Job:
         """Begin a reply and return at once. Raises Busy while the conversation's last one is not done."""
-        job = Job(conversation, question, before)
+        job = Job(conversation, question, before, pictures, shown)
         with self._changed:
             if any(other.conversation == conversation for other in self._line):
                 raise Busy(conversation)
@@ -109,7 +125,8 @@ class Jobs:
 
     def _run(self, job: Job) -> None:
         try:
-            with contextlib.closing(self._bot.steps(job.question, job.conversation)) as steps:
+            steps = self._bot.steps(job.question, job.conversation, pictures=job.pictures)
+            with contextlib.closing(steps):
                 self._follow(job, steps)
         except (AppError, DialogueError, RetrievalError, SafetyError) as error:
             log.warning("a reply failed: %s", error)

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from app.web.jobs import Upload
+from app.web.pictures import address
 from app.web.render import count, icon, icon_button, place_of, served
 from dialogue.research import lookups
 from dialogue.types import Candidate, Citation, Reply, Role, Trace
@@ -63,13 +64,18 @@ def _card(citation: Citation, key: str) -> str:
     title = f"<div><b>{escape(citation.title)}</b>{place and f'<small>{place}</small>'}</div>"
     strength = "<span class='support' title='How strongly this sentence supports the reply'>"
     at = f"data-turn='{key}' data-number='{number}'"
+    behind = f"<button type='button' class='lnk' data-act='document' {at}>{icon('open')}Open in document</button>"
+    if citation.passage.id < 0:  # a picture, and what a model says it shows
+        url = escape(address(key, citation.source))
+        strength = "<span class='support' title='What a model says the picture shows'>"
+        behind = f"<a class='lnk' href='{url}' target='_blank' rel='noopener'>{icon('open')}Open picture</a>"
+        title = f"<img class='seen' src='{url}' alt=''>{title}"
     return (
         f"<li class='source' id='source-{key}-{number}' data-number='{number}' tabindex='-1'>"
         f"<div class='title'><span class='number'>{number}</span>{title}"
         f"{strength}{citation.support:.0%} support</span></div>"
         f"<blockquote>{_passage(citation)}</blockquote>"
-        f"<div class='acts'><button type='button' class='lnk' data-act='document' {at}>"
-        f"{icon('open')}Open in document</button>"
+        f"<div class='acts'>{behind}"
         f"<button type='button' class='lnk' data-act='quote' data-text='{escape(citation.quote)}'>"
         f"{icon('copy')}Copy quote</button></div></li>"
     )
@@ -129,6 +135,7 @@ _COLUMNS = (
 _ROLE = ("Role", "In its role: what this agent would say")
 _STAGE_NAMES = {
     "guard": "Screen",
+    "look": "Look",
     "search": "Search",
     "research": "Research",
     "sample": "Write",

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.web.jobs import Job
+from app.web.pictures import Shown, chooser, sent, thumbnails
 from dialogue.prompts import is_abstention
 from dialogue.roles import DEFAULT
 from dialogue.types import Candidate, Citation, Reply, Role
@@ -40,6 +41,7 @@ _STROKES = {
     "send": "M8 12.8V3.4M3.8 7.4 8 3.2l4.2 4.2",
     "stop": "M4.6 4.6h6.8v6.8H4.6z",
     "clip": "m12.6 7.4-5 5a3 3 0 0 1-4.2-4.2l5.4-5.4a2 2 0 0 1 2.8 2.8l-5.3 5.3a.9.9 0 0 1-1.3-1.3l4.6-4.6",
+    "image": "M2.4 3.2h11.2v9.6H2.4zM5.4 6.6h.01M2.6 11.4l3.2-3 2.4 2.2 2.6-3 2.8 3",
     "back": "M9.6 3.6 5.2 8l4.4 4.4",
     "link": "M6.6 9.4 9.4 6.6M7.2 4.6l1-1a3 3 0 0 1 4.2 4.2l-1 1M8.8 11.4l-1 1a3 3 0 0 1-4.2-4.2l1-1",
 }
@@ -195,10 +197,12 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?" else ".")
 
 
-def _article(key: str, question: str, answer: str, fresh: bool = False, conversation: str = "") -> str:
+def _article(
+    key: str, question: str, answer: str, fresh: bool = False, conversation: str = "", pictures: Sequence[Shown] = ()
+) -> str:
     of = f" data-conversation='{escape(conversation)}'" if conversation else ""
     return (
-        f"<article class='turn{' fresh' if fresh else ''}' data-turn='{escape(key)}'{of}>"
+        f"<article class='turn{' fresh' if fresh else ''}' data-turn='{escape(key)}'{of}>{thumbnails(pictures)}"
         f"<div class='you' role='group' aria-label='You'>{escape(question)}</div>"
         f"<div class='reply' role='group' aria-label='Reply'>{answer}</div></article>"
     )
@@ -216,23 +220,30 @@ def transcript(turns: Sequence["StoredTurn"], earlier: int = 0, fresh: bool = Fa
     ]
     head = chip("earlier", f"Show {count(earlier, 'earlier message')}", look="earlier") if earlier else ""
     body = [
-        _article(str(turn.id), turn.question, _reply_block(turn, turn is shown[-1]), fresh and turn is shown[-1])
+        _article(
+            str(turn.id),
+            turn.question,
+            _reply_block(turn, turn is shown[-1]),
+            fresh and turn is shown[-1],
+            pictures=sent(turn),
+        )
         for turn in shown
     ]
     return head + "".join(body)
 
 
-def refused(question: str, reason: str) -> str:
+def refused(question: str, reason: str, pictures: Sequence[Shown] = ()) -> str:
     """A message that could not even be stored."""
-    return _article("refused", question, failure(reason, retry=True))
+    return _article("refused", question, failure(reason, retry=True), pictures=pictures)
 
 
 # A step tells what the stage before it found: (line, its stages, the steps whose words belong to it).
 _STAGES = (
-    ("Searching your documents", ("guard", "search", "research"), ("search", "research", "sample")),
+    ("Searching your documents", ("guard", "look", "search", "research"), ("search", "research", "sample")),
     ("Writing replies", ("sample",), ("judge",)),
     ("Checking safety and sources", ("judge", "rank"), ("rank",)),
 )
+_LOOKING = ("Looking at the pictures", ("guard", "look"), ("look",))  # where the message has some
 _SAID = {"done": "done", "now": "in progress", "later": "not begun"}
 
 
@@ -240,20 +251,21 @@ def working(job: Job) -> str:
     """A turn whose reply is being written: its message, and one plain line for each stage."""
     if job.stopping:
         stopping = "<ul class='stages'><li class='now'>Stopping…</li></ul>"
-        return _article("live", job.question, stopping, conversation=job.conversation)
+        return _article("live", job.question, stopping, conversation=job.conversation, pictures=job.shown)
     steps = list(job.steps)
     current = steps[-1].stage if steps and not job.ahead else ""
-    at = next((n for n, (_, stages, _) in enumerate(_STAGES) if current in stages), -1)
+    lined = (_LOOKING, *_STAGES) if job.shown else _STAGES
+    at = next((n for n, (_, stages, _) in enumerate(lined) if current in stages), -1)
     lines = []
     if job.ahead:
         lines.append(f"<li class='now'>Waiting for a free place <em>{job.ahead} ahead of you</em></li>")
-    for number, (label, _, tellers) in enumerate(_STAGES):
+    for number, (label, _, tellers) in enumerate(lined):
         state = "done" if number < at else "now" if number == at else "later"
         told = [step.detail for step in steps if step.stage in tellers and step.detail]
         detail = f" <em>{escape(told[-1])}</em>" if told else ""
         lines.append(f"<li class='{state}'>{label}{detail}<span class='sr'> ({_SAID[state]})</span></li>")
     stages = f"<ul class='stages'>{''.join(lines)}</ul>"
-    return _article("live", job.question, stages, conversation=job.conversation)
+    return _article("live", job.question, stages, conversation=job.conversation, pictures=job.shown)
 
 
 # --- frame -----------------------------------------------------------------------------------------------
@@ -342,7 +354,9 @@ def composer(notice: str, limit: int) -> str:
     note = f"<b class='notice'>{escape(notice)}</b> · " if notice else ""
     return (
         "<form class='box' aria-label='Write a message'>"
+        + chooser()
         + icon_button("clip", "attach", "Add documents")
+        + icon_button("image", "picture", "Add pictures to the message")
         + f"<textarea id='message' rows='1' data-limit='{limit}' placeholder='Ask about your documents…' "
         "aria-label='Message'></textarea>"
         "<button type='submit' class='round' id='send' aria-label='Send' title='Send'>"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import AppError
 from app.web.jobs import Jobs, Uploads
+from app.web.pictures import add_routes
 
 if TYPE_CHECKING:
     import uvicorn
@@ -115,7 +116,9 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    return mount(api, Handlers(bot, api.state.jobs, Uploads(ingest, uploads), examples))
+    page = Handlers(bot, api.state.jobs, Uploads(ingest, uploads), examples)
+    add_routes(api, bot.history, page.held)
+    return mount(api, page)
 
 
 def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], examples: Sequence[str] = ()) -> None:
