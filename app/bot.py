@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from app.config import Settings, load_settings
 from app.database import open_database
 from app.doctor import Finding, examine
-from app.errors import AppError, DataError, InputError
+from app.errors import AppError, DataError, InputError, SettingsError
 from app.history import History
 from app.ingest import IngestProgress, IngestReport, ingest
 from app.library import Library
@@ -23,7 +23,7 @@ from app.lock import FolderLock
 from app.pictures import read_pictures
 from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
-from dialogue.types import Claim, Context, DialogueError, Judge, Picture, Reply, Role, Step, Turn
+from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
 from retrieval.text import clean
 from retrieval.types import Evidence, Passage, RetrievalError
 from safety.types import SafetyError
@@ -195,21 +195,25 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         # imported late: a folder that is in use or damaged is told before these take their seconds
         from dialogue.judges import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
+        from dialogue.models.plan import Needs
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
         from retrieval.embed import load_encoder
         from retrieval.search import HybridRetriever
+        from safety.classifier import load_topics
         from safety.guard import EmbeddedGuard
         from safety.policy import load_policy
 
         policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
         encoder = load_encoder()
-        guard = EmbeddedGuard(encoder.encode, policy)
-        judge = load_judge(encoder)
-        speaker = load_model(settings.model, encoder, api_key=settings.api_key, seconds=settings.timeout)
+        guard = EmbeddedGuard(encoder.encode, policy, topics=load_topics(settings.guard) if settings.guard else None)
+        needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
+        speaker = load_model(settings.model, encoder, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
+        judge = _judge(settings, load_judge(encoder), speaker)
         viewer = load_viewer(settings.viewer, speaker)
-        library = Library(database, folder, encoder)
-        retriever = HybridRetriever(encoder, library.open(), library.passages)
+        searcher = load_encoder(settings.encoder) if settings.encoder else encoder
+        library = Library(database, folder, searcher)
+        retriever = HybridRetriever(searcher, library.open(), library.passages)
         library.feed(retriever.use)
         options = Options(
             sampling=Sampling(n=settings.candidates),
@@ -219,6 +223,23 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         responder = Responder(speaker, retriever, guard, judge, options, viewer)
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
+
+
+def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:
+    """Return the judge that the settings name, around the embedded one. Raises SettingsError, ModelError."""
+    from dialogue.models import reads_prompts
+
+    if settings.judges == "generator":
+        from dialogue.discriminator import GeneratorJudge
+
+        if not reads_prompts(settings.model):
+            raise SettingsError(f"judges = 'generator' needs a language model, not {settings.model!r}: name an hf: one")
+        return GeneratorJudge(embedded, speaker)
+    if settings.judges.startswith("hf:"):
+        from dialogue.classifier import load_classifier_judge
+
+        return load_classifier_judge(settings.judges, embedded)
+    return embedded
 
 
 def checked_message(text: str, pictured: bool = False) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from safety.classifier import UNSAFE, Topics
 from safety.features import JUDGED, TOPIC, Array, Encode, rows, windows
 from safety.heads import Head
 from safety.policy import Objective, Policy
@@ -44,15 +45,22 @@ def load_heads(folder: Path = WEIGHTS) -> dict[str, Head]:
 
 
 class EmbeddedGuard:
-    """Judges with heads on frozen sentence vectors; `encode` maps n texts to vectors (n, 384), float32."""
+    """Judges with heads on frozen sentence vectors; `encode` maps n texts to vectors (n, 384), float32.
 
-    def __init__(self, encode: Encode, policy: Policy, heads: Mapping[str, Head] | None = None) -> None:
+    A classifier's `topics` stand beside the heads: the larger risk counts, so that it only ever adds.
+    """
+
+    def __init__(
+        self, encode: Encode, policy: Policy, heads: Mapping[str, Head] | None = None, topics: Topics | None = None
+    ) -> None:
         """Use the packaged heads unless `heads` are given. Raises SafetyError when they cannot be read."""
         self.policy = policy
         self.heads = dict(load_heads() if heads is None else heads)
         self._encode = encode
+        self._topics = topics
         self._own_words = {policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives}
         parts = [policy.fingerprint, rules_fingerprint(), JUDGED, TOPIC, *map(_digest, self.heads.values())]
+        parts += [topics.fingerprint] if topics else []
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def check(
@@ -91,11 +99,20 @@ class EmbeddedGuard:
         """Probability per watched objective that has a head; long texts by their worst window."""
         topics = [name for name in self.heads if name not in JUDGES.values()]
         found: dict[tuple[str, str], dict[str, float]] = {pair: {} for pair in pairs}
+        pieces = [(pair, piece) for pair in pairs for piece in windows(visible(pair[1]))]
+        told: list[dict[str, float]] = [{} for _ in pieces]
+        if self._topics is not None and pieces:
+            told = self._topics([piece for _, piece in pieces])
+        for (pair, _), risks in zip(pieces, told, strict=True):
+            for name, risk in risks.items():
+                if name in watched:
+                    found[pair][name] = max(found[pair].get(name, 0.0), risk)
         if not pairs or not set(topics) & set(watched):
             return found
-        pieces = [(pair, piece) for pair in pairs for piece in windows(visible(pair[1]))]
         judged, topic = rows(self._encode, [piece for _, piece in pieces], [pair[0] for pair, _ in pieces])
-        unsafe = self.heads[JUDGES[stage]](judged)
+        unsafe = np.maximum(
+            self.heads[JUDGES[stage]](judged), np.array([risks.get(UNSAFE, 0.0) for risks in told], dtype=np.float32)
+        )
         for (pair, _), line in zip(pieces, _spread(unsafe, topic, self.heads, topics), strict=True):
             for name, risk in zip(topics, line, strict=True):
                 if name in watched:

@@ -3,6 +3,7 @@
 Knows no model from the inside; each door's code and its heavy libraries are imported when it is opened.
 """
 
+from dialogue.models.plan import Needs
 from dialogue.pictures import Remembering, Viewer
 from dialogue.types import LanguageModel, ModelError
 from retrieval.types import TokenEmbedder
@@ -16,12 +17,19 @@ def reads_prompts(spec: str) -> bool:
 
 
 def load_model(
-    spec: str, encoder: TokenEmbedder, device: str = "auto", *, api_key: str = "", seconds: float = 120.0
+    spec: str,
+    encoder: TokenEmbedder,
+    device: str = "auto",
+    *,
+    needs: Needs | None = None,
+    api_key: str = "",
+    seconds: float = 120.0,
 ) -> LanguageModel:
     """Open the door that `spec` names.
 
     `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model, or one that reads
-    pictures, from a folder or, because the user named it, from the hub; ``scripted:FILE`` reads drafts from a file;
+    pictures, from a folder or, because the user named it, from the hub, when the memory for what it `needs` is there;
+    ``scripted:FILE`` reads drafts from a file;
     ``http(s)://HOST/v1#MODEL`` asks an OpenAI-compatible server with `api_key`, for up to `seconds` per round, and
     where it is unavailable `quote`. Raises ModelError with what to do when the door is unknown or cannot be opened.
     """
@@ -38,10 +46,10 @@ def load_model(
         from dialogue.models.vision import load_vision, sees
 
         if sees(name):
-            return load_vision(name, device)
+            return load_vision(name, device, needs)
         from dialogue.models.local import load_local
 
-        return load_local(name, device)
+        return load_local(name, device, needs)
     if door.lower() in ("http", "https") and name:
         from dialogue.models.remote import load_remote
         from dialogue.models.standby import Standby

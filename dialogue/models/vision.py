@@ -18,6 +18,7 @@ from dialogue.models.checkpoints import load_checkpoint, memory_errors, reads_pi
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Chat
 from dialogue.models.local import Local
+from dialogue.models.plan import Needs
 from dialogue.pictures import pixels
 from dialogue.prompts import (
     DESCRIBE,
@@ -267,7 +268,7 @@ class _Start:
         return scores
 
 
-def load_vision(name: str, device: str = "auto") -> Vision:
+def load_vision(name: str, device: str = "auto", needs: Needs | None = None) -> Vision:
     """Load the image-text-to-text model in folder `name`, or the hub's model of that name.
 
     Raises ModelError with what to do when it cannot be loaded or reads no pictures.
@@ -277,7 +278,7 @@ def load_vision(name: str, device: str = "auto") -> Vision:
     if not sees(name):
         load_checkpoint(name, device)  # says what is wrong with one that cannot be loaded at all
         raise ModelError(f"{name!r} reads no pictures: choose a model such as BLIP, Idefics, SmolVLM or Gemma 3")
-    found = load_checkpoint(name, device)
+    found = load_checkpoint(name, device, needs)
     try:
         processor = AutoProcessor.from_pretrained(found.model.name_or_path, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError) as error:

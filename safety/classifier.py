@@ -1,0 +1,162 @@
+"""Sequence classifiers (BERT, RoBERTa and the like, fine-tuned): texts to probabilities of labels, and of objectives.
+
+Which label means which objective is read from its name or told by the user. Knows nothing of policies' thresholds.
+"""
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from safety.features import Array
+from safety.types import SafetyError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+UNSAFE: Final = "unsafe"  # a label that says no more than this
+OBJECTIVES: Final = (
+    *("violence", "crime_howto", "weapons_mass", "self_harm", "sexual", "child_safety", "privacy"),
+    *("specialised_advice", "profanity", "prompt_attack", "hate", "harassment", "misinformation"),
+)
+MEANINGS: Final = {  # labels of well-known classifiers: what they mean here; all others mean nothing
+    **dict.fromkeys(("toxic", "toxicity", "severe_toxic", "severe_toxicity", "offensive", "harmful"), UNSAFE),
+    **dict.fromkeys(("hateful", "hate_speech", "identity_hate", "identity_attack"), "hate"),
+    **dict.fromkeys(("insult", "bullying"), "harassment"),
+    **dict.fromkeys(("threat", "violent", "violence/graphic", "hate/threatening"), "violence"),
+    **dict.fromkeys(("sexual_explicit", "nsfw"), "sexual"),
+    **dict.fromkeys(("injection", "prompt_injection", "jailbreak"), "prompt_attack"),
+    **dict.fromkeys(("obscene", "obscenity"), "profanity"),
+    "sexual/minors": "child_safety",
+    "suicide": "self_harm",
+    "crime": "crime_howto",
+    **{objective: objective for objective in (*OBJECTIVES, UNSAFE)},
+}
+AT_ONCE: Final = 16  # texts per batch
+LONGEST: Final = 512  # tokens
+
+
+class Classifier:
+    """Probabilities of labels by a transformers sequence classifier. Thread-safe.
+
+    Labels that may hold together are judged apart (sigmoid), others share one whole (softmax).
+    """
+
+    def __init__(
+        self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", name: str, fingerprint: str
+    ) -> None:
+        self.name = name
+        self.fingerprint = fingerprint
+        self._model = model
+        self._tokenizer = tokenizer
+        config = model.config
+        self.labels = tuple(str(config.id2label[place]) for place in range(config.num_labels))
+        self._apart = config.problem_type == "multi_label_classification" or config.num_labels == 1
+        own = getattr(config, "max_position_embeddings", LONGEST) - (config.pad_token_id or 0) - 1
+        self._longest = min(LONGEST, own, tokenizer.model_max_length)
+        self._lock = threading.Lock()
+
+    def probabilities(self, texts: Sequence[str], after: Sequence[str] | None = None) -> Array:
+        """Return (texts, labels) in [0, 1]; with `after`, of pairs of texts. A text that is too long loses its beginning."""
+        found = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
+        for first in range(0, len(texts), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            found[part] = self._batch(list(texts[part]), None if after is None else list(after[part]))
+        return found
+
+    def _batch(self, texts: list[str], after: list[str] | None) -> Array:
+        import torch
+
+        with self._lock, torch.inference_mode():  # fast tokenizers keep truncation as state
+            given = self._tokenizer(
+                texts, after, truncation=True, max_length=self._longest, padding=True, return_tensors="pt"
+            )
+            logits = self._model(**given.to(self._model.device)).logits.float()
+        if not bool(torch.isfinite(logits).all()):
+            raise SafetyError(f"the classifier {self.name!r} gave numbers that are not finite")
+        made: Array = (logits.sigmoid() if self._apart else logits.softmax(-1)).cpu().numpy()
+        return made
+
+
+class Topics:
+    """A classifier's labels as objectives of a policy."""
+
+    def __init__(self, classifier: Classifier, meanings: Mapping[str, str] | None = None) -> None:
+        """Read labels by their names, `meanings` before. Raises SafetyError when no label means anything."""
+        told = {_plain(label): meaning for label, meaning in (meanings or {}).items()}
+        unknown = [label for label in told if label not in map(_plain, classifier.labels)]
+        self.objectives = tuple(
+            told.get(_plain(label)) or MEANINGS.get(_plain(label), "") for label in classifier.labels
+        )
+        if unknown or not any(self.objectives):
+            raise SafetyError(
+                f"the classifier {classifier.name!r} has the labels {', '.join(classifier.labels)}: say which of them "
+                f"mean what, as in hf:{classifier.name}#{classifier.labels[-1]}=unsafe"
+            )
+        self._classifier = classifier
+        about = repr((classifier.fingerprint, self.objectives))
+        self.fingerprint = hashlib.sha256(about.encode()).hexdigest()[:16]
+
+    def __call__(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """Return per text the probability of each objective, `UNSAFE` being none in particular."""
+        return [self._spread(line.tolist()) for line in self._classifier.probabilities(texts)]
+
+    def _spread(self, line: Sequence[float]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for objective, risk in zip(self.objectives, line, strict=True):
+            if objective:
+                found[objective] = max(found.get(objective, 0.0), risk)
+        return found
+
+
+def load_classifier(name: str) -> Classifier:
+    """Load the sequence classifier at path or hub name `name`, on a GPU where there is one.
+
+    Safetensors only, and no code of it is run. Raises SafetyError when it cannot be loaded or classifies nothing.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = Path(name).expanduser()
+    place = str(folder) if folder.is_dir() else name
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+        if not any("SequenceClassification" in kind for kind in config.architectures or ()):
+            raise SafetyError(f"{name!r} is no classifier ({config.architectures}): train it as one first")
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, truncation_side="left")
+        model = AutoModelForSequenceClassification.from_pretrained(
+            place, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise SafetyError(
+            f"the classifier {name!r} cannot be loaded: {str(error).partition(chr(10))[0]}; name a folder or a hub "
+            "model with safetensors weights"
+        ) from error
+    identity = str(getattr(config, "_commit_hash", "") or "unknown")
+    if folder.is_dir():
+        digest = hashlib.sha256((folder / "config.json").read_bytes())
+        for path in sorted(folder.glob("*.safetensors")):
+            digest.update(path.read_bytes())
+        identity = digest.hexdigest()
+    label = folder.resolve().name if folder.is_dir() else name
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return Classifier(model, tokenizer, label, f"{label}/{identity[:12]}")
+
+
+def load_topics(spec: str) -> Topics:
+    """Load ``hf:NAME`` or ``hf:NAME#LABEL=OBJECTIVE,...``. Raises SafetyError."""
+    name, _, stated = spec.removeprefix("hf:").partition("#")
+    pairs = [pair.partition("=") for pair in stated.split(",") if pair]
+    wrong = [meaning or label for label, _, meaning in pairs if meaning not in MEANINGS.values()]
+    if wrong:
+        raise SafetyError(
+            f"{spec!r} names {wrong[0]!r}, which is no objective: use one of {', '.join((UNSAFE, *OBJECTIVES))}"
+        )
+    return Topics(load_classifier(name), {label: meaning for label, _, meaning in pairs})
+
+
+def _plain(label: str) -> str:
+    return label.strip().lower().replace(" ", "_").replace("-", "_")
