@@ -168,10 +168,11 @@ def test_what_the_persona_says_of_itself_is_checked_against_the_sources(encoder:
     responder = replace(quoting, model=Scripted(drafts))
     reply = responder.respond([Turn("user", "how high are you?")], load_role("everest"))
     assert reply.text == "I am 8,849 metres high. [1]"
-    dropped = {draft.text: draft.dropped for draft in reply.trace.candidates}
-    assert "not grounded" in dropped["I am 9,000 metres high."]
-    assert "not grounded" in dropped["I lie in the Alps of France."]
-    assert "not grounded" not in dropped["I am Mount Everest."]
+    claims = {draft.text: draft.scores.claims[0] for draft in reply.trace.candidates}
+    assert not claims["I am 9,000 metres high."].supported
+    assert not claims["I lie in the Alps of France."].supported
+    assert claims["I lie in the Alps of France."].support is not None
+    assert claims["I am Mount Everest."].support is None
 
 
 def test_a_role_finds_only_in_its_sources(quoting: Responder) -> None:
