@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from math import exp
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from transformers.utils.import_utils import is_serve_available
 
+from app import open_bot
+from app.config import load_settings
+from app.errors import SettingsError
 from app.terminal import show_reply
 from dialogue import Responder
 from dialogue.attributes import INTERESTING, SENSIBLE, UNSAFE
@@ -622,6 +626,30 @@ def test_while_the_server_is_down_quote_answers_and_every_reader_is_told(encoder
     console = Console(record=True, width=500)
     show_reply(console, reply)
     assert note in console.export_text()
+
+
+def test_the_key_is_in_nothing_that_is_stored_or_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    (tmp_path / "whale.md").write_text("# Blue whale\n\nAn adult eats four tonnes of krill a day.\n")
+    caplog.set_level("DEBUG")
+    with fault_server(key=KEY) as server:
+        with open_bot(tmp_path / "data", model=server.url, api_key=KEY) as bot:
+            bot.ingest([tmp_path / "whale.md"])
+            reply = bot.ask("How much krill does a blue whale eat a day?")
+            shown = [repr(bot), repr(bot.settings), repr(reply), *map(repr, bot.doctor())]
+            assert any(f"{server.url}#whale-7b answers" in line for line in shown)
+            server.does.key = "another"
+            with pytest.raises(ModelError) as caught:
+                bot.ask("How heavy is it?")
+        assert KEY in server.headers[-1]["Authorization"]
+    stored = [path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert all(KEY not in text for text in [*shown, str(caught.value), caplog.text])
+    assert all(KEY.encode() not in data for data in stored)
+    with pytest.raises(SettingsError) as refused:
+        load_settings({}, {"CANDOR_API_KEY": f"{KEY}\0"})
+    assert KEY not in str(refused.value)
 
 
 # --- a server that others wrote ------------------------------------------------------------------------------
