@@ -29,7 +29,6 @@ from retrieval.types import Evidence, Passage, RetrievalError
 from safety.types import SafetyError
 
 MESSAGE_LIMIT: Final = 32_000  # characters
-ROLES: Final = "roles"  # the folder of the user's own roles, in the data folder
 QUOTING: Final = "quoting mode: no language model is loaded"
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
@@ -123,12 +122,12 @@ class Bot:
 
     def role(self, name: str | None = None) -> Role:
         """Return a role, by default that of the settings; see `dialogue.roles.load_role`."""
-        return load_role(name or self.settings.role, self.settings.data_dir / ROLES)
+        return load_role(name or self.settings.role, self.settings.role_folder)
 
     def roles(self) -> dict[str, Role]:
         """Return the roles that can be loaded, by name, the default first; the log tells of the others."""
         found: dict[str, Role] = {}
-        for name in role_names(self.settings.data_dir / ROLES):
+        for name in role_names(self.settings.role_folder):
             try:
                 found[name] = self.role(name)
             except DialogueError as error:
@@ -183,7 +182,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does."""
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
-        load_role(settings.role, folder / ROLES)  # an unknown one is told before anything is loaded
+        load_role(settings.role, settings.role_folder)  # an unknown one is told before anything is loaded
         stack.enter_context(FolderLock(folder, command))
         database = open_database(folder)
         stack.callback(database.close)

@@ -57,6 +57,11 @@ class Settings:
     preset: str = "balanced"
     log_level: str = "warning"
 
+    @property
+    def role_folder(self) -> Path:
+        """Where the user's own roles are."""
+        return self.data_dir / "roles"
+
 
 def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Path | None = None) -> Settings:
     """Merge the sources of settings: flag over ``CANDOR_*`` variable over `file` over default.

@@ -45,9 +45,10 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
     if folder.is_dir():
         findings += _locked(folder)
         findings += _database(folder, encoder)
-    findings += _encoder(encoder)
+    findings += _encoder(settings, encoder)
     findings += _model(settings)
     findings += _policy(settings)
+    findings += _roles(settings)
     return findings
 
 
@@ -137,13 +138,14 @@ def _index(database: Database, folder: Path, encoder: str) -> Iterator[Finding]:
         yield Finding("index", "ok", f"{generation.count} passages, generation {generation.id}")
 
 
-def _encoder(encoder: str) -> Iterator[Finding]:
+def _encoder(settings: Settings, encoder: str) -> Iterator[Finding]:
     from retrieval.embed import load_encoder
 
     try:
-        yield Finding("encoder", "ok", encoder or load_encoder().fingerprint)
+        yield Finding("encoder", "ok", encoder or load_encoder(settings.encoder).fingerprint)
     except (RetrievalError, OSError, ImportError) as error:
-        yield Finding("encoder", "fail", str(error), "reinstall it: pip install --force-reinstall candor")
+        advice = "name another" if settings.encoder else "reinstall it: pip install --force-reinstall candor"
+        yield Finding("encoder", "fail", str(error), advice)
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
@@ -153,13 +155,30 @@ def _model(settings: Settings) -> Iterator[Finding]:
         yield Finding("model", "ok", "quote: no language model is loaded")
     elif door == "scripted" and not Path(name).is_file():
         yield Finding("model", "fail", f"there is no script {name!r}", "name another with --model")
-    elif door in ("hf", "scripted") and name:
-        yield Finding("model", "ok", f"{spec} (not loaded by this examination)")
+    elif door == "hf" and name:
+        yield _planned(settings, name)
+    elif door == "scripted" and name:
+        yield Finding("model", "ok", spec)
     elif door.lower() in ("http", "https"):
         yield _served(settings)
     else:
         advice = "use quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL or scripted:FILE"
         yield Finding("model", "fail", f"there is no model {spec!r}", advice)
+
+
+def _planned(settings: Settings, name: str) -> Finding:
+    """Work out whether a model fits into memory, without loading it."""
+    from dialogue.models.checkpoints import plan_checkpoint
+    from dialogue.models.plan import Needs
+    from dialogue.types import ModelError
+
+    try:
+        plan = plan_checkpoint(name, needs=Needs(settings.context, settings.candidates, dtype=settings.dtype))
+    except ModelError as error:
+        return Finding("model", "fail", str(error), "name another with --model")
+    if plan.fits:
+        return Finding("model", "ok", f"{settings.model} (not loaded by this examination): {plan.describe()}")
+    return Finding("model", "fail", f"{settings.model} does not fit: {plan.describe()}", plan.advice())
 
 
 def _served(settings: Settings) -> Finding:
@@ -175,6 +194,21 @@ def _served(settings: Settings) -> Finding:
     except ModelError as error:
         return Finding("model", "fail", str(error), "name another with --model")
     return Finding("model", "ok", f"{remote.name} answers")
+
+
+def _roles(settings: Settings) -> Iterator[Finding]:
+    from dialogue.roles import load_role, role_names
+    from dialogue.types import DialogueError
+
+    names = role_names(settings.role_folder)
+    for name in dict.fromkeys([*names, settings.role]):
+        try:
+            load_role(name, settings.role_folder)
+        except DialogueError as error:
+            state: Literal["warn", "fail"] = "fail" if name == settings.role else "warn"
+            yield Finding("role", state, str(error), f"mend it, or remove the file from {settings.role_folder}")
+            names = [other for other in names if other != name]
+    yield Finding("roles", "ok", ", ".join(names))
 
 
 def _policy(settings: Settings) -> Iterator[Finding]:

@@ -298,7 +298,7 @@ def _markdown(turn: StoredTurn) -> Iterable[str]:
     if turn.reply is None:
         yield f"*{turn.state}{': ' if turn.reason else ''}{turn.reason}*"
         return
-    yield f"**Candor:** {turn.reply.text}"
+    yield f"**{turn.reply.trace.role or 'Candor'}:** {turn.reply.text}"
     if turn.reply.citations:
         yield "\n".join(
             f"{cited.number}. {' › '.join((cited.source, *cited.headings, *filter(None, [cited.place])))}: "

@@ -72,8 +72,8 @@ class EmbeddedGuard:
     ) -> list[Verdict]:
         """Return one verdict per text on `stage`; the last of `context` is read as the turn before.
 
-        `tightened` lowers thresholds as `Policy.tightened` does. Never raises for a text: what cannot be judged is unsafe with risk None. The policy's own messages
-        and blank texts are safe unread.
+        `tightened` lowers thresholds as `Policy.tightened` does. Never raises for a text: what cannot be judged
+        is unsafe with risk None. The policy's own messages and blank texts are safe unread.
         """
         before = context[-1] if context else ""
         return self.check_pairs([(before, text) for text in texts], stage, tightened)

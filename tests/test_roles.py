@@ -13,7 +13,9 @@ from rich.console import Console
 from role_replies import SEEN, UNSEEN, Replies
 
 from app.bot import Bot, open_bot
+from app.cli import run
 from app.errors import InputError
+from app.evaluation import run as evaluate
 from app.terminal import _Loop
 from dialogue.consistency import in_role
 from dialogue.judges import EmbeddedJudge, load_judge
@@ -296,3 +298,40 @@ def test_the_terminal_lists_and_changes_roles(bot: Bot) -> None:
     assert "candor: there is no role 'nobody'" in text
     assert "In the role of: Encore" in text
     assert [found.role for found in bot.history.conversations()] == ["music"]
+
+
+def test_the_doctor_tells_of_roles_that_cannot_be_loaded(bot: Bot) -> None:
+    [fine] = [finding for finding in bot.doctor() if finding.name == "roles"]
+    assert (fine.state, fine.detail) == ("ok", "candor, everest, music, tutor")
+    bot.settings.role_folder.mkdir()
+    (bot.settings.role_folder / "bad.toml").write_text("nothing")
+    (bot.settings.role_folder / "everest.toml").write_text("name = 1")
+    states = [finding.state for finding in bot.doctor() if finding.name == "role"]
+    assert states == ["warn", "fail"]
+
+
+def test_role_consistency_is_measured_in_a_role_and_undefined_without(bot: Bot, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        '{"context": ["how high are you?"], "answers": ["8,849"]}\n{"context": ["Who climbed K3?"], "answers": []}\n'
+    )
+    found = evaluate("dialogue", rows, bot)
+    assert (found["role"], found["role_consistency"], found["answer_hit"]) == ("everest", 1.0, 1.0)
+    plain = evaluate("dialogue", rows, replace(bot, settings=replace(bot.settings, role=DEFAULT)))
+    assert plain["role_consistency"] is None
+    assert plain["undefined"]["role_consistency"] == "there are no replies in a role"
+
+
+def test_the_command_line_takes_a_role(bot: Bot, capfd: pytest.CaptureFixture[str]) -> None:
+    conversation, folder = bot.ask("hello").conversation, str(bot.settings.data_dir)
+    assert "**Mount Everest:** Hello!" in bot.history.export(conversation, "md")
+    bot.close()
+    for words, code, told in (
+        (["ask", "hello", "--role", "evrest"], 1, "there is no role 'evrest' (did you mean 'everest'?)"),
+        (["ask", "hello", "--role", "music", "--conversation", conversation], 1, "held in the role 'everest'"),
+        (["chat", "--role", "music", "--conversation", conversation], 1, "held in the role 'everest'"),
+        (["ask", "who are you", "--role", "tutor", "--json"], 0, '"role": "Quill"'),
+    ):
+        assert run([*words, "--data-dir", folder]) == code
+        out, err = capfd.readouterr()
+        assert told in (err if code else out)
