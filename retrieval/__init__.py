@@ -9,6 +9,7 @@ from retrieval.passages import cut, embedding_text
 from retrieval.search import HybridRetriever
 from retrieval.sources import SUFFIXES, Limits, find_files, read_document
 from retrieval.text import clean, sentences
+from retrieval.toolset import Search, Tool, Toolset
 from retrieval.types import (
     Document,
     Embedder,
@@ -35,8 +36,11 @@ __all__ = [
     "Passage",
     "RetrievalError",
     "Retriever",
+    "Search",
     "Section",
     "SourceError",
+    "Tool",
+    "Toolset",
     "Vectors",
     "build",
     "clean",

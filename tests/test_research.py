@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from fault_server import fault_server
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -377,6 +378,25 @@ def test_gibberish_of_a_real_model_breaks_nothing(tmp_path: Path) -> None:
         assert stored.outcome == reply.outcome
         assert len(stored.trace.research) == len(reply.trace.research) >= 2
         assert reply.trace.tokens["reused"] > 0
+
+
+@pytest.mark.usefixtures("one_encoder")
+def test_a_server_is_asked_with_the_whole_exchange_and_never_more_than_allowed(tmp_path: Path) -> None:
+    for name in ("london.md", "coffee.md", "tower.md"):
+        (tmp_path / name).write_text(f"# {name}\n\n{TEXTS[name]}\n")
+    with (
+        fault_server(saying="TS, London") as server,
+        open_bot(tmp_path / "data", server.url, candidates=2, passages=1, research_rounds=2) as bot,
+    ):
+        bot.ingest([tmp_path])
+        reply = bot.ask("How high is the Shard?")
+        assert reply.outcome == "abstained"
+        assert lookups(reply.trace.research) == [("London", 2), ("London", 0)]
+        base, first, second, *samples = [body["messages"] for body in server.asked("/chat/completions")]
+        assert first[: len(base)] == base
+        assert second[: len(first)] == first
+        assert all(asked[: len(second)] == second for asked in samples)
+        assert "TS, London" in [message["content"] for message in second]
 
 
 @pytest.mark.usefixtures("one_encoder")
