@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from app.config import Settings
+from app.doctor import examine
 from dialogue.models.checkpoints import load_checkpoint, plan_checkpoint
 from dialogue.models.memory import available, built_bytes, free_bytes, stored_bytes
 from dialogue.models.plan import JUDGES, Needs, Plan, planned
@@ -176,3 +178,16 @@ def test_control_groups_limit_what_is_free(tmp_path: Path) -> None:
     (box / "memory.usage_in_bytes").write_text(f"{GIB // 2}\n")
     (box / "memory.stat").write_text("total_inactive_file 0\n")
     assert free_bytes(torch.device("cpu"), tmp_path) == GIB // 2
+
+
+def test_the_doctor_tells_the_plan_without_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = f"hf:{tiny_models.save(tmp_path / 'gemma', 'gemma')}"
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", None)
+    [found] = [finding for finding in examine(Settings(tmp_path, spec), "given") if finding.name == "model"]
+    assert (found.state, "GiB needed (weights" in found.detail) == ("ok", True)
+    monkeypatch.setattr("dialogue.models.checkpoints.free_bytes", lambda device: 2**28)
+    [found] = [finding for finding in examine(Settings(tmp_path, spec), "given") if finding.name == "model"]
+    assert found.state == "fail"
+    assert found.advice
+    [found] = [f for f in examine(Settings(tmp_path, "hf:./nothing"), "given") if f.name == "model"]
+    assert (found.state, "no model folder" in found.detail) == ("fail", True)

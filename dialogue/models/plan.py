@@ -14,6 +14,7 @@ WINDOW: Final = 4096  # tokens, where a checkpoint does not say
 JUDGES: Final = 300 * 2**20  # encoder, heads and their batches; 0.1 GiB measured on a CPU, more on a GPU
 CHUNK: Final = 512  # tokens that pass through the layers at once
 ASKED: Final = 160  # tokens per draft while its attributes are weighed
+REPEATED: Final = 20  # copies of a prompt's cache while drafts are weighed, where they cannot share it
 SMALLEST: Final = 512  # tokens: below this no prompt of a turn fits
 
 
@@ -34,9 +35,9 @@ class Needs:
 class Plan:
     """What a loaded model takes. `token` is the cache of one token over all layers.
 
-    `rows` tells how often the prompt's cache is held: once, or once per draft where the architecture's own
-    attention has to be used. `layer` is the widest layer's activations per token, `scores` the attention scores
-    per pair of tokens, `logits` one row over the vocabulary.
+    The prompt's cache is held once where drafts share it (`shared`), else once for each draft. `layer` is the
+    widest layer's activations per token, `scores` the attention scores per pair of tokens, `logits` one row over
+    the vocabulary.
     """
 
     weights: int
@@ -54,7 +55,7 @@ class Plan:
     @property
     def prompt(self) -> int:
         """The cache of a prompt that fills the window."""
-        return self.token * self.window * (1 if self.shared else max(self.candidates, 1))
+        return self.token * self.window * (1 if self.shared else 1 + max(self.candidates, REPEATED))
 
     @property
     def drafts(self) -> int:
