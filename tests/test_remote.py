@@ -542,6 +542,23 @@ def test_nobody_answers_in_place_of_a_model_that_refuses() -> None:
 
 # --- the protocol alone --------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('{"error": {"message": "no"}}', "no"),
+        ('{"error": "no"}', "no"),
+        ('{"object": "error", "message": "no"}', "no"),
+        ('{"detail": "no"}', "no"),
+        ('[{"error": {"message": "no"}}]', "no"),
+        ('{"detail": [{"loc": ["body", "n"], "msg": "no"}]}', "['body', 'n'] no"),
+        ("no", "no"),
+        (" <html>no</html>", ""),
+    ],
+)
+def test_errors_are_read_in_every_usual_shape(body: str, message: str) -> None:
+    assert message_of(body) == message
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (

@@ -255,10 +255,11 @@ class _Drafts:
 def open_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
     """Return the model behind the address `spec`, see `read_address`, without asking its server for anything.
 
-    `seconds` bound each sampling. Raises ModelError when the address is none.
+    `seconds` bound each sampling, half of them the wait for its first word, a quarter that for the next. Raises ModelError when the address is none.
     """
     address = read_address(spec)
-    return Remote(Server(address.url, api_key, Limits(whole=seconds)), address.model, address.plain)
+    limits = Limits(first=seconds / 2, between=seconds / 4, whole=seconds)
+    return Remote(Server(address.url, api_key, limits), address.model, address.plain)
 
 
 def load_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
@@ -282,5 +283,5 @@ def _fewer(context: Context, dropped: int, error: Rejected) -> int:
     """Return how many parts of a prompt that was too long to leave out next: half of what is left."""
     parts = sum(turn.role != "system" for turn in context.turns[:-1]) + len(context.evidence)
     if dropped >= parts:
-        raise ModelError(f"the question and the instructions alone are too long for the model: {error.said}")
+        raise ModelError(f"the question and the instructions alone are too long for the model: {error}") from error
     return dropped + (parts - dropped + 1) // 2

@@ -32,7 +32,8 @@ class Standby:
         try:
             yield from self._model.sample(context, sampling)
         except Unavailable as error:
-            context.working.notes.append(f"{NOTE}: {error}")
+            if not any(note.startswith(NOTE) for note in context.working.notes):
+                context.working.notes.append(f"{NOTE}: {error}")
         else:
             return
         yield from self._quote.sample(context, sampling)

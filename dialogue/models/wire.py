@@ -22,7 +22,10 @@ _ERROR_BYTES: Final = 1 << 16
 
 
 class Rejected(ModelError):
-    """The server is well but does not take the request: a status from 400 on, and what it said."""
+    """The server is well but does not take the request: a status from 400 on.
+
+    `said` are the server's own words, to learn from and not to show: they may hold what was sent.
+    """
 
     def __init__(self, message: str, status: int, said: str) -> None:
         super().__init__(message)
@@ -55,7 +58,9 @@ class Reader:
         if "event-stream" in response.headers.get("content-type", ""):
             yield from self._events(response)
         else:
-            yield self._object(b"".join(self._chunks(response)), response)
+            data = self._object(b"".join(self._chunks(response)), response)
+            self._raise_told(data)
+            yield data
             yield DONE
 
     def _check(self, response: "httpx2.Response") -> None:
@@ -71,16 +76,14 @@ class Reader:
         if status in (401, 403):
             raise ModelError(f"{self._name} refuses the key (HTTP {status}): set CANDOR_API_KEY to one that it accepts")
         text = b"".join(self._chunks(response, _ERROR_BYTES)).decode("utf-8", "replace")
-        said = self._quoted(message_of(text))
+        told = message_of(text)
+        said = self._quoted(told)
         if status in PASSING:
             wait = _seconds(response.headers.get("retry-after", ""))
             later = f", and asks to wait {wait:.0f} s" if wait else ""
             raise Passing(f"{self._name} answers HTTP {status}{later}: {said or 'see its log'}", wait)
-        raise Rejected(
-            f"{self._name} rejects the request (HTTP {status}): {said or 'check the address, which mostly ends in /v1'}",
-            status,
-            said,
-        )
+        what = said or "check the address, which mostly ends in /v1"
+        raise Rejected(f"{self._name} rejects the request (HTTP {status}): {what}", status, told)
 
     def _events(self, response: "httpx2.Response") -> Iterator[dict[str, Any]]:
         rest = b""
@@ -98,14 +101,15 @@ class Reader:
                 yield data
 
     def _raise_told(self, data: dict[str, Any]) -> None:
-        """Raise the error that a server tells inside a stream that began well."""
+        """Raise the error that a server tells in an answer that began well."""
         told = data.get("error")
         if not told:
             return
-        said = self._quoted(message_of(json.dumps(data)))
+        words = message_of(json.dumps(data))
+        said = self._quoted(words)
         code = told.get("code") if isinstance(told, dict) else None
         if isinstance(code, int) and 400 <= code < 500 and code not in PASSING:
-            raise Rejected(f"{self._name} rejects the request: {said}", code, said)
+            raise Rejected(f"{self._name} rejects the request: {said}", code, words)
         raise Passing(f"{self._name} failed while it answered: {said}")
 
     def _chunks(self, response: "httpx2.Response", most: int | None = None) -> Iterator[bytes]:
@@ -145,6 +149,8 @@ def message_of(text: str) -> str:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
         return "" if text.lstrip().startswith("<") else text
+    if isinstance(data, list) and data and isinstance(data[0], dict) and "error" in data[0]:
+        data = data[0]
     for key in ("error", "message", "detail"):
         if isinstance(data, dict) and key in data:
             data = data[key]
