@@ -21,8 +21,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 from transformers.utils import logging
 
 from app.cli import run
-from dialogue.attributes import QUALITY
+from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
 from dialogue.judges import load_judge
+from dialogue.models import load_model
+from dialogue.models.formats import fine_tuned
 from dialogue.prompts import render_lamda, reply_lamda, weighing_lamda
 from dialogue.research import Lookup, Said, parse_step
 from dialogue.training.generator import Plan, train
@@ -31,7 +33,7 @@ from dialogue.training.generator_filter import Filter, kept
 from dialogue.training.generator_loop import Tuning
 from dialogue.training.generator_model import adapt, encode, losses
 from dialogue.training.generator_report import Measured, compare, follows
-from dialogue.types import Context, Turn
+from dialogue.types import Context, ModelError, Sampling, Turn
 from retrieval.embed import Encoder
 from tests.tiny_models import CAUSAL, save
 
@@ -86,7 +88,7 @@ def base_model(folder: Path, samples: list[Sample]) -> Path:
     trainer = trainers.BpeTrainer(
         vocab_size=600, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False
     )
-    bpe.train_from_iterator([example.prompt + example.target for example in examples(samples)], trainer)
+    bpe.train_from_iterator([example.text for example in examples(samples)], trainer)
     words = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
     torch.manual_seed(0)
     shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -156,7 +158,7 @@ def test_what_is_written_keeps_to_the_formats(trained: tuple[Path, dict[str, Any
 def test_the_unrated_replies_that_are_learnt_from_are_the_better_ones(trained: tuple[Path, dict[str, Any]]) -> None:
     figures = trained[1]["filter"]
     assert figures["kept"] == round(0.32 * figures["scored"])
-    assert figures["after"]["SENSIBLE"] > figures["before"]["SENSIBLE"] + 0.2
+    assert figures["after"]["SENSIBLE"] > figures["before"]["SENSIBLE"] + 0.1
     assert trained[1]["examples"]["second"]["generative"] == figures["kept"]
 
 
@@ -174,24 +176,37 @@ def test_the_folder_holds_an_adapter_a_tokenizer_the_report_and_the_format(
     assert not (out / "work").exists()
 
 
-def test_the_saved_adapter_replies_and_researches(trained: tuple[Path, dict[str, Any]], base: Path) -> None:
-    from peft import PeftModel
-
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), str(trained[0])).eval()
-    words = AutoTokenizer.from_pretrained(trained[0])
+def test_the_adapter_is_loaded_by_name_and_replies_researches_and_rates(
+    trained: tuple[Path, dict[str, Any]], encoder: Encoder
+) -> None:
+    model = load_model(f"hf:{trained[0]}", encoder, "cpu")
 
     def said(context: Context) -> str:
-        given = words(render_lamda(context), return_tensors="pt")
-        made = model.generate(**given, do_sample=False, max_new_tokens=40, pad_token_id=1, eos_token_id=1)
-        assert made[0, -1] == 1
-        return str(words.decode(made[0, given["input_ids"].shape[1] : -1])).strip()
+        [draft] = [made for made in model.sample(context, Sampling(n=1, temperature=0.0)) if isinstance(made, str)]
+        return draft
 
     asked = (Turn("user", "How is the moon?"),)
     first = (Turn("assistant", "It is big."),)
     assert parse_step(said(Context(asked, "", research=first))) == Lookup("moon")
     found = (*first, Turn("assistant", "TS, moon"), Turn("system", "moon: it is rare."))
-    assert parse_step(said(Context(asked, "", research=found))) == Said("It is rare.")
-    assert said(Context((Turn("user", "What is a whale?"),), "")).startswith("A ")
+    last = parse_step(said(Context(asked, "", research=found)))
+    assert isinstance(last, Said)
+    assert last.text.startswith("It is ")
+    context = Context((Turn("user", "What is a whale?"),), "")
+    assert said(context).startswith("A ")
+    drafts = ["A whale is old.", "A piano is old.", "A whale is old and you must fight it."]
+    sensible, unsafe = zip(*model.weigh(context, drafts, [SENSIBLE, UNSAFE]), strict=True)
+    assert sensible[0] - sensible[1] > 0.6
+    assert unsafe[0] - unsafe[2] > 0.6
+
+
+def test_a_folder_with_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "candor.json").write_text('{"format": "tomorrow"}')
+    with pytest.raises(ModelError, match="does not know"):
+        fine_tuned(tmp_path)
+    (tmp_path / "candor.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        fine_tuned(tmp_path)
 
 
 def test_a_training_that_was_killed_ends_with_the_same_weights(place: Path, base: Path) -> None:
@@ -251,11 +266,11 @@ def test_a_folder_of_another_training_is_left_alone(
 def test_without_ratings_the_model_cannot_filter_but_the_embedded_judge_can(
     base: Path, tmp_path: Path, encoder: Encoder
 ) -> None:
-    samples = read_samples(written(tmp_path / "data.jsonl", replies(6, 60, False)))
+    samples = read_samples(written(tmp_path / "data.jsonl", replies(6, 32, False)))
     tuning = Tuning(epochs=1, batch=16, rank=4)
     with pytest.raises(TrainingError, match="filter by the embedded judge"):
-        train(Plan(str(base), tuning, held=0.3), samples, tmp_path / "one", None, quiet)
-    plan = Plan(str(base), tuning, Filter("embedded", 0.5), held=0.3)
+        train(Plan(str(base), tuning, held=0.4), samples, tmp_path / "one", None, quiet)
+    plan = Plan(str(base), tuning, Filter("embedded", 0.5), held=0.4)
     report = train(plan, samples, tmp_path / "two", load_judge(encoder), quiet)
     assert report["filter"]["by"] == "embedded"
     assert report["filter"]["after"]["SENSIBLE"] > report["filter"]["before"]["SENSIBLE"]
@@ -306,7 +321,7 @@ def test_a_bad_row_stops_everything_and_is_named(tmp_path: Path, line: str, said
 def test_the_texts_are_those_of_the_paper(tmp_path: Path) -> None:
     row = {"context": ["What's up?"], "response": "not much.", "ratings": {"sensible": 1, "interesting": 0, "safe": 1}}
     made = examples(read_samples(written(tmp_path / "rows.jsonl", [row])))
-    assert [example.prompt + example.target for example in made] == [
+    assert [example.text for example in made] == [
         "User: What's up? RESPONSE not much.",
         "User: What's up? RESPONSE not much. SENSIBLE 1",
         "User: What's up? RESPONSE not much. INTERESTING 0",
@@ -361,7 +376,7 @@ def test_only_the_target_is_learnt_and_a_long_prompt_loses_its_beginning(base: P
     adapted = adapt(AutoModelForCausalLM.from_pretrained(base), words, 20, rank=2, seed=0)
     row = encode(adapted, Example("generative", "User: What is a whale? RESPONSE", " A whale is old."))
     assert words.decode(row.ids[row.start :]) == " A whale is old.</s>"
-    rating = encode(adapted, Example("discriminative", "User: hi RESPONSE x SENSIBLE", " 1", False, "SENSIBLE", True))
+    rating = encode(adapted, Example("discriminative", "User: hi RESPONSE", " 1", " x", " SENSIBLE", "SENSIBLE", True))
     assert words.decode(rating.ids[rating.start :]) == " 1"
     long = encode(adapted, Example("generative", "User: whale " * 30 + "RESPONSE", " A whale is old."))
     assert len(long.ids) == 20
@@ -381,7 +396,9 @@ def test_the_filter_keeps_the_best_share_of_those_above_the_thresholds() -> None
 
 
 def test_a_model_that_got_worse_is_not_called_better() -> None:
-    held = [Example("generative", "p", "t")] * 20 + [Example("discriminative", "p", "1", False, "SENSIBLE", True)] * 20
+    held = [Example("generative", "p", "t")] * 20 + [
+        Example("discriminative", "p", "1", "r", "a", "SENSIBLE", True)
+    ] * 20
     ratings = {place: 0.5 for place in range(20, 40)}
     good = Measured(tuple([1.0 + i / 100 for i in range(40)]), ratings, {"generative": (True,) * 20, "research": ()})
     bad = Measured(tuple([2.0 + i / 90 for i in range(40)]), ratings, {"generative": (False,) * 20, "research": ()})

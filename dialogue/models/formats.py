@@ -4,9 +4,11 @@ Three kinds: models with a chat template, models that only continue text, and mo
 formats. Knows the texts; nothing of decoding.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dialogue.prompts import (
     ANSWER,
@@ -18,11 +20,13 @@ from dialogue.prompts import (
     reply_lamda,
     weighing_lamda,
 )
-from dialogue.types import Attribute, Context
+from dialogue.types import Attribute, Context, ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+MARK: Final = "candor.json"  # beside an adapter: which format it was trained on
+LAMDA: Final = "lamda"
 _DRAFT = "\u2063draft\u2063"  # stands for a draft while a template is tried; no template writes it itself
 
 
@@ -134,6 +138,23 @@ class Lamda:
         """See `Format`."""
         text, wanted, other = weighing_lamda(attribute)
         return Asked(text, (wanted,), (other,))
+
+
+def fine_tuned(folder: Path) -> Lamda | None:
+    """Return the format that a folder says its model was fine-tuned on; None when it says nothing.
+
+    Raises ModelError for a format that is not known.
+    """
+    mark = folder / MARK
+    if not mark.is_file():
+        return None
+    try:
+        known = json.loads(mark.read_text(encoding="utf-8"))["format"] == LAMDA
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{str(mark)!r} cannot be read: write the adapter anew ({error})") from error
+    if not known:
+        raise ModelError(f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r}")
+    return Lamda()
 
 
 def _answers(attribute: Attribute, space: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

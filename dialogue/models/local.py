@@ -9,12 +9,13 @@ from bisect import bisect_left
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dialogue.models.checkpoints import load_checkpoint, memory_errors
 from dialogue.models.decoding import Decoder, Drafting, Question
 from dialogue.models.drafts import clean
-from dialogue.models.formats import Asked, Chat, Continued, Format
+from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
 from dialogue.models.plan import Needs, Plan, window
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step
@@ -181,7 +182,8 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
     Raises ModelError with what to do when it cannot be loaded, or when the memory for what it `needs` is not there.
     """
     found = load_checkpoint(name, device, needs)
-    return Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=found.plan, preamble=found.preamble)
+    form = fine_tuned(Path(name).expanduser())
+    return Local(found.model, found.tokenizer, found.name, found.fingerprint, form, found.plan, found.preamble)
 
 
 def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:

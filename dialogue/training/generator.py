@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dialogue.models.checkpoints import Checkpoint, device_of, load_checkpoint, memory_errors
+from dialogue.models.formats import LAMDA, MARK
 from dialogue.models.plan import Needs
 from dialogue.training.generator_data import Example, Sample, TrainingError, examples, one_sided, split
 from dialogue.training.generator_filter import Filter, Score, by_judge, by_model, kept, scored, summary, weighed
@@ -21,9 +22,7 @@ from dialogue.training.generator_model import Adapted, Encoded, adapt, encode
 from dialogue.training.generator_report import NEW_TOKENS, Measured, compare, measure
 from dialogue.types import Judge
 
-MARK: Final = "candor.json"  # beside an adapter: which prompts it was trained on
 REPORT: Final = "report.json"
-FORMAT: Final = "lamda"
 LEAST_HELD: Final = 8  # held-back dialogues below which a comparison says nothing
 
 
@@ -207,7 +206,7 @@ def _finish(state: _Trained, base: str, out: Path, report: Mapping[str, Any], id
     state.adapted.model.save_pretrained(str(out), safe_serialization=True)
     state.adapted.tokenizer.save_pretrained(out)
     _write(out / REPORT, report)
-    mark = {"format": FORMAT, "base": report["fingerprint"], "training": identity, "better": report["better"]}
+    mark = {"format": LAMDA, "base": report["fingerprint"], "training": identity, "better": report["better"]}
     _write(out / MARK, mark)
     shutil.rmtree(state.work)
 

@@ -114,17 +114,25 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt and what has to follow it; only `target` is learnt. `ends` says that the model then stops.
+    """A prompt and what has to follow it; only `target` is learnt, after which the text ends or not.
 
-    `attribute` and `label` are those of a discriminative example: the attribute's name and whether it holds.
+    In a discriminative example the rated `reply` and `asked`, the attribute's name as it follows a reply, stand
+    between the two; `attribute` and `label` are that name and whether it holds. The parts are kept apart because
+    doors to models make tokens of each by itself.
     """
 
     kind: Kind
     prompt: str
     target: str
-    ends: bool = True
+    reply: str = ""
+    asked: str = ""
     attribute: str = ""
     label: bool = False
+
+    @property
+    def text(self) -> str:
+        """The whole, as the paper writes it."""
+        return self.prompt + self.reply + self.asked + self.target
 
 
 def read_samples(path: Path, limit: int | None = None) -> list[Sample]:
@@ -189,13 +197,13 @@ def _discriminative(sample: Sample) -> Iterator[Example]:
     """
     found = any(texts for _, texts in sample.searches)
     context = _at(sample, _exchange(sample)[-1]) if found else sample.context
-    prompt = render_lamda(context) + reply_lamda(sample.reply)
+    prompt, reply = render_lamda(context), reply_lamda(sample.reply)
     for attribute in ATTRIBUTES:
         if attribute.name in sample.ratings:
             label = sample.ratings[attribute.name]
             suffix, desired, other = weighing_lamda(attribute)
             target = desired if label == (attribute.desired == "1") else other
-            yield Example("discriminative", prompt + suffix, target, False, attribute.name, label)
+            yield Example("discriminative", prompt, target, reply, suffix, attribute.name, label)
 
 
 def _research(sample: Sample) -> Iterator[Example]:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from dialogue.attributes import INTERESTING, QUALITY, SENSIBLE, SPECIFIC, UNSAFE
 from dialogue.prompts import render_lamda, reply_lamda, weighing_lamda
-from dialogue.training.generator_data import Sample, TrainingError
+from dialogue.training.generator_data import Example, Sample, TrainingError
 from dialogue.training.generator_loop import Progress
 from dialogue.training.generator_model import Adapted, Encoded, odds, precision, rating_row
 from dialogue.types import Attribute, Judge
@@ -131,8 +131,9 @@ def _judged(judge: Judge, samples: Sequence[Sample]) -> Iterator[Points]:
 
 def _weighing(adapted: Adapted, sample: Sample, attribute: Attribute) -> tuple[Encoded, int]:
     suffix, desired, other = weighing_lamda(attribute)
-    prompt = render_lamda(sample.context) + reply_lamda(sample.reply) + suffix
-    return rating_row(adapted, prompt, (desired, other))
+    prompt, reply = render_lamda(sample.context), reply_lamda(sample.reply)
+    example = Example("discriminative", prompt, desired, reply, suffix, attribute.name)
+    return rating_row(adapted, example, (desired, other))
 
 
 def _quality(point: Points) -> float | None:

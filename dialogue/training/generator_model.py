@@ -60,7 +60,7 @@ def adapt(
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers, no business of users
+            warnings.simplefilter("ignore")  # what peft chooses by itself for an architecture is no news
             adapted = get_peft_model(model, config)
     except ValueError as error:
         raise TrainingError(f"{model.config.model_type!r} models cannot be given an adapter: {error}") from error
@@ -72,27 +72,31 @@ def adapt(
 
 
 def encode(adapted: Adapted, example: Example) -> Encoded:
-    """Return the example's tokens: the prompt's as a door makes them, then the target's and the end.
+    """Return the example's tokens, made part by part as the door to models makes them, and the end.
 
-    What is longer than `adapted.longest` loses the beginning of its prompt; a target longer than three quarters of it its end.
+    What is longer than `adapted.longest` loses the beginning of its prompt; a target longer than three quarters of
+    it its end.
     """
     tokenizer, longest = adapted.tokenizer, adapted.longest
-    prompt = beginning(tokenizer, example.prompt)
-    whole = beginning(tokenizer, example.prompt + example.target)
-    target = whole[len(prompt) :]
-    if whole[: len(prompt)] != prompt or not target:  # the last token of the prompt would have become another
-        target = tokenizer(example.target, add_special_tokens=False)["input_ids"]
-    target = [*target, tokenizer.eos_token_id] if example.ends else list(target)
+    prompt = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
+    target = following(tokenizer, example.asked + example.target)
+    if example.attribute:
+        asked = _shared(target, following(tokenizer, example.asked))
+        prompt, target = [*prompt, *target[:asked]], target[asked:]
+    else:
+        target = [*target, tokenizer.eos_token_id]
     target = target[: longest * 3 // 4]
     prompt = prompt[-(longest - len(target)) :]
     return Encoded((*prompt, *target), len(prompt))
 
 
-def rating_row(adapted: Adapted, prompt: str, ratings: tuple[str, str]) -> tuple[Encoded, int]:
-    """Return prompt and first rating up to the token in which the two ratings differ, and the second's token there."""
-    one, two = (beginning(adapted.tokenizer, prompt + rating) for rating in ratings)
-    place = next(at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
-    row = one[max(0, place + 1 - adapted.longest) : place + 1]
+def rating_row(adapted: Adapted, example: Example, ratings: tuple[str, str]) -> tuple[Encoded, int]:
+    """Return a discriminative example with the first rating, up to the token in which the second differs, and that."""
+    tokenizer = adapted.tokenizer
+    before = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
+    one, two = (following(tokenizer, example.asked + rating) for rating in ratings)
+    place = _shared(one, two)
+    row = [*before, *one[: place + 1]][-adapted.longest :]
     return Encoded(tuple(row), len(row) - 1), two[place]
 
 
@@ -100,6 +104,17 @@ def beginning(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     """Return the tokens of a prompt, without the end that some tokenizers put after every text."""
     ids: list[int] = tokenizer(text, verbose=False)["input_ids"]
     return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
+
+
+def following(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Return the tokens of what follows a prompt."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"] if text else []
+    return ids
+
+
+def _shared(one: Sequence[int], two: Sequence[int]) -> int:
+    """How many tokens the two begin with alike."""
+    return next((at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
 
 
 def losses(adapted: Adapted, rows: Sequence[Encoded]) -> "torch.Tensor":

@@ -120,7 +120,7 @@ def _ratings(adapted: Adapted, held: Sequence[Example]) -> dict[int, float]:
     places = [place for place, example in enumerate(held) if example.attribute]
     for start in range(0, len(places), BATCH):
         part = places[start : start + BATCH]
-        pairs = [rating_row(adapted, held[place].prompt, (one, zero)) for place in part]
+        pairs = [rating_row(adapted, held[place], (one, zero)) for place in part]
         values = odds(adapted, [row for row, _ in pairs], [other for _, other in pairs]).tolist()
         found.update(zip(part, values, strict=True))
     return found
