@@ -41,7 +41,7 @@ class Behaviour:
     extra: int = 0  # more (or fewer) choices than asked for
     logprobs: bool = True
     top: int = 20
-    chat: str = "yes"  # or "absent", "no template", "strict"
+    chat: str = "yes"  # or "absent", "no template", "no kwargs", "strict"
     key: str = ""
     window: int = 10**6  # characters
     details: bool = True  # tells cached tokens
@@ -155,6 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(400, f"Unrecognized request argument supplied: {unknown[0]}")
         elif body["model"] not in does.models:
             self._error(404, f"The model `{body['model']}` does not exist.")
+        elif chat and does.chat == "no kwargs" and "chat_template_kwargs" in body:
+            self._error(400, "chat_template is not supported for Mistral tokenizers.")
         elif chat and does.chat == "no template":
             self._error(400, "default chat template is no longer allowed, so you must provide a chat template")
         elif (

@@ -153,12 +153,19 @@ def test_fields_that_the_server_does_not_know_are_left_out_from_then_on(refusal:
 
 
 def test_a_model_without_a_chat_template_is_asked_for_plain_completions() -> None:
-    for chat in ("no template", "absent"):
+    for chat, tries in (("no template", 2), ("absent", 1)):
         with remote(chat=chat) as (model, server):
             assert len(written(model, ASKED, FIVE)) == 5
             assert len(written(model, ASKED, FIVE)) == 5
-            assert len(server.asked("/chat/completions")) == 1
+            assert len(server.asked("/chat/completions")) == tries
             assert all(body["prompt"].endswith("Candor:") for body in server.asked("/completions"))
+
+
+def test_a_tokenizer_that_takes_no_extras_for_its_template_gets_none() -> None:
+    with remote(chat="no kwargs") as (model, server):
+        assert len(written(model, ASKED, FIVE)) == 5
+        assert "chat_template_kwargs" not in server.asked("/chat/completions")[-1]
+        assert server.asked("/completions") == []
 
 
 def test_a_template_that_wants_alternating_turns_gets_them() -> None:

@@ -101,6 +101,9 @@ class Known:
         if "prompt" in body and absent and self.fell:  # there is nothing at all, perhaps only for now
             self.plain = self.fell = False
             return None
+        if "chat_template_kwargs" in body and _TEMPLATE.search(said):  # some mean this and name the other
+            self.refused.add("chat_template_kwargs")
+            return ""
         if "messages" in body and not self.plain and (absent or _TEMPLATE.search(said)):
             self.plain = self.fell = True
             return "the model server has no chat for this model: plain completions are asked for"
