@@ -27,7 +27,7 @@ _ASKING = re.compile(
 
 _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
-        r"(?P<greets>hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day))(?: (?:there|candor|all|everyone))*",
+        r"(?P<greets>hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day))(?: (?:there|all|everyone))*",
         (
             "Hello! Ask me about anything in my sources, and I will show you where each answer comes from.",
             "Hi there! What would you like to know? I answer from my sources and name them.",
@@ -35,7 +35,7 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        r"(?:thanks|thank you|thx|cheers|many thanks)(?: (?:so|very|a) (?:much|lot))*(?: candor)?"
+        r"(?:thanks|thank you|thx|cheers|many thanks)(?: (?:so|very|a) (?:much|lot))*"
         r"|(?:that|this) (?:was|is) (?:very )?helpful|great,? thanks",
         (
             "You are welcome! Is there anything else you would like to know?",
@@ -43,7 +43,7 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        r"(?:bye|goodbye|good night|see you(?: later| soon)?|farewell)(?: candor)?",
+        r"(?:bye|goodbye|good night|see you(?: later| soon)?|farewell)",
         ("Goodbye! I enjoyed our conversation.", "See you soon. I will keep this conversation for you."),
     ),
     (
@@ -159,7 +159,9 @@ def small_talk(text: str, role: Role | None = None) -> tuple[str, ...]:
     """
     role = role or Role()
     plain = re.sub(r"[^\w\s'’,]", " ", text.casefold())
-    plain = " ".join(re.sub(rf"\b{re.escape(role.name.casefold())}\b", "candor", plain).split()).strip(" ,")
+    name = role.name.casefold()
+    called = "|".join(map(re.escape, (name, *name.split()[-1:])))
+    plain = re.sub(rf"(?<=\w)[ ,]+(?:{called})$", "", " ".join(plain.split()).strip(" ,"))
     rest = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
     for pattern, said in _SMALL_TALK:
         match = re.fullmatch(pattern, plain) or re.fullmatch(pattern, rest)

@@ -21,7 +21,7 @@ from dialogue.consistency import in_role
 from dialogue.judges import EmbeddedJudge, load_judge
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION
-from dialogue.quote import load_quote
+from dialogue.quote import load_quote, small_talk
 from dialogue.rank import quality
 from dialogue.respond import Responder
 from dialogue.roles import DEFAULT, load_role, role_names
@@ -151,6 +151,12 @@ def test_small_talk_has_the_voice_of_the_role(quoting: Responder) -> None:
         if name != DEFAULT:
             assert own in said(quoting, "hello!", role)
             assert own in said(quoting, f"Hi {own}!", role)
+
+
+@pytest.mark.parametrize("text", ["thank you, Everest", "Hello there, Mount Everest!", "who are you, mount everest?"])
+def test_a_role_may_be_called_by_its_name(text: str) -> None:
+    assert small_talk(text, load_role("everest"))
+    assert small_talk(text) == ()
 
 
 def test_a_greeting_offers_the_opening_of_the_role(quoting: Responder) -> None:
