@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dialogue.models.choice import choose, generator
 from dialogue.models.decoding import Drafting, Question, rated
+from dialogue.models.plan import REPEATED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -61,7 +62,8 @@ class Plain:
             tokens["encoded"] += len(ids)
             pairs = [(draft, question) for draft in drafts for question in questions]
             found: list[float] = []
-            size = max(1, ASKED // max((len(draft) + len(question.ids) for draft, question in pairs), default=1))
+            size = ASKED // max((len(draft) + len(question.ids) for draft, question in pairs), default=1)
+            size = max(1, min(size, REPEATED))
             for first in range(0, len(pairs), size):
                 part = pairs[first : first + size]
                 rows = [[*draft, *question.ids] for draft, question in part]

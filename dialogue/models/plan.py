@@ -14,7 +14,7 @@ WINDOW: Final = 4096  # tokens, where a checkpoint does not say
 JUDGES: Final = 300 * 2**20  # encoder, heads and their batches; 0.1 GiB measured on a CPU, more on a GPU
 CHUNK: Final = 512  # tokens that pass through the layers at once
 ASKED: Final = 160  # tokens per draft while its attributes are weighed
-REPEATED: Final = 20  # copies of a prompt's cache while drafts are weighed, where they cannot share it
+REPEATED: Final = 8  # copies of a prompt's cache while drafts are weighed, where they cannot share it
 SMALLEST: Final = 512  # tokens: below this no prompt of a turn fits
 
 
