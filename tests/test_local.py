@@ -12,7 +12,9 @@ import torch
 from conformance_model import EVIDENCE, context, written
 
 from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
+from dialogue.models.decoding import Drafting
 from dialogue.models.drafts import clean
+from dialogue.models.engine import Engine
 from dialogue.models.local import Local, load_local
 from dialogue.types import Attribute, ModelError, Sampling, Turn
 
@@ -110,6 +112,17 @@ def test_attributes_are_weighed_as_separate_passes_would(model: Local) -> None:
             assert weight == pytest.approx((wanted - other).sigmoid().item(), abs=1e-4)
 
 
+def test_static_steps_write_what_growing_ones_write(model: Local) -> None:
+    ids = model.fit(context("How heavy is it?"), 24)[0]
+    rows = []
+    for captured in (False, True):
+        engine = Engine(model._decoder._model, captured=captured)
+        drafting = Drafting(Sampling(n=6, max_new_tokens=24, seed=8, temperature=2.0), frozenset(range(1, 40)))
+        rows.append([row for step in engine.sample(ids, drafting) for row in step])
+    assert rows[0] == rows[1]
+    assert len({len(row) for row, _ in rows[0]}) > 1
+
+
 def test_a_cancelled_turn_frees_its_memory(model: Local) -> None:
     engine = model._decoder
     before = len(engine._remembered)
@@ -126,20 +139,20 @@ def test_a_cancelled_turn_frees_its_memory(model: Local) -> None:
 
 def test_conversations_are_written_together(model: Local) -> None:
     passes = []
-    forward = model._decoder._forward
+    forward = model._decoder.forward
 
     def counted(ids: torch.Tensor, *others: object) -> torch.Tensor:
         passes.append(ids.shape)
         return forward(ids, *others)
 
-    model._decoder._forward = counted
+    model._decoder.forward = counted
     free = Sampling(n=4, max_new_tokens=30, temperature=3.0)
     try:
         asked = [context(f"Question {number}, whale or krill?") for number in range(4)]
         with ThreadPoolExecutor(4) as pool:
             drafts = list(pool.map(lambda one: written(model, one, free), asked))
     finally:
-        del model._decoder._forward
+        del model._decoder.forward
     assert all(len(rows) >= 1 for rows in drafts)
     assert max(rows for rows, _ in passes) > 4
 
@@ -244,8 +257,8 @@ def test_running_out_of_memory_says_what_to_do(llama: Path) -> None:
     def exhausted(*args: object, **options: object) -> None:
         raise torch.OutOfMemoryError("out of memory")
 
-    model._decoder._forward = exhausted
+    model._decoder.forward = exhausted
     with pytest.raises(ModelError, match="fewer candidates"):
         written(model, context("Hello"), FIVE)
-    del model._decoder._forward
+    del model._decoder.forward
     assert written(model, context("Hello"), FIVE)

@@ -110,20 +110,38 @@ class Growing:
         device = next(iter(self.keys.values())).device
         return torch.arange(start, start + self.length + 1, device=device)[None]
 
-    def part(self, leaving: dict[int, int], staying: Sequence[int]) -> dict[int, Kept]:
-        """Return the tails of rows that leave, cut to the lengths given, and keep only those that stay."""
-        kept = {
-            row: Kept(
-                {layer: tensor[row, :, :length].clone() for layer, tensor in self.keys.items()},
-                {layer: tensor[row, :, :length].clone() for layer, tensor in self.values.items()},
-                length,
-            )
-            for row, length in leaving.items()
-        }
+    def keep(self, row: int) -> "Kept":
+        """Return a copy of what one row holds."""
+        keys, values = (
+            {layer: tensor[row, :, : self.length].clone() for layer, tensor in store.items()}
+            for store in (self.keys, self.values)
+        )
+        return Kept(keys, values, self.length)
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep only these rows, in this order."""
         for store in (self.keys, self.values):
             for layer, tensor in store.items():
-                store[layer] = tensor[list(staying)]
-        return kept
+                store[layer] = tensor[list(rows)]
+
+
+class Fixed:
+    """The same buffers, written at a place that the device knows: every step has the same shapes and addresses."""
+
+    def __init__(self, tail: Growing, at: Tensor) -> None:
+        self.tail = tail
+        self.at = at  # (1,), where the next token goes
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Tail`; what lies beyond the new token has no meaning yet and must be hidden."""
+        keys, values = self.tail.keys[layer], self.tail.values[layer]
+        keys.index_copy_(2, self.at, key)
+        values.index_copy_(2, self.at, value)
+        return keys, values
+
+    def places(self, start: int) -> Tensor:
+        """See `Tail`."""
+        return torch.arange(start, start + self.tail.room, device=self.at.device)[None]
 
 
 class Recalled:
@@ -165,12 +183,15 @@ class Form:
 class Branch:
     """Rows that go on from one prefix: `places` of their new tokens (rows, S), and who sees what of the tail.
 
-    `visible` is (rows, S, T), None when every new token sees the whole tail.
+    `nearest` and `furthest` bound the places, known here so that no device has to be waited for; `visible` is
+    (rows, S, T), None when every new token sees the whole tail.
     """
 
     prefix: Prefix
     tail: Tail
     places: Tensor
+    nearest: int
+    furthest: int
     visible: Tensor | None = None
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, form: Form) -> Tensor:
@@ -179,8 +200,7 @@ class Branch:
         groups = key.shape[1]
         tail_keys, tail_values = self.tail.extend(layer, key, value)
         start = self.prefix.length
-        first = 0 if form.window is None else max(0, int(self.places.min()) - form.window + 1)
-        first = min(first, start)
+        first = 0 if form.window is None else min(start, max(0, self.nearest - form.window + 1))
         keys = self.prefix.keys[layer][:, first:start]
         values = self.prefix.values[layer][:, first:start]
         asked = (query * form.scale).reshape(rows, groups, -1, size)
@@ -197,7 +217,7 @@ class Branch:
     def _hidden(self, first: int, form: Form) -> Tensor | None:
         """Return what no new token may see, (rows, S, L + T) from key `first` on; None for nothing."""
         start, window = self.prefix.length, form.window
-        far = window is not None and int(self.places.max()) - first >= window
+        far = window is not None and self.furthest - first >= window
         if self.visible is None and not far:
             return None
         device = self.places.device

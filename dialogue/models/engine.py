@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dialogue.models import attention
 from dialogue.models.attention import Branch, Branches, Growing, Kept, Prefill, Prefix, Recalled
+from dialogue.models.captured import Captured, fits
 from dialogue.models.choice import choose, generator
 from dialogue.models.decoding import Drafting, Question, rated
 
@@ -36,6 +37,9 @@ class _Request:
     cost: int
     tail: Growing
     live: list[list[int]] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)  # of the live rows in the tail
+    rows: int = 0  # of the tail
+    captured: Captured | None = None
     finished: list[tuple[list[int], bool]] = field(default_factory=list)
     started: bool = False
     error: Exception | None = None
@@ -44,16 +48,28 @@ class _Request:
     def done(self) -> bool:
         return self.started and not self.live
 
+    def compact(self) -> None:
+        """Give up the rows of the tail whose drafts are finished."""
+        if len(self.slots) < self.rows:
+            self.tail.select(self.slots)
+            self.slots, self.rows = list(range(len(self.slots))), len(self.slots)
+            self.captured = None
+
 
 class Engine:
     """The decoder of models whose attention can be handed in; see `suits`. Thread-safe.
 
     `memory` bounds the bytes of caches of running requests, `kept` those of prompts remembered between turns.
+    `captured` decodes a request that runs alone by static steps, on a GPU as a CUDA graph; there it is the default.
     """
 
-    def __init__(self, model: "PreTrainedModel", memory: int = 2**63, kept: int = KEPT) -> None:
+    def __init__(
+        self, model: "PreTrainedModel", memory: int = 2**63, kept: int = KEPT, captured: bool | None = None
+    ) -> None:
         self._model: Any = model
         self._device = model.device
+        self._captures = model.device.type == "cuda" if captured is None else captured
+        self._window: int | None = getattr(model.config.get_text_config(), "sliding_window", None)
         self._memory, self._kept = memory, kept
         self._lock = threading.Lock()
         self._waiting: list[_Request] = []
@@ -183,6 +199,7 @@ class Engine:
                 request.prefix.logits[None], request.drafting.sampling, request.chance, times=request.drafting.n
             )
             request.live = [[token] for token in first]
+            request.slots, request.rows = list(range(len(first))), len(first)
             self._settle(request)
 
     def _continue(self, prefix: Prefix) -> None:
@@ -191,7 +208,7 @@ class Engine:
             return
         ids = prefix.ids[prefix.length : prefix.length + CHUNK]
         places = torch.arange(prefix.length, prefix.length + len(ids), device=self._device)[None]
-        logits = self._forward(torch.tensor([ids], device=self._device), places, Prefill(prefix), 1)
+        logits = self.forward(torch.tensor([ids], device=self._device), places, Prefill(prefix), 1)
         prefix.length += len(ids)
         self._token_bytes = self._token_bytes or prefix.bytes // max(len(prefix.ids), 1)
         if prefix.length == len(prefix.ids):
@@ -218,14 +235,11 @@ class Engine:
 
     def _decode(self, batch: list[_Request]) -> None:
         """Feed the last token of every live row and choose the next."""
-        last = [[row[-1]] for request in batch for row in request.live]
-        branches = []
-        for request in batch:
-            place = request.prefix.length + request.tail.length
-            places = torch.full((len(request.live), 1), place, device=self._device)
-            branches.append(Branch(request.prefix, request.tail, places))
-        places = torch.cat([branch.places for branch in branches])
-        logits = self._forward(torch.tensor(last, device=self._device), places, Branches(branches), 1)[:, -1]
+        alone = batch[0] if self._captures and len(batch) == 1 and batch[0].tail.length else None
+        if alone is not None and fits(self._window, alone.prefix, alone.tail):
+            logits = self._replay(alone)
+        else:
+            logits = self._together(batch)
         for request, own in zip(batch, logits.split_with_sizes([len(r.live) for r in batch]), strict=True):
             request.tail.length += 1
             request.drafting.tokens["encoded"] += len(request.live)
@@ -233,22 +247,42 @@ class Engine:
                 row.append(token)
             self._settle(request)
 
+    def _together(self, batch: list[_Request]) -> Tensor:
+        """Return the logits of all live rows of several requests, (rows, vocabulary)."""
+        branches = []
+        for request in batch:
+            request.compact()
+            place = request.prefix.length + request.tail.length
+            places = torch.full((len(request.live), 1), place, device=self._device)
+            branches.append(Branch(request.prefix, request.tail, places, place, place))
+        last = torch.tensor([[row[-1]] for request in batch for row in request.live], device=self._device)
+        places = torch.cat([branch.places for branch in branches])
+        return self.forward(last, places, Branches(branches), 1)[:, -1]
+
+    def _replay(self, request: _Request) -> Tensor:
+        """Return the logits of one request's live rows; finished ones run along until they are half of all."""
+        if 2 * len(request.slots) <= request.rows:
+            request.compact()
+        if request.captured is None:
+            request.captured = Captured(self.forward, request.prefix, request.tail, request.rows, self._device)
+        last = [0] * request.rows
+        for slot, row in zip(request.slots, request.live, strict=True):
+            last[slot] = row[-1]
+        return request.captured.step(last)[request.slots]
+
     def _settle(self, request: _Request) -> None:
-        """Take the rows that have ended out of the batch, keeping their caches with the prompt."""
+        """Take out the rows that have ended, keeping their caches with the prompt."""
         drafting = request.drafting
-        ended = {place: how for place, row in enumerate(request.live) if (how := drafting.ended(row)) is not None}
-        if not ended:
-            return
-        staying = [place for place in range(len(request.live)) if place not in ended]
-        kept = request.tail.part(dict.fromkeys(ended, request.tail.length), staying)
-        for place, finished in ended.items():
-            row = request.live[place]
+        for place in reversed(range(len(request.live))):
+            finished = drafting.ended(request.live[place])
+            if finished is None:
+                continue
+            row, slot = request.live.pop(place), request.slots.pop(place)
             drafting.tokens["sampled"] += len(row)
             said = row[:-1] if row[-1] in drafting.ends else row
-            if kept[place].length:
-                request.prefix.rows[tuple(said)] = kept[place]
+            if request.tail.length:
+                request.prefix.rows[tuple(said)] = request.tail.keep(slot)
             request.finished.append((said, finished))
-        request.live = [request.live[place] for place in staying]
 
     # --- questions
 
@@ -277,11 +311,12 @@ class Engine:
         kept = torch.arange(tail.width, device=self._device)[None, :] < held[:, None]
         visible = torch.cat([kept[:, None, :].expand(-1, len(block), -1), new], 2)
         ends = torch.tensor([len(q.ids) for q in questions], device=self._device).cumsum(0) + ahead - 1
-        branch = Branch(prefix, tail, places, visible)
-        logits = self._forward(torch.tensor(ids, device=self._device), places, Branches([branch]), ends)
+        bounds = (int(places.min()), int(places.max()))
+        branch = Branch(prefix, tail, places, *bounds, visible)
+        logits = self.forward(torch.tensor(ids, device=self._device), places, Branches([branch]), ends)
         return rated(logits, questions)
 
-    def _forward(
+    def forward(
         self, ids: Tensor, places: Tensor, reading: Prefill | Branches, logits_to_keep: "int | Tensor"
     ) -> Tensor:
         """Return logits (rows, kept, vocabulary)."""
@@ -290,50 +325,6 @@ class Engine:
             input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=logits_to_keep, reading=reading
         ).logits
         return logits
-
-
-def suits(model: "PreTrainedModel") -> bool:
-    """Set the model's attention to ours, and say whether it then computes what it computed before.
-
-    Architectures differ in what they hand to an attention function (windows, soft caps, sinks, biases), so a few
-    tokens are tried both ways; a model that does not agree is put back as it was.
-    """
-    if not getattr(model, "_supports_attention_backend", False):
-        return False
-    before = model.config._attn_implementation
-    tried = torch.arange(2, 26, device=model.device)[None] % int(model.config.get_text_config().vocab_size)
-    attention.register()
-    try:
-        with torch.inference_mode():
-            model.set_attn_implementation("eager")
-            expected = model(input_ids=tried, use_cache=False).logits[0, -3:].float()
-            model.set_attn_implementation(attention.NAME)
-            found = _tried(Engine(model), tried[0].tolist())
-    except Exception:  # whatever an architecture does not bear, it is then not for this engine
-        model.set_attn_implementation(before)
-        return False
-    loose = 1e-3 if model.dtype == torch.float32 else 0.1
-    if (found - expected).abs().max() <= loose * max(1.0, float(expected.abs().max())):
-        return True
-    model.set_attn_implementation(before)
-    return False
-
-
-def _tried(engine: Engine, ids: list[int]) -> Tensor:
-    """Return logits after the last three tokens: read in two pieces, then decoded twice."""
-    prefix = Prefix(ids[:-2])
-    device = engine._device
-    for first, last in ((0, len(ids) // 2), (len(ids) // 2, len(ids) - 2)):
-        places = torch.arange(first, last, device=device)[None]
-        logits = engine._forward(torch.tensor([ids[first:last]], device=device), places, Prefill(prefix), 1)
-        prefix.length = last
-    found, tail = [logits[0, -1]], Growing(2)
-    for token in ids[-2:]:
-        places = torch.full((2, 1), prefix.length + tail.length, device=device)
-        branches = Branches([Branch(prefix, tail, places)])
-        found.append(engine._forward(torch.tensor([[token]] * 2, device=device), places, branches, 1)[1, -1])
-        tail.length += 1
-    return torch.stack(found).float()
 
 
 def _recall(prefix: Prefix, draft: Sequence[int]) -> Kept | None:

@@ -188,8 +188,9 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
 
 def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     """Return the engine for models whose attention can be handed in, else the plain decoder."""
-    from dialogue.models.engine import KEPT, Engine, suits
+    from dialogue.models.engine import KEPT, Engine
     from dialogue.models.plain import Plain
+    from dialogue.models.probe import suits
 
     if not suits(model):
         return Plain(model)
