@@ -78,9 +78,8 @@ def fault_server(**switches: Any) -> Iterator[FaultServer]:  # noqa: ANN401
     class Handler(_Handler):
         owner = server
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    http.block_on_close = False
+    http = _Many(("127.0.0.1", 0), Handler)
+
     server.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
     thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -98,6 +97,12 @@ def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+class _Many(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -118,7 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length", "0"))
-        self._serve(json.loads(self.rfile.read(length)))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError
+        self._serve(json.loads(body))
 
     def _serve(self, body: dict[str, Any]) -> None:
         self.close_connection = True
