@@ -1,5 +1,7 @@
 """Every family of models: built, saved, loaded from disk, and a whole turn with drafts, weighing, judges, reply."""
 
+import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from retrieval.embed import Encoder
 from safety.guard import EmbeddedGuard
 from safety.policy import load_policy
 
+ROOT = Path(__file__).parents[1]
 SAMPLING = Sampling(n=3, max_new_tokens=10, seed=4)
 
 
@@ -87,3 +90,13 @@ def test_a_prompt_of_ctrl_begins_with_its_control_code(tmp_path: Path, encoder: 
         assert isinstance(model, Local)
         ids, _ = model.fit(context("How heavy is it?"), 10)
         assert model._tokenizer.convert_ids_to_tokens(ids[0]) == code
+
+
+def test_the_table_of_the_readme_is_that_of_the_results() -> None:
+    families = runpy.run_path(str(ROOT / "benchmarks" / "families.py"))
+    results = json.loads((ROOT / "benchmarks" / "results" / "families.json").read_text())
+    assert families["table"](results) in (ROOT / "README.md").read_text(encoding="utf-8")
+    known = {row["family"]: row for row in results}
+    for row in families["MODELS"]:
+        if row[0] in ("GPT-2", "BERT", "T5"):
+            assert families["sized"](row) == known[row[0]]
