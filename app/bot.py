@@ -87,9 +87,7 @@ class Bot:
         message = checked_message(text, pictured=bool(pictures))
         given = checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
-        held = self.history.conversation(identity).role
-        if role not in (None, held):
-            raise InputError(f"conversation {identity!r} is held in the role {held!r}: begin a new one for {role!r}")
+        held = self.role_of(identity, role)
         before = self.history.context(identity)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
         turn = self.history.begin(identity, message, given)
@@ -119,6 +117,15 @@ class Bot:
         name = role or self.settings.role
         self.role(name)
         return self.history.start(role=name)
+
+    def role_of(self, conversation: str, wanted: str | None = None) -> str:
+        """Return the name of the role of a conversation. Raises InputError for an unknown one or another wanted role."""
+        held = self.history.conversation(conversation).role
+        if wanted not in (None, held):
+            raise InputError(
+                f"conversation {conversation!r} is held in the role {held!r}: begin a new one for {wanted!r}"
+            )
+        return held
 
     def role(self, name: str | None = None) -> Role:
         """Return a role, by default that of the settings; see `dialogue.roles.load_role`."""

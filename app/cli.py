@@ -19,6 +19,7 @@ import click
 from app.command import (
     common,
     console_for,
+    in_a_role,
     opened,
     print_json,
     read_from,
@@ -28,11 +29,10 @@ from app.command import (
     write_out,
     writing,
 )
-from app.errors import AppError, InputError, SettingsError
+from app.errors import AppError, SettingsError
 from app.train import train
 
 KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
-ROLE: Final = "The role to begin a conversation in (default: candor); `chat` lists them with /role."
 _OURS: Final = ("app", "dialogue", "retrieval", "safety")
 
 
@@ -105,7 +105,7 @@ def cli() -> None:
 @common
 @click.argument("question")
 @click.option("--conversation", metavar="ID", help="Continue this conversation.")
-@click.option("--role", help=ROLE)
+@in_a_role
 @click.option("--image", "images", multiple=True, type=Path, metavar="FILE", help="A picture to ask about.")
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
@@ -113,7 +113,6 @@ def ask(
     context: click.Context,
     question: str,
     conversation: str | None,
-    role: str | None,
     images: tuple[Path, ...],
     why: bool,
 ) -> None:
@@ -125,8 +124,8 @@ def ask(
 
     text = checked_message(read_stdin() if question == "-" else question, pictured=bool(images))
     pictures = checked(read_pictures(images))
-    with opened(context, role=role) as bot:
-        reply = follow(bot.steps(text, conversation, role, pictures), console_for(err=True))
+    with opened(context) as bot:
+        reply = follow(bot.steps(text, conversation, context.obj.get("role"), pictures), console_for(err=True))
     if context.obj["json"]:
         print_json(reply)
         return
@@ -142,19 +141,17 @@ def ask(
 @cli.command()
 @common
 @click.option("--conversation", metavar="ID", help="Continue this conversation.")
-@click.option("--role", help=ROLE)
+@in_a_role
 @click.pass_context
-def chat(context: click.Context, conversation: str | None, role: str | None) -> None:
+def chat(context: click.Context, conversation: str | None) -> None:
     """Talk in the terminal."""
     from app.terminal import chat as talk
 
     if context.obj["json"]:
         raise click.UsageError("chat is for people; use `candor ask --json`", context)
-    with opened(context, role=role) as bot:
+    with opened(context) as bot:
         if conversation is not None:
-            held = bot.history.conversation(conversation).role
-            if role not in (None, held):
-                raise InputError(f"conversation {conversation!r} is held in the role {held!r}: leave out --role")
+            bot.role_of(conversation, context.obj.get("role"))
         talk(bot, console_for(), conversation)
 
 
@@ -162,19 +159,17 @@ def chat(context: click.Context, conversation: str | None, role: str | None) -> 
 @common
 @click.option("--host", help="The address to listen on (default: 127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (default: 7860; 0 takes a free one).")
-@click.option("--role", help=ROLE)
+@in_a_role
 @click.option("--example", multiple=True, metavar="TEXT", help="A question to offer on the empty page; up to four.")
 @click.pass_context
-def serve(
-    context: click.Context, host: str | None, port: int | None, role: str | None, example: tuple[str, ...]
-) -> None:
+def serve(context: click.Context, host: str | None, port: int | None, example: tuple[str, ...]) -> None:
     """Serve the web chat."""
     from app.web.server import probe
     from app.web.server import serve as run_server
 
     settings = settings_of(context, host=host, port=port)
     probe(settings.host, settings.port)  # a taken port is told before the parts are loaded
-    with opened(context, host=host, port=port, role=role) as bot:
+    with opened(context, host=host, port=port) as bot:
 
         def ready(line: str) -> None:
             if context.obj["json"]:
@@ -384,17 +379,15 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None
 @click.option("--out", type=Path, metavar="DIR", help="Keep the result and the rows in this folder.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
-@click.option("--role", help="The role that replies are written in (kind dialogue).")
+@in_a_role
 @click.pass_context
-def evaluate(
-    context: click.Context, kind: str, data: Path, out: Path | None, limit: int | None, strict: bool, role: str | None
-) -> int:
+def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, limit: int | None, strict: bool) -> int:
     """Measure the system on DATA (JSONL, or a BEIR folder for retrieval); prints one JSON object."""
     from app.evaluation import failed
     from app.evaluation import run as run_evaluation
     from app.progress import counter
 
-    with opened(context, role=role) as bot, counter(console_for(err=True), "rows") as progress:
+    with opened(context) as bot, counter(console_for(err=True), "rows") as progress:
         result = run_evaluation(kind, data, bot, out, limit, strict, progress)
     print_json(result)
     return 130 if result.get("interrupted") else int(failed(result))

@@ -26,13 +26,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
+def keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Keep the value of an option for `settings_of`."""
+    if value not in (None, False):
+        context.obj[parameter.name] = value
+
+
 def common(command: Command) -> Command:
     """Options that may stand before or after the subcommand; the later one counts."""
-
-    def keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
-        if value not in (None, False):
-            context.obj[parameter.name] = value
-
     for option in (
         click.option(
             "--log-level",
@@ -62,6 +63,16 @@ def common(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def in_a_role(command: Command) -> Command:
+    """The option of commands that begin conversations."""
+    return click.option(
+        "--role",
+        expose_value=False,
+        callback=keep,
+        help="Who speaks in a new conversation; /role in `chat` lists them.",
+    )(command)
 
 
 def settings_of(context: click.Context, **flags: object) -> Settings:
