@@ -62,7 +62,7 @@ class _Said(BaseModel):
 
 class _ReplyRow(BaseModel):
     context: list[StrictStr | _Said] = Field(min_length=1)
-    response: StrictStr = Field(min_length=1)
+    response: StrictStr
     ratings: dict[str, FiniteFloat] = {}
     research: list[_Search] | None = None
     base: StrictStr = ""
@@ -76,6 +76,8 @@ class _ReplyRow(BaseModel):
             _, low, high, _ = RATINGS[name]
             if not low <= value <= high:
                 raise ValueError(f"ratings.{name} = {value!r} lies outside {low:g} to {high:g}")
+        if not self.response.strip() and (self.base or not self.ratings):
+            raise ValueError("response is empty, from which only a rating can be learnt")
         if self.research and not self.base:
             raise ValueError("research needs base, the reply before the research")
         return self
@@ -185,8 +187,8 @@ def one_sided(made: Iterable[Example]) -> set[str]:
 
 def _generative(sample: Sample) -> Iterator[Example]:
     """``<context> RESPONSE <response>``; where the reply came of research, the reply before it."""
-    if sample.good is not False:
-        reply = sample.base or sample.reply
+    reply = sample.base or sample.reply
+    if sample.good is not False and reply.strip():
         yield Example("generative", render_lamda(sample.context), reply_lamda(reply))
 
 

@@ -18,7 +18,7 @@ from dialogue.training.generator_model import Adapted, beginning, encode, losses
 
 WRITTEN: Final = 32  # replies and steps of each format that are generated
 NEW_TOKENS: Final = 96
-BATCH: Final = 8
+BATCH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,28 +129,34 @@ def _ratings(adapted: Adapted, held: Sequence[Example]) -> dict[int, float]:
 def _followed(adapted: Adapted, held: Sequence[Example], kind: str) -> tuple[bool, ...]:
     """Write greedily after the prompts of a format and say which texts keep to it."""
     chosen = [example for example in held if example.kind == kind][:WRITTEN]
-    return tuple(follows(kind, *write(adapted, example.prompt)) for example in chosen)
+    return tuple(follows(kind, text, ended) for text, ended in write(adapted, [example.prompt for example in chosen]))
 
 
-def write(adapted: Adapted, prompt: str) -> tuple[str, bool]:
-    """Return the greedy continuation of a prompt and whether the model ended it by itself."""
+def write(adapted: Adapted, prompts: Sequence[str]) -> list[tuple[str, bool]]:
+    """Return the greedy continuation of each prompt and whether the model ended it by itself."""
     import torch
 
     model, tokenizer = adapted.model, adapted.tokenizer
-    ids = beginning(tokenizer, prompt)[-adapted.longest :]
-    given = torch.tensor([ids], device=model.device)
-    made = model.generate(
-        input_ids=given,
-        attention_mask=torch.ones_like(given),
-        do_sample=False,
-        max_new_tokens=NEW_TOKENS,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.eos_token_id,
-        use_cache=True,
-    )
-    new = made[0, len(ids) :].tolist()
-    ended = tokenizer.eos_token_id in new
-    return tokenizer.decode(new[: new.index(tokenizer.eos_token_id)] if ended else new), ended
+    rows = [beginning(tokenizer, prompt)[-adapted.longest :] for prompt in prompts]
+    end, found = tokenizer.eos_token_id, []
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        width = max(map(len, part))
+        given = torch.tensor([[end] * (width - len(row)) + row for row in part], device=model.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in part], device=model.device)
+        made = model.generate(
+            input_ids=given,
+            attention_mask=mask,
+            do_sample=False,
+            max_new_tokens=NEW_TOKENS,
+            eos_token_id=end,
+            pad_token_id=end,
+            use_cache=True,
+        )
+        for new in made[:, width:].tolist():
+            ended = end in new
+            found.append((tokenizer.decode(new[: new.index(end)] if ended else new), ended))
+    return found
 
 
 def follows(kind: str, text: str, ended: bool) -> bool:
