@@ -499,6 +499,16 @@ def test_any_text_is_an_address_or_an_error(text: str) -> None:
             assert read_address(spec).url.startswith(("http://", "https://"))
 
 
+def test_a_key_that_goes_unencrypted_to_another_machine_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    open_remote("http://127.0.0.1:8000/v1", KEY)
+    open_remote("https://models.example.org/v1", KEY)
+    open_remote("http://models.example.org/v1")
+    assert caplog.text == ""
+    open_remote("http://models.example.org/v1", KEY)
+    assert "use https" in caplog.text
+    assert KEY not in caplog.text
+
+
 def test_the_first_model_is_taken_where_none_is_named() -> None:
     with fault_server(models=["whale-7b", "krill-1b"]) as server:
         model = load_remote(server.url)

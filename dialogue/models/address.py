@@ -18,6 +18,11 @@ class Address:
     plain: bool
     model: str
 
+    @property
+    def here(self) -> bool:
+        """Whether it is this machine."""
+        return urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
+
 
 def read_address(spec: str) -> Address:
     """Read ``http(s)://HOST[:PORT][/PATH][#MODEL]``; a path that ends in /completions asks for plain completions.

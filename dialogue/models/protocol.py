@@ -66,7 +66,7 @@ class Known:
             chosen = {"top_p": (sampling.top_p, 1.0), "top_k": (sampling.top_k, 0), "min_p": (sampling.min_p, 0.0)}
             body |= {key: value for key, (value, idle) in chosen.items() if value != idle}
         if self.plain:
-            body |= {"prompt": render_plain(context), "stop": list(PLAIN_STOPS)}
+            body |= {"prompt": render_plain(context), "stop": [*PLAIN_STOPS, f"\n{context.role.name}:"]}
         else:
             body |= self._chat(render(context))
         return self._taken(body)

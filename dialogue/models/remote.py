@@ -258,6 +258,8 @@ def open_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
     `seconds` bound each sampling, half of them the wait for its first word, a quarter that for the next. Raises ModelError when the address is none.
     """
     address = read_address(spec)
+    if api_key and address.url.startswith("http://") and not address.here:
+        LOG.warning("the key goes unencrypted to %s: use https", address.url)
     limits = Limits(first=seconds / 2, between=seconds / 4, whole=seconds)
     return Remote(Server(address.url, api_key, limits), address.model, address.plain)
 
