@@ -559,6 +559,7 @@ def test_nobody_answers_in_place_of_a_model_that_refuses() -> None:
 
 # --- the protocol alone --------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -619,6 +620,33 @@ def test_choices_are_put_together_whatever_their_order(pieces: list[tuple[int, s
     assert {whole.index: whole.text for whole in choices.rest()} == {
         index: text for index, text in texts.items() if index not in ended
     }
+
+
+WORDS = ["top_k", "min_p", "seed", "temperature", "top_p", "stream_options", "chat_template_kwargs", "logprobs", "n"]
+WORDS += ["chat template", "system role", "max_tokens", "max_completion_tokens", "model", "Not Found", "must alternate"]
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join),
+    st.sampled_from([400, 404, 405, 422, 501]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_a_server_rejects_there_is_an_end_to_learning(
+    said: str, status: int, plain: bool, weigh: bool
+) -> None:
+    known, sampling = Known(plain=plain), Sampling(n=4, min_p=0.1, top_p=0.9, seed=1)
+
+    def body() -> dict[str, Any]:
+        drafts = known.sampling("m", ASKED, sampling, 4 if known.many else 1, 1)
+        return known.weighing("m", ASKED, "x", SENSIBLE) if weigh else drafts
+
+    for _ in range(20):
+        path, sent = known.path, body()
+        if known.learn(sent, status, said) is None or known.mute:
+            return
+        assert (known.path, body()) != (path, sent)
+    raise AssertionError("it never ended")
 
 
 def test_a_newer_name_for_the_length_is_learned() -> None:
