@@ -58,12 +58,17 @@ class _Source:
         return Path(self.place) if Path(self.place).is_dir() else None
 
 
-def open_checkpoint(
-    name: str, device: str = "auto", needs: Needs | None = None
-) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase, str, str]":
-    """Return model, tokenizer, name and fingerprint of `load_checkpoint`."""
-    found = load_checkpoint(name, device, needs)
-    return found.model, found.tokenizer, found.name, found.fingerprint
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """A checkpoint of which all is known but the weights."""
+
+    config: "PretrainedConfig"
+    auto: "type[Any]"
+    tokenizer: "PreTrainedTokenizerBase"
+    stored: Quantised
+    device: "torch.device"
+    dtype: "torch.dtype"
+    plan: Plan
 
 
 def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Checkpoint:
@@ -73,38 +78,27 @@ def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None)
     CTRL model with that control code. Raises ModelError with what to do: also when the memory is not there.
     """
     source = _source(name)
-    needs = needs or Needs()
-    try:
-        config, auto = _generator(source)
-        place = device_of(device)
-        dtype = dtype_of(needs.dtype, place)
-        stored = quantisation(source.name, config, place.type == "cuda")
-        tokenizer = _tokenizer(source)
-        plan = _planned(source, config, auto, stored, needs, place, dtype, tokenizer.model_max_length)
-        if not plan.fits:
-            raise ModelError(f"{source.name!r} does not fit into memory: {plan.describe()}; {plan.advice()}")
-        opening = preamble(tokenizer, config, source.option)
+    with _plainly(source.name):
+        ready = _prepared(source, device, needs or Needs())
+        if not ready.plan.fits:
+            raise ModelError(
+                f"{source.name!r} does not fit into memory: {ready.plan.describe()}; {ready.plan.advice()}"
+            )
+        opening = preamble(ready.tokenizer, ready.config, source.option)
         with memory_errors(source.name, "a smaller model, or a machine with more memory"):
-            model = _loaded(source, config, auto, place, dtype)
-    except _LOADING as error:
-        raise ModelError(_why_not_loaded(source.name, str(error))) from error
+            model = _loaded(source, ready)
     shown = source.adapter or source.folder
     label = f"hf:{(shown.name if shown else source.place) + (f'@{source.option}' if source.option else '')}"
-    kind = "-".join(filter(None, (str(dtype).removeprefix("torch."), stored.method)))
-    return Checkpoint(model, tokenizer, label, f"{label}/{_identity(source, model.config)[:12]}/{kind}", plan, opening)
+    kind = "-".join(filter(None, (str(ready.dtype).removeprefix("torch."), ready.stored.method)))
+    fingerprint = f"{label}/{_identity(source, model.config)[:12]}/{kind}"
+    return Checkpoint(model, ready.tokenizer, label, fingerprint, ready.plan, opening)
 
 
 def plan_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Plan:
     """Return the plan of what `load_checkpoint` would load, without loading it. Raises ModelError."""
-    source, needs = _source(name), needs or Needs()
-    try:
-        config, auto = _generator(source)
-        place = device_of(device)
-        dtype = dtype_of(needs.dtype, place)
-        stored = quantisation(source.name, config, place.type == "cuda")
-        return _planned(source, config, auto, stored, needs, place, dtype, 0)
-    except _LOADING as error:
-        raise ModelError(_why_not_loaded(source.name, str(error))) from error
+    source = _source(name)
+    with _plainly(source.name):
+        return _prepared(source, device, needs or Needs()).plan
 
 
 def preamble(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", code: str = "") -> str:
@@ -164,6 +158,15 @@ def memory_errors(name: str, remedy: str) -> Iterator[None]:
         if "allocate memory" not in str(error):
             raise
         raise ModelError(f"{name!r} ran out of memory: use {remedy}") from error
+
+
+@contextmanager
+def _plainly(name: str) -> Iterator[None]:
+    """Turn what transformers raises into a ModelError that says what to do."""
+    try:
+        yield
+    except _LOADING as error:
+        raise ModelError(_why_not_loaded(name, str(error))) from error
 
 
 def _source(name: str) -> _Source:
@@ -237,16 +240,13 @@ def _tokenizer(source: _Source) -> "PreTrainedTokenizerBase":
     return AutoTokenizer.from_pretrained(str(source.adapter) if own else source.place, trust_remote_code=False)
 
 
-def _planned(
-    source: _Source,
-    config: "PretrainedConfig",
-    auto: "type[Any]",
-    stored: Quantised,
-    needs: Needs,
-    device: "torch.device",
-    dtype: "torch.dtype",
-    longest: int,
-) -> Plan:
+def _prepared(source: _Source, device: str, needs: Needs) -> _Ready:
+    """Do all that can be done before the weights are read."""
+    config, auto = _generator(source)
+    place = device_of(device)
+    dtype = dtype_of(needs.dtype, place)
+    stored = quantisation(source.name, config, place.type == "cuda")
+    tokenizer = _tokenizer(source)
     size = dtype.itemsize
     if source.folder is not None and not stored.opened:
         weights = stored_bytes(source.folder, size)
@@ -254,8 +254,9 @@ def _planned(
         weights = built_bytes(config, auto, _packed(config) if stored.method and not stored.opened else size)
     if source.adapter is not None:
         weights += stored_bytes(source.adapter, size)
-    own = window(config, longest)
-    return planned(config, weights, needs, min(own, needs.context or own), free_bytes(device), size)
+    own = window(config, tokenizer.model_max_length)
+    plan = planned(config, weights, needs, min(own, needs.context or own), free_bytes(place), size)
+    return _Ready(config, auto, tokenizer, stored, place, dtype, plan)
 
 
 def _packed(config: "PretrainedConfig") -> float:
@@ -266,15 +267,18 @@ def _packed(config: "PretrainedConfig") -> float:
     return 1.1 * (0.5 if four else 1.0)
 
 
-def _loaded(
-    source: _Source, config: "PretrainedConfig", auto: "type[Any]", device: "torch.device", dtype: "torch.dtype"
-) -> "PreTrainedModel":
+def _loaded(source: _Source, ready: _Ready) -> "PreTrainedModel":
     options: dict[str, Any] = {}
-    direct = device.type != "cpu" and find_spec("accelerate") is not None
+    direct = ready.device.type != "cpu" and find_spec("accelerate") is not None
     if direct:  # straight to the GPU, without a copy in the machine's own memory
-        options["device_map"] = device
-    model = auto.from_pretrained(
-        source.place, config=config, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options
+        options["device_map"] = ready.device
+    model = ready.auto.from_pretrained(
+        source.place,
+        config=ready.config,
+        dtype=ready.dtype,
+        use_safetensors=True,
+        trust_remote_code=False,
+        **options,
     )
     if source.adapter is not None:
         from peft import PeftModel
@@ -282,8 +286,8 @@ def _loaded(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 asks transformers by an older name
             model = PeftModel.from_pretrained(model, str(source.adapter)).merge_and_unload()
-    if not direct and device.type != "cpu":
-        model = model.to(device)
+    if not direct and ready.device.type != "cpu":
+        model = model.to(ready.device)
     return model.eval()
 
 
