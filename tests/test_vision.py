@@ -1,10 +1,13 @@
 """Models that read pictures, as tiny random checkpoints loaded from disk through the same doors as real ones."""
 
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from conformance_model import ModelConformance
 from tiny_models import save
 from tiny_vision import CHATTING, KINDS, STRICT, png, save_vision
 from transformers.utils import logging
@@ -14,7 +17,7 @@ from dialogue.attributes import SENSIBLE, UNSAFE
 from dialogue.models import load_model, load_viewer, vision
 from dialogue.models.local import Local
 from dialogue.models.vision import ONE_PICTURE, Vision, load_vision, sees
-from dialogue.types import Context, ModelError, Picture, Sampling, Turn
+from dialogue.types import Attribute, Context, LanguageModel, ModelError, Picture, Sampling, Step, Turn
 from retrieval.embed import Encoder
 from retrieval.types import Evidence, Passage
 
@@ -214,3 +217,38 @@ def _pixels(turn: Turn) -> list[object]:
     from dialogue.pictures import pixels
 
     return [pixels(picture) for picture in turn.pictures]
+
+
+class Pictured:
+    """A model that is shown a picture with every question."""
+
+    def __init__(self, model: Vision) -> None:
+        self._model = model
+        self.name, self.fingerprint = model.name, model.fingerprint
+
+    def sample(self, context: Context, sampling: Sampling) -> Iterable[Step | str]:
+        return self._model.sample(shown(context), sampling)
+
+    def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
+        return self._model.weigh(shown(context), drafts, attributes)
+
+
+def shown(context: Context) -> Context:
+    *earlier, last = context.turns
+    return replace(context, turns=(*earlier, replace(last, pictures=(RED,))))
+
+
+class TestPictured(ModelConformance):
+    """What every language model keeps, kept with pictures too."""
+
+    @pytest.fixture(params=["blip2-opt", "blip2-t5", "idefics", "idefics3", "gemma3"])
+    def model(self, request: pytest.FixtureRequest, models: dict[str, Vision]) -> LanguageModel:
+        return Pictured(models[request.param])
+
+
+class TestWithoutPictures(ModelConformance):
+    """And kept by models that can do without."""
+
+    @pytest.fixture(params=["idefics", "gemma3"])
+    def model(self, request: pytest.FixtureRequest, models: dict[str, Vision]) -> LanguageModel:
+        return models[request.param]
