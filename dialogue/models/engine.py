@@ -84,14 +84,17 @@ class Engine:
         """
         request = self._join(list(ids), drafting)
         try:
-            while not request.done:
-                self._step()
+            ended = False
+            while not ended:
+                if not request.done:  # others may have taken the last steps
+                    self._step()
+                with self._lock:
+                    ended, finished, request.finished = request.done, request.finished, []
+                    if ended:
+                        self._remember(request.prefix)
                 if request.error is not None:
                     raise request.error
-                yield request.finished
-                request.finished = []
-            with self._lock:
-                self._remember(request.prefix)
+                yield finished
         finally:
             self._leave(request)
 
@@ -149,6 +152,7 @@ class Engine:
                 self._guarded([reading], self._prefill)
             for batch in self._batches():
                 self._guarded(batch, self._decode)
+            self._running = [request for request in self._running if not request.done]
 
     def _room_for(self, request: _Request) -> bool:
         return not self._running or sum(other.cost for other in self._running) + request.cost <= self._memory

@@ -1,0 +1,135 @@
+"""The decoder of many requests: fairness, memory, failure; and the choice of tokens."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import tiny_models
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from dialogue.models import engine as engines
+from dialogue.models.choice import choose, generator
+from dialogue.models.decoding import Drafting, Question
+from dialogue.models.engine import Engine
+from dialogue.models.plain import Plain
+from dialogue.models.probe import suits
+from dialogue.types import Sampling
+
+SHORT, LONG = list(range(5, 25)), [5 + n % 300 for n in range(200)]
+QUESTIONS = [Question((7, 8), (9,), (10,)), Question((3, 4, 5), (19,), (10, 12))]
+
+Rows = list[tuple[list[int], bool]]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
+    made = AutoModelForCausalLM.from_pretrained(tiny_models.save(tmp_path_factory.mktemp("llama"), "llama")).eval()
+    assert suits(made)
+    return made
+
+
+@pytest.fixture
+def engine(model: PreTrainedModel) -> Engine:
+    return Engine(model)
+
+
+def drafting(n: int = 3, new: int = 8, **more: float) -> Drafting:
+    return Drafting(Sampling(n=n, max_new_tokens=new, **more), frozenset())  # type: ignore[arg-type]
+
+
+def rows(steps: Iterator[Rows]) -> Rows:
+    return [row for step in steps for row in step]
+
+
+def test_a_long_prompt_does_not_hold_up_a_reply_that_is_being_written(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "CHUNK", 20)
+    first = engine.sample(SHORT, drafting(new=9))
+    next(first)
+    second = engine.sample(LONG, drafting())
+    for _ in range(8):  # whoever waits for the second takes the steps of the first, too
+        next(second)
+    assert next(first)
+    [reading] = engine._running
+    assert not reading.started
+    assert len(rows(second)) == 3
+
+
+def test_a_request_waits_for_memory_and_gets_it(model: PreTrainedModel) -> None:
+    engine = Engine(model)
+    rows(engine.sample(SHORT, drafting()))
+    small = Engine(model, memory=60 * engine._token_bytes)
+    rows(small.sample(SHORT, drafting()))
+    first, second = small.sample(SHORT, drafting(new=5)), small.sample(LONG[:40], drafting(new=5))
+    next(first)
+    next(second)
+    assert len(small._waiting) == 1
+    assert len(rows(second)) == 3
+    assert not small._waiting
+
+
+def test_the_failure_of_one_request_is_not_that_of_another(engine: Engine) -> None:
+    good, bad = engine.sample(SHORT, drafting()), engine.sample([10**6, 5], drafting())
+    with pytest.raises(IndexError):
+        rows(bad)
+    assert len(rows(good)) == 3
+    assert not engine._running
+
+
+def test_remembered_prompts_are_bounded(model: PreTrainedModel) -> None:
+    once = Engine(model)
+    rows(once.sample(LONG, drafting()))
+    [prefix] = once._remembered
+    engine = Engine(model, kept=3 * prefix.bytes)
+    for start in range(10):
+        rows(engine.sample([start + 5, *LONG], drafting()))
+        assert sum(kept.bytes for kept in engine._remembered) <= 3 * prefix.bytes
+    assert len(engine._remembered) == 2
+
+
+@given(st.lists(st.lists(st.integers(5, 300), max_size=9), min_size=1, max_size=5), st.integers(1, 40))
+def test_weighing_kept_and_new_drafts_equals_the_plain_way(
+    model: PreTrainedModel, drafts: list[list[int]], length: int
+) -> None:
+    engine, plain = Engine(model), None
+    written = [row for row, _ in rows(engine.sample(LONG[:length], drafting(seed=length)))]
+    asked = [*drafts, *written, written[0][:4], [*written[1][:2], 77]]
+    ours = engine.weigh(LONG[:length], asked, QUESTIONS, Counter())
+    model.set_attn_implementation("eager")
+    try:
+        plain = Plain(model).weigh(LONG[:length], asked, QUESTIONS, Counter())
+    finally:
+        suits(model)
+    for one, other in zip(ours, plain, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+logits = st.lists(st.floats(-20, 20), min_size=2, max_size=30)
+
+
+@given(logits, st.integers(0, 40), st.floats(0.05, 1), st.floats(0, 0.9), st.floats(0.1, 5), st.integers(0, 2**40))
+def test_what_is_chosen_is_within_every_limit(
+    row: list[float], top_k: int, top_p: float, min_p: float, temperature: float, seed: int
+) -> None:
+    sampling = Sampling(top_k=top_k, top_p=top_p, min_p=min_p, temperature=temperature)
+    given_row = torch.tensor([row])
+    tokens = choose(given_row, sampling, generator(seed, torch.device("cpu")), times=20)
+    assert tokens == choose(given_row, sampling, generator(seed, torch.device("cpu")), times=20)
+    weights = (given_row[0] / temperature).softmax(0)
+    for token in set(tokens):
+        likelier = sorted((float(w) for n, w in enumerate(weights) if row[n] > row[token]), reverse=True)
+        assert top_k == 0 or len(likelier) < top_k
+        kept = sum(sorted(map(float, weights), reverse=True)[: top_k or None])
+        assert sum(likelier) / kept < top_p + 1e-5
+        assert float(weights[token]) >= min_p * float(weights.max()) - 1e-6
+
+
+@given(logits)
+def test_temperature_zero_takes_the_likeliest(row: list[float]) -> None:
+    [token] = choose(torch.tensor([row]), Sampling(temperature=0), generator(None, torch.device("cpu")))
+    assert math.isclose(row[token], max(row), rel_tol=1e-6, abs_tol=1e-6)
