@@ -74,7 +74,7 @@ def sized(row: Row) -> dict[str, Any]:
         return about | {"parameters": parameters, "weights": 4 * parameters, "need": 4 * parameters}
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     parameters = built_bytes(config, auto, 1)
-    tokens = min(window(config, 512 if family == "T5" else 10**9), Needs().context)
+    tokens = min(window(config, 10**9), Needs().context)
     plan = planned(config, 2 * parameters, Needs(), tokens, 0)
     return about | {
         "parameters": parameters,

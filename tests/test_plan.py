@@ -8,13 +8,20 @@ import tiny_models
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    T5Config,
+)
 
 from app.config import Settings
 from app.doctor import examine
 from dialogue.models.checkpoints import load_checkpoint, plan_checkpoint
 from dialogue.models.memory import available, built_bytes, free_bytes, stored_bytes
-from dialogue.models.plan import JUDGES, Needs, Plan, planned
+from dialogue.models.plan import JUDGES, Needs, Plan, planned, window
 from dialogue.types import ModelError
 
 GIB = 2**30
@@ -191,3 +198,9 @@ def test_the_doctor_tells_the_plan_without_loading(tmp_path: Path, monkeypatch: 
     assert found.advice
     [found] = [f for f in examine(Settings(tmp_path, "hf:./nothing"), "given") if f.name == "model"]
     assert (found.state, "no model folder" in found.detail) == ("fail", True)
+
+
+def test_a_tokenizers_limit_binds_only_where_positions_are_absolute() -> None:
+    assert window(T5Config(), 512) == 2048
+    assert window(LlamaConfig(max_position_embeddings=4096), 512) == 512
+    assert window(LlamaConfig(max_position_embeddings=4096), 10**30) == 4096

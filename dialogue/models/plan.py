@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-WINDOW: Final = 4096  # tokens, where a checkpoint does not say
+WINDOW: Final = 2048  # tokens, where a checkpoint does not say
 JUDGES: Final = 300 * 2**20  # encoder, heads and their batches; 0.1 GiB measured on a CPU, more on a GPU
 CHUNK: Final = 512  # tokens that pass through the layers at once
 ASKED: Final = 160  # tokens per draft while its attributes are weighed
@@ -158,11 +158,15 @@ def planned(
 
 
 def window(config: "PretrainedConfig", longest: int) -> int:
-    """Return the tokens a model reads: what its configuration and its tokenizer (`longest`) say, the smaller."""
+    """Return the tokens a model reads: what its configuration and its tokenizer (`longest`) say, the smaller.
+
+    Where positions are relative the configuration says nothing, and a tokenizer's limit, such as the 512 of T5, was
+    a habit of training rather than a bound: then it is WINDOW.
+    """
     text = config.get_text_config()
-    stated = [getattr(text, key, None) for key in ("max_position_embeddings", "n_positions")]
-    limits = [limit for limit in (*stated, longest) if isinstance(limit, int) and 0 < limit < 10**9]
-    return min(limits, default=WINDOW)
+    stated = [getattr(text, key, None) for key in ("max_position_embeddings", "n_positions", "max_seq_len")]
+    limits = [limit for limit in stated if isinstance(limit, int) and 0 < limit < 10**9]
+    return min(*limits, max(longest, 1)) if limits else WINDOW
 
 
 def gib(size: float) -> str:
