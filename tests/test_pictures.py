@@ -2,9 +2,9 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from PIL import Image
 from tiny_vision import png
 
 from app.bot import Bot, checked_message
+from app.cli import run
 from app.errors import InputError
 from app.history import History
 from app.pictures import read_pictures
@@ -269,15 +270,20 @@ def test_without_a_viewer_the_words_are_answered_and_the_picture_is_said_to_be_u
 # --- the application
 
 
+@pytest.fixture
+def one_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
+    monkeypatch.setattr("retrieval.embed.load_encoder", lambda *_, **__: encoder)
+
+
 class Echo:
     """Answers with the pictures it was given, so that a test sees what reached the pipeline."""
 
-    def steps(self, turns: Sequence[Turn], role: object = None) -> list[Reply]:
+    def steps(self, turns: Sequence[Turn], role: object = None) -> Iterator[Reply]:
         from dialogue.types import Trace
         from safety.types import Verdict
 
         names = "; ".join(",".join(one.name for one in turn.pictures) for turn in turns if turn.role == "user")
-        return [Reply(names, "answered", (), Trace(Verdict(True, 0.0)))]
+        yield Reply(names, "answered", (), Trace(Verdict(True, 0.0)))
 
 
 @pytest.fixture
@@ -326,7 +332,7 @@ def test_only_the_latest_pictures_are_read_for_the_next_turn(bot: Bot) -> None:
     conversation = history.start()
     for place in range(MOST_LOOKED_AT + 2):
         turn = history.begin(conversation, "?", [picture(f"{place}.png")])
-        history.finish(turn, Echo().steps([])[0])
+        history.finish(turn, next(Echo().steps([])))
     names = [one.name for turn in history.context(conversation) for one in turn.pictures]
     assert names == [f"{place}.png" for place in range(2, MOST_LOOKED_AT + 2)]
 
@@ -335,3 +341,41 @@ def test_a_file_is_read_no_further_than_it_may_be_large(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png() + b"\0" * (MOST_BYTES * 2))
     [read] = read_pictures([tmp_path / "a.png"])
     assert len(read.data) == MOST_BYTES + 1
+
+
+@pytest.mark.usefixtures("one_encoder")
+def test_the_command_line_takes_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "car.png").write_bytes(png())
+    (tmp_path / "car.svg").write_text("<svg/>")
+    asked = ["--data-dir", str(tmp_path / "data"), "--json", "ask"]
+    assert run([*asked, "", "--image", str(tmp_path / "car.png")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["outcome"], said["text"]) == ("abstained", UNSEEN)
+    assert run([*asked, "What is it?", "--image", str(tmp_path / "car.svg")]) == 1
+    assert "'car.svg' is none of" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert run(["--data-dir", str(tmp_path / "data"), "history", "show", said["conversation"]]) == 0
+    assert "[car.png] What is in this picture?" in capsys.readouterr().out
+
+
+def test_the_terminal_sends_a_picture_with_the_next_message(bot: Bot, tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from app.terminal import _Loop
+
+    (tmp_path / "red car.png").write_bytes(png())
+    console = Console(record=True, width=200, file=StringIO())
+    loop = _Loop(bot, console, None)
+    for line in (
+        "/image",
+        f"/image {tmp_path / 'red car.png'}",
+        f"/image {tmp_path / 'none.png'}",
+        "What is it?",
+        "And?",
+    ):
+        loop.take(line)
+    said = console.export_text()
+    assert "Say which: /image FILE" in said
+    assert "With the next message: red car.png" in said
+    assert "none.png' cannot be read" in said
+    [stored] = bot.history.conversations()
+    assert [turn.pictures for turn in bot.history.turns(stored.id)] == [("red car.png",), ()]

@@ -25,7 +25,7 @@ MOST_HELD: Final = 24
 KINDS: Final = ",".join(FORMATS.values())
 Shown = tuple[str, str, str]  # name, address, what it shows as far as that is known
 _HEADERS: Final = {
-    "cache-control": "no-store",  # what is deleted is gone
+    "cache-control": "private, max-age=600",  # the transcript is painted anew with every reply
     "content-security-policy": "default-src 'none'; sandbox",
     "cross-origin-resource-policy": "same-origin",
 }
@@ -110,7 +110,7 @@ def thumbnails(pictures: Sequence[Shown]) -> str:
     """Pictures above a message; each opens in full."""
     links = "".join(
         f"<a href='{escape(url)}' target='_blank' rel='noopener' title='{escape(name)}'>"
-        f"<img src='{escape(url)}' alt='{escape(f'{name}: {told}' if told else f'Picture {name}')}'></a>"
+        f"<img src='{escape(url)}' loading='lazy' alt='{escape(f'{name}: {told}' if told else f'Picture {name}')}'></a>"
         for name, url, told in pictures
     )
     return f"<div class='sent' role='group' aria-label='Pictures of this message'>{links}</div>" if links else ""
