@@ -291,6 +291,26 @@ def test_every_family_of_models_takes_an_adapter_that_learns(kind: str, tmp_path
     assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in learnt)
 
 
+def test_saving_memory_changes_no_gradient(base: Path) -> None:
+    words = AutoTokenizer.from_pretrained(base)
+    found = []
+    for save_memory in (False, True):
+        adapted = adapt(AutoModelForCausalLM.from_pretrained(base), words, 64, rank=4, seed=0, save_memory=save_memory)
+        adapted.model.train()
+        losses(adapted, [encode(adapted, Example("generative", "User: hi RESPONSE", " A whale"))]).sum().backward()
+        found.append({name: w.grad for name, w in adapted.model.named_parameters() if w.grad is not None})
+    assert found[0].keys() == found[1].keys() != set()
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient)
+
+
+def test_rows_without_anything_to_learn_are_refused(base: Path, tmp_path: Path) -> None:
+    rows = [row | {"ratings": {"sensible": 0}} for row in replies(7, 40, False)]
+    samples = read_samples(written(tmp_path / "data.jsonl", rows))
+    with pytest.raises(TrainingError, match="nothing to learn"):
+        train(Plan(str(base), TUNING, held=0.4), samples, tmp_path / "out", None, quiet)
+
+
 def test_a_model_with_an_encoder_is_refused(tmp_path: Path, samples: list[Sample]) -> None:
     folder = save(tmp_path / "t5", "t5")
     with pytest.raises(Exception, match="causal"):

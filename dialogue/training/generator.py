@@ -78,6 +78,8 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
             fit(adapted, state.encoded(first), tuning, 0, work, progress)
         chosen, filtered = _filtered(state, plan.rule, unrated, first, judge)
         second = [example for example in examples(chosen) if example.kind == "generative"]
+        if not first and not second:
+            raise TrainingError("the rows hold nothing to learn: no reply that is not rated bad, no rating both ways")
         if second:
             fit(adapted, state.encoded([*second, *first]), tuning, 1, work, progress)
         after = measure(adapted, tests, progress)

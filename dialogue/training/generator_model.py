@@ -58,16 +58,17 @@ def adapt(
     config = LoraConfig(
         task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules="all-linear", lora_dropout=0.0
     )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what peft chooses by itself for an architecture is no news
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what peft chooses by itself for an architecture is no news
+        try:
             adapted = get_peft_model(model, config)
-    except ValueError as error:
-        raise TrainingError(f"{model.config.model_type!r} models cannot be given an adapter: {error}") from error
-    model.config.use_cache = False
-    if save_memory:
-        adapted.enable_input_require_grads()
-        adapted.gradient_checkpointing_enable()
+        except ValueError as error:
+            kind = model.config.model_type
+            raise TrainingError(f"{kind!r} models cannot be given an adapter: {error}") from error
+        model.config.use_cache = False
+        if save_memory:
+            adapted.enable_input_require_grads()
+            adapted.gradient_checkpointing_enable()
     return Adapted(adapted, tokenizer, longest)
 
 
