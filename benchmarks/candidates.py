@@ -26,6 +26,7 @@ from transformers.utils import logging
 from dialogue.models.attention import Branches, Prefill
 from dialogue.models.decoding import Drafting, Question, rated
 from dialogue.models.engine import Engine
+from dialogue.models.packed import pack_head
 from dialogue.models.probe import suits
 from dialogue.types import Sampling
 
@@ -65,6 +66,7 @@ class Ways:
             for first in range(100, 100 + options.attributes * 50, 50)
         ]
         self.shared = suits(self.model)
+        pack_head(self.model)
         self.tokens = Counter[str]()
 
     def prompt(self, seed: int) -> Ids:

@@ -97,8 +97,10 @@ class Local:
         ids, said = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})
         rows = [said.get(draft) or self._tokens(self._form.reply(draft)) for draft in drafts]
         questions = [self._question(self._form.asked(attribute)) for attribute in attributes]
-        needed = len(ids) + max(map(len, rows)) + max(len(question.ids) for question in questions)
-        if needed > self.window:
+        longest = max(map(len, rows)) + max(len(question.ids) for question in questions)
+        if len(ids) + longest > self.window:  # the longest draft fills what was left for it: the prompt gives way
+            ids, _ = self.fit(context, longest)
+        if (needed := len(ids) + longest) > self.window:
             raise ModelError(
                 f"weighing a draft takes {needed} tokens, {self.name!r} reads {self.window}: shorten the conversation"
             )
@@ -189,11 +191,13 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
 def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     """Return the engine for models whose attention can be handed in, else the plain decoder."""
     from dialogue.models.engine import KEPT, Engine
+    from dialogue.models.packed import pack_head
     from dialogue.models.plain import Plain
     from dialogue.models.probe import suits
 
     if not suits(model):
         return Plain(model)
+    pack_head(model)
     if plan is None:
         return Engine(model)
     running = max(plan.caches - KEPT, plan.prompt + plan.drafts)
