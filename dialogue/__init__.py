@@ -1,5 +1,6 @@
 """How a reply is chosen: `Responder` and the types it speaks. Import this package to build your own pipeline."""
 
+from dialogue.pictures import Viewer
 from dialogue.rank import Gates
 from dialogue.respond import Options, Responder
 from dialogue.types import (
@@ -11,6 +12,7 @@ from dialogue.types import (
     Judge,
     LanguageModel,
     ModelError,
+    Picture,
     Reply,
     Role,
     Sampling,
@@ -31,6 +33,7 @@ __all__ = [
     "LanguageModel",
     "ModelError",
     "Options",
+    "Picture",
     "Reply",
     "Responder",
     "Role",
@@ -39,4 +42,5 @@ __all__ = [
     "Step",
     "Trace",
     "Turn",
+    "Viewer",
 ]

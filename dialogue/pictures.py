@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 QUESTION: Final = "What is in this picture?"  # what a picture without words asks
-UNSEEN: Final = "I cannot see pictures, because no viewer is loaded (the setting `viewer`, for example hf:NAME)."
+UNSEEN: Final = "I cannot see pictures, because no viewer is loaded; --viewer hf:NAME loads one."
 FORMATS: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 MOST: Final = 4  # pictures in one message
 MOST_LOOKED_AT: Final = 8  # pictures of a conversation, the latest
