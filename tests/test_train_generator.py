@@ -39,7 +39,7 @@ from tests.tiny_models import CAUSAL, save
 
 THINGS = "whale moon piano bridge".split()
 KINDS = "old large quiet famous heavy bright rare strong".split()
-TUNING = Tuning(epochs=5, rate=5e-3, rank=16, batch=16, longest=256, save_every=50)
+TUNING = Tuning(epochs=4, rate=5e-3, rank=16, batch=16, longest=256, save_every=50)
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -116,7 +116,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples(place: Path) -> list[Sample]:
-    rows = [*replies(0, 300, True), *researched(1, 60), *replies(2, 80, False)]
+    rows = [*replies(0, 300, True), *researched(1, 40), *replies(2, 70, False)]
     return read_samples(written(place / "data.jsonl", rows))
 
 
