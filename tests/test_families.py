@@ -83,6 +83,12 @@ def test_a_family_keeps_to_its_window(model: LanguageModel) -> None:
     assert any("oldest turns" in note for note in long.working.notes)
 
 
+def test_a_family_weighs_drafts_that_fill_its_window(model: LanguageModel) -> None:
+    long = context("How heavy is it?", *[Turn("user", "krill " * 40), Turn("assistant", "whale " * 40)] * 20)
+    drafts = [*written(model, long, SAMPLING), "It eats krill. " * 6]
+    assert all(0 <= value <= 1 for row in model.weigh(long, drafts, QUALITY) for value in row)
+
+
 def test_a_prompt_of_ctrl_begins_with_its_control_code(tmp_path: Path, encoder: Encoder) -> None:
     folder = tiny_models.save(tmp_path, "ctrl")
     for name, code in ((str(folder), "Questions"), (f"{folder}@Links", "Links")):
