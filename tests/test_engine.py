@@ -109,7 +109,7 @@ def test_weighing_kept_and_new_drafts_equals_the_plain_way(
         assert one == pytest.approx(other, abs=1e-4)
 
 
-logits = st.lists(st.floats(-20, 20), min_size=2, max_size=30)
+logits = st.lists(st.floats(-20, 20, width=32), min_size=2, max_size=30)
 
 
 @given(logits, st.integers(0, 40), st.floats(0.05, 1), st.floats(0, 0.9), st.floats(0.1, 5), st.integers(0, 2**40))

@@ -35,6 +35,6 @@ class Packed(nn.Module):
 def pack_head(model: "PreTrainedModel") -> None:
     """Lay out the output matrix of a float32 model on a CPU; other models stay as they are."""
     head = model.get_output_embeddings()
-    fit = model.device.type == "cpu" and model.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    fit = model.device.type == "cpu" and model.dtype == torch.float32 and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if fit and type(head) is nn.Linear:
         model.set_output_embeddings(Packed(head))
