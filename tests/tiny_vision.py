@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-KINDS: Final = ("blip", "blip2-opt", "blip2-t5", "git", "idefics", "idefics3", "gemma3")
+KINDS: Final = ("blip", "blip2-opt", "blip2-t5", "instructblip", "git", "idefics", "idefics3", "gemma3")
 CHATTING: Final = ("idefics3", "gemma3")
 CHAT: Final = (
     "{% for m in messages %}<|{{ m.role }}|>{% for part in m.content %}"
@@ -63,14 +63,17 @@ def _blip(template: str) -> tuple[ProcessorMixin, Any]:
     return BlipProcessor(BlipImageProcessor(size=_SIZE), words), config
 
 
-def _blip2(text: dict[str, Any], words: PreTrainedTokenizerFast) -> tuple[ProcessorMixin, Any]:
-    from transformers import Blip2Processor, BlipImageProcessor
+def _blip2(text: dict[str, Any], words: PreTrainedTokenizerFast, kind: str = "blip-2") -> tuple[ProcessorMixin, Any]:
+    from transformers import Blip2Processor, BlipImageProcessor, InstructBlipProcessor
 
-    processor = Blip2Processor(BlipImageProcessor(size=_SIZE), words, num_query_tokens=4)
+    seen = BlipImageProcessor(size=_SIZE)
+    processor: ProcessorMixin = Blip2Processor(seen, words, num_query_tokens=4)
+    if kind == "instructblip":
+        processor = InstructBlipProcessor(seen, words, _bert(), num_query_tokens=4)
     config = AutoConfig.for_model(
-        "blip-2",
+        kind,
         vision_config=_PATCHED,
-        qformer_config=_VISION | {"encoder_hidden_size": 32, "vocab_size": 40},
+        qformer_config=_VISION | {"encoder_hidden_size": 32, "vocab_size": 60},
         text_config=text | {"vocab_size": len(words)},
         num_query_tokens=4,
         image_token_index=words.convert_tokens_to_ids("<image>"),
@@ -78,10 +81,10 @@ def _blip2(text: dict[str, Any], words: PreTrainedTokenizerFast) -> tuple[Proces
     return processor, config
 
 
-def _blip2_opt(template: str) -> tuple[ProcessorMixin, Any]:
+def _blip2_opt(template: str, kind: str = "blip-2") -> tuple[ProcessorMixin, Any]:
     shape = {"hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2, "word_embed_proj_dim": 32}
-    return _blip2({"model_type": "opt"} | shape | ends, _padded())
+    return _blip2({"model_type": "opt"} | shape | ends, _padded(), kind)
 
 
 def _blip2_t5(template: str) -> tuple[ProcessorMixin, Any]:
@@ -182,6 +185,7 @@ _PARTS: Final = {
     "blip": _blip,
     "blip2-opt": _blip2_opt,
     "blip2-t5": _blip2_t5,
+    "instructblip": lambda template: _blip2_opt(template, "instructblip"),
     "git": _git,
     "idefics": _idefics,
     "idefics3": _idefics3,

@@ -183,6 +183,8 @@ class Vision:
             given = {} if wordless and self._kind in WORDLESS else {"text": text}
             made = self._processor(images=images[-1], return_tensors="pt", **given)
             made.pop("token_type_ids", None)
+            for key in made.keys() & {"qformer_input_ids", "qformer_attention_mask"}:  # InstructBLIP's reads a part
+                made[key] = made[key][:, : self._model.config.qformer_config.max_position_embeddings]
         elif self._processor.chat_template:
             made = self._chat(prompt)
         elif self._kind == "idefics":  # takes pictures and words in one list
@@ -281,7 +283,7 @@ def load_vision(name: str, device: str = "auto", needs: Needs | None = None) -> 
     found = load_checkpoint(name, device, needs)
     try:
         processor = AutoProcessor.from_pretrained(found.model.name_or_path, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
         raise ModelError(f"{name!r} has no processor that can be loaded: {error}") from error
     return Vision(found.model, processor, found.name, found.fingerprint)
 
