@@ -47,6 +47,7 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
         findings += _database(folder, encoder)
     findings += _encoder(settings, encoder)
     findings += _model(settings)
+    findings += _viewer(settings)
     findings += _policy(settings)
     findings += _roles(settings)
     return findings
@@ -179,6 +180,20 @@ def _planned(settings: Settings, name: str) -> Finding:
     if plan.fits:
         return Finding("model", "ok", f"{settings.model} (not loaded by this examination): {plan.describe()}")
     return Finding("model", "fail", f"{settings.model} does not fit: {plan.describe()}", plan.advice())
+
+
+def _viewer(settings: Settings) -> Iterator[Finding]:
+    """Say whether what looks at pictures can, without loading it; nothing where none is named."""
+    from dialogue.models.vision import sees
+
+    door, _, name = settings.viewer.strip().partition(":")
+    if not settings.viewer:
+        return
+    if door == "hf" and name and sees(name):
+        yield Finding("viewer", "ok", f"{settings.viewer} (not loaded by this examination)")
+    else:
+        detail = f"{settings.viewer!r} names no model that reads pictures"
+        yield Finding("viewer", "fail", detail, "name one with --viewer hf:FOLDER-OR-HUB-NAME")
 
 
 def _served(settings: Settings) -> Finding:

@@ -13,6 +13,8 @@ from tiny_vision import CHATTING, KINDS, STRICT, png, save_vision
 from transformers.utils import logging
 
 from app import open_bot
+from app.config import Settings
+from app.doctor import examine
 from dialogue.attributes import SENSIBLE, UNSAFE
 from dialogue.models import load_model, load_viewer, vision
 from dialogue.models.local import Local
@@ -252,3 +254,12 @@ class TestWithoutPictures(ModelConformance):
     @pytest.fixture(params=["idefics", "gemma3"])
     def model(self, request: pytest.FixtureRequest, models: dict[str, Vision]) -> LanguageModel:
         return models[request.param]
+
+
+def test_the_doctor_tells_a_viewer_from_what_is_none(folders: dict[str, Path], tmp_path: Path) -> None:
+    words = save(tmp_path / "llama", "llama")
+    states = []
+    for viewer in (f"hf:{folders['git']}", f"hf:{words}", "blip", ""):
+        found = examine(Settings(data_dir=tmp_path / "data", viewer=viewer), "none")
+        states.append([finding.state for finding in found if finding.name == "viewer"])
+    assert states == [["ok"], ["fail"], ["fail"], []]
