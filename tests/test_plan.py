@@ -94,7 +94,7 @@ def test_more_of_anything_never_needs_less(plan: Plan, rows: int, tokens: int, l
         weights=plan.weights + weights,
     )
     assert more.need >= plan.need
-    assert plan.need == plan.weights + plan.prompt + plan.drafts + plan.work + JUDGES
+    assert plan.need == plan.weights + plan.head + plan.prompt + plan.drafts + plan.work + JUDGES
     assert plan.fits or not more.fits
 
 

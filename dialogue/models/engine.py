@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CHUNK = 512  # prompt tokens read in one step, so that a long prompt does not hold up the others
-PACKED = 4096  # tokens asked in one pass when drafts are weighed
+PACKED = 4096  # tokens asked in one pass where no plan says how many there is memory for
 KEPT = 2**30  # bytes of prompts remembered from earlier turns
 
 
@@ -60,17 +60,23 @@ class Engine:
     """The decoder of models whose attention can be handed in; see `suits`. Thread-safe.
 
     `memory` bounds the bytes of caches of running requests, `kept` those of prompts remembered between turns.
-    `captured` decodes a request that runs alone by static steps, on a GPU as a CUDA graph; there it is the default.
+    `at_once` bounds the tokens asked in one pass when drafts are weighed. `captured` decodes a request that runs alone
+    by static steps, on a GPU as a CUDA graph; there it is the default.
     """
 
     def __init__(
-        self, model: "PreTrainedModel", memory: int = 2**63, kept: int = KEPT, captured: bool | None = None
+        self,
+        model: "PreTrainedModel",
+        memory: int = 2**63,
+        kept: int = KEPT,
+        captured: bool | None = None,
+        at_once: int = PACKED,
     ) -> None:
         self._model: Any = model
         self._device = model.device
         self._captures = model.device.type == "cuda" if captured is None else captured
         self._window: int | None = getattr(model.config.get_text_config(), "sliding_window", None)
-        self._memory, self._kept = memory, kept
+        self._memory, self._kept, self._at_once = memory, kept, at_once
         self._lock = threading.Lock()
         self._waiting: list[_Request] = []
         self._running: list[_Request] = []
@@ -111,12 +117,13 @@ class Engine:
         with self._lock, torch.inference_mode():
             recalled = [_recall(prefix, draft) for draft in drafts]
             rest = [list(draft[held.length if held else 0 :]) for draft, held in zip(drafts, recalled, strict=True)]
-            size = max(1, PACKED // (max(map(len, rest), default=0) + asked))
+            size = max(1, self._at_once // (max(map(len, rest), default=0) + asked))
             for first in range(0, len(drafts), size):
                 part = slice(first, first + size)
                 rows += self._ask(prefix, recalled[part], rest[part], questions)
             self._remember(prefix)
-        tokens["encoded"] += sum(map(len, rest)) + asked * len(drafts)
+        new = sum(map(len, rest)) + asked * len(drafts)
+        tokens.update(asked=new, encoded=new)
         return rows
 
     # --- requests

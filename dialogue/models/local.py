@@ -201,7 +201,7 @@ def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     if plan is None:
         return Engine(model)
     running = max(plan.caches - KEPT, plan.prompt + plan.drafts)
-    return Engine(model, running, min(KEPT, plan.free - plan.need))
+    return Engine(model, running, min(KEPT, plan.free - plan.need), at_once=plan.at_once)
 
 
 def _shared(rows: Sequence[Sequence[int]]) -> int:

@@ -37,7 +37,7 @@ class Plan:
 
     The prompt's cache is held once where drafts share it (`shared`), else once for each draft. `layer` is the
     widest layer's activations per token, `scores` the attention scores per pair of tokens, `logits` one row over
-    the vocabulary.
+    the vocabulary, `head` a second layout of the output matrix.
     """
 
     weights: int
@@ -51,6 +51,7 @@ class Plan:
     layer: int = 0
     scores: int = 0
     logits: int = 0
+    head: int = 0
 
     @property
     def prompt(self) -> int:
@@ -63,17 +64,20 @@ class Plan:
         return 2 * self.token * self.new_tokens * self.candidates
 
     @property
+    def at_once(self) -> int:
+        """The tokens that pass through the layers at once while drafts are weighed."""
+        return max(min(CHUNK, self.window), ASKED * self.candidates)
+
+    @property
     def work(self) -> int:
         """The largest of what is held only for a moment: reading a chunk, weighing, choosing tokens."""
-        at_once = max(min(CHUNK, self.window), ASKED * self.candidates)
-        if not self.shared:
-            at_once = max(at_once, self.window)  # read in one piece
-        return at_once * (self.layer + self.scores * self.window) + self.logits * max(self.candidates, 1)
+        tokens = self.at_once if self.shared else max(self.at_once, self.window)  # read in one piece
+        return tokens * (self.layer + self.scores * self.window) + self.logits * max(self.candidates, 1)
 
     @property
     def need(self) -> int:
         """Everything, the judges included."""
-        return self.weights + self.prompt + self.drafts + self.work + JUDGES
+        return self.weights + self.head + self.prompt + self.drafts + self.work + JUDGES
 
     @property
     def fits(self) -> bool:
@@ -83,7 +87,7 @@ class Plan:
     @property
     def caches(self) -> int:
         """What is left for the caches of all conversations together, once weights and work have theirs."""
-        return max(self.free - self.weights - self.work - JUDGES, 0)
+        return max(self.free - self.weights - self.head - self.work - JUDGES, 0)
 
     def most_candidates(self) -> int:
         """The most candidates that fit with all else as it is, 0 when not even one does."""
@@ -96,7 +100,7 @@ class Plan:
     def describe(self) -> str:
         """Return the parts in GiB, in one line."""
         parts = (
-            f"weights {gib(self.weights)}",
+            f"weights {gib(self.weights + self.head)}",
             f"a prompt of {self.window} tokens {gib(self.prompt)}",
             f"{self.candidates} drafts of {self.new_tokens} tokens {gib(self.drafts)}",
             f"work {gib(self.work)}",
@@ -154,6 +158,7 @@ def planned(
         layer=number * (6 * hidden + 3 * inner + 2 * heads * size),
         scores=heads * (2 * number + 4) if weighed else 0,
         logits=(_first(text, "vocab_size") or 1) * (number + 8),
+        head=hidden * _first(text, "vocab_size") * 4 if parameter == 4 else 0,  # laid out again on a CPU
     )
 
 
