@@ -68,8 +68,9 @@ class Role:
 class Working:
     """What the parts count and note while one turn runs; it ends in the Trace.
 
-    `tokens` holds, for models that count: "prompt" (read by the model), of these "reused" from earlier turns,
-    "encoded" (passed through the model, drafts and questions to `weigh` included) and "sampled".
+    `tokens` holds, for models that count: "prompt" (to be read), of these "reused" from earlier turns or drafts,
+    "sampled", "asked" (of questions to `weigh`, and of drafts it had not kept) and "encoded", all that passed
+    through the model: what is new of the prompt, every sampled token but the last of each draft, and what was asked.
     """
 
     tokens: Counter[str] = field(default_factory=Counter)

@@ -11,12 +11,18 @@ import tiny_models
 import torch
 from conformance_model import EVIDENCE, context, written
 
+from dialogue import Gates, Options, Responder
 from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
+from dialogue.discriminator import GeneratorJudge
+from dialogue.judges import load_judge
 from dialogue.models.decoding import Drafting
 from dialogue.models.drafts import clean
 from dialogue.models.engine import Engine
 from dialogue.models.local import Local, load_local
-from dialogue.types import Attribute, ModelError, Sampling, Turn
+from dialogue.types import Attribute, Context, ModelError, Sampling, Turn
+from retrieval import MemoryRetriever
+from retrieval.embed import Encoder
+from safety import EmbeddedGuard, load_policy
 
 FIVE = Sampling(n=5, max_new_tokens=12, seed=1)
 
@@ -73,9 +79,8 @@ def test_every_token_is_read_once_and_counted(model: Local) -> None:
     tokens = asked.working.tokens
     questions = sum(len(model._question(model._form.asked(attribute)).ids) for attribute in QUALITY)
     assert tokens["prompt"] == prompt
-    assert tokens["sampled"] <= 5 * 12
-    new = prompt - tokens["reused"] + tokens["sampled"] + len(drafts) * questions
-    assert tokens["encoded"] <= new
+    assert tokens["encoded"] == prompt - tokens["reused"] + tokens["sampled"] - FIVE.n + tokens["asked"]
+    assert len(drafts) * questions <= tokens["asked"] <= len(drafts) * (questions + 1)
     again = context("How heavy is it?")
     written(model, again, FIVE)
     assert again.working.tokens["reused"] == prompt
@@ -262,3 +267,21 @@ def test_running_out_of_memory_says_what_to_do(llama: Path) -> None:
         written(model, context("Hello"), FIVE)
     del model._decoder.forward
     assert written(model, context("Hello"), FIVE)
+
+
+def test_a_conversation_is_encoded_once_drafts_and_judging_included(model: Local, encoder: Encoder) -> None:
+    judge = GeneratorJudge(load_judge(encoder), model)
+    guard = EmbeddedGuard(encoder.encode, load_policy())
+    shelf = MemoryRetriever([item.passage for item in EVIDENCE], encoder)
+    responder = Responder(
+        model, shelf, guard, judge, Options(sampling=FIVE, gates=Gates(sensible=0, answers=0, safe=0))
+    )
+    turns: list[Turn] = []
+    for question in ("How heavy is a blue whale?", "And what does it eat?"):
+        turns.append(Turn("user", question))
+        reply = responder.respond(turns)
+        tokens, written = reply.trace.tokens, FIVE.n * reply.trace.rounds
+        assert tokens["encoded"] == tokens["prompt"] - tokens["reused"] + tokens["sampled"] - written + tokens["asked"]
+        turns.append(Turn("assistant", reply.text))
+    again = model._tokens(model._form.prompt(Context(tuple(turns[:1]), "")), model._form.special)
+    assert tokens["reused"] > len(again) - 50

@@ -67,7 +67,8 @@ class Plain:
             for first in range(0, len(pairs), size):
                 part = pairs[first : first + size]
                 rows = [[*draft, *question.ids] for draft, question in part]
-                tokens["encoded"] += sum(map(len, rows))
+                new = sum(map(len, rows))
+                tokens.update(asked=new, encoded=new)
                 width = max(map(len, rows))
                 padded = [[*row, *[0] * (width - len(row))] for row in rows]
                 state = _repeated(copy.deepcopy(read), len(rows))
