@@ -170,8 +170,8 @@ def test_control_groups_limit_what_is_free(tmp_path: Path) -> None:
     (tmp_path / "proc" / "meminfo").write_text("MemTotal: 9999999 kB\nMemAvailable: 8388608 kB\n")
     assert available(tmp_path) == 8 * GIB
     assert free_bytes(torch.device("cpu"), tmp_path) == 8 * GIB
-    (tmp_path / "proc" / "self" / "cgroup").write_text("0::/work/inner\n")
-    outer = tmp_path / "sys" / "fs" / "cgroup" / "work"
+    (tmp_path / "proc" / "self" / "cgroup").write_text("0::/outer/inner\n")
+    outer = tmp_path / "sys" / "fs" / "cgroup" / "outer"
     (outer / "inner").mkdir(parents=True)
     for folder, limit in ((outer, str(4 * GIB)), (outer / "inner", "max")):
         (folder / "memory.max").write_text(f"{limit}\n")
