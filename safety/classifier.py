@@ -60,7 +60,11 @@ class Classifier:
         self._lock = threading.Lock()
 
     def probabilities(self, texts: Sequence[str], after: Sequence[str] | None = None) -> Array:
-        """Return (texts, labels) in [0, 1]; with `after`, of pairs of texts. A text that is too long loses its beginning."""
+        """Return (texts, labels) in [0, 1]; with `after`, of pairs of texts.
+
+        A text that is too long is read in parts and gets the largest probability of each label; a pair that is too
+        long loses its beginning. Raises SafetyError for numbers that are not finite.
+        """
         found = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
         for first in range(0, len(texts), AT_ONCE):
             part = slice(first, first + AT_ONCE)
@@ -70,15 +74,25 @@ class Classifier:
     def _batch(self, texts: list[str], after: list[str] | None) -> Array:
         import torch
 
+        parts = after is None and self._tokenizer.is_fast
         with self._lock, torch.inference_mode():  # fast tokenizers keep truncation as state
             given = self._tokenizer(
-                texts, after, truncation=True, max_length=self._longest, padding=True, return_tensors="pt"
+                texts,
+                after,
+                truncation=True,
+                max_length=self._longest,
+                padding=True,
+                return_overflowing_tokens=parts,
+                return_tensors="pt",
             )
+            rows = given.pop("overflow_to_sample_mapping").tolist() if parts else list(range(len(texts)))
             logits = self._model(**given.to(self._model.device)).logits.float()
         if not bool(torch.isfinite(logits).all()):
             raise SafetyError(f"the classifier {self.name!r} gave numbers that are not finite")
-        made: Array = (logits.sigmoid() if self._apart else logits.softmax(-1)).cpu().numpy()
-        return made
+        made = (logits.sigmoid() if self._apart else logits.softmax(-1)).cpu().numpy()
+        found: Array = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
+        np.maximum.at(found, rows, made)
+        return found
 
 
 class Topics:

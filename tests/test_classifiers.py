@@ -53,6 +53,18 @@ def test_a_batch_gives_what_single_texts_give(tmp_path: Path) -> None:
     assert np.allclose(found.probabilities(texts, ["after"] * 3), alone, atol=1e-5)
 
 
+def test_no_part_of_a_long_text_goes_unread(tmp_path: Path) -> None:
+    found = load_classifier(str(tiny_models.save_classifier(tmp_path, "bert", ["hate", "insult"], several=True)))
+    long = "".join(chr(300 + place % 90) for place in range(1000))  # two tokens a sign
+    ids = found._tokenizer(long, add_special_tokens=False)["input_ids"]
+    size = found._longest - 2
+    parts = [found._tokenizer.decode(ids[max(0, end - size) : end]) for end in range(len(ids), 0, -size)]
+    assert len(parts) > 3
+    whole = found.probabilities([CALM, long, CALM])
+    assert np.allclose(whole[[0, 2]], found.probabilities([CALM]), atol=1e-5)
+    assert (whole[1] >= found.probabilities(parts[:1])[0] - 1e-4).all()
+
+
 class TestGuardWithClassifier(GuardConformance):
     @pytest.fixture
     def guard(self, encoder: Encoder, tmp_path: Path) -> EmbeddedGuard:
