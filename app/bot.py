@@ -201,7 +201,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         # imported late: a folder that is in use or damaged is told before these take their seconds
         from dialogue.judges import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
-        from dialogue.models.plan import Needs
+        from dialogue.models.checkpoints.plan import Needs
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
         from retrieval.embed import load_encoder

@@ -170,7 +170,7 @@ def _model(settings: Settings) -> Iterator[Finding]:
 def _planned(settings: Settings, name: str) -> Finding:
     """Work out whether a model fits into memory, without loading it."""
     from dialogue.models.checkpoints import plan_checkpoint
-    from dialogue.models.plan import Needs
+    from dialogue.models.checkpoints.plan import Needs
     from dialogue.types import ModelError
 
     try:
@@ -198,7 +198,7 @@ def _viewer(settings: Settings) -> Iterator[Finding]:
 
 def _served(settings: Settings) -> Finding:
     """Ask a model server which models it has; nothing of its address but what is no secret is shown."""
-    from dialogue.models.remote import open_remote
+    from dialogue.models.server.remote import open_remote
     from dialogue.types import ModelError, Unavailable
 
     try:

@@ -23,11 +23,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from dialogue.models.attention import Branches, Prefill
 from dialogue.models.decoding import Drafting, Question, rated
-from dialogue.models.engine import Engine
-from dialogue.models.packed import pack_head
-from dialogue.models.probe import suits
+from dialogue.models.decoding.attention import Branches, Prefill
+from dialogue.models.decoding.engine import Engine
+from dialogue.models.decoding.packed import pack
+from dialogue.models.decoding.probe import suits
 from dialogue.types import Sampling
 
 SHAPES: Final[dict[str, dict[str, int]]] = {
@@ -66,7 +66,7 @@ class Ways:
             for first in range(100, 100 + options.attributes * 50, 50)
         ]
         self.shared = suits(self.model)
-        pack_head(self.model)
+        pack(self.model, 2**40)
         self.tokens = Counter[str]()
 
     def prompt(self, seed: int) -> Ids:
@@ -134,6 +134,10 @@ class Ways:
                     found[-1].append(rated(logits, [question])[0][0])
 
         return self.timed(work), found
+
+    def differences(self, ids: Ids) -> dict[str, float]:
+        """Return how far four candidates' logits and probabilities are from separate passes, at most."""
+        return {"candidates_logits": self.apart(ids, 4), "probabilities": self.difference(ids, 4)}
 
     def difference(self, ids: Ids, n: int) -> float:
         """Return the largest difference of probabilities between kept caches and separate passes."""
@@ -218,8 +222,6 @@ def _result(ways: Ways, rounds: list[dict[str, float]]) -> dict[str, Any]:
             if name.startswith("separate passes"):
                 own = seconds[name.replace("separate passes", "weigh")]
                 ratios.setdefault(f"{name} against weigh", []).append(value / own)
-    ids = ways.prompt(99)
-    most = max(n for n in options.candidates if n <= 16)
     return {
         "command": " ".join(["python", *sys.argv]),
         "machine": {"cpu": platform.processor() or platform.machine(), "threads": options.threads}
@@ -233,11 +235,7 @@ def _result(ways: Ways, rounds: list[dict[str, float]]) -> dict[str, Any]:
         "generate_seconds": round(statistics.median(r["generate"] for r in rounds), 3),
         "against_one_generate": {name: round(statistics.median(all_), 3) for name, all_ in sorted(ratios.items())},
         "tokens_of_last_turn": dict(ways.tokens),
-        "largest_difference": {
-            "candidates_logits": ways.apart(ids, min(options.candidates[-1], 4)),
-            "probabilities": ways.difference(ids, min(most, 4)),
-        },
-    }
+    } | ({"largest_difference": ways.differences(ways.prompt(99))} if options.dtype == "float32" else {})
 
 
 def _options() -> argparse.Namespace:

@@ -14,8 +14,8 @@ from typing import Any
 
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-from dialogue.models.memory import built_bytes
-from dialogue.models.plan import Needs, planned, window
+from dialogue.models.checkpoints.memory import built_bytes
+from dialogue.models.checkpoints.plan import Needs, planned, window
 
 WRITES, READS = "writes", "searches, guards, judges"
 Row = tuple[str, str, str, str, dict[str, Any]]

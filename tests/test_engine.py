@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from dialogue.models import engine as engines
-from dialogue.models.choice import choose, generator
 from dialogue.models.decoding import Drafting, Question
-from dialogue.models.engine import Engine
-from dialogue.models.plain import Plain
-from dialogue.models.probe import suits
+from dialogue.models.decoding import engine as engines
+from dialogue.models.decoding.choice import choose, generator
+from dialogue.models.decoding.engine import Engine
+from dialogue.models.decoding.plain import Plain
+from dialogue.models.decoding.probe import suits
 from dialogue.types import Sampling
 
 SHORT, LONG = list(range(5, 25)), [5 + n % 300 for n in range(200)]

@@ -16,8 +16,8 @@ from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
 from dialogue.discriminator import GeneratorJudge
 from dialogue.judges import load_judge
 from dialogue.models.decoding import Drafting
+from dialogue.models.decoding.engine import Engine
 from dialogue.models.drafts import clean
-from dialogue.models.engine import Engine
 from dialogue.models.local import Local, load_local
 from dialogue.types import Attribute, Context, ModelError, Sampling, Turn
 from retrieval import MemoryRetriever

@@ -20,8 +20,8 @@ from transformers import (
 from app.config import Settings
 from app.doctor import examine
 from dialogue.models.checkpoints import load_checkpoint, plan_checkpoint
-from dialogue.models.memory import available, built_bytes, free_bytes, stored_bytes
-from dialogue.models.plan import JUDGES, Needs, Plan, planned, window
+from dialogue.models.checkpoints.memory import available, built_bytes, free_bytes, stored_bytes
+from dialogue.models.checkpoints.plan import JUDGES, Needs, Plan, planned, window
 from dialogue.types import ModelError
 
 GIB = 2**30

@@ -27,14 +27,14 @@ from dialogue import Responder
 from dialogue.attributes import INTERESTING, SENSIBLE, UNSAFE
 from dialogue.judges import load_judge
 from dialogue.models import load_model
-from dialogue.models.address import Address, read_address
-from dialogue.models.circuit import Circuit
-from dialogue.models.exchange import Limits, Server
-from dialogue.models.protocol import Choices, Known, yes_share
-from dialogue.models.remote import Remote, load_remote, open_remote
 from dialogue.models.scripted import Scripted
+from dialogue.models.server.address import Address, read_address
+from dialogue.models.server.circuit import Circuit
+from dialogue.models.server.exchange import Limits, Server
+from dialogue.models.server.protocol import Choices, Known, yes_share
+from dialogue.models.server.remote import Remote, load_remote, open_remote
+from dialogue.models.server.wire import message_of
 from dialogue.models.standby import Standby
-from dialogue.models.wire import message_of
 from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unavailable
 from retrieval import MemoryRetriever
 from retrieval.embed import Encoder

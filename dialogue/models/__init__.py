@@ -3,7 +3,7 @@
 Knows no model from the inside; each door's code and its heavy libraries are imported when it is opened.
 """
 
-from dialogue.models.plan import Needs
+from dialogue.models.checkpoints.plan import Needs
 from dialogue.pictures import Remembering, Viewer
 from dialogue.types import LanguageModel, ModelError
 from retrieval.types import TokenEmbedder
@@ -51,7 +51,7 @@ def load_model(
 
         return load_local(name, device, needs)
     if door.lower() in ("http", "https") and name:
-        from dialogue.models.remote import load_remote
+        from dialogue.models.server.remote import load_remote
         from dialogue.models.standby import Standby
         from dialogue.quote import load_quote
 

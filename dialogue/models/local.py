@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dialogue.models.checkpoints import load_checkpoint, memory_errors
+from dialogue.models.checkpoints.plan import Needs, Plan, window
 from dialogue.models.decoding import Decoder, Drafting, Question
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
-from dialogue.models.plan import Needs, Plan, window
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step
 
@@ -190,16 +190,17 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
 
 def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     """Return the engine for models whose attention can be handed in, else the plain decoder."""
-    from dialogue.models.engine import KEPT, Engine
-    from dialogue.models.packed import pack_head
-    from dialogue.models.plain import Plain
-    from dialogue.models.probe import suits
+    from dialogue.models.decoding.engine import KEPT, Engine
+    from dialogue.models.decoding.packed import pack
+    from dialogue.models.decoding.plain import Plain
+    from dialogue.models.decoding.probe import suits
 
     if not suits(model):
         return Plain(model)
-    pack_head(model)
     if plan is None:
+        pack(model, 0)
         return Engine(model)
+    pack(model, (plan.free - plan.need - KEPT) // 2)
     running = max(plan.caches - KEPT, plan.prompt + plan.drafts)
     return Engine(model, running, min(KEPT, plan.free - plan.need), at_once=plan.at_once)
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dialogue.models.checkpoints import load_checkpoint, memory_errors, reads_pictures
+from dialogue.models.checkpoints.plan import Needs
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Chat
 from dialogue.models.local import Local
-from dialogue.models.plan import Needs
 from dialogue.pictures import pixels
 from dialogue.prompts import (
     DESCRIBE,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dialogue.models.checkpoints import Checkpoint, device_of, load_checkpoint, memory_errors
+from dialogue.models.checkpoints.plan import Needs
 from dialogue.models.formats import LAMDA, MARK
-from dialogue.models.plan import Needs
 from dialogue.training.generator_data import Example, Sample, TrainingError, examples, one_sided, split
 from dialogue.training.generator_filter import Filter, Score, by_judge, by_model, kept, scored, summary, weighed
 from dialogue.training.generator_loop import Progress, Tuning, fit

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dialogue.models import attention
-from dialogue.models.attention import Branch, Branches, Growing, Prefill, Prefix
-from dialogue.models.engine import Engine
+from dialogue.models.decoding import attention
+from dialogue.models.decoding.attention import Branch, Branches, Growing, Prefill, Prefix
+from dialogue.models.decoding.engine import Engine
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from dialogue.models.attention import Branch, Branches, Fixed, Growing, Prefix
+from dialogue.models.decoding.attention import Branch, Branches, Fixed, Growing, Prefix
 
 LOG = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import httpx2
 
-from dialogue.models.circuit import Circuit
-from dialogue.models.wire import DONE, Passing, Reader
+from dialogue.models.server.circuit import Circuit
+from dialogue.models.server.wire import DONE, Passing, Reader
 from dialogue.types import ModelError, Unavailable
 
 TICK: Final = 0.25  # seconds after which a waiting caller gets a turn, to go on or to stop

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dialogue.models.memory import built_bytes, free_bytes, stored_bytes
-from dialogue.models.plan import Needs, Plan, planned, window
-from dialogue.models.quantised import Quantised, quantisation
+from dialogue.models.checkpoints.memory import built_bytes, free_bytes, stored_bytes
+from dialogue.models.checkpoints.plan import Needs, Plan, planned, window
+from dialogue.models.checkpoints.quantised import Quantised, quantisation
 from dialogue.types import ModelError
 
 if TYPE_CHECKING:

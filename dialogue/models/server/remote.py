@@ -1,7 +1,7 @@
 """A language model behind an OpenAI-compatible server: vLLM, SGLang, TGI, llama.cpp, transformers, api.openai.com.
 
-Knows nothing of judges or ranking; prompts and bodies come from `dialogue.models.protocol`, connections from
-`dialogue.models.exchange`.
+Knows nothing of judges or ranking; prompts and bodies come from `dialogue.models.server.protocol`, connections from
+`dialogue.models.server.exchange`.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from contextlib import closing
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from dialogue.models.address import read_address
 from dialogue.models.drafts import clean
-from dialogue.models.exchange import End, Limits, Piece, Request, Server
-from dialogue.models.protocol import BROKEN, Choices, Known, tokens_of, too_long, yes_share
-from dialogue.models.wire import Passing, Rejected
+from dialogue.models.server.address import read_address
+from dialogue.models.server.exchange import End, Limits, Piece, Request, Server
+from dialogue.models.server.protocol import BROKEN, Choices, Known, tokens_of, too_long, yes_share
+from dialogue.models.server.wire import Passing, Rejected
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step, Unavailable
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dialogue.models.choice import choose, generator
+from dialogue.models.checkpoints.plan import REPEATED
 from dialogue.models.decoding import Drafting, Question, rated
-from dialogue.models.plan import REPEATED
+from dialogue.models.decoding.choice import choose, generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -6,7 +6,7 @@ Knows nothing of the servers.
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from dialogue.models.protocol import CHAT, PLAIN
+from dialogue.models.server.protocol import CHAT, PLAIN
 from dialogue.types import ModelError
 
 

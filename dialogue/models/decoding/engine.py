@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dialogue.models import attention
-from dialogue.models.attention import Branch, Branches, Growing, Kept, Prefill, Prefix, Recalled
-from dialogue.models.captured import Captured, fits
-from dialogue.models.choice import choose, generator
-from dialogue.models.decoding import Drafting, Question, rated
+from dialogue.models.decoding import Drafting, Question, attention, rated
+from dialogue.models.decoding.attention import Branch, Branches, Growing, Kept, Prefill, Prefix, Recalled
+from dialogue.models.decoding.captured import Captured, fits
+from dialogue.models.decoding.choice import choose, generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -283,12 +282,14 @@ class Engine:
 
     def _settle(self, request: _Request) -> None:
         """Take out the rows that have ended, keeping their caches with the prompt."""
-        drafting = request.drafting
-        for place in reversed(range(len(request.live))):
-            finished = drafting.ended(request.live[place])
+        drafting, live, slots = request.drafting, request.live, request.slots
+        request.live, request.slots = [], []
+        for row, slot in zip(live, slots, strict=True):
+            finished = drafting.ended(row)
             if finished is None:
+                request.live.append(row)
+                request.slots.append(slot)
                 continue
-            row, slot = request.live.pop(place), request.slots.pop(place)
             drafting.tokens["sampled"] += len(row)
             said = row[:-1] if row[-1] in drafting.ends else row
             if request.tail.length:
