@@ -119,6 +119,31 @@ class Ways:
         assert len(rows) == n
         return written + weighed, weighed
 
+    def decoding(self, ids: Ids, n: int) -> dict[str, float]:
+        """Return the seconds of one step of n rows, and the share of the time in which memory could be read at all.
+
+        A step has to read every weight once and the caches; the limit is what a copy of 256 MiB reaches.
+        """
+        suits(self.model)
+        drafting = Drafting(Sampling(n=n, max_new_tokens=self.options.new), frozenset())
+        steps = Engine(self.model).sample(ids, drafting)
+        for _ in range(3):  # the prompt, and on a GPU the capture
+            next(steps)
+        seconds = self.timed(lambda: list(steps)) / (self.options.new - 4)
+        config = self.model.config
+        size = self.model.dtype.itemsize
+        head = config.hidden_size // config.num_attention_heads
+        token = 2 * config.num_hidden_layers * config.num_key_value_heads * head * size
+        weights = sum(p.numel() for p in self.model.parameters()) - self.vocabulary * config.hidden_size
+        read = weights * size + (len(ids) + n * self.options.new / 2) * token
+        block = torch.empty(2**28, dtype=torch.uint8, device=self.device)
+        copy = torch.empty_like(block)
+        rate = 2 * block.numel() / min(self.timed(lambda: copy.copy_(block)) for _ in range(5))
+        return {"seconds_per_step": round(seconds, 5), "gib_per_step": round(read / 2**30, 3)} | {
+            "gib_per_second_of_a_copy": round(rate / 2**30, 1),
+            "share_of_the_limit": round(read / rate / seconds, 3),
+        }
+
     def passes(self, ids: Ids, rows: list[Ids]) -> tuple[float, list[list[float]]]:
         """Weigh by one pass over everything per draft and attribute; return seconds and probabilities."""
         self.model.set_attn_implementation("sdpa")
@@ -234,6 +259,7 @@ def _result(ways: Ways, rounds: list[dict[str, float]]) -> dict[str, Any]:
         "rounds": len(rounds),
         "generate_seconds": round(statistics.median(r["generate"] for r in rounds), 3),
         "against_one_generate": {name: round(statistics.median(all_), 3) for name, all_ in sorted(ratios.items())},
+        "decoding": {str(n): ways.decoding(ways.prompt(98), n) for n in options.candidates},
         "tokens_of_last_turn": dict(ways.tokens),
     } | ({"largest_difference": ways.differences(ways.prompt(99))} if options.dtype == "float32" else {})
 
