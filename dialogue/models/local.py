@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NARROWEST = 32  # tokens kept for the prompt however long a reply is asked for
 REMEMBERED = 64  # prompts whose tokens and drafts are known again when they are weighed
+LEFT_OUT = "left out to fit"
 BEAT = 0.2  # seconds between two steps of progress
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "</s>")
 
@@ -66,7 +67,7 @@ class Local:
         """
         ids, note = self.fit(context, sampling.max_new_tokens)
         if note:
-            context.working.notes.append(note)
+            _note(context, note)
         said = self._remember(context, ids)
         room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
         stopped = self._stopped if self._form.stops else None
@@ -129,7 +130,7 @@ class Local:
                 "ask a shorter question, lower max_new_tokens, or use a model with a longer context"
             )
         turns, passages = min(dropped, old), max(dropped - old, 0)
-        lost = f"left out to fit {room} tokens: {turns} oldest turns, {passages} last passages"
+        lost = f"{LEFT_OUT} {room} tokens: {turns} oldest turns, {passages} last passages"
         return prompts[dropped], lost if dropped else ""
 
     def _remember(self, context: Context, ids: list[int]) -> dict[str, list[int]]:
@@ -203,6 +204,12 @@ def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     pack(model, (plan.free - plan.need - KEPT) // 2)
     running = max(plan.caches - KEPT, plan.prompt + plan.drafts)
     return Engine(model, running, min(KEPT, plan.free - plan.need), at_once=plan.at_once)
+
+
+def _note(context: Context, note: str) -> None:
+    """Note what was left out of a prompt; of several prompts of a turn the last counts."""
+    notes = context.working.notes
+    notes[:] = [other for other in notes if not other.startswith(LEFT_OUT)] + [note]
 
 
 def _shared(rows: Sequence[Sequence[int]]) -> int:
