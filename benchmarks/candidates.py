@@ -10,6 +10,7 @@ the figures are medians over rounds of ratios within a round.
 """
 
 import argparse
+import copy
 import json
 import platform
 import statistics
@@ -65,6 +66,9 @@ class Ways:
             Question(tuple(range(first, first + QUESTION)), (11,), (12,))
             for first in range(100, 100 + options.attributes * 50, 50)
         ]
+        self.rival = self.model
+        if options.generate_dtype not in ("", options.dtype):
+            self.rival = copy.deepcopy(self.model).to(getattr(torch, options.generate_dtype))
         self.shared = suits(self.model)
         pack(self.model, 2**40)
         self.tokens = Counter[str]()
@@ -85,13 +89,13 @@ class Ways:
 
     def generate(self, ids: Ids, rows: int = 1, times: int = 1, sample: bool = False) -> float:
         """Replies by transformers: `rows` in one call by num_return_sequences, the call made `times` times."""
-        self.model.set_attn_implementation("sdpa")
+        self.rival.set_attn_implementation("sdpa")
         given = torch.tensor([ids], device=self.device)
         more = {"do_sample": True, "top_k": 40, "num_return_sequences": rows} if sample else {"do_sample": False}
 
         def work() -> None:
             for _ in range(times):
-                self.model.generate(
+                self.rival.generate(
                     given,
                     attention_mask=torch.ones_like(given),
                     max_new_tokens=self.options.new,
@@ -137,8 +141,8 @@ class Ways:
         weights = sum(p.numel() for p in self.model.parameters()) - self.vocabulary * config.hidden_size
         read = weights * size + (len(ids) + n * self.options.new / 2) * token
         block = torch.empty(2**28, dtype=torch.uint8, device=self.device)
-        copy = torch.empty_like(block)
-        rate = 2 * block.numel() / min(self.timed(lambda: copy.copy_(block)) for _ in range(5))
+        other = torch.empty_like(block)
+        rate = 2 * block.numel() / min(self.timed(lambda: other.copy_(block)) for _ in range(5))
         return {"seconds_per_step": round(seconds, 5), "gib_per_step": round(read / 2**30, 3)} | {
             "gib_per_second_of_a_copy": round(rate / 2**30, 1),
             "share_of_the_limit": round(read / rate / seconds, 3),
@@ -253,6 +257,7 @@ def _result(ways: Ways, rounds: list[dict[str, float]]) -> dict[str, Any]:
         | {"device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu", "torch": torch.__version__},
         "shape": {"name": options.shape, "parameters": sum(p.numel() for p in ways.model.parameters())},
         "dtype": options.dtype,
+        "generate_dtype": options.generate_dtype or options.dtype,
         "prompt": options.prompt,
         "new": options.new,
         "attributes": options.attributes,
@@ -269,6 +274,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, default="llama-153m")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--generate-dtype", default="", help="of `generate`, the same unless named")
     parser.add_argument("--prompt", type=int, default=512, help="tokens")
     parser.add_argument("--new", type=int, default=64, help="tokens of a candidate")
     parser.add_argument("--attributes", type=int, default=5)
