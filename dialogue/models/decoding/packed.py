@@ -40,7 +40,13 @@ def pack(model: "PreTrainedModel", spare: int) -> None:
     The output matrix, the largest, is part of the memory plan. Other models stay as they are.
     """
     known = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not known or model.device.type != "cpu" or model.dtype != torch.float32:
+    operators = ("_reorder_linear_weight", "_linear_pointwise")  # torch's own, without a promise to last
+    if (
+        not known
+        or not all(hasattr(torch.ops.mkldnn, name) for name in operators)
+        or model.device.type != "cpu"
+        or model.dtype != torch.float32
+    ):
         return
     head = model.get_output_embeddings()
     if type(head) is nn.Linear:
