@@ -92,6 +92,15 @@ def test_remembered_prompts_are_bounded(model: PreTrainedModel) -> None:
     assert len(engine._remembered) == 2
 
 
+def test_the_drafts_kept_with_a_prompt_are_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "TAILS", 10)
+    for _ in range(5):
+        last = rows(engine.sample(SHORT, drafting(n=4, temperature=5.0, top_k=0)))
+    [prefix] = engine._remembered
+    assert len(prefix.rows) == 10
+    assert all(tuple(row) in prefix.rows for row, _ in last)
+
+
 @given(st.lists(st.lists(st.integers(5, 300), max_size=9), min_size=1, max_size=5), st.integers(1, 40))
 def test_weighing_kept_and_new_drafts_equals_the_plain_way(
     model: PreTrainedModel, drafts: list[list[int]], length: int

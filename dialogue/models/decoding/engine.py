@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHUNK = 512  # prompt tokens read in one step, so that a long prompt does not hold up the others
 PACKED = 4096  # tokens asked in one pass where no plan says how many there is memory for
+TAILS = 256  # drafts kept with a prompt that is asked again and again
 KEPT = 2**30  # bytes of prompts remembered from earlier turns
 
 
@@ -294,6 +295,8 @@ class Engine:
             said = row[:-1] if row[-1] in drafting.ends else row
             if request.tail.length:
                 request.prefix.rows[tuple(said)] = request.tail.keep(slot)
+                if len(request.prefix.rows) > TAILS:
+                    del request.prefix.rows[next(iter(request.prefix.rows))]
             request.finished.append((said, finished))
 
     # --- questions
