@@ -1,16 +1,14 @@
 """The web chat in a real browser, on a real server, database, library and encoder."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_fixture import canned_bot, serving
+from web_fixture import canned_bot, chromium, serving
 
 from app.bot import Bot
 from retrieval.embed import Encoder
 
-CHROMIUM = "/usr/bin/chromium"
 SOURCES = Path(__file__).parents[1] / "examples" / "demo" / "sources"
 NAMES = ("blue-whale.md", "bread.md", "coffee.md")
 EXAMPLES = (
@@ -41,15 +39,8 @@ def url(bot: Bot) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"there is no {CHROMIUM} on this machine")
-    with playwright.sync_playwright() as driver:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        context = chromium.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(20_000)
+    with chromium(1440, 900) as context:
         yield context
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Pictures in the web chat: chosen, pasted or dropped, shown before and after sending, given to the page alone."""
 
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_vision import png
-from web_fixture import canned_bot, serving
+from web_fixture import canned_bot, chromium, serving
 
 from app.bot import Bot
 from app.errors import InputError
@@ -19,7 +18,6 @@ from dialogue.pictures import MOST_BYTES, QUESTION, PictureError
 from dialogue.types import Picture
 from retrieval.embed import Encoder
 
-CHROMIUM = "/usr/bin/chromium"
 NAME = "a red <car> & house.png"
 
 
@@ -86,16 +84,8 @@ def test_what_is_no_picture_is_refused_with_the_reason(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"there is no {CHROMIUM} on this machine")
-    with playwright.sync_playwright() as driver:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        context = chromium.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(20_000)
+    with chromium(1280, 800) as context:
         yield context
-        chromium.close()
 
 
 @pytest.mark.browser

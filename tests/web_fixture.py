@@ -4,6 +4,7 @@ The canned responder quotes real sentences of real sources. Words in the message
 "slow" takes its time, "crash" raises, "bomb" is refused, and what no source holds is not answered.
 """
 
+import os
 import re
 import socket
 import threading
@@ -12,6 +13,9 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from app.bot import QUOTING, Bot
 from app.config import Settings
@@ -24,6 +28,10 @@ from retrieval.text import sentences
 from retrieval.types import Document, Evidence, Passage
 from safety.types import Verdict
 
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+CHROMIUM = "/usr/bin/chromium"
 SAFE = Verdict(True, 0.02)
 TIMINGS = {"guard": 0.01, "search": 0.06, "sample": 0.2, "judge": 0.12, "rank": 0.001}
 
@@ -166,6 +174,21 @@ def _warm(url: str) -> None:
     assert asset is not None
     with urllib.request.urlopen(url + asset[0], timeout=60) as answer:
         answer.read()
+
+
+@contextmanager
+def chromium(width: int, height: int) -> Iterator["BrowserContext"]:
+    """A real browser with pages of that size; skips where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not os.path.exists(CHROMIUM):
+        pytest.skip(f"there is no {CHROMIUM} on this machine")
+    with playwright.sync_playwright() as driver:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+        context = browser.new_context(viewport={"width": width, "height": height})
+        context.set_default_timeout(20_000)
+        yield context
+        browser.close()
 
 
 @contextmanager

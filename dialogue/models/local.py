@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dialogue.models.checkpoints import load_checkpoint, memory_errors
 from dialogue.models.checkpoints.plan import Needs, Plan, window
-from dialogue.models.decoding import Decoder, Drafting, Question
+from dialogue.models.decoding import Decoder, Drafting, Question, common
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
 from dialogue.prompts import shortened
@@ -53,7 +53,7 @@ class Local:
         self.window = plan.window if plan else window(model.config, tokenizer.model_max_length)
         self._tokenizer = tokenizer
         self._form: Format = form or (Chat(tokenizer) if tokenizer.chat_template else Continued())
-        self._ends = _turn_ends(model, tokenizer)
+        self._ends = turn_ends(model, tokenizer)
         self._preamble = f"{preamble} " if preamble else ""
         self._decoder = _decoder(model, plan)
         self._prompts: OrderedDict[Context, _Prompt] = OrderedDict()
@@ -160,7 +160,7 @@ class Local:
         """Return the tokens of a question; answers are told apart by the first token in which they differ."""
         wanted = [self._tokens(asked.text + answer) for answer in asked.wanted]
         other = [self._tokens(asked.text + answer) for answer in asked.other]
-        shared = _shared([*wanted, *other])
+        shared = common(*wanted, *other)
         ids = wanted[0][:shared]
         firsts = [{row[shared] for row in rows if len(row) > shared} for rows in (wanted, other)]
         both = firsts[0] & firsts[1]
@@ -212,15 +212,11 @@ def _note(context: Context, note: str) -> None:
     notes[:] = [other for other in notes if not other.startswith(LEFT_OUT)] + [note]
 
 
-def _shared(rows: Sequence[Sequence[int]]) -> int:
-    shortest = min(map(len, rows))
-    return next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
-
-
-def _turn_ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    """Return the tokens that end a reply: the model's own and the marks of common chat formats."""
+def turn_ends(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", marks: Sequence[str] = TURN_ENDS
+) -> frozenset[int]:
+    """Return the tokens that end a reply: the model's own and those of the `marks` that the tokenizer knows."""
     own = model.generation_config.eos_token_id if model.generation_config is not None else None
-    found = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id]
     vocabulary = tokenizer.get_added_vocab()
-    found += [vocabulary.get(mark) for mark in TURN_ENDS]
+    found = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id, *map(vocabulary.get, marks)]
     return frozenset(token for token in found if token is not None)

@@ -18,7 +18,7 @@ from dialogue.models.checkpoints import load_checkpoint, memory_errors, reads_pi
 from dialogue.models.checkpoints.plan import Needs
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Chat
-from dialogue.models.local import Local
+from dialogue.models.local import Local, turn_ends
 from dialogue.pictures import pixels
 from dialogue.prompts import (
     DESCRIBE,
@@ -81,7 +81,8 @@ class Vision:
         self.fingerprint = fingerprint
         self._model, self._processor, self._tokenizer = model, processor, processor.tokenizer
         self._kind = str(model.config.model_type)
-        self._ends = _ends(model, self._tokenizer)
+        separator = {self._tokenizer.sep_token_id} - {None}  # BERT's, with which GIT ends a caption
+        self._ends = turn_ends(model, self._tokenizer, ("<end_of_utterance>",)) | separator
         self._special = _special(processor)
         self._words = _local(model, self._tokenizer, self._special, self) if processor.chat_template else None
         self.window = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 10**9
@@ -326,14 +327,6 @@ def _alternating(chat: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _length(inputs: dict[str, Any]) -> int:
     return int(inputs["input_ids"].shape[1])
-
-
-def _ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    """The tokens that end what is written."""
-    own = model.generation_config.eos_token_id
-    found = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id, tokenizer.sep_token_id]
-    found.append(tokenizer.get_added_vocab().get("<end_of_utterance>"))
-    return frozenset(token for token in found if token is not None)
 
 
 def _local(

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dialogue.models.decoding import common
 from dialogue.training.generator_data import Example, TrainingError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def encode(adapted: Adapted, example: Example) -> Encoded:
     prompt = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
     target = following(tokenizer, example.asked + example.target)
     if example.attribute:
-        asked = _shared(target, following(tokenizer, example.asked))
+        asked = common(target, following(tokenizer, example.asked))
         prompt, target = [*prompt, *target[:asked]], target[asked:]
     else:
         target = [*target, tokenizer.eos_token_id]
@@ -96,7 +97,7 @@ def rating_row(adapted: Adapted, example: Example, ratings: tuple[str, str]) -> 
     tokenizer = adapted.tokenizer
     before = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
     one, two = (following(tokenizer, example.asked + rating) for rating in ratings)
-    place = _shared(one, two)
+    place = common(one, two)
     row = [*before, *one[: place + 1]][-adapted.longest :]
     return Encoded(tuple(row), len(row) - 1), two[place]
 
@@ -111,11 +112,6 @@ def following(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     """Return the tokens of what follows a prompt."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"] if text else []
     return ids
-
-
-def _shared(one: Sequence[int], two: Sequence[int]) -> int:
-    """How many tokens the two begin with alike."""
-    return next((at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
 
 
 def losses(adapted: Adapted, rows: Sequence[Encoded]) -> "torch.Tensor":

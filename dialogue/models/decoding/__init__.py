@@ -37,6 +37,10 @@ class Drafting:
             return True
         return False if len(row) >= self.sampling.max_new_tokens else None
 
+    def said(self, row: list[int]) -> list[int]:
+        """Return the tokens of a row without the one that ended it."""
+        return row[:-1] if row[-1] in self.ends else row
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -59,6 +63,12 @@ class Decoder(Protocol):
     ) -> list[list[float]]:
         """Return the probability of each question's wanted answer, one row per draft."""
         ...
+
+
+def common(*rows: Sequence[int]) -> int:
+    """Return the number of tokens with which all rows begin alike."""
+    shortest = min(map(len, rows))
+    return next((place for place in range(shortest) if len({row[place] for row in rows}) > 1), shortest)
 
 
 def rated(logits: "Tensor", questions: Sequence[Question]) -> list[list[float]]:

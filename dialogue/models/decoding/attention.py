@@ -16,7 +16,7 @@ from torch.nn import functional
 
 NAME = "candor_shared_prefix"
 
-# What the running forward pass reads, for the models that do not hand keyword arguments down to their attention.
+# What the running forward pass reads; not every model hands keyword arguments down to its attention.
 READING: ContextVar["Prefill | Branches"] = ContextVar("reading")
 
 
@@ -55,9 +55,7 @@ class Prefix:
     @property
     def bytes(self) -> int:
         """Memory held, with the drafts kept."""
-        tensors = [*self.keys.values(), *self.values.values()]
-        own = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        return own + sum(kept.bytes for kept in self.rows.values())
+        return _held(self.keys, self.values) + sum(kept.bytes for kept in self.rows.values())
 
 
 @dataclass(slots=True)
@@ -71,7 +69,7 @@ class Kept:
     @property
     def bytes(self) -> int:
         """Memory held."""
-        return sum(t.numel() * t.element_size() for t in (*self.keys.values(), *self.values.values()))
+        return _held(self.keys, self.values)
 
 
 class Tail(Protocol):
@@ -278,6 +276,11 @@ class Prefill:
         return read.transpose(1, 2)
 
 
+def _held(*stores: dict[int, Tensor]) -> int:
+    """Return the bytes of all tensors."""
+    return sum(tensor.numel() * tensor.element_size() for store in stores for tensor in store.values())
+
+
 def _softmax(scores: Tensor, hidden: Tensor | None, form: Form) -> Tensor:
     """Return weights in float32 for scores (rows, G, R, S, keys); a sink takes its share of the whole and is dropped."""
     if form.softcap:
@@ -297,17 +300,16 @@ def _attention(  # noqa: PLR0913, transformers calls it
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    reading: Prefill | Branches | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """An attention function as transformers calls it; `reading` comes from the caller of the model."""
+    """An attention function as transformers calls it, for what `READING` holds."""
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     form = Form(scale, sliding_window, softcap, s_aux)
-    return (reading or READING.get()).attend(cast(int, module.layer_idx), query, key, value, form), None
+    return READING.get().attend(cast(int, module.layer_idx), query, key, value, form), None
 
 
 def register() -> None:

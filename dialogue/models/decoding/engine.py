@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dialogue.models.decoding import Drafting, Question, attention, rated
+from dialogue.models.decoding import Drafting, Question, attention, common, rated
 from dialogue.models.decoding.attention import Branch, Branches, Growing, Kept, Prefill, Prefix, Recalled
 from dialogue.models.decoding.captured import Captured, fits
 from dialogue.models.decoding.choice import choose, generator
@@ -190,9 +190,9 @@ class Engine:
             if prefix.ids == ids and prefix.logits is not None:
                 tokens["reused"] += len(ids)
                 return prefix
-            common = _common(prefix.ids, ids)
-            if common > shared:
-                best, shared = prefix, common
+            alike = common(prefix.ids, ids)
+            if alike > shared:
+                best, shared = prefix, alike
         new = Prefix(ids)
         shared = min(shared, len(ids) - 1)  # the last token is read for its logits
         if best is not None and shared:
@@ -292,7 +292,7 @@ class Engine:
                 request.slots.append(slot)
                 continue
             drafting.tokens["sampled"] += len(row)
-            said = row[:-1] if row[-1] in drafting.ends else row
+            said = drafting.said(row)
             if request.tail.length:
                 request.prefix.rows[tuple(said)] = request.tail.keep(slot)
                 if len(request.prefix.rows) > TAILS:
@@ -337,7 +337,7 @@ class Engine:
         """Return logits (rows, kept, vocabulary)."""
         attention.READING.set(reading)
         logits: Tensor = self._model(
-            input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=logits_to_keep, reading=reading
+            input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=logits_to_keep
         ).logits
         return logits
 
@@ -346,17 +346,11 @@ def _recall(prefix: Prefix, draft: Sequence[int]) -> Kept | None:
     """Return the kept tail that shares most with a draft, cut to what it shares."""
     best, shared = None, 0
     for said, kept in prefix.rows.items():
-        common = min(_common(said, draft), kept.length)
-        if common > shared:
-            best, shared = kept, common
+        alike = min(common(said, draft), kept.length)
+        if alike > shared:
+            best, shared = kept, alike
     if best is None:
         return None
     keys = {layer: tensor[:, :shared] for layer, tensor in best.keys.items()}
     values = {layer: tensor[:, :shared] for layer, tensor in best.values.items()}
     return Kept(keys, values, shared)
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return the length of the longest common beginning."""
-    shortest = min(len(one), len(other))
-    return next((place for place in range(shortest) if one[place] != other[place]), shortest)

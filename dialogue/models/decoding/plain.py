@@ -40,7 +40,7 @@ class Plain:
         while True:
             ended = {n: how for n, row in enumerate(rows) if (how := drafting.ended(row)) is not None}
             drafting.tokens["sampled"] += sum(len(rows[n]) for n in ended)
-            yield [(_said(rows[n], drafting), how) for n, how in ended.items()]
+            yield [(drafting.said(rows[n]), how) for n, how in ended.items()]
             staying = [n for n in range(len(rows)) if n not in ended]
             rows = [rows[n] for n in staying]
             if not rows:
@@ -117,7 +117,3 @@ def _select(state: dict[str, Any], staying: Sequence[int]) -> None:
     state["cache"].batch_select_indices(places)
     if state["encoded"] is not None:
         state["encoded"] = type(state["encoded"])(last_hidden_state=state["encoded"].last_hidden_state[places])
-
-
-def _said(row: list[int], drafting: Drafting) -> list[int]:
-    return row[:-1] if row[-1] in drafting.ends else row
