@@ -206,13 +206,14 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         from dialogue.types import Sampling
         from retrieval.embed import load_encoder
         from retrieval.search import HybridRetriever
-        from safety.classifier import load_topics
         from safety.guard import EmbeddedGuard
         from safety.policy import load_policy
+        from safety.sources import load_source
 
         policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
         encoder = load_encoder()
-        guard = EmbeddedGuard(encoder.encode, policy, topics=load_topics(settings.guard) if settings.guard else None)
+        source = load_source(settings.guard, settings.guard_key) if settings.guard else None
+        guard = EmbeddedGuard(encoder.encode, policy, source=source)
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         speaker = load_model(settings.model, encoder, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
         judge = _judge(settings, load_judge(encoder), speaker)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import SettingsError
+from safety.sources import read_spec
+from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
-SECRET: Final = ("api_key",)
+SECRET: Final = ("api_key", "guard_key")
 RANGES: Final = {
     "timeout": (5, 3600),
     "port": (0, 65535),
@@ -34,7 +36,7 @@ class Settings:
     `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
     `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
     `context` bounds the tokens a model reads, 0 being its own window. `encoder` searches, empty for the packaged
-    one; `judges` and `guard` may name classifiers.
+    one; `judges` may name a classifier, and `guard` a larger guard; `guard_key` is for its server and never shown.
     """
 
     data_dir: Path = Path("candor-data")
@@ -53,6 +55,7 @@ class Settings:
     encoder: str = ""
     judges: str = "embedded"
     guard: str = ""
+    guard_key: str = field(default="", repr=False)
     policy: str = ""
     preset: str = "balanced"
     log_level: str = "warning"
@@ -83,7 +86,7 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
             try:
                 found[key] = _checked(key, value)
             except ValueError as error:
-                shown = "…" if key in SECRET else repr(value)
+                shown = "…" if key in SECRET or "://" in str(value) else repr(value)  # an address may hold a password
                 problems.append(f"{key} = {shown} in {place}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))
@@ -137,13 +140,18 @@ def _checked(key: str, value: object) -> object:
 
 def _check_choice(key: str, value: str) -> None:
     """Raise ValueError when a setting with few values has another; classifiers are named as ``hf:NAME``."""
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "guard": ("",)}.get(key)
+    if key == "guard" and value:
+        try:
+            read_spec(value)
+        except SafetyError as error:
+            raise ValueError(str(error)) from None
+    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES}.get(key)
     if allowed is None or value in allowed:
         return
-    if key in ("judges", "guard"):
+    if key == "judges":
         if value.startswith("hf:") and value != "hf:":
             return
-        allowed = (*filter(None, allowed), "hf:FOLDER-OR-HUB-NAME")
+        allowed = (*allowed, "hf:FOLDER-OR-HUB-NAME")
     raise ValueError(f"must be one of {', '.join(allowed)}" if len(allowed) > 1 else f"must be {allowed[0]}")
 
 

@@ -49,6 +49,7 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
     findings += _model(settings)
     findings += _viewer(settings)
     findings += _policy(settings)
+    findings += _guard(settings)
     findings += _roles(settings)
     return findings
 
@@ -235,3 +236,16 @@ def _policy(settings: Settings) -> Iterator[Finding]:
         yield Finding("policy", "ok", f"{settings.policy or 'packaged'}, preset {settings.preset}")
     except SafetyError as error:
         yield Finding("policy", "fail", str(error), "mend the policy file, or leave it out")
+
+
+def _guard(settings: Settings) -> Iterator[Finding]:
+    """Say whether the larger guard is there; nothing where none is named."""
+    from safety.sources import look_at
+    from safety.types import SafetyError
+
+    if not settings.guard:
+        return
+    try:
+        yield Finding("guard", "ok", look_at(settings.guard, settings.guard_key))
+    except SafetyError as error:
+        yield Finding("guard", "fail", str(error), "until it is mended, every text counts as unsafe")

@@ -5,19 +5,18 @@ Which label means which objective is read from its name or told by the user. Kno
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from safety.features import Array
-from safety.types import SafetyError
+from safety.features import Array, windows
+from safety.types import UNSAFE, SafetyError, Stage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-UNSAFE: Final = "unsafe"  # a label that says no more than this
 OBJECTIVES: Final = (
     *("violence", "crime_howto", "weapons_mass", "self_harm", "sexual", "child_safety", "privacy"),
     *("specialised_advice", "profanity", "prompt_attack", "hate", "harassment", "misinformation"),
@@ -96,7 +95,7 @@ class Classifier:
 
 
 class Topics:
-    """A classifier's labels as objectives of a policy."""
+    """A classifier's labels as objectives of a policy: a RiskSource that reads each text alone."""
 
     def __init__(self, classifier: Classifier, meanings: Mapping[str, str] | None = None) -> None:
         """Read labels by their names, `meanings` before. Raises SafetyError when no label means anything."""
@@ -114,15 +113,19 @@ class Topics:
         about = repr((classifier.fingerprint, self.objectives))
         self.fingerprint = hashlib.sha256(about.encode()).hexdigest()[:16]
 
-    def __call__(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Return per text the probability of each objective, `UNSAFE` being none in particular."""
-        return [self._spread(line.tolist()) for line in self._classifier.probabilities(texts)]
+    def tells(self, stage: Stage) -> Collection[str]:
+        """Return what its labels mean, the same at every stage."""
+        return {objective for objective in self.objectives if objective}
 
-    def _spread(self, line: Sequence[float]) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for objective, risk in zip(self.objectives, line, strict=True):
-            if objective:
-                found[objective] = max(found.get(objective, 0.0), risk)
+    def risks(self, pairs: Sequence[tuple[str, str]], stage: Stage) -> list[dict[str, float]]:
+        """Return per text the probability of each objective, of a long one by its worst window."""
+        pieces = [(place, piece) for place, (_, text) in enumerate(pairs) for piece in windows(text)]
+        found: list[dict[str, float]] = [{} for _ in pairs]
+        told = self._classifier.probabilities([piece for _, piece in pieces])
+        for (place, _), line in zip(pieces, told, strict=True):
+            for objective, risk in zip(self.objectives, line.tolist(), strict=True):
+                if objective:
+                    found[place][objective] = max(found[place].get(objective, 0.0), risk)
         return found
 
 
@@ -160,14 +163,13 @@ def load_classifier(name: str) -> Classifier:
     return Classifier(model, tokenizer, label, f"{label}/{identity[:12]}")
 
 
-def load_topics(spec: str) -> Topics:
-    """Load ``hf:NAME`` or ``hf:NAME#LABEL=OBJECTIVE,...``. Raises SafetyError."""
-    name, _, stated = spec.removeprefix("hf:").partition("#")
+def load_topics(name: str, stated: str = "") -> Topics:
+    """Load the classifier `name`; `stated` says what its labels mean: ``LABEL=OBJECTIVE,...``. Raises SafetyError."""
     pairs = [pair.partition("=") for pair in stated.split(",") if pair]
     wrong = [meaning or label for label, _, meaning in pairs if meaning not in MEANINGS.values()]
     if wrong:
         raise SafetyError(
-            f"{spec!r} names {wrong[0]!r}, which is no objective: use one of {', '.join((UNSAFE, *OBJECTIVES))}"
+            f"{stated!r} names {wrong[0]!r}, which is no objective: use one of {', '.join((UNSAFE, *OBJECTIVES))}"
         )
     return Topics(load_classifier(name), {label: meaning for label, _, meaning in pairs})
 

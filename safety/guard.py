@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from safety.classifier import UNSAFE, Topics
 from safety.features import JUDGED, TOPIC, Array, Encode, rows, windows
 from safety.heads import Head
 from safety.policy import Objective, Policy
 from safety.rules import find, rules_fingerprint, visible
-from safety.types import SafetyError, Stage, Verdict
+from safety.types import UNSAFE, RiskSource, SafetyError, Stage, Verdict
 
 WEIGHTS = Path(__file__).with_name("weights")
 JUDGES: dict[Stage, str] = {
@@ -47,20 +46,24 @@ def load_heads(folder: Path = WEIGHTS) -> dict[str, Head]:
 class EmbeddedGuard:
     """Judges with heads on frozen sentence vectors; `encode` maps n texts to vectors (n, 384), float32.
 
-    A classifier's `topics` stand beside the heads: the larger risk counts, so that it only ever adds.
+    A `source` of risks stands beside the heads: the larger risk counts, so that it only ever adds.
     """
 
     def __init__(
-        self, encode: Encode, policy: Policy, heads: Mapping[str, Head] | None = None, topics: Topics | None = None
+        self,
+        encode: Encode,
+        policy: Policy,
+        heads: Mapping[str, Head] | None = None,
+        source: RiskSource | None = None,
     ) -> None:
         """Use the packaged heads unless `heads` are given. Raises SafetyError when they cannot be read."""
         self.policy = policy
         self.heads = dict(load_heads() if heads is None else heads)
         self._encode = encode
-        self._topics = topics
+        self._source = source
         self._own_words = {policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives}
         parts = [policy.fingerprint, rules_fingerprint(), JUDGED, TOPIC, *map(_digest, self.heads.values())]
-        parts += [topics.fingerprint] if topics else []
+        parts += [source.fingerprint] if source else []
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def check(
@@ -100,24 +103,34 @@ class EmbeddedGuard:
         topics = [name for name in self.heads if name not in JUDGES.values()]
         found: dict[tuple[str, str], dict[str, float]] = {pair: {} for pair in pairs}
         pieces = [(pair, piece) for pair in pairs for piece in windows(visible(pair[1]))]
-        told: list[dict[str, float]] = [{} for _ in pieces]
-        if self._topics is not None and pieces:
-            told = self._topics([piece for _, piece in pieces])
-        for (pair, _), risks in zip(pieces, told, strict=True):
-            for name, risk in risks.items():
-                if name in watched:
-                    found[pair][name] = max(found[pair].get(name, 0.0), risk)
+        told = self._told(pairs, stage, watched)
+        for pair, risks in told.items():
+            found[pair] = {name: risk for name, risk in risks.items() if name in watched}
         if not pairs or not set(topics) & set(watched):
             return found
         judged, topic = rows(self._encode, [piece for _, piece in pieces], [pair[0] for pair, _ in pieces])
         unsafe = np.maximum(
-            self.heads[JUDGES[stage]](judged), np.array([risks.get(UNSAFE, 0.0) for risks in told], dtype=np.float32)
+            self.heads[JUDGES[stage]](judged),
+            np.array([told[pair].get(UNSAFE, 0.0) for pair, _ in pieces], dtype=np.float32),
         )
         for (pair, _), line in zip(pieces, _spread(unsafe, topic, self.heads, topics), strict=True):
             for name, risk in zip(topics, line, strict=True):
                 if name in watched:
                     found[pair][name] = max(found[pair].get(name, 0.0), float(risk))
         return found
+
+    def _told(
+        self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
+    ) -> dict[tuple[str, str], dict[str, float]]:
+        """What the source says of each pair; it is asked only where that can matter. Raises SafetyError."""
+        may = set(self._source.tells(stage)) if self._source else set()
+        matter = set(watched) | ({UNSAFE} if set(self.heads) & set(watched) else set())
+        if self._source is None or not pairs or not may & matter:
+            return {pair: {} for pair in pairs}
+        told = self._source.risks([(visible(before), visible(text)) for before, text in pairs], stage)
+        if not all(0 <= risk <= 1 for risks in told for risk in risks.values()):
+            raise SafetyError(f"{self._source.fingerprint} told a risk that is no probability: mend or replace it")
+        return dict(zip(pairs, told, strict=True))
 
     def _verdict(self, text: str, stage: Stage, watched: Mapping[str, Objective], risks: dict[str, float]) -> Verdict:
         findings = [finding for finding in find(text, stage) if finding.objective in watched]

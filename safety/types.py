@@ -3,11 +3,12 @@
 Speaks strings only; knows nothing of retrieval, dialogue, SQL or the user interface.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 Stage = Literal["request", "evidence", "candidate", "served"]
+UNSAFE: Final = "unsafe"  # the name of a risk of no objective in particular
 
 
 class SafetyError(Exception):
@@ -49,5 +50,27 @@ class Guard(Protocol):
 
         `tightened` names objectives or groups of them with the share, in (0, 1], of their usual threshold that
         holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a text gets an unsafe verdict with risk None.
+        """
+        ...
+
+
+class RiskSource(Protocol):
+    """Tells risks beside a guard's own, which can only add to them: the larger one counts. Thread-safe.
+
+    `fingerprint` identifies the model and what its answers are taken to mean.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def tells(self, stage: Stage) -> Collection[str]:
+        """Return the objectives, and UNSAFE, that may be told of texts at `stage`; none: there is nothing to ask."""
+        ...
+
+    def risks(self, pairs: Sequence[tuple[str, str]], stage: Stage) -> list[dict[str, float]]:
+        """Return for each (turn before, text) the probabilities in [0, 1] of objectives, UNSAFE being none in particular.
+
+        The turn before is "" for none. At `request` the text is a user's, at `candidate` and `served` a reply.
+        What is not named has no risk. Raises SafetyError when a text cannot be judged.
         """
         ...

@@ -17,9 +17,10 @@ from dialogue.judges import load_judge
 from dialogue.types import ModelError
 from retrieval.embed import Encoder
 from safety import load_policy
-from safety.classifier import UNSAFE, Topics, load_classifier, load_topics
+from safety.classifier import Topics, load_classifier, load_topics
 from safety.guard import EmbeddedGuard
-from safety.types import SafetyError
+from safety.sources import load_source
+from safety.types import UNSAFE, SafetyError
 
 CALM = "The museum opens at nine."
 KINDS = tiny_models.ENCODERS
@@ -69,13 +70,13 @@ class TestGuardWithClassifier(GuardConformance):
     @pytest.fixture
     def guard(self, encoder: Encoder, tmp_path: Path) -> EmbeddedGuard:
         name = leaning(tmp_path / "calm", "roberta", ["toxic", "neutral"], [-6.0, 6.0])
-        return EmbeddedGuard(encoder.encode, load_policy(), topics=load_topics(f"hf:{name}"))
+        return EmbeddedGuard(encoder.encode, load_policy(), source=load_source(f"hf:{name}"))
 
 
 def test_a_classifier_adds_risks_under_the_policy_and_the_rules_stay(encoder: Encoder, tmp_path: Path) -> None:
     plain = EmbeddedGuard(encoder.encode, load_policy())
-    hateful = load_topics(f"hf:{leaning(tmp_path / 'h', 'bert', ['hate', 'neutral'], [5.0, 0.0])}")
-    guard = EmbeddedGuard(encoder.encode, load_policy(), topics=hateful)
+    hateful = load_topics(leaning(tmp_path / "h", "bert", ["hate", "neutral"], [5.0, 0.0]))
+    guard = EmbeddedGuard(encoder.encode, load_policy(), source=hateful)
     [before], [after] = plain.check([CALM], "candidate"), guard.check([CALM], "candidate")
     assert before.safe
     assert (after.safe, after.objective, after.action) == (False, "hate", "drop")
@@ -86,27 +87,27 @@ def test_a_classifier_adds_risks_under_the_policy_and_the_rules_stay(encoder: En
 
 
 def test_a_label_that_only_says_unsafe_is_spread_over_the_topics(encoder: Encoder, tmp_path: Path) -> None:
-    topics = load_topics(f"hf:{leaning(tmp_path / 'u', 'bert', ['SAFE', 'UNSAFE'], [0.0, 9.0], several=False)}")
+    topics = load_topics(leaning(tmp_path / "u", "bert", ["SAFE", "UNSAFE"], [0.0, 9.0], several=False))
     assert topics.objectives == ("", UNSAFE)
-    [verdict] = EmbeddedGuard(encoder.encode, load_policy(), topics=topics).check([CALM], "candidate")
+    [verdict] = EmbeddedGuard(encoder.encode, load_policy(), source=topics).check([CALM], "candidate")
     assert not verdict.safe
     assert verdict.objective in dict(verdict.risks)
 
 
 def test_a_classifier_that_fails_fails_closed(encoder: Encoder, tmp_path: Path) -> None:
-    broken = load_topics(f"hf:{leaning(tmp_path / 'n', 'bert', ['hate', 'neutral'], [float('nan'), 0.0])}")
-    [verdict] = EmbeddedGuard(encoder.encode, load_policy(), topics=broken).check([CALM], "candidate")
+    broken = load_topics(leaning(tmp_path / "n", "bert", ["hate", "neutral"], [float("nan"), 0.0]))
+    [verdict] = EmbeddedGuard(encoder.encode, load_policy(), source=broken).check([CALM], "candidate")
     assert (verdict.safe, verdict.risk) == (False, None)
 
 
 def test_unknown_labels_have_to_be_explained(tmp_path: Path) -> None:
     name = str(tiny_models.save_classifier(tmp_path, "bert", ["LABEL_0", "LABEL_1"]))
     with pytest.raises(SafetyError, match="LABEL_1=unsafe"):
-        load_topics(f"hf:{name}")
-    assert load_topics(f"hf:{name}#LABEL_1=hate").objectives == ("", "hate")
+        load_source(f"hf:{name}")
+    assert load_topics(name, "LABEL_1=hate").objectives == ("", "hate")
     for wrong in ("LABEL_1=rude", "LABEL_1", "LABEL_7=hate"):
         with pytest.raises(SafetyError):
-            load_topics(f"hf:{name}#{wrong}")
+            load_source(f"hf:{name}#{wrong}")
     assert Topics(load_classifier(name), {"LABEL_0": "hate"}).fingerprint
 
 
