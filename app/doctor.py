@@ -248,4 +248,6 @@ def _guard(settings: Settings) -> Iterator[Finding]:
     try:
         yield Finding("guard", "ok", look_at(settings.guard, settings.guard_key))
     except SafetyError as error:
-        yield Finding("guard", "fail", str(error), "mend it, or leave the setting out: what it cannot judge counts as unsafe")
+        yield Finding(
+            "guard", "fail", str(error), "mend it, or leave the setting out: what it cannot judge counts as unsafe"
+        )
