@@ -204,16 +204,17 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         from dialogue.models.checkpoints.plan import Needs
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
+        from retrieval.adapters import load_reader
         from retrieval.embed import load_encoder
         from retrieval.search import HybridRetriever
-        from safety.guard import EmbeddedGuard
+        from safety.guard import WEIGHTS, EmbeddedGuard
         from safety.policy import load_policy
         from safety.sources import load_source
 
         policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
         encoder = load_encoder()
         source = load_source(settings.guard, settings.guard_key) if settings.guard else None
-        guard = EmbeddedGuard(encoder.encode, policy, source=source)
+        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), policy, source)
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         speaker = load_model(settings.model, encoder, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
         judge = _judge(settings, load_judge(encoder), speaker)

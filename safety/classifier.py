@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from safety.features import Array, windows
 from safety.types import UNSAFE, SafetyError, Stage
+from safety.windows import windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Array = NDArray[np.float32]
 
 OBJECTIVES: Final = (
     *("violence", "crime_howto", "weapons_mass", "self_harm", "sexual", "child_safety", "privacy"),

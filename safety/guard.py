@@ -1,68 +1,70 @@
-"""The embedded guard: rules, small heads on sentence vectors, and the policy, put together into verdicts.
+"""The embedded guard: rules, a classifier of texts and the turns before them, and the policy, put into verdicts.
 
-Knows nothing of who encodes, of dialogue or retrieval. Two heads judge, one for requests and one for replies;
-one topic head per objective says what an unsafe text is about.
+Knows nothing of how the classifier reads, of dialogue or retrieval. One of its outputs judges requests and one
+replies; one per objective says what an unsafe text is about.
 """
 
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from safety.features import JUDGED, TOPIC, Array, Encode, rows, windows
-from safety.heads import Head
 from safety.policy import Objective, Policy
 from safety.rules import find, rules_fingerprint, visible
-from safety.types import UNSAFE, RiskSource, SafetyError, Stage, Verdict
+from safety.types import UNSAFE, PairReader, RiskSource, SafetyError, Stage, Verdict
+from safety.windows import BEFORE, WINDOW, shown, windows
 
-WEIGHTS = Path(__file__).with_name("weights")
-JUDGES: dict[Stage, str] = {
+Array = NDArray[np.float64]
+
+WEIGHTS: Final = Path(__file__).with_name("weights") / "safety.safetensors"
+JUDGES: Final[Mapping[Stage, str]] = {  # the output that judges at a stage
     "request": "request",
     "evidence": "reply",
     "candidate": "reply",
     "served": "reply",
 }
 STRONG, WEAK = 0.95, 0.3  # the risk a rule's finding is given: beyond every threshold, or below
+_MEND: Final = "reinstall candor, or train it with: candor train judges"
 
 _log = logging.getLogger(__name__)
 
 
-def load_heads(folder: Path = WEIGHTS) -> dict[str, Head]:
-    """Read the heads in `folder` by name. Raises SafetyError when one is missing or takes other features."""
-    heads = {path.stem: Head.load(path) for path in sorted(folder.glob("*.safetensors"))}
-    wanted = {"request": JUDGED, "reply": JUDGED} | {name: TOPIC for name in heads if name not in JUDGES.values()}
-    for name, features in wanted.items():
-        if name not in heads or heads[name].features != features:
-            raise SafetyError(
-                f"{folder} holds no head {name!r} for the features {features!r}: "
-                "reinstall candor, or train it with: candor train judges"
-            )
-    return heads
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a judging output becomes P(unsafe), ``sigmoid(logit / temperature - shift)``.
+
+    `threshold` is the one of best macro-F1 on validation data; the policy has its own.
+    """
+
+    temperature: float
+    shift: float
+    threshold: float
 
 
 class EmbeddedGuard:
-    """Judges with heads on frozen sentence vectors; `encode` maps n texts to vectors (n, 384), float32.
+    """Judges with a classifier that reads each text after the turn before it, long texts by their worst window.
 
-    A `source` of risks stands beside the heads: the larger risk counts, so that it only ever adds.
+    A `source` of risks stands beside it: the larger risk counts, so that it only ever adds. `calibrations` are
+    those of the judging outputs, by name.
     """
 
-    def __init__(
-        self,
-        encode: Encode,
-        policy: Policy,
-        heads: Mapping[str, Head] | None = None,
-        source: RiskSource | None = None,
-    ) -> None:
-        """Use the packaged heads unless `heads` are given. Raises SafetyError when they cannot be read."""
+    def __init__(self, read: PairReader, policy: Policy, source: RiskSource | None = None) -> None:
+        """Judge by what `read` says. Raises SafetyError when it lacks an output or a calibration."""
         self.policy = policy
-        self.heads = dict(load_heads() if heads is None else heads)
-        self._encode = encode
+        self.calibrations = _calibrations(read)
+        self._read = read
+        self._topics = {name: place for place, name in enumerate(read.outputs) if name not in self.calibrations}
         self._source = source
         self._own_words = {policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives}
-        parts = [policy.fingerprint, rules_fingerprint(), JUDGED, TOPIC, *map(_digest, self.heads.values())]
+        told = json.dumps([read.outputs, *map(astuple, self.calibrations.values()), WINDOW, BEFORE])
+        parts = [policy.fingerprint, rules_fingerprint(), read.fingerprint, told]
         parts += [source.fingerprint] if source else []
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -92,39 +94,46 @@ class EmbeddedGuard:
             verdicts = {p: self._verdict(p[1], stage, watched, risks[p]) for p in read}
         except Exception as error:  # whatever went wrong, the texts are unjudged and so unsafe
             _log.warning("texts could not be judged at stage %s: %r", stage, error)
-            unjudged = Verdict(False, None, reason=self.policy.message("unjudged"), action=_fallback(stage))
-            verdicts = dict.fromkeys(read, unjudged)
+            reason = self.policy.message("unjudged")
+            verdicts = dict.fromkeys(read, Verdict(False, None, reason=reason, action=_fallback(stage), flagged=True))
         return [verdicts.get(pair, Verdict(True, 0.0)) for pair in pairs]
 
     def _risks(
         self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
     ) -> dict[tuple[str, str], dict[str, float]]:
-        """Probability per watched objective that has a head; long texts by their worst window."""
-        topics = [name for name in self.heads if name not in JUDGES.values()]
-        found: dict[tuple[str, str], dict[str, float]] = {pair: {} for pair in pairs}
-        pieces = [(pair, piece) for pair in pairs for piece in windows(visible(pair[1]))]
+        """Probability per watched objective that the classifier or the source knows; long texts by their worst window."""
         told = self._told(pairs, stage, watched)
-        for pair, risks in told.items():
-            found[pair] = {name: risk for name, risk in risks.items() if name in watched}
-        if not pairs or not set(topics) & set(watched):
+        found = {pair: {name: risk for name, risk in told[pair].items() if name in watched} for pair in pairs}
+        if not pairs or not set(self._topics) & set(watched):
             return found
-        judged, topic = rows(self._encode, [piece for _, piece in pieces], [pair[0] for pair, _ in pieces])
+        pieces = [(pair, shown(pair[0], piece)) for pair in pairs for piece in windows(visible(pair[1]))]
+        logits = self._logits([piece for _, piece in pieces])
+        own = self.calibrations[JUDGES[stage]]
+        judged = logits[:, self._read.outputs.index(JUDGES[stage])]
         unsafe = np.maximum(
-            self.heads[JUDGES[stage]](judged),
-            np.array([told[pair].get(UNSAFE, 0.0) for pair, _ in pieces], dtype=np.float32),
+            _sigmoid(judged / own.temperature - own.shift),
+            np.array([told[pair].get(UNSAFE, 0.0) for pair, _ in pieces]),
         )
-        for (pair, _), line in zip(pieces, _spread(unsafe, topic, self.heads, topics), strict=True):
-            for name, risk in zip(topics, line, strict=True):
+        spread = _spread(unsafe, _sigmoid(logits[:, list(self._topics.values())]))
+        for (pair, _), line in zip(pieces, spread, strict=True):
+            for name, risk in zip(self._topics, line, strict=True):
                 if name in watched:
                     found[pair][name] = max(found[pair].get(name, 0.0), float(risk))
         return found
+
+    def _logits(self, pieces: Sequence[tuple[str, str]]) -> Array:
+        """Return finite logits (pieces, outputs). Raises SafetyError when the classifier has none."""
+        logits = np.asarray(self._read(pieces), dtype=np.float64)
+        if logits.shape != (len(pieces), len(self._read.outputs)) or not np.isfinite(logits).all():
+            raise SafetyError(f"the classifier {self._read.fingerprint} gave no finite number per text and output")
+        return logits
 
     def _told(
         self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
     ) -> dict[tuple[str, str], dict[str, float]]:
         """What the source says of each pair; it is asked only where that can matter. Raises SafetyError."""
         may = set(self._source.tells(stage)) if self._source else set()
-        matter = set(watched) | ({UNSAFE} if set(self.heads) & set(watched) else set())
+        matter = set(watched) | ({UNSAFE} if set(self._topics) & set(watched) else set())
         if self._source is None or not pairs or not may & matter:
             return {pair: {} for pair in pairs}
         told = self._source.risks([(visible(before), visible(text)) for before, text in pairs], stage)
@@ -148,7 +157,7 @@ class EmbeddedGuard:
         action = chosen.action_at(stage) if acting else "annotate"
         words = [finding.words for finding in findings if finding.objective == chosen.id]
         reason = self._reason(chosen, action, stage, risks[chosen.id], words)
-        return Verdict(not acting, worst, chosen.id, reason, action, ordered)
+        return Verdict(not acting, worst, chosen.id, reason, action, ordered, flagged=bool(fired))
 
     def _reason(self, about: Objective, action: str, stage: Stage, risk: float, words: Sequence[str]) -> str:
         """What a user may read: a whole message for a declined request, else what was found and how sure."""
@@ -159,20 +168,35 @@ class EmbeddedGuard:
         return f"{about.title}{matched}{note}"
 
 
-def _spread(unsafe: Array, topic: Array, heads: Mapping[str, Head], topics: Sequence[str]) -> Array:
+def _calibrations(read: PairReader) -> dict[str, Calibration]:
+    """Return those of the judging outputs. Raises SafetyError when one is missing, or there is no other output."""
+    kinds = dict.fromkeys(JUDGES.values())
+    missing = [repr(name) for name in kinds if name not in read.outputs]
+    missing += [] if set(read.outputs) - set(kinds) else ["of an objective"]
+    if missing:
+        raise SafetyError(f"the safety classifier {read.fingerprint} has no output {missing[0]}: {_MEND}")
+    found = {}
+    for name in kinds:
+        told = read.about.get(name)
+        fields = ("temperature", "shift", "threshold")
+        numbers = [told.get(field) for field in fields] if isinstance(told, Mapping) else []
+        known = [float(n) for n in numbers if isinstance(n, int | float) and math.isfinite(n)]
+        if len(known) != len(fields) or known[0] <= 0:
+            raise SafetyError(f"the safety classifier {read.fingerprint} has no calibration of {name!r}: {_MEND}")
+        found[name] = Calibration(*known)
+    return found
+
+
+def _spread(unsafe: Array, likely: Array) -> Array:
     """Risk (n, topics): the likeliest topic bears the whole probability, the others their share of it."""
-    likely = np.stack([heads[name](topic) for name in topics], axis=1)
     risk: Array = unsafe[:, None] * likely / likely.max(axis=1, keepdims=True)
-    if not np.isfinite(risk).all():
-        raise SafetyError("the encoder returned vectors that are not finite")
     return risk
+
+
+def _sigmoid(x: Array) -> Array:
+    likely: Array = 1 / (1 + np.exp(-x.clip(-30, 30)))
+    return likely
 
 
 def _fallback(stage: Stage) -> str:
     return "refuse" if stage == "request" else "drop"
-
-
-def _digest(head: Head) -> str:
-    about = json.dumps([head.name, head.features, head.temperature, head.threshold])
-    arrays = [head.mean, head.scale, *(array for layer in head.layers for array in layer)]
-    return hashlib.sha256(about.encode() + b"".join(a.astype(np.float16).tobytes() for a in arrays)).hexdigest()

@@ -17,8 +17,8 @@ from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from safety.features import windows
 from safety.types import UNSAFE, SafetyError, Stage
+from safety.windows import windows
 
 if TYPE_CHECKING:
     import httpx2

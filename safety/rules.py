@@ -52,23 +52,6 @@ def find(text: str, stage: Stage) -> list[Finding]:
     return found
 
 
-def traits(text: str) -> list[float]:
-    """Six plain facts about the wording, each in [0, 1], as inputs for the classifiers."""
-    folded = visible(text).casefold().replace("’", "'")
-    words = len(folded.split())
-    return [
-        float(bool(_COARSE.search(folded))),
-        float(bool(_INSULT.search(folded))),
-        float(bool(re.search(r"\b(?:you|your|you're|ur|u)\b", folded))),
-        float(bool(re.search(r"\b(?:i|i'm|my|me)\b", folded))),
-        float("?" in folded),
-        min(words, 100) / 100,
-    ]
-
-
-TRAITS = 6
-
-
 def _unmask(word: str) -> str:
     """Swap look-alike letters in a word of mixed alphabets; a word in one foreign alphabet is left alone."""
     mixed = any("a" <= c <= "z" for c in word.lower()) and not word.isascii()
@@ -288,22 +271,8 @@ def _child_safety(folded: str) -> list[Finding]:
     return [Finding("child_safety", " ".join(match[0].split()), not _PROTECTIVE.search(folded))]
 
 
-# -- wording -----------------------------------------------------------------------------------------------
-_COARSE = re.compile(
-    r"\b(?:f+[u*@]+c*k+\w*|fk|wtf|stfu|sh[i*]+ts?|shitty|bullshit|b[i*]tch\w*|"
-    r"c[u*]nts?|assholes?|dick(?:head)?s?|pussy|"
-    r"bastards?|whores?|sluts?|cock|n[i*]gg\w+|fag\w*|retard\w*|motherf\w+|crap|"
-    r"damn)\b"
-)
-_INSULT = re.compile(
-    r"\b(?:you(?:'re| are|r)?|ur|u r|u)\b(?: \w+){0,3}? (?:idiots?|stupid|dumb|"
-    r"morons?|ugly|worthless|pathetic|useless|"
-    r"losers?|trash|garbage|disgusting|fool|scum|liar|crazy|insane|suck|annoying)\b"
-)
-
-
 def rules_fingerprint() -> str:
     """SHA-256 over all patterns, 16 hex digits."""
     patterns = [*_SELF_HARM, *(p for _, p in _SIGNALS.values()), *(p for _, p, _ in _PERSONAL)]
-    patterns += [_ABOUT, _SEXUALISED, _PROTECTIVE, _COARSE, _INSULT]
+    patterns += [_ABOUT, _SEXUALISED, _PROTECTIVE]
     return hashlib.sha256("\n".join(p.pattern for p in patterns).encode()).hexdigest()[:16]

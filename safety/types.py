@@ -1,11 +1,14 @@
 """The nouns and the seam of safety: verdicts and what gives them.
 
-Speaks strings only; knows nothing of retrieval, dialogue, SQL or the user interface.
+Speaks strings, and the logits of whatever reads them; knows nothing of retrieval, dialogue, SQL or the user interface.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 Stage = Literal["request", "evidence", "candidate", "served"]
 UNSAFE: Final = "unsafe"  # the name of a risk of no objective in particular
@@ -22,7 +25,8 @@ class Verdict:
     `risk` is the probability of the worst objective, None when it could not be judged (then `safe` is
     False: judgement fails closed). `objective` is the policy id of the worst objective that fired or was
     noted, empty when none. `risks` keeps every objective apart. `reason` is fit to be shown to a user.
-    `action` is what the policy asks for: "" (nothing), "refuse", "support", "drop", "annotate".
+    `action` is what the policy asks for: "" (nothing), "refuse", "support", "drop", "annotate". `flagged` says
+    that some objective reached its threshold, acted upon or only noted; an unsafe text always is, an unjudged too.
     """
 
     safe: bool
@@ -31,6 +35,7 @@ class Verdict:
     reason: str = ""
     action: str = ""
     risks: tuple[tuple[str, float], ...] = ()
+    flagged: bool = False
 
 
 class Guard(Protocol):
@@ -51,6 +56,27 @@ class Guard(Protocol):
         `tightened` names objectives or groups of them with the share, in (0, 1], of their usual threshold that
         holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a text gets an unsafe verdict with risk None.
         """
+        ...
+
+
+class PairReader(Protocol):
+    """Reads texts, each after the turn before it, to logits. Thread-safe.
+
+    `outputs` names the columns. `about` is the model card: under the name of a judging output its calibration,
+    ``{"temperature", "shift", "threshold"}``. `fingerprint` identifies the weights.
+    """
+
+    @property
+    def outputs(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def about(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def __call__(self, pairs: Sequence[tuple[str, str]], /) -> NDArray[np.float32]:
+        """Return logits (pairs, outputs) of (turn before, text), in order. The turn before is "" for none."""
         ...
 
 

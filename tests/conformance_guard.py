@@ -36,6 +36,7 @@ class GuardConformance:
             for verdict in guard.check(TEXTS, stage, ["Tell me about mountains."]):
                 assert verdict.risk is None or 0 <= verdict.risk <= 1
                 assert verdict.risk is not None or not verdict.safe
+                assert verdict.safe or verdict.flagged
                 assert all(0 <= risk <= 1 for _, risk in verdict.risks)
 
     def test_what_is_blocked_says_why_and_what_to_do(self, guard: Guard) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder, load_encoder
+from safety import WEIGHTS
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -33,6 +35,12 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def encoder() -> Encoder:
     """The packaged MiniLM."""
     return load_encoder()
+
+
+@pytest.fixture(scope="session")
+def safety_reader(encoder: Encoder) -> Reader:
+    """The packaged safety classifier, by which embedded guards read."""
+    return load_reader(encoder, WEIGHTS)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from app.errors import SettingsError
 from dialogue.classifier import ClassifierJudge, load_classifier_judge
 from dialogue.judges import load_judge
 from dialogue.types import ModelError
+from retrieval.adapters import Reader
 from retrieval.embed import Encoder
 from safety import load_policy
 from safety.classifier import Topics, load_classifier, load_topics
@@ -68,15 +69,15 @@ def test_no_part_of_a_long_text_goes_unread(tmp_path: Path) -> None:
 
 class TestGuardWithClassifier(GuardConformance):
     @pytest.fixture
-    def guard(self, encoder: Encoder, tmp_path: Path) -> EmbeddedGuard:
+    def guard(self, safety_reader: Reader, tmp_path: Path) -> EmbeddedGuard:
         name = leaning(tmp_path / "calm", "roberta", ["toxic", "neutral"], [-6.0, 6.0])
-        return EmbeddedGuard(encoder.encode, load_policy(), source=load_source(f"hf:{name}"))
+        return EmbeddedGuard(safety_reader, load_policy(), source=load_source(f"hf:{name}"))
 
 
-def test_a_classifier_adds_risks_under_the_policy_and_the_rules_stay(encoder: Encoder, tmp_path: Path) -> None:
-    plain = EmbeddedGuard(encoder.encode, load_policy())
+def test_a_classifier_adds_risks_under_the_policy_and_the_rules_stay(safety_reader: Reader, tmp_path: Path) -> None:
+    plain = EmbeddedGuard(safety_reader, load_policy())
     hateful = load_topics(leaning(tmp_path / "h", "bert", ["hate", "neutral"], [5.0, 0.0]))
-    guard = EmbeddedGuard(encoder.encode, load_policy(), source=hateful)
+    guard = EmbeddedGuard(safety_reader, load_policy(), source=hateful)
     [before], [after] = plain.check([CALM], "candidate"), guard.check([CALM], "candidate")
     assert before.safe
     assert (after.safe, after.objective, after.action) == (False, "hate", "drop")
@@ -86,17 +87,17 @@ def test_a_classifier_adds_risks_under_the_policy_and_the_rules_stay(encoder: En
     assert not guard.check([hidden], "evidence")[0].safe
 
 
-def test_a_label_that_only_says_unsafe_is_spread_over_the_topics(encoder: Encoder, tmp_path: Path) -> None:
+def test_a_label_that_only_says_unsafe_is_spread_over_the_topics(safety_reader: Reader, tmp_path: Path) -> None:
     topics = load_topics(leaning(tmp_path / "u", "bert", ["SAFE", "UNSAFE"], [0.0, 9.0], several=False))
     assert topics.objectives == ("", UNSAFE)
-    [verdict] = EmbeddedGuard(encoder.encode, load_policy(), source=topics).check([CALM], "candidate")
+    [verdict] = EmbeddedGuard(safety_reader, load_policy(), source=topics).check([CALM], "candidate")
     assert not verdict.safe
     assert verdict.objective in dict(verdict.risks)
 
 
-def test_a_classifier_that_fails_fails_closed(encoder: Encoder, tmp_path: Path) -> None:
+def test_a_classifier_that_fails_fails_closed(safety_reader: Reader, tmp_path: Path) -> None:
     broken = load_topics(leaning(tmp_path / "n", "bert", ["hate", "neutral"], [float("nan"), 0.0]))
-    [verdict] = EmbeddedGuard(encoder.encode, load_policy(), source=broken).check([CALM], "candidate")
+    [verdict] = EmbeddedGuard(safety_reader, load_policy(), source=broken).check([CALM], "candidate")
     assert (verdict.safe, verdict.risk) == (False, None)
 
 

@@ -145,6 +145,8 @@ EXPECTED = {
         "precision",
         "recall",
         "fpr",
+        "blocked_fpr",
+        "blocked_recall",
         "tpr_at_1pct_fpr",
         "by_category",
     },
@@ -208,6 +210,26 @@ def test_safety_knows_categories_and_one_class_has_a_reason(bot: Bot, tmp_path: 
     assert "one class only" in result["undefined"]["auroc"]
     assert result["recall"] is None
     assert result["fpr"] is not None
+
+
+def test_what_is_only_noted_is_flagged_and_not_blocked(
+    bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = {
+        SAFETY[0]["text"]: Verdict(True, 0.7, "misinformation", "noted", "annotate", flagged=True),
+        SAFETY[1]["text"]: Verdict(True, 0.65, "profanity", "noted", "annotate", flagged=True),
+        SAFETY[2]["text"]: Verdict(False, 0.9, "hate", "dropped", "drop", flagged=True),
+        SAFETY[3]["text"]: Verdict(True, 0.1),
+    }
+
+    def check(self: object, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
+        return [says[text] for text in texts]
+
+    monkeypatch.setattr(type(bot.responder.guard), "check", check)  # type: ignore[attr-defined]
+    result = run("safety", written(tmp_path / "a.jsonl", SAFETY), bot)
+    assert (result["recall"], result["fpr"], result["precision"]) == (1, 0.5, pytest.approx(2 / 3, abs=1e-3))
+    assert (result["blocked_recall"], result["blocked_fpr"]) == (0.5, 0)
+    assert result["by_category"]["harm"]["fpr"] == 1
 
 
 def test_grounding_counts_what_cannot_be_judged_apart(bot: Bot, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dialogue.models.local import Local
 from dialogue.respond import Options, Responder
 from dialogue.types import LanguageModel, Sampling, Turn
 from retrieval import MemoryRetriever, Passage
+from retrieval.adapters import Reader
 from retrieval.embed import Encoder
 from safety.guard import EmbeddedGuard
 from safety.policy import load_policy
@@ -31,12 +32,12 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def responder(encoder: Encoder) -> Responder:
+def responder(encoder: Encoder, safety_reader: Reader) -> Responder:
     texts = [Passage(n, text, "whale.md", "Blue whale", (), 0, len(text)) for n, text in enumerate(PASSAGES)]
     return Responder(
         model=load_model("quote", encoder),
         retriever=MemoryRetriever(texts, encoder),
-        guard=EmbeddedGuard(encoder.encode, load_policy()),
+        guard=EmbeddedGuard(safety_reader, load_policy()),
         judge=load_judge(encoder),
         options=Options(SAMPLING, rounds=1),
     )

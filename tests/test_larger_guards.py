@@ -22,6 +22,7 @@ from app import open_bot
 from app.config import Settings, load_settings
 from app.doctor import examine
 from app.errors import SettingsError
+from retrieval.adapters import Reader
 from retrieval.embed import Encoder
 from safety import EmbeddedGuard, load_policy
 from safety.families import CROSSWALK, FAMILIES, NUMBERED, family_of, titles_in
@@ -101,9 +102,9 @@ class RiskSourceConformance:
         assert source.fingerprint == before == make(0).fingerprint
         assert make(1).fingerprint != before
 
-    def test_beside_the_heads_it_only_adds(self, source: RiskSource, encoder: Encoder) -> None:
-        plain, guard = EmbeddedGuard(encoder.encode, load_policy()), EmbeddedGuard(
-            encoder.encode, load_policy(), source=source
+    def test_beside_the_embedded_guard_it_only_adds(self, source: RiskSource, safety_reader: Reader) -> None:
+        plain, guard = EmbeddedGuard(safety_reader, load_policy()), EmbeddedGuard(
+            safety_reader, load_policy(), source=source
         )  # fmt: skip
         texts = [text for _, text in PAIRS]
         assert guard.fingerprint != plain.fingerprint
@@ -165,9 +166,9 @@ def _raises() -> list[dict[str, float]]:
     "answer", [_raises, list, lambda: [{"violence": float("nan")}], lambda: [{"violence": 1.5}]], ids=str
 )
 def test_a_source_that_breaks_makes_every_text_unsafe(
-    encoder: Encoder, answer: Callable[[], list[dict[str, float]]], caplog: pytest.LogCaptureFixture
+    safety_reader: Reader, answer: Callable[[], list[dict[str, float]]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    guard = EmbeddedGuard(encoder.encode, load_policy(), source=_Broken(answer))
+    guard = EmbeddedGuard(safety_reader, load_policy(), source=_Broken(answer))
     for stage in ("request", "candidate", "served"):
         [verdict] = guard.check(["How tall is Everest?"], stage)
         assert (verdict.safe, verdict.risk) == (False, None)
@@ -365,9 +366,9 @@ class TestGuardWithGenerative(GuardConformance):
     """The whole guard keeps its contract."""
 
     @pytest.fixture
-    def guard(self, encoder: Encoder, tmp_path: Path) -> EmbeddedGuard:
+    def guard(self, safety_reader: Reader, tmp_path: Path) -> EmbeddedGuard:
         source = load_source(f"hf-guard:{save_guard(tmp_path / 'g', lean=-6.0)}")
-        return EmbeddedGuard(encoder.encode, load_policy(), source=source)
+        return EmbeddedGuard(safety_reader, load_policy(), source=source)
 
 
 # -- moderation servers ------------------------------------------------------------------------------------------
@@ -385,9 +386,9 @@ def test_scores_become_risks_of_objectives_and_only_texts_are_sent() -> None:
     assert len(CATEGORIES) == 13
 
 
-def test_documents_do_not_go_to_the_server(encoder: Encoder) -> None:
+def test_documents_do_not_go_to_the_server(safety_reader: Reader) -> None:
     with moderation_server() as server:
-        guard = EmbeddedGuard(encoder.encode, load_policy(), source=load_moderation(server.url))
+        guard = EmbeddedGuard(safety_reader, load_policy(), source=load_moderation(server.url))
         asked = len(server.requests)
         guard.check(["The whale eats krill."], "evidence")
         assert len(server.requests) == asked
@@ -436,7 +437,7 @@ def test_the_server_says_how_long_to_wait_and_is_believed_within_the_limit() -> 
     ("status", "advice"), [(401, "CANDOR_GUARD_KEY"), (403, "CANDOR_GUARD_KEY"), (404, "/v1"), (400, "URL#MODEL")]
 )
 def test_what_will_not_pass_is_told_at_once_and_shows_no_secret(
-    status: int, advice: str, caplog: pytest.LogCaptureFixture, encoder: Encoder
+    status: int, advice: str, caplog: pytest.LogCaptureFixture, safety_reader: Reader
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with moderation_server(statuses=[status] * 9) as server:
@@ -444,7 +445,7 @@ def test_what_will_not_pass_is_told_at_once_and_shows_no_secret(
         with pytest.raises(SafetyError, match=advice):
             source.look()
         assert len(server.requests) == 1
-        guard = EmbeddedGuard(encoder.encode, load_policy(), source=source)
+        guard = EmbeddedGuard(safety_reader, load_policy(), source=source)
         [verdict] = guard.check(["my private words"], "request")
     assert (verdict.safe, verdict.risk) == (False, None)
     assert advice in caplog.text
@@ -494,11 +495,11 @@ def test_a_redirect_is_not_followed_with_the_key() -> None:
 
 
 def test_a_server_that_is_away_is_a_warning_at_first_and_unsafe_then(
-    caplog: pytest.LogCaptureFixture, encoder: Encoder
+    caplog: pytest.LogCaptureFixture, safety_reader: Reader
 ) -> None:
     source = load_moderation(f"http://127.0.0.1:{closed_port()}")
     assert "every text counts as unsafe" in caplog.text
-    [verdict] = EmbeddedGuard(encoder.encode, load_policy(), source=source).check(["Hello."], "request")
+    [verdict] = EmbeddedGuard(safety_reader, load_policy(), source=source).check(["Hello."], "request")
     assert (verdict.safe, verdict.risk) == (False, None)
     assert "is not reachable" in caplog.text
 
@@ -543,8 +544,8 @@ class TestGuardWithModeration(GuardConformance):
             yield server
 
     @pytest.fixture
-    def guard(self, encoder: Encoder, server: ModerationServer) -> EmbeddedGuard:
-        return EmbeddedGuard(encoder.encode, load_policy(), source=load_source(f"moderation:{server.url}"))
+    def guard(self, safety_reader: Reader, server: ModerationServer) -> EmbeddedGuard:
+        return EmbeddedGuard(safety_reader, load_policy(), source=load_source(f"moderation:{server.url}"))
 
 
 # -- in the application ------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from dialogue.models.drafts import clean
 from dialogue.models.local import Local, load_local
 from dialogue.types import Attribute, Context, ModelError, Sampling, Turn
 from retrieval import MemoryRetriever
+from retrieval.adapters import Reader
 from retrieval.embed import Encoder
 from safety import EmbeddedGuard, load_policy
 
@@ -269,9 +270,11 @@ def test_running_out_of_memory_says_what_to_do(llama: Path) -> None:
     assert written(model, context("Hello"), FIVE)
 
 
-def test_a_conversation_is_encoded_once_drafts_and_judging_included(model: Local, encoder: Encoder) -> None:
+def test_a_conversation_is_encoded_once_drafts_and_judging_included(
+    model: Local, encoder: Encoder, safety_reader: Reader
+) -> None:
     judge = GeneratorJudge(load_judge(encoder), model)
-    guard = EmbeddedGuard(encoder.encode, load_policy())
+    guard = EmbeddedGuard(safety_reader, load_policy())
     shelf = MemoryRetriever([item.passage for item in EVIDENCE], encoder)
     responder = Responder(
         model, shelf, guard, judge, Options(sampling=FIVE, gates=Gates(sensible=0, answers=0, safe=0))

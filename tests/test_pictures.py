@@ -40,6 +40,7 @@ from dialogue.pictures import (
 from dialogue.quote import load_quote
 from dialogue.types import LanguageModel, Picture, Reply, Step
 from retrieval import MemoryRetriever, Passage
+from retrieval.adapters import Reader
 from retrieval.embed import Encoder
 from safety import EmbeddedGuard, load_policy
 
@@ -72,11 +73,11 @@ def picture(name: str = "car.png", data: bytes = b"") -> Picture:
 
 
 @pytest.fixture(scope="module")
-def parts(encoder: Encoder) -> dict[str, object]:
+def parts(encoder: Encoder, safety_reader: Reader) -> dict[str, object]:
     tower = Passage(1, TOWER, "tower.txt", "Eiffel Tower", (), 0, len(TOWER))
     return {
         "retriever": MemoryRetriever([tower], encoder),
-        "guard": EmbeddedGuard(encoder.encode, load_policy()),
+        "guard": EmbeddedGuard(safety_reader, load_policy()),
         "judge": load_judge(encoder),
     }
 

@@ -26,6 +26,7 @@ from dialogue.rank import quality
 from dialogue.respond import Responder
 from dialogue.roles import DEFAULT, load_role, role_names
 from dialogue.types import DialogueError, Role, Scores, Turn
+from retrieval.adapters import Reader
 from retrieval.embed import Encoder
 from retrieval.memory import MemoryRetriever
 from retrieval.types import Evidence, Passage
@@ -47,8 +48,8 @@ def judge(encoder: Encoder) -> EmbeddedJudge:
 
 
 @pytest.fixture(scope="module")
-def quoting(encoder: Encoder, judge: EmbeddedJudge) -> Responder:
-    guard = EmbeddedGuard(encoder.encode, load_policy())
+def quoting(encoder: Encoder, safety_reader: Reader, judge: EmbeddedJudge) -> Responder:
+    guard = EmbeddedGuard(safety_reader, load_policy())
     return Responder(load_quote(encoder), MemoryRetriever(PASSAGES, encoder), guard, judge)
 
 

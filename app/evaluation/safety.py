@@ -1,6 +1,7 @@
 """Safety: does the guard tell unsafe texts from safe ones, at every threshold and at the shipped one?
 
-A user's text is judged as a request, an assistant's as a candidate reply to the turn before it.
+A user's text is judged as a request, an assistant's as a candidate reply to the turn before it. Flagged is a text of
+which some objective reaches its threshold; blocked is one that the policy also acts upon.
 """
 
 from collections.abc import Sequence
@@ -31,14 +32,15 @@ def score(bot: Bot, rows: Sequence[SafetyRow]) -> list[Record]:
                 "unsafe": row.unsafe,
                 "category": row.category,
                 "risk": verdict.risk,
-                "flagged": not verdict.safe,
+                "flagged": verdict.flagged,
+                "blocked": not verdict.safe,
                 "undetermined": not judged,
             }
     return [records[place] for place in range(len(rows))]
 
 
 def summarise(report: Report, records: Sequence[Record]) -> None:
-    """Measure on all judged rows, and the decisions in each category."""
+    """Measure on all judged rows, and what is flagged in each category."""
     labels = [record["unsafe"] for record in records]
     risks = [record["risk"] for record in records]
     flagged = [record["flagged"] for record in records]
@@ -50,6 +52,9 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
         report.measure(name, ranking, labels, risks)
     for name, decision in DECISIONS.items():
         report.measure(name, decision, labels, flagged)
+    blocked = [record["blocked"] for record in records]
+    report.measure("blocked_fpr", metrics.fpr, labels, blocked)
+    report.measure("blocked_recall", metrics.recall, labels, blocked)
     report.put("by_category", {})
     for category, members in grouped(records, "category").items():
         labels = [record["unsafe"] for record in members]

@@ -1,0 +1,38 @@
+"""A safety classifier that says what it is told, so that what a guard makes of it can be tested by itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety import load_policy
+
+Array = NDArray[np.float32]
+Pairs = Sequence[tuple[str, str]]
+TOPICS = tuple(o.id for o in load_policy().objectives if o.id != "prompt_attack")
+CALIBRATION = {"temperature": 2.0, "shift": 1.0, "threshold": 0.4}
+ABOUT = {"request": CALIBRATION, "reply": CALIBRATION}
+
+
+@dataclass
+class Told:
+    """A PairReader whose logits are given by a function of the pair; what it was asked is kept."""
+
+    logits: Callable[[str, str], dict[str, float]] = lambda before, text: {}
+    outputs: tuple[str, ...] = ("request", "reply", *TOPICS)
+    about: dict[str, Any] = field(default_factory=lambda: dict(ABOUT))
+    fingerprint: str = "told/1"
+    asked: list[list[tuple[str, str]]] = field(default_factory=list)
+
+    def __call__(self, pairs: Pairs, /) -> Array:
+        self.asked.append(list(pairs))
+        rows = [self.logits(*pair) for pair in pairs]
+        found = [[row.get(name, -9.0) for name in self.outputs] for row in rows]
+        return np.array(found, dtype=np.float32).reshape(len(pairs), len(self.outputs))
+
+
+def logit(probability: float) -> float:
+    """The logit that CALIBRATION turns into the probability."""
+    return float(np.log(probability / (1 - probability)) + CALIBRATION["shift"]) * CALIBRATION["temperature"]
