@@ -88,11 +88,43 @@ class Encoder:
                 made[row] = (vectors[1 : length - 1].copy(), inner)
         return [made[row] for row in range(len(texts))]
 
-    def _tokenize(self, texts: Sequence[str]) -> "BatchEncoding":
+    def upper(self, first: int) -> "Sequence[torch.nn.Module]":
+        """Return the layers from the one numbered `first` on. They are shared: read them, never change them."""
+        layers: Sequence[torch.nn.Module] = self._model.encoder.layer[first:]
+        return layers
+
+    @torch.inference_mode()
+    def hidden(self, texts: Sequence[str], layers: int, most: int = 0) -> list[torch.Tensor]:
+        """Return per text the states (tokens, dimension) after the first `layers` layers, special tokens with them.
+
+        `most` cuts texts to so many tokens, 0 to the encoder's own limit.
+        """
+        states: dict[int, torch.Tensor] = {}
+        ids = self._tokenize(texts, most)["input_ids"] if texts else []
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        for rows in _within_budget(order, [len(row) for row in ids]):
+            tokens, mask = self._padded([ids[row] for row in rows])
+            unseen = (1 - mask[:, None, None].to(self.dtype)) * torch.finfo(self.dtype).min
+            with self._lock:
+                state = self._model.embeddings(input_ids=tokens)
+                for layer in self._model.encoder.layer[:layers]:
+                    state = layer(state, unseen)
+            states |= {row: state[place, : len(ids[row])] for place, row in enumerate(rows)}
+        return [states[row] for row in range(len(texts))]
+
+    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        width = max(map(len, ids))
+        tokens = torch.full((len(ids), width), self._tokenizer.pad_token_id or 0)
+        mask = torch.zeros((len(ids), width), dtype=torch.long)
+        for place, row in enumerate(ids):
+            tokens[place, : len(row)] = torch.tensor(row)
+            mask[place, : len(row)] = 1
+        return tokens.to(self.device), mask.to(self.device)
+
+    def _tokenize(self, texts: Sequence[str], most: int = 0) -> "BatchEncoding":
+        limit = min(most or self.max_tokens, self.max_tokens)
         with self._lock:  # fast tokenizers keep truncation as state
-            return self._tokenizer(
-                list(texts), truncation=True, max_length=self.max_tokens, return_offsets_mapping=True
-            )
+            return self._tokenizer(list(texts), truncation=True, max_length=limit, return_offsets_mapping=True)
 
     @torch.inference_mode()
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
@@ -102,13 +134,7 @@ class Encoder:
         ids = self._tokenize(texts)["input_ids"]
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         for rows in _within_budget(order, [len(row) for row in ids]):
-            width = max(len(ids[row]) for row in rows)
-            tokens = torch.full((len(rows), width), self._tokenizer.pad_token_id or 0)
-            mask = torch.zeros((len(rows), width), dtype=torch.long)
-            for place, row in enumerate(rows):
-                tokens[place, : len(ids[row])] = torch.tensor(ids[row])
-                mask[place, : len(ids[row])] = 1
-            tokens, mask = tokens.to(self.device), mask.to(self.device)
+            tokens, mask = self._padded([ids[row] for row in rows])
             with self._lock:
                 hidden = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state
             yield rows, hidden.float(), mask.float()

@@ -1,7 +1,7 @@
 """The project's own contrast pairs: what is to be declined beside what only sounds like it.
 
-Reads contrast.toml, expands its frames, and splits whole pairs into training and held back. Knows nothing of
-heads or data sets.
+Reads the files in `pairs/`, expands the frames of general.toml, and splits whole pairs into training and held
+back. Knows nothing of classifiers or data sets.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 Kind = Literal["request", "reply"]
 
-PAIRS = Path(__file__).with_name("contrast.toml")
+PAIRS = Path(__file__).with_name("pairs")
 _HELD_BACK = 4  # one pair in so many
 
 
@@ -33,27 +33,29 @@ class Pair:
         return self.unsafe[place % len(self.unsafe)], self.safe[place % len(self.safe)]
 
 
-def load_pairs(path: Path = PAIRS) -> tuple[Pair, ...]:
-    """Read all pairs, in file order."""
-    raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+def load_pairs(folder: Path = PAIRS) -> tuple[Pair, ...]:
+    """Read all pairs, by the names of their files and then in file order."""
+    general = _read(folder / "general.toml")
     pairs: list[Pair] = []
-    for block in raw["requests"]:
-        objective = block["objective"]
-        for unsafe, safe in block.get("acts", []):
-            framed = [tuple(frame.format(act) for frame in raw["frames"]) for act in (unsafe, safe)]
-            pairs.append(_pair("request", objective, "", framed[0], framed[1]))
-        pairs += [_pair("request", objective, "", (u,), (s,)) for u, s in block.get("texts", [])]
-    for block in raw["replies"]:
-        pairs += [_pair("reply", block["objective"], b, (u,), (s,)) for b, u, s in block["triples"]]
-    for unsafe, safe in raw["statements"]["pairs"]:
-        filled = [_fill(text, raw["statements"]) for text in (unsafe, safe)]
+    for path in sorted(folder.glob("*.toml")):
+        raw = _read(path)
+        for block in raw["requests"]:
+            objective = block["objective"]
+            for unsafe, safe in block.get("acts", []):
+                framed = [tuple(frame.format(act) for frame in general["frames"]) for act in (unsafe, safe)]
+                pairs.append(_pair("request", objective, "", framed[0], framed[1]))
+            pairs += [_pair("request", objective, "", (u,), (s,)) for u, s in block.get("texts", [])]
+        for block in raw["replies"]:
+            pairs += [_pair("reply", block["objective"], b, (u,), (s,)) for b, u, s in block["triples"]]
+    for unsafe, safe in general["statements"]["pairs"]:
+        filled = [_fill(text, general["statements"]) for text in (unsafe, safe)]
         pairs.append(_pair("request", "hate", "", filled[0], filled[1]))
     return tuple(pairs)
 
 
-def load_ordinary(path: Path = PAIRS) -> tuple[tuple[str, ...], ...]:
+def load_ordinary(folder: Path = PAIRS) -> tuple[tuple[str, ...], ...]:
     """Everyday requests, the phrasings of each together."""
-    raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    raw = _read(folder / "general.toml")
     framed = (tuple(frame.format(act) for frame in raw["frames"]) for act in raw["ordinary_acts"])
     return (*framed, *((text,) for text in raw["ordinary"]))
 
@@ -65,6 +67,10 @@ def held_back(key: str, one_in: int = _HELD_BACK) -> bool:
 
 def _pair(kind: Kind, objective: str, before: str, unsafe: tuple[str, ...], safe: tuple[str, ...]) -> Pair:
     return Pair(kind, objective, before, unsafe, safe, held_back(unsafe[0] + safe[0]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _fill(text: str, words: dict[str, list[str]]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
-"""Training of the heads from the development data and the project's own contrast pairs.
+"""What the safety adapter learns from, and how its logits become probabilities with thresholds.
 
-The only file that knows the data sets. Heads are perceptrons with one small hidden layer on frozen
-vectors; knows nothing of which encoder makes those.
+The only file that knows the data sets. Knows nothing of encoders or of how an adapter is fitted.
 """
 
 import gzip
@@ -12,19 +11,37 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safety.contrast import Kind, held_back, load_ordinary, load_pairs
-from safety.features import JUDGED, TOPIC, WINDOW, Array, Encode, rows
-from safety.heads import Head
 from safety.types import SafetyError
+from safety.windows import windows
 
-HIDDEN = 24
-BLOCKING = 0.6  # the threshold of the balanced preset
-MISTAKES = 0.003  # the share of ordinary validation rows that may reach it
+BLOCKING: Final = 0.6  # the threshold of the balanced preset
+MISTAKES: Final = 0.004  # the share of ordinary validation rows that may reach it
+SHARES: Final = {  # of the examples drawn, by source
+    "diasafety": 0.35,
+    "contrast": 0.20,
+    "contrast reply": 0.08,
+    "gptfuzz": 0.07,
+    "convabuse": 0.06,
+    "benign": 0.05,
+    "davidson": 0.03,
+    "topical_chat": 0.03,
+    "cmu_dog": 0.02,
+    "quotations": 0.02,
+    "ordinary": 0.02,
+    "surge": 0.02,
+    "advbench": 0.01,
+    "gptfuzz questions": 0.01,
+    "patients": 0.01,
+    "fragments": 0.005,
+    "titles": 0.005,
+    "passages": 0.01,
+}
 _ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "fragments", "titles", "passages", "patients")
 _DIASAFETY = {
     "Offending User": "harassment",
@@ -46,27 +63,6 @@ class Row:
     objective: str = ""
     weight: float = 1.0
     source: str = ""
-
-
-def train(data: Path, encode: Encode, seed: int = 0) -> dict[str, Head]:
-    """Fit both judging heads and the topic heads; temperature and thresholds come from validation rows only.
-
-    `data` is the folder of the development data. Raises SafetyError when a file of it is missing.
-    """
-    chosen = gather(data, seed)
-    heads: dict[str, Head] = {}
-    topics: list[tuple[Array, list[str]]] = []
-    for kind in ("request", "reply"):
-        learn = [row for row in chosen if row.kind == kind and not _validates(row)]
-        check = [row for row in chosen if row.kind == kind and _validates(row)]
-        inputs, topic = _features(encode, learn)
-        validation, _ = _features(encode, check)
-        head = _fit(kind, inputs, learn, validation, check, seed)
-        heads[kind] = _calibrated(head, validation, check)
-        named = [place for place, row in enumerate(learn) if row.unsafe and row.objective]
-        topics.append((topic[named], [learn[place].objective for place in named]))
-    vectors = np.concatenate([part for part, _ in topics])
-    return heads | _topic_heads(vectors, [name for _, names in topics for name in names])
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -111,7 +107,7 @@ def _contrast() -> Iterator[Row]:
             continue
         source = "contrast reply" if pair.kind == "reply" else "contrast"
         for texts, unsafe in ((pair.unsafe, True), (pair.safe, False)):
-            weight = 6 / (len(texts) + 2)
+            weight = 3 / (len(texts) + 2)
             for text in texts:
                 yield Row(pair.kind, pair.before, text, unsafe, pair.objective, weight, source)
                 if pair.kind == "request" and pair.objective in ("hate", "harassment", "profanity"):
@@ -141,7 +137,7 @@ def _requests(data: Path, chance: random.Random) -> Iterator[Row]:
     yield from _tweets(safety / "davidson.train.jsonl.gz", chance)
     for row in read(safety / "diasafety.train.jsonl.gz"):
         if row["category"] == "Unauthorized Expertise":
-            yield Row("request", "", row["context"][-1][:WINDOW], False, weight=0.5, source="patients")
+            yield Row("request", "", windows(row["context"][-1])[0], False, weight=0.5, source="patients")
 
 
 def _tweets(path: Path, chance: random.Random) -> Iterator[Row]:
@@ -179,10 +175,10 @@ def _quotations(data: Path) -> Iterator[Row]:
     for row in read(retrieval / "scifact" / "corpus.jsonl.gz")[:800]:
         yield Row("reply", "", row["title"], False, weight=0.5, source="titles")
     for row in read(retrieval / "scifact" / "corpus.jsonl.gz")[2400:2700]:
-        yield Row("reply", "", row["text"][:WINDOW], False, source="passages")
+        yield Row("reply", "", windows(row["text"])[0], False, source="passages")
     for film in read(data / "dialogues" / "cmu_dog_films.jsonl.gz"):
         for section in list(film["sections"].values())[1:]:
-            yield Row("reply", "", str(section)[:WINDOW], False, source="passages")
+            yield Row("reply", "", windows(str(section))[0], False, source="passages")
     for question in sorted({row["question"] for row in asked}):
         yield Row("request", "", question, False, source="quotations")
 
@@ -192,94 +188,51 @@ def _replies(data: Path, chance: random.Random) -> Iterator[Row]:
     for split, source in (("train", "diasafety"), ("val", "diasafety valid")):
         for row in read(safety / f"diasafety.{split}.jsonl.gz"):
             objective = _DIASAFETY[row["category"]]
-            yield Row("reply", row["context"][-1], row["text"], bool(row["unsafe"]), objective, 1.5, source)
-    answers = read(safety / "gptfuzz.train.jsonl.gz")
-    for row in chance.sample(answers, min(600, len(answers))):
-        text = row["text"][:WINDOW]
-        if text.strip():
-            yield Row("reply", row["context"][-1], text, bool(row["unsafe"]), weight=0.6, source="gptfuzz")
+            yield Row("reply", row["context"][-1], row["text"], bool(row["unsafe"]), objective, 1.0, source)
+    for row in read(safety / "gptfuzz.train.jsonl.gz"):
+        first, *others = windows(row["text"])
+        for text in [first, *chance.sample(others, min(1, len(others)))]:
+            if text.strip():
+                yield Row("reply", row["context"][-1], text, bool(row["unsafe"]), "", 1.0, "gptfuzz")
 
 
-def _features(encode: Encode, found: Sequence[Row]) -> tuple[Array, Array]:
-    return rows(encode, [row.text for row in found], [row.before for row in found])
+def split(found: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows to learn from and those to validate on."""
+    parts: tuple[list[Row], list[Row]] = ([], [])
+    for row in found:
+        parts[_validates(row)].append(row)
+    return parts
 
 
-def _fit(kind: str, inputs: Array, learn: Sequence[Row], validation: Array, check: Sequence[Row], seed: int) -> Head:
-    """AdamW with dropout; the epoch with the least weighted validation loss is kept."""
-    import torch
-    from torch import nn
+def calibrate(logits: NDArray[np.float32], check: Sequence[Row]) -> dict[str, float]:
+    """Return temperature, shift and threshold of one kind's logits (rows,) on its validation rows.
 
-    torch.manual_seed(seed)
-    mean, scale = inputs.mean(0), inputs.std(0).clip(min=1e-2)
-    x, v = (torch.from_numpy((part - mean) / scale) for part in (inputs, validation))
-    y, w = torch.tensor([[float(r.unsafe), r.weight] for r in learn]).T
-    vy, vw = torch.tensor([[float(r.unsafe), r.weight] for r in check]).T
-    net = nn.Sequential(
-        nn.Dropout(0.3), nn.Linear(x.shape[1], HIDDEN), nn.ReLU(), nn.Dropout(0.3), nn.Linear(HIDDEN, 1)
-    )
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.1)
-    loss_of = nn.BCEWithLogitsLoss(reduction="none")
-    best, state = float("inf"), net.state_dict()
-    for _ in range(10):
-        net.train()
-        for batch in torch.split(torch.randperm(len(x)), 256):
-            loss = (loss_of(net(x[batch])[:, 0], y[batch]) * w[batch]).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        net.eval()
-        with torch.inference_mode():
-            reached = float((loss_of(net(v)[:, 0], vy) * vw).sum() / vw.sum())
-        if reached < best:
-            best, state = reached, {key: value.clone() for key, value in net.state_dict().items()}
-    arrays = {key: value.numpy() for key, value in state.items()}
-    layers = tuple((np.ascontiguousarray(arrays[f"{i}.weight"].T), arrays[f"{i}.bias"]) for i in (1, 4))
-    return Head(kind, JUDGED, mean, scale, layers)
-
-
-def _calibrated(head: Head, inputs: Array, check: Sequence[Row]) -> Head:
-    """Set the temperature of least validation loss, a shift for ordinary text, and the threshold.
-
-    The shift lowers the logit until at most MISTAKES of the ordinary validation rows reach BLOCKING, the
-    balanced preset's threshold. `Head.threshold` is that of best macro-F1 on the published validation sets.
+    P(unsafe) is ``sigmoid(logit / temperature - shift)``. The temperature has the least weighted loss (Guo et al.
+    2017). The shift lays the decision of best macro-F1 on the published validation sets at BLOCKING, the balanced
+    preset's threshold, or further down until at most MISTAKES of the ordinary rows reach it. `threshold` is where
+    the former then lies.
     """
     labels = np.array([row.unsafe for row in check])
     weights = np.array([row.weight for row in check])
 
     def loss(temperature: float) -> float:
-        p = replace(head, temperature=temperature)(inputs).astype(np.float64).clip(1e-6, 1 - 1e-6)
+        p = _sigmoid(logits / temperature).clip(1e-6, 1 - 1e-6)
         return float((-np.log(np.where(labels, p, 1 - p)) * weights).sum())
 
-    cooled = replace(head, temperature=min((float(t) for t in np.geomspace(0.3, 4, 60)), key=loss))
+    temperature = min((float(t) for t in np.geomspace(0.5, 6, 60)), key=loss)
+    cooled = logits / temperature
     ordinary = np.array([row.source in _ORDINARY for row in check])
-    cooled = _shifted(cooled, cooled(inputs[ordinary]))
     published = np.array([row.source.endswith("valid") for row in check])
-    risk = cooled(inputs[published])
-    limits = np.linspace(0.05, 0.95, 91)
-    best = max(limits, key=lambda limit: macro_f1(labels[published], risk >= limit))
-    return replace(cooled, threshold=round(float(best), 3))
+    limits = np.quantile(cooled[published], np.linspace(0.02, 0.98, 193))
+    best = max(limits.tolist(), key=lambda limit: macro_f1(labels[published], cooled[published] >= limit))
+    reached = float(np.quantile(cooled[ordinary], 1 - MISTAKES))
+    shift = max(best, reached) - math.log(BLOCKING / (1 - BLOCKING))
+    threshold = float(_sigmoid(np.float32(best - shift)[None])[0])
+    return {"temperature": round(temperature, 4), "shift": round(shift, 4), "threshold": round(threshold, 3)}
 
 
-def _shifted(head: Head, ordinary: Array) -> Head:
-    reached = float(np.quantile(ordinary, 1 - MISTAKES))
-    surplus = math.log(reached / (1 - reached)) - math.log(BLOCKING / (1 - BLOCKING))
-    weights, bias = head.layers[-1]
-    moved = bias - np.float32(max(surplus, 0.0) * head.temperature)
-    return replace(head, layers=(*head.layers[:-1], (weights, moved)))
-
-
-def _topic_heads(vectors: Array, names: Sequence[str]) -> dict[str, Head]:
-    """One logistic regression per objective against the others, classes balanced."""
-    from sklearn.linear_model import LogisticRegression
-
-    none, one = np.zeros(vectors.shape[1], np.float32), np.ones(vectors.shape[1], np.float32)
-    heads = {}
-    for name in sorted(set(names)):
-        model = LogisticRegression(C=3.0, class_weight="balanced", max_iter=300)
-        model.fit(vectors, [other == name for other in names])
-        layer = (model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32))
-        heads[name] = Head(name, TOPIC, none, one, (layer,))
-    return heads
+def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-x.astype(np.float64).clip(-30, 30)))
 
 
 def macro_f1(labels: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> float:

@@ -13,16 +13,33 @@ from dialogue.lexicon import FUNCTION_WORDS, OPPOSITES
 from retrieval.text import sentences
 
 _FIGURE = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w-])")
-_MONTH = re.compile(r"\b(?:January|February|March|April|June|July|August|September|October|November|December)\b")
-_UNITS = re.compile(
-    r"(?<=\d )(?:metres|meters|feet|km|kilometres|kilometers|miles|tonnes|pounds|kilograms|percent|per cent|"
-    r"million|billion|years|months|days|hours|minutes|degrees)\b"
-)
-_UNIT_GROUPS = (
-    ("metres", "feet", "miles", "kilometres"),
-    ("million", "billion"),
-    ("years", "months", "days", "hours"),
-    ("tonnes", "pounds", "kilograms"),
+_MONTHS = ("January", "February", "March", "April", "June", "July", "August", "September", "October", "November")
+_MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS)}|December)\b")
+_YEAR = re.compile(r"(?<![\w.,-])(?:1\d{3}|20[0-2]\d)(?![\w,-]|\.\d)")
+_QUANTITIES = tuple(  # words of one kind, any of which makes another statement of the same form
+    (re.compile(rf"(?<![\w-])(?:{'|'.join(group)})(?![\w-])", re.IGNORECASE), group)
+    for group in (
+        ("all", "none", "half", "few"),
+        ("most", "few", "none"),
+        ("many", "few"),
+        ("every", "hardly any", "no"),
+        ("both", "neither"),
+        ("more than", "less than", "exactly half of"),
+        ("at least", "at most"),
+        ("over", "under"),
+        ("twice", "three times", "half"),
+        ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve"),
+        ("first", "second", "third", "fourth", "fifth"),
+        ("dozens", "hundreds", "thousands", "millions"),
+        ("hundred", "thousand", "million", "billion"),
+        ("metres", "feet", "miles", "kilometres"),
+        ("years", "months", "days", "hours", "minutes", "centuries"),
+        ("tonnes", "pounds", "kilograms"),
+        ("always", "never", "sometimes"),
+        ("usually", "rarely"),
+        ("single", "double", "triple"),
+        ("largest", "second largest", "third largest"),
+    )
 )
 _AUXILIARY = re.compile(r"\b(?:is|are|was|were|can|could|will|would|has|had|have|did|does|may|must|should)\b(?! not)")
 _NOT = re.compile(r"\b(?:not|never)\s+|n['’]t\b")
@@ -57,7 +74,7 @@ def alter(paragraphs: Sequence[str], seed: int, per_paragraph: int = 6) -> list[
             base = shorter[0] if shorter and rng.random() < 0.5 else sentence
             kinds = list(_ALTERATIONS)
             rng.shuffle(kinds)
-            for kind in kinds[:4]:
+            for kind in kinds:
                 changed = _ALTERATIONS[kind](base, cut, lexicon, rng)
                 if changed and changed != base:
                     found.append(Altered(paragraph, changed, False, kind))
@@ -77,7 +94,8 @@ def _lexicon(paragraphs: Sequence[str]) -> dict[str, list[str]]:
         for word in words(paragraph):
             if word.text.islower() and word.text.isalpha() and len(word.text) > 3:
                 table.setdefault(_form(word.text), set()).add(word.text)
-    return {form: sorted(found) for form, found in table.items()}
+    said = {p[a:b] for p in paragraphs for a, b in sentences(p) if b - a < 200}
+    return {form: sorted(found) for form, found in table.items()} | {"sentence": sorted(said)}
 
 
 def _form(word: str) -> str:
@@ -123,25 +141,36 @@ def _name(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng:
 
 
 def _date(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
-    match = _MONTH.search(sentence)
-    others = [
-        m for m in ["January", "March", "April", "June", "August", "October", "November"] if match and m != match[0]
-    ]
-    return _put(sentence, match, rng.choice(others)) if match else ""
-
-
-def _unit(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
-    match = _UNITS.search(sentence)
-    if not match:
+    found = [*_MONTH.finditer(sentence), *_YEAR.finditer(sentence)]
+    if not found:
         return ""
-    groups = (
-        "metres feet miles kilometres",
-        "million billion",
-        "years months days hours",
-        "tonnes pounds kilograms",
-    )
-    group = next((g.split() for g in groups if match[0].replace("meter", "metre") in g.split()), None)
-    return _put(sentence, match, rng.choice([u for u in group if u != match[0]])) if group else ""
+    match = rng.choice(found)
+    if match[0].isdigit():
+        years = [other for text in cut for other in _YEAR.findall(text) if other != match[0]]
+        shifted = str(int(match[0]) + rng.choice((-30, -11, -4, -2, -1, 1, 3, 7, 20)))
+        return _put(sentence, match, rng.choice(years) if years and rng.random() < 0.4 else shifted)
+    return _put(sentence, match, rng.choice([month for month in _MONTHS if month != match[0]]))
+
+
+def _quantity(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
+    found = [(m, group) for group in _QUANTITIES for m in group[0].finditer(sentence)]
+    if not found:
+        return ""
+    match, (_, words_of) = rng.choice(found)
+    new = rng.choice([word for word in words_of if word != match[0].lower()])
+    return _put(sentence, match, new.capitalize() if match[0][0].isupper() else new)
+
+
+def _mixed(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
+    """The subject of this sentence with what a sentence of another paragraph says of its own."""
+    own = _AUXILIARY.search(sentence)
+    said = [text for text in rng.sample(lexicon["sentence"], min(12, len(lexicon["sentence"]))) if text not in cut]
+    others = [(text, match) for text in said if (match := _AUXILIARY.search(text)) and match.start() > 8]
+    if not own or own.start() < 4 or not others:
+        return ""
+    same = [pair for pair in others if pair[1][0] == own[0]] or others
+    text, match = rng.choice(same)
+    return sentence[: own.start()] + text[match.start() :]
 
 
 def _negate(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
@@ -157,6 +186,13 @@ def _opposite(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], 
         return ""
     match = rng.choice(found)
     return _put(sentence, match, rng.choice(sorted(OPPOSITES[match[0]])))
+
+
+def _relation(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
+    """A word of relation turned round, or two names exchanged."""
+    ways = [_opposite, _swap]
+    rng.shuffle(ways)
+    return ways[0](sentence, cut, lexicon, rng) or ways[1](sentence, cut, lexicon, rng)
 
 
 def _swap(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
@@ -188,9 +224,9 @@ _ALTERATIONS: dict[str, _Alteration] = {
     "number": _number,
     "name": _name,
     "date": _date,
-    "unit": _unit,
+    "quantity": _quantity,
     "negation": _negate,
-    "opposite": _opposite,
-    "swap": _swap,
+    "relation": _relation,
+    "mixed": _mixed,
     "word": _word,
 }

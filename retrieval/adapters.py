@@ -1,0 +1,220 @@
+"""LoRA adapters on the encoder's upper layers: a text read after another, to a few logits.
+
+The lower layers stay as they are and read every text by itself, so that their work is shared by all adapters. In
+the upper layers the text attends to itself and to the text before it, which attends to itself alone: a context or
+a passage is read once, whatever the number of drafts or claims that are read after it. LoRA: Hu et al. 2021.
+Knows nothing of what the logits mean.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import gelu, linear, pad, scaled_dot_product_attention
+
+from retrieval.types import RetrievalError
+
+if TYPE_CHECKING:
+    from retrieval.embed import Encoder
+
+LOWER = 3  # layers that no adapter changes
+FORMAT = "candor-adapter-1"
+PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
+Maps = dict[str, tuple[Tensor, Tensor]]  # weight and bias of the linear maps of a layer, by PLACES
+ROWS = 2048  # tokens of texts, padding included, that are read at once
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """Low-rank changes to the upper layers, and a perceptron on the pooled text.
+
+    `tensors` holds ``{layer}.{place}.a`` (inputs, rank) and ``.b`` (rank, outputs) for every adapted map, ``sides``
+    (2, dimension), added to the text before and to the text, and ``head.{0,1}.{weight,bias}``. `about` is the model
+    card: what it was trained on, and how it measures.
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    tensors: dict[str, Tensor]
+    about: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that change with the weights."""
+        digest = hashlib.sha256(f"{self.name} {self.outputs}".encode())
+        for key in sorted(self.tensors):
+            digest.update(self.tensors[key].detach().half().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors, weights in float16."""
+        card = {"name": self.name, "outputs": self.outputs, "about": self.about}
+        tensors = {key: tensor.detach().half().contiguous() for key, tensor in self.tensors.items()}
+        save_file(tensors, path, metadata={"format": FORMAT, "adapter": json.dumps(card)})
+
+
+def load_adapter(path: Path) -> Adapter:
+    """Read an adapter written by `save`, in float32. Raises RetrievalError when it is missing or of another format."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = file.metadata() or {}
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError) as error:
+        raise RetrievalError(f"the adapter {path} cannot be read ({error}): reinstall candor") from error
+    if told.get("format") != FORMAT:
+        raise RetrievalError(f"{path} is no adapter of the format {FORMAT!r}: train it with: candor train judges")
+    card = json.loads(told["adapter"])
+    return Adapter(card["name"], tuple(card["outputs"]), tensors, card["about"])
+
+
+def new_adapter(
+    name: str, outputs: Sequence[str], encoder: "Encoder", seed: int, rank: int = 16, width: int = 96
+) -> Adapter:
+    """Return an untrained adapter, which changes nothing yet; `seed` gives its numbers."""
+    chance = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {"sides": torch.zeros(2, encoder.dimension)}
+    for place, layer in enumerate(encoder.upper(LOWER)):
+        for part, weight in _maps(layer).items():
+            columns, lines = weight.weight.shape
+            tensors[f"{place}.{part}.a"] = torch.randn(lines, rank, generator=chance) / lines**0.5
+            tensors[f"{place}.{part}.b"] = torch.zeros(rank, columns)
+    for place, (lines, columns) in enumerate(((3 * encoder.dimension, width), (width, len(outputs)))):
+        tensors[f"head.{place}.weight"] = torch.randn(lines, columns, generator=chance) / lines**0.5
+        tensors[f"head.{place}.bias"] = torch.zeros(columns)
+    return Adapter(name, tuple(outputs), tensors, {})
+
+
+class Reader:
+    """An adapter on its encoder: pairs of texts to logits."""
+
+    def __init__(self, encoder: "Encoder", adapter: Adapter) -> None:
+        self.encoder, self.adapter = encoder, adapter
+        self.outputs = adapter.outputs
+        self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The adapter's model card."""
+        return self.adapter.about
+
+    def merged(self) -> list[Maps]:
+        """Return the linear maps of the adapted layers; made anew, since only one base is kept in memory."""
+        weights = self.adapter.tensors
+        return [
+            {
+                part: (base.weight + (weights[f"{place}.{part}.a"] @ weights[f"{place}.{part}.b"]).T, base.bias)
+                for part, base in _maps(layer).items()
+            }
+            for place, layer in enumerate(self.encoder.upper(LOWER))
+        ]
+
+    @torch.inference_mode()
+    def __call__(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty."""
+        found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
+        if not pairs:
+            return found
+        distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
+        states = dict(zip(distinct, self.encoder.hidden(distinct, LOWER), strict=True))
+        maps = self.merged()
+        for rows in _batches([(len(states[before]), len(states[text])) for before, text in pairs]):
+            before = list(dict.fromkeys(pairs[row][0] for row in rows))
+            logits = self.read(
+                [states[text] for text in before],
+                [states[pairs[row][1]] for row in rows],
+                [before.index(pairs[row][0]) for row in rows],
+                maps,
+            )
+            found[rows] = logits.cpu().numpy()
+        return found
+
+    def read(
+        self,
+        before: Sequence[Tensor],
+        texts: Sequence[Tensor],
+        after: Sequence[int],
+        maps: Sequence[Maps],
+        drop: float = 0.0,
+    ) -> Tensor:
+        """Return logits (texts, outputs) of states (tokens, dimension); `after` says which of `before` comes first.
+
+        `maps` are those of `merged`; `drop` is the dropout of the pooled vectors.
+        """
+        weights = self.adapter.tensors
+        past, past_mask = _padded(before)
+        here, mask = _padded(texts)
+        past, here = past + weights["sides"][0], here + weights["sides"][1]
+        chosen = torch.as_tensor(after)
+        seen = torch.cat([past_mask[chosen], mask], 1)[:, None, None]
+        alone = past_mask[:, None, None]
+        for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
+            keys = [linear(past, *linears[part]) for part in ("key", "value")]
+            own = [linear(here, *linears[part]) for part in ("key", "value")]
+            both = [torch.cat([one[chosen], other], 1) for one, other in zip(keys, own, strict=True)]
+            here = _layer(layer, linears, here, both, seen)
+            if linears is not maps[-1]:
+                past = _layer(layer, linears, past, keys, alone)
+        share = (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
+        mean = (here * share).sum(1)
+        most = here.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
+        pooled = torch.nn.functional.dropout(torch.cat([here[:, 0], mean, most], 1), drop, drop > 0)
+        wide = gelu(pooled @ weights["head.0.weight"] + weights["head.0.bias"])
+        return wide @ weights["head.1.weight"] + weights["head.1.bias"]
+
+
+def load_reader(encoder: "Encoder", path: Path) -> Reader:
+    """Read an adapter written by `Adapter.save` and put it on `encoder`. Raises RetrievalError as `load_adapter` does."""
+    return Reader(encoder, load_adapter(path))
+
+
+def _maps(layer: Any) -> dict[str, torch.nn.Linear]:  # noqa: ANN401
+    attention = layer.attention
+    own = attention.self
+    return dict(
+        zip(
+            PLACES,
+            (own.query, own.key, own.value, attention.output.dense, layer.intermediate.dense, layer.output.dense),
+            strict=True,
+        )
+    )
+
+
+def _layer(layer: Any, linears: Maps, x: Tensor, known: Sequence[Tensor], mask: Tensor) -> Tensor:  # noqa: ANN401
+    """One layer of BERT over `x` (rows, tokens, dimension), which attends to keys and values `known`."""
+    heads = layer.attention.self.num_attention_heads
+    query, key, value = (
+        each.unflatten(2, (heads, -1)).transpose(1, 2) for each in (linear(x, *linears["query"]), *known)
+    )
+    bias = torch.zeros(mask.shape).masked_fill(mask == 0, -torch.inf)
+    attended = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
+    x = layer.attention.output.LayerNorm(linear(attended, *linears["attended"]) + x)
+    normed: Tensor = layer.output.LayerNorm(linear(gelu(linear(x, *linears["wide"])), *linears["narrow"]) + x)
+    return normed
+
+
+def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return (rows, tokens, dimension) and a mask (rows, tokens), both float32."""
+    longest = max(len(state) for state in states)
+    rows = torch.stack([pad(state.float(), (0, 0, 0, longest - len(state))) for state in states])
+    mask = torch.stack([pad(torch.ones(len(state)), (0, longest - len(state))) for state in states])
+    return rows, mask
+
+
+def _batches(lengths: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Group rows of (text before, text) lengths so that like lengths meet and padding stays within ROWS."""
+    order = sorted(range(len(lengths)), key=lambda row: (lengths[row][1], lengths[row][0]))
+    batches: list[list[int]] = [[]]
+    for row in order:
+        if batches[-1] and (len(batches[-1]) + 1) * lengths[row][1] > ROWS:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
