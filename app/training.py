@@ -25,7 +25,9 @@ def train_judges(data: Path) -> dict[str, object]:
     if not (data / "safety").is_dir():
         raise InputError(f"{str(data)!r} is not the development data: it holds no folder 'safety'")
     import dialogue.answers
+    import dialogue.quality
     from dialogue.training import answers, grounding, quality
+    from retrieval.adapters import load_reader
     from retrieval.embed import load_encoder
     from safety import training as safety
 
@@ -33,7 +35,10 @@ def train_judges(data: Path) -> dict[str, object]:
     encoder = load_encoder()
     answer_head, answer_figures = answers.train(data, encoder)
     _save(folder, {"answers": answer_head})
-    quality_heads, quality_figures = quality.train(data, encoder.encode)
+    adapter, curve = quality.train_adapter(data, encoder)
+    adapter.save(dialogue.quality.WEIGHTS)
+    reply = load_reader(encoder, dialogue.quality.WEIGHTS)
+    quality_heads, quality_figures = quality.train(data, encoder, reply)
     _save(folder, quality_heads)
     grounded, grounded_figures = grounding.train(data, encoder)
     _save(folder, {"grounded": grounded})
@@ -41,7 +46,7 @@ def train_judges(data: Path) -> dict[str, object]:
     _save(Path(safety.__file__).parent / "weights", heads)
     return {
         "answers": answer_figures,
-        "quality": quality_figures,
+        "quality": quality_figures | {"curve": curve},
         "grounded": grounded_figures,
         "safety": sorted(heads),
     }

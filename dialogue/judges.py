@@ -5,16 +5,20 @@ Composes the judges; knows nothing of gates, of ranking or of safety.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dialogue.answers import AnswerScorer, Offer, load_answers
 from dialogue.consistency import in_role
 from dialogue.grounding import Grounder
 from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
+from dialogue.quality import WEIGHTS as REPLY
 from dialogue.quality import QualityJudge, load_quality
 from dialogue.quote import asks, evidence, heading, said, small_talk
 from dialogue.types import Claim, Context, Scores
-from retrieval.types import TokenEmbedder
+
+if TYPE_CHECKING:
+    from retrieval.embed import Encoder
 
 VERBOSE = 0.05  # what every further sentence costs a draft's probability of answering
 
@@ -69,9 +73,12 @@ class EmbeddedJudge:
         return [_any([scored[offer] for offer in row]) for row in offered]
 
 
-def load_judge(encoder: TokenEmbedder) -> EmbeddedJudge:
-    """Load the shipped judges on one encoder."""
-    return EmbeddedJudge(load_quality(encoder.encode), Grounder.load(encoder), load_answers(encoder.encode_tokens))
+def load_judge(encoder: "Encoder") -> EmbeddedJudge:
+    """Load the shipped judges, which share one encoder. Raises DialogueError, RetrievalError when weights are missing."""
+    from retrieval.adapters import load_reader
+
+    quality = load_quality(encoder.encode, load_reader(encoder, REPLY))
+    return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(encoder.encode_tokens))
 
 
 def _offer(claim: Claim, subject: str) -> Offer:

@@ -1,32 +1,35 @@
 """The quality judges: how sensible, specific and interesting is a draft under its context (LaMDA's SSI).
 
-Three small heads on one shared row of features: frozen sentence vectors of the draft and the context, and
-counts of their words. Knows nothing of evidence, of safety, of ranking, or of how the heads were trained
-(`dialogue.training.quality`).
+Three small heads on one shared row of features: what the adapter makes of the draft after its context, cosines of
+frozen sentence vectors, and counts of words. Knows nothing of evidence, of safety, of ranking, or of how the adapter
+and the heads were trained (`dialogue.training.quality`).
 """
 
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.types import Context, DialogueError, Turn
 from safety.heads import Head
+from safety.types import PairReader
 
 Array = NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Array]
 
 NAMES = ("sensible", "specific", "interesting")
-FEATURES = "quality-1"  # changes whenever the rows below change, so that old heads are refused
-INTEREST = "quality-1/interest"
-VECTORS = 3 * 384  # leading columns of a row that hold vectors; counts follow
+FEATURES = "quality-2"  # changes whenever the rows below change, so that old heads are refused
+INTEREST = "quality-2/interest"
+LOGITS = ("sensible", "specific")  # outputs of the adapter, the leading columns of a row; counts follow
+WEIGHTS = Path(__file__).parent / "weights" / "reply.safetensors"  # of the adapter; the heads lie beside it
 WINDOW = 8  # turns looked back upon
 LONGEST = 2000  # characters of a text that are read
+SEPARATOR = " [SEP] "  # between turns, as the tokenizer writes it
 MANY_WORDS = 60  # beyond this a longer draft counts as no longer
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -64,6 +67,11 @@ def clean(text: str) -> str:
     return " ".join(_INVISIBLE.sub("", text[: 2 * LONGEST])[:LONGEST].split())
 
 
+def reading(turns: Sequence[str]) -> str:
+    """Return a context as the adapter reads it, the newest turn first, so that the oldest is what may be cut."""
+    return SEPARATOR.join(clean(turn) for turn in reversed(turns[-WINDOW:]))
+
+
 def read(text: str) -> Text:
     """Return what the word counts need to know of one cleaned text."""
     found = [(match.group(), match.start()) for match in _WORD.finditer(text)]
@@ -92,20 +100,20 @@ def read(text: str) -> Text:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A context as the judges see it: vectors (turns, 384) of the turns, oldest first, and of the query."""
+    """A context as the judges see it: vectors (turns, dimension) of the turns, oldest first, and of the query."""
 
     texts: tuple[Text, ...]
     own: NDArray[np.bool_]  # which turns were the assistant's
     vectors: Array
-    query: Array  # (384,)
+    query: Array  # (dimension,)
     words: Text  # of the query
 
 
-def row(seen: Seen, draft: Text, vector: Array) -> Array:
-    """Return the features of one draft, shape (3 * 384 + counts,).
+def row(seen: Seen, draft: Text, vector: Array, logits: Array) -> Array:
+    """Return the features of one draft, shape (len(LOGITS) + 26,): logits, counts of the pair, counts of the draft.
 
-    The vectors are the draft's, its product with the last turn's (or the query's, whichever is nearer)
-    and its product with the mean of the turns before.
+    `vector` (dimension,) is the draft's, unit length; `logits` are the adapter's of LOGITS. Of the last turn and the
+    resolved query, whichever is nearer to the draft is what it is compared with.
     """
     last, before, own = seen.vectors[-1], seen.vectors[:-1], seen.own[:-1]
     near = last if float(vector @ last) >= float(vector @ seen.query) else seen.query
@@ -131,45 +139,47 @@ def row(seen: Seen, draft: Text, vector: Array) -> Array:
         seen.texts[-1].surface[0],
         float(np.log1p(len(before))),
     )
-    return np.concatenate([vector, vector * near, vector * past, counts, draft.surface]).astype(np.float32)
+    return np.concatenate([logits, counts, draft.surface]).astype(np.float32)
 
 
 def interest_rows(rows: Array, sensible: Array, specific: Array) -> Array:
-    """Return what the interesting head reads: the counts of each row and the log odds of the other two.
+    """Return what the interesting head reads, shape (n, 26 + 2): the counts of each row and the log odds of the others.
 
-    Without the vectors: on a few thousand ratings they learn the topics of the set, not interest.
+    `sensible` and `specific` are the probabilities (n,) of the other two heads.
     """
     odds = [np.log(p / (1 - p)) for p in (sensible.clip(1e-4, 1 - 1e-4), specific.clip(1e-4, 1 - 1e-4))]
-    return np.column_stack([rows[:, VECTORS:], *odds]).astype(np.float32)
+    return np.column_stack([rows[:, len(LOGITS) :], *odds]).astype(np.float32)
 
 
 class QualityJudge:
     """Probabilities that a draft is sensible, specific and interesting, by three heads on shared features.
 
-    `encode` maps texts to unit vectors (n, 384). `fingerprint` identifies the heads' weights.
+    `encode` maps texts to unit vectors (n, dimension); `read` maps pairs (text before, text) to logits (n, outputs),
+    LOGITS among the outputs; `heads` are those of NAMES. `fingerprint` identifies the reader's weights and the heads'.
+    Raises DialogueError when an output or a head is missing, or a head was trained on other features.
     """
 
-    def __init__(self, encode: Encode, heads: Mapping[str, Head]) -> None:
+    def __init__(self, encode: Encode, read: PairReader, heads: Mapping[str, Head]) -> None:
+        for name in LOGITS:
+            if name not in read.outputs:
+                raise DialogueError(f"the adapter has no output {name!r}: train it again with: candor train judges")
         for name, features in zip(NAMES, (FEATURES, FEATURES, INTEREST), strict=True):
             if name not in heads or heads[name].features != features:
                 raise DialogueError(
                     f"the head {name!r} is missing or was not trained on the features {features!r}: "
                     "train it again with: candor train judges"
                 )
-        self.encode = encode
+        self.encode, self.read = encode, read
         self.heads = {name: heads[name] for name in NAMES}
-        digest = hashlib.sha256()
-        for head in self.heads.values():
-            digest.update(repr((head.name, head.features, head.temperature, head.threshold)).encode())
-            for array in (head.mean, head.scale, *(part for layer in head.layers for part in layer)):
-                digest.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
-        self.fingerprint = f"{FEATURES}/{digest.hexdigest()[:12]}"
+        weights = " ".join([read.fingerprint, *(head.fingerprint for head in self.heads.values())])
+        self.fingerprint = f"{FEATURES}/{hashlib.sha256(weights.encode()).hexdigest()[:12]}"
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[tuple[float, float, float]]:
         """Return (sensible, specific, interesting) per draft, each in [0, 1], in order.
 
-        One encode call for all turns, the query and the drafts. A draft without a single letter or digit
-        says nothing and scores zero. Raises ValueError when the context has no turn to reply to.
+        One encode call for all turns, the query and the drafts, and one of the reader. A draft without a single
+        letter or digit says nothing and scores zero. Raises ValueError when the context has no turn to reply to,
+        DialogueError when the reader returns no finite numbers.
         """
         if not drafts:
             return []
@@ -190,12 +200,26 @@ class QualityJudge:
         replies = [clean(draft) for draft in drafts]
         query = clean(context.query) or texts[-1]
         vectors = self.encode([*texts, query, *replies])
+        before = reading(texts)
+        logits = logits_of(self.read, [(before, reply) for reply in replies])
         own = np.asarray([turn.role == "assistant" for turn in turns])
         seen = Seen(tuple(map(read, texts)), own, vectors[: len(texts)], vectors[len(texts)], read(query))
         rows = [
-            row(seen, read(reply), vector) for reply, vector in zip(replies, vectors[len(texts) + 1 :], strict=True)
+            row(seen, read(reply), vector, told)
+            for reply, vector, told in zip(replies, vectors[len(texts) + 1 :], logits, strict=True)
         ]
         return np.stack(rows), np.asarray([bool(_WORD.search(reply)) for reply in replies])
+
+
+def logits_of(reader: PairReader, pairs: Sequence[tuple[str, str]]) -> Array:
+    """Return the reader's logits of LOGITS (pairs, 2). Raises DialogueError when they are not finite numbers."""
+    found = np.asarray(reader(pairs), dtype=np.float32)
+    if found.shape != (len(pairs), len(reader.outputs)) or not np.isfinite(found).all():
+        raise DialogueError(
+            f"the reader {reader.fingerprint} gave no finite number per pair and output: "
+            "train the adapter again with: candor train judges"
+        )
+    return found[:, [reader.outputs.index(name) for name in LOGITS]]
 
 
 def spoken(turns: Sequence[Turn]) -> list[Turn]:
@@ -206,13 +230,15 @@ def spoken(turns: Sequence[Turn]) -> list[Turn]:
     return kept
 
 
-def load_quality(encode: Encode) -> QualityJudge:
-    """Return the judge with the shipped heads. Raises DialogueError when they are missing or too old."""
+def load_quality(encode: Encode, read: PairReader, folder: Path = WEIGHTS.parent) -> QualityJudge:
+    """Return the judge with the heads of `folder`, by default the shipped ones; `read` is the adapter WEIGHTS.
+
+    Raises DialogueError when a head is missing or too old.
+    """
     heads: dict[str, Head] = {}
     for name in NAMES:
-        source = files("dialogue") / "weights" / f"{name}.safetensors"
-        if not source.is_file():
+        path = folder / f"{name}.safetensors"
+        if not path.is_file():
             raise DialogueError(f"no weights for the {name!r} judge: train them with: candor train judges")
-        with as_file(source) as path:
-            heads[name] = Head.load(path)
-    return QualityJudge(encode, heads)
+        heads[name] = Head.load(path)
+    return QualityJudge(encode, read, heads)

@@ -1,11 +1,12 @@
-"""Training of the quality judges' heads from the development data.
+"""Training of the quality judges from the development data: the adapter, then the heads on its logits.
 
-Holds what each head learns from and how its threshold is fixed. Knows nothing of where the heads are shipped.
+Holds what each learns from and how the temperatures and the threshold are fixed. Knows nothing of where they are
+shipped.
 """
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,29 +24,41 @@ from dialogue.quality import (
     Text,
     clean,
     interest_rows,
+    logits_of,
     read,
+    reading,
     row,
 )
+from dialogue.training.adapters import Example as Pair
+from dialogue.training.adapters import Group, Plan
+from dialogue.training.adapters import fit as fit_adapter
+from dialogue.training.perceptron import fit, tempered
 from dialogue.training.quality_data import (
     CORPORA,
     Dialogue,
     Example,
+    Part,
     dialogues,
     from_dialogues,
     from_questions,
     from_ratings,
     from_smalltalk,
     generic_replies,
-    held_out,
+    part_of,
     plain,
     questions,
-    share,
 )
+from retrieval.adapters import Adapter, new_adapter
+from retrieval.embed import Encoder
 from safety.heads import Head
+from safety.types import PairReader
 
 ANSWERS_PASS = 0.985  # of held-out answers and, below, of true turns that must reach the sensible threshold
 TURNS_PASS = 0.91
-EPOCHS, BATCH = 12, 256
+HIDDEN = 32
+READ = 512  # pairs given to the reader at once
+SHARES = {"topical_chat": 0.38, "cmu_dog": 0.36, "questions": 0.12, "smalltalk": 0.03, "answers": 0.11}
+PLAN = Plan(examples=36_000, rate=2e-3, before_tokens=112, text_tokens=64)
 
 # kinds of examples and the total weight of each
 SENSIBLE = {"true": 1.0, "answer": 0.5, "smalltalk": 0.1, "abstention": 0.05}
@@ -55,73 +68,69 @@ SPECIFIC = {"own": 1.0, "stranger": 0.8, "generic": 0.5}
 INTERESTING = {"conture": 1.0, "predictive_engagement": 1.0, "topical_chat": 0.7, "generic": 0.3}
 
 
-def examples(data: Path, held: bool, seed: int = 0) -> list[Example]:
-    """Return the examples of all files under `data`: those to learn from, or those of held-out dialogues.
+def examples(data: Path, part: Part, seed: int = 0) -> list[Example]:
+    """Return the examples made of one part of the dialogues and questions under `data`.
 
-    Dialogues are split one in five, questions in halves, both by a hash of their name.
+    The parts are split by a hash of their name: what the adapter learns from, what the heads do, what is held out.
     """
-    rng = random.Random(f"{seed} {held}")
-    chats = {corpus: [d for d in dialogues(data, corpus) if held_out(d.id) == held] for corpus in CORPORA}
+    rng = random.Random(f"{seed} {part}")
+    chats = {corpus: [d for d in dialogues(data, corpus) if part_of(d.id) == part] for corpus in CORPORA}
     everyone: list[Dialogue] = [dialogue for kept in chats.values() for dialogue in kept]
-    asked = {question: said for question, said in questions(data).items() if (share(question) < 0.5) == held}
+    asked = {question: said for question, said in questions(data).items() if part_of(question) == part}
     made = [example for corpus, kept in chats.items() for example in from_dialogues(kept, corpus, rng)]
     made += from_questions(asked, rng, everyone)
-    if not held:
+    if part != "held":
         made += from_smalltalk(asked, rng, everyone)
     return made
 
 
-def feature_rows(examples: Sequence[Example], encode: Encode) -> Array:
+def groups(data: Path, seed: int) -> dict[str, tuple[float, list[Group]]]:
+    """Return what the adapter learns from, by source: the replies of one context together."""
+    generic = generic_replies(data)
+    learn = examples(data, "adapter", seed)
+    learn += dull_examples(learn, generic, seed)
+    dull = {plain(reply) for reply in generic}
+    found: dict[str, dict[str, list[Pair]]] = {name: {} for name in SHARES}
+    for e in learn:
+        kind = _specific_kind(e, dull)
+        labels = [("sensible", float(e.kind in SENSIBLE))] if e.kind != "generic" else []
+        labels += [("specific", float(kind == "own"))] if kind else []
+        before = reading(e.context)
+        found[e.corpus].setdefault(before, []).append(Pair(before, e.reply, tuple(labels)))
+    for question, said in questions(data).items():
+        if part_of(question) == "adapter":
+            pairs = [Pair(reading((question,)), sentence, (("answers", float(right)),)) for sentence, right in said]
+            found["answers"].setdefault(question, []).extend(pairs)
+    return {
+        name: (part, [tuple(each[at : at + 6]) for each in found[name].values() for at in range(0, len(each), 6)])
+        for name, part in SHARES.items()
+    }
+
+
+def train_adapter(
+    data: Path, encoder: Encoder, seed: int = 0, plan: Plan = PLAN
+) -> tuple[Adapter, list[dict[str, float]]]:
+    """Return the adapter that reads a reply after its context, and the curve of its loss."""
+    adapter = new_adapter("reply", ("sensible", "specific", "answers"), encoder, seed, rank=32)
+    return adapter, fit_adapter(encoder, adapter, groups(data, seed), plan, seed)
+
+
+def feature_rows(examples: Sequence[Example], encode: Encode, reader: PairReader) -> Array:
     """Return the judges' features of every example, shape (examples, width); every text is encoded once."""
     texts = list(dict.fromkeys(text for e in examples for text in (*e.context[-WINDOW:], e.reply)))
     place = {text: index for index, text in enumerate(texts)}
     vectors = encode(texts)
     known: list[Text] = [read(clean(text)) for text in texts]
+    pairs = [(reading(e.context), clean(e.reply)) for e in examples]
+    logits = [logits_of(reader, pairs[start : start + READ]) for start in range(0, len(pairs), READ)]
     made: list[Array] = []
-    for example in examples:
+    for example, told in zip(examples, np.concatenate(logits), strict=True):
         at = [place[text] for text in example.context[-WINDOW:]]
         own = np.asarray([(len(at) - turn) % 2 == 0 for turn in range(len(at))])  # the last turn is the user's
         seen = Seen(tuple(known[i] for i in at), own, vectors[at], vectors[at[-1]], known[at[-1]])
         reply = place[example.reply]
-        made.append(row(seen, known[reply], vectors[reply]))
+        made.append(row(seen, known[reply], vectors[reply], told))
     return np.stack(made)
-
-
-def fit(name: str, features: str, x: Array, y: Array, weight: Array, hidden: int, seed: int) -> Head:
-    """Return a head fitted by Adam on soft targets `y` in [0, 1], each row counted `weight` times.
-
-    A perceptron with `hidden` units, or a logistic regression when there are none.
-    """
-    import torch
-
-    torch.manual_seed(seed)
-    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
-    inputs = torch.from_numpy((x - mean) / scale)
-    targets, weights = torch.from_numpy(y), torch.from_numpy(weight / weight.mean())
-    deep = (
-        torch.nn.Dropout(0.2),
-        torch.nn.Linear(x.shape[1], max(hidden, 1)),
-        torch.nn.ReLU(),
-        torch.nn.Dropout(0.3),
-        torch.nn.Linear(max(hidden, 1), 1),
-    )
-    net = torch.nn.Sequential(*deep) if hidden else torch.nn.Linear(x.shape[1], 1)
-    rate = 2e-3 if hidden else 2e-2  # a regression on few rows gets few steps
-    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * -(-len(x) // BATCH))
-    for _ in range(EPOCHS):
-        order = torch.randperm(len(x))
-        for start in range(0, len(x), BATCH):
-            batch = order[start : start + BATCH]
-            logit = net(inputs[batch])[:, 0]
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, targets[batch], weights[batch])
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-    found = [tensor.detach().numpy().astype(np.float32) for tensor in net.parameters()]
-    layers = tuple((weights.T.copy(), bias) for weights, bias in zip(found[::2], found[1::2], strict=True))
-    return Head(name, features, mean.astype(np.float32), scale.astype(np.float32), layers)
 
 
 def balanced(kinds: Sequence[str], totals: Mapping[str, float]) -> Array:
@@ -137,25 +146,28 @@ def dull_examples(learn: Sequence[Example], generic: Sequence[str], seed: int) -
     return [Example(e.context, rng.choice(generic), "generic", e.corpus, e.group, 0.0) for e in under]
 
 
-def sensible_head(learn: Sequence[Example], x: Array, seed: int) -> Head:
-    """Return the sensible head: true replies, answers and small talk against spoilt ones."""
+def sensible_rows(learn: Sequence[Example]) -> tuple[NDArray[np.bool_], Array, Array]:
+    """Return which examples the sensible head reads (n,), and of those the targets and the weights."""
     kept = np.asarray([example.kind != "generic" for example in learn])
     kinds = [example.kind for example in learn if example.kind != "generic"]
     target = np.asarray([kind in SENSIBLE for kind in kinds], dtype=np.float32)
-    return fit("sensible", FEATURES, x[kept], target, balanced(kinds, SENSIBLE | SENSELESS), 32, seed)
+    return kept, target, balanced(kinds, SENSIBLE | SENSELESS)
 
 
-def specific_head(learn: Sequence[Example], x: Array, generic: Sequence[str], seed: int) -> Head:
-    """Return the specific head: a reply under its own context against a stranger's and generic ones."""
+def specific_rows(learn: Sequence[Example], generic: Sequence[str]) -> tuple[NDArray[np.bool_], Array, Array]:
+    """Return the same for the specific head: a reply under its own context against a stranger's and generic ones."""
     dull = {plain(reply) for reply in generic}
-    kinds = [
-        "generic" if plain(e.reply) in dull or e.kind in ("smalltalk", "abstention") else NAMED.get(e.kind, "")
-        for e in learn
-    ]
+    kinds = [_specific_kind(example, dull) for example in learn]
     kept = np.asarray([bool(kind) for kind in kinds])
     kinds = [kind for kind in kinds if kind]
     target = np.asarray([kind == "own" for kind in kinds], dtype=np.float32)
-    return fit("specific", FEATURES, x[kept], target, balanced(kinds, SPECIFIC), 32, seed)
+    return kept, target, balanced(kinds, SPECIFIC)
+
+
+def _specific_kind(example: Example, dull: Set[str]) -> str:
+    if plain(example.reply) in dull or example.kind in ("smalltalk", "abstention"):
+        return "generic"
+    return NAMED.get(example.kind, "")
 
 
 def interesting_head(rated: Sequence[Example], x: Array, seed: int = 0) -> Head:
@@ -184,25 +196,41 @@ def rated_of(learn: Sequence[Example]) -> NDArray[np.intp]:
     return np.asarray(kept[::3], dtype=np.intp)
 
 
-def train(data: Path, encode: Encode, seed: int = 0) -> tuple[dict[str, Head], dict[str, Any]]:
-    """Return the three heads and the numbers by which the sensible threshold was chosen."""
+def train(data: Path, encoder: Encoder, reader: PairReader, seed: int = 0) -> tuple[dict[str, Head], dict[str, Any]]:
+    """Return the three heads and the numbers by which temperatures and the sensible threshold were chosen.
+
+    `reader` is the adapter of `train_adapter` on `encoder`. The heads learn from the part it has not seen and from
+    the ratings; temperatures and the threshold come from held-out dialogues and questions.
+    """
     generic = generic_replies(data)
-    learn = examples(data, False, seed)
+    learn, held = examples(data, "head", seed), examples(data, "held", seed)
     learn += dull_examples(learn, generic, seed)
-    x = feature_rows(learn, encode)
-    sensible, specific = sensible_head(learn, x, seed), specific_head(learn, x, generic, seed)
+    judged = len(held)
+    held += dull_examples(held, generic, seed)
+    x, beside = feature_rows(learn, encoder.encode, reader), feature_rows(held, encoder.encode, reader)
+    found: dict[str, Head] = {}
+    for name in ("sensible", "specific"):
+        (kept, y, weight), (other, wanted, share) = (
+            sensible_rows(each) if name == "sensible" else specific_rows(each, generic) for each in (learn, held)
+        )
+        head = fit(name, FEATURES, x[kept], y, weight, HIDDEN, seed)
+        found[name] = tempered(head, beside[other], wanted, share)
+    sensible, specific = found["sensible"], found["specific"]
     ratings, more = from_ratings(data), rated_of(learn)
-    rows = np.concatenate([feature_rows(ratings, encode), x[more]])
+    rows = np.concatenate([feature_rows(ratings, encoder.encode, reader), x[more]])
     rated = [*ratings, *(learn[at] for at in more)]
     interesting = interesting_head(rated, interest_rows(rows, sensible(rows), specific(rows)), seed)
-    limit, metrics = sensible_threshold(sensible, examples(data, True, seed), encode)
-    heads = {"sensible": replace(sensible, threshold=limit), "specific": specific, "interesting": interesting}
-    return heads, metrics
+    limit, metrics = sensible_threshold(sensible, held[:judged], beside[:judged])
+    metrics |= {f"{name}.temperature": head.temperature for name, head in found.items()} | {"learnt": len(learn)}
+    return {"sensible": replace(sensible, threshold=limit), "specific": specific, "interesting": interesting}, metrics
 
 
-def sensible_threshold(head: Head, held: Sequence[Example], encode: Encode) -> tuple[float, dict[str, Any]]:
-    """Return the greatest limit which enough held-out answers and true turns reach, and what it drops."""
-    score = head(feature_rows(held, encode))
+def sensible_threshold(head: Head, held: Sequence[Example], x: Array) -> tuple[float, dict[str, Any]]:
+    """Return the greatest limit which enough held-out answers and true turns reach, and what it drops.
+
+    `x` holds the features of `held`.
+    """
+    score = head(x)
     kinds = np.asarray([example.kind for example in held])
     corpora = np.asarray([example.corpus for example in held])
     limits = [np.quantile(score[kinds == "answer"], 1 - ANSWERS_PASS)]

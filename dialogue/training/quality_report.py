@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.quality import NAMES, VECTORS, Array, QualityJudge, clean, interest_rows
+from dialogue.quality import LOGITS, NAMES, Array, QualityJudge, clean, interest_rows
 from dialogue.training.quality import dull_examples, examples, feature_rows, interesting_head, rated_of
 from dialogue.training.quality_data import CORPORA, Example, from_ratings, generic_replies, rows, share
 from safety.heads import Head
@@ -21,33 +21,74 @@ from safety.heads import Head
 FOLDS = 5
 GENERIC_BOT = ("I don't know", "OK", "That's interesting.")
 RANDOM_DRAWS = 300  # bootstrap samples behind each interval
-COSINE, WORDS = VECTORS, VECTORS + 14  # columns of the nearest cosine and of the logarithm of the words
+SPOILT = ("random", "earlier", "shuffled", "negated", "echo")
+COSINE, WORDS = len(LOGITS), len(LOGITS) + 14  # columns of the nearest cosine and of the logarithm of the words
 
 
 def report(data: Path, judge: QualityJudge) -> dict[str, Any]:
-    """Return every figure of the quality judges: name -> value, n and 95 % interval."""
-    held = examples(data, held=True)
-    x = feature_rows(held, judge.encode)
+    """Return every figure of the quality judges: name -> value, n and 95 % interval.
+
+    The held-out dialogues and questions chose the sensible threshold and two temperatures; XQuAD and, of sensible and
+    specific, the ratings chose nothing.
+    """
+    held = examples(data, "held")
+    strangers = from_other_corpus(held)
+    x = features(held, judge)
+    sensible = judge.heads["sensible"]
     found: dict[str, Any] = {"fingerprint": judge.fingerprint}
-    found["sensible"] = telling_apart(held, judge.heads["sensible"](x), x)
-    found["pass"] = passing(held, judge.heads["sensible"], x) | xquad(data, judge)
+    found["sensible"] = telling_apart(held, sensible(x), x)
+    found["sensible"] |= against_other_corpus(held, sensible(x), strangers, sensible(features(strangers, judge)))
+    found["pass"] = passing(held, sensible, x) | xquad(data, judge)
     found["generic_bot"] = generic_bot(held, judge)
     found["ratings"] = rated(data, judge)
     return found
 
 
+def features(made: Sequence[Example], judge: QualityJudge) -> Array:
+    """Return the judge's features of every example (examples, width)."""
+    return feature_rows(made, judge.encode, judge.read)
+
+
 def telling_apart(held: Sequence[Example], score: Array, x: Array) -> dict[str, Any]:
-    """AUROC of true replies against each kind of spoilt ones, per corpus, and of the cosine alone."""
+    """AUROC of true replies against each kind of spoilt ones, per corpus and pooled, and of the cosine alone."""
     found: dict[str, Any] = {}
-    for corpus in CORPORA:
-        own = np.asarray([e.corpus == corpus for e in held])
-        kinds = np.asarray([e.kind for e in held])
-        for kind in ("random", "earlier", "shuffled", "negated", "echo"):
+    kinds = np.asarray([e.kind for e in held])
+    for name, own in _by_corpus(held).items():
+        for kind in SPOILT:
             chosen = own & ((kinds == "true") | (kinds == kind))
             truth = kinds[chosen] == "true"
-            found[f"{corpus}.{kind}"] = interval(auroc, truth, score[chosen])
-            found[f"{corpus}.{kind}.cosine_alone"] = round(auroc(truth, x[chosen, COSINE]), 3)
+            found[f"{name}.{kind}"] = interval(auroc, truth, score[chosen])
+            found[f"{name}.{kind}.cosine_alone"] = round(auroc(truth, x[chosen, COSINE]), 3)
     return found
+
+
+def from_other_corpus(held: Sequence[Example]) -> list[Example]:
+    """Return, under every true reply's context, a reply drawn from the other corpus."""
+    rng = random.Random(0)
+    true = [e for e in held if e.kind == "true" and e.corpus in CORPORA]
+    said = {corpus: [e.reply for e in true if e.corpus != corpus] for corpus in CORPORA}
+    return [Example(e.context, rng.choice(said[e.corpus]), "other", e.corpus, e.group) for e in true if said[e.corpus]]
+
+
+def against_other_corpus(
+    held: Sequence[Example], score: Array, strangers: Sequence[Example], theirs: Array
+) -> dict[str, Any]:
+    """AUROC of true replies against those of `from_other_corpus`, whose scores are `theirs`, per corpus and pooled."""
+    found: dict[str, Any] = {}
+    kinds = np.asarray([e.kind for e in held])
+    other = _by_corpus(strangers)
+    for name, own in _by_corpus(held).items():
+        true = score[own & (kinds == "true")]
+        false = theirs[other[name]]
+        truth = np.repeat([True, False], [len(true), len(false)])
+        found[f"{name}.random_of_other_corpus"] = interval(auroc, truth, np.concatenate([true, false]))
+    return found
+
+
+def _by_corpus(made: Sequence[Example]) -> dict[str, NDArray[np.bool_]]:
+    """Which rows are of each corpus (n,), and of both."""
+    corpora = np.asarray([e.corpus for e in made])
+    return {name: corpora == name for name in CORPORA} | {"both": np.isin(corpora, list(CORPORA))}
 
 
 def passing(held: Sequence[Example], head: Head, x: Array) -> dict[str, Any]:
@@ -64,7 +105,7 @@ def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
     """Pass rates of answer sentences (alone, with the next one) and of strangers' sentences, and AUROC."""
     made = xquad_pairs(data)
     head = judge.heads["sensible"]
-    score = head(feature_rows(made, judge.encode))
+    score = head(features(made, judge))
     kinds = np.asarray([example.kind for example in made])
     found = {
         f"xquad.{kind}": interval(mean, score[kinds == kind] >= head.threshold) for kind in ("one", "two", "stranger")
@@ -110,7 +151,7 @@ def generic_bot(held: Sequence[Example], judge: QualityJudge) -> dict[str, Any]:
     true = [e for e in held if e.kind == "true"][::5]
     for reply in (*GENERIC_BOT, ""):
         bot = [Example(e.context, reply or e.reply, "generic", e.corpus, e.group) for e in true]
-        x = feature_rows(bot, judge.encode)
+        x = features(bot, judge)
         for name, score in zip(NAMES, judge.judge(x).T, strict=True):
             found[f"{reply or 'the true reply'}.{name}"] = interval(mean, score)
     return found
@@ -123,12 +164,12 @@ def rated(data: Path, judge: QualityJudge) -> dict[str, Any]:
     not seen; the others never saw these ratings.
     """
     everything = from_ratings(data)
-    x = feature_rows(everything, judge.encode)
+    x = features(everything, judge)
     scores = dict(zip(NAMES, judge.judge(x).T, strict=True))
-    learn = examples(data, held=False)
+    learn = examples(data, "head")
     learn += dull_examples(learn, generic_replies(data), 0)
     more = [learn[at] for at in rated_of(learn)]
-    rows = np.concatenate([x, feature_rows(more, judge.encode)])
+    rows = np.concatenate([x, features(more, judge)])
     read = interest_rows(rows, judge.heads["sensible"](rows), judge.heads["specific"](rows))
     fold = np.asarray([int(share(e.group) * FOLDS) for e in everything] + [-1] * len(more))
     for part in range(FOLDS):
