@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import gelu, linear, pad, scaled_dot_product_attention
+from torch.nn.functional import gelu, linear, normalize, pad, scaled_dot_product_attention
 
 from retrieval.types import RetrievalError
 
@@ -30,6 +30,7 @@ LOWER = 3  # layers that no adapter changes
 FORMAT = "candor-adapter-1"
 PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
 Maps = dict[str, tuple[Tensor, Tensor]]  # weight and bias of the linear maps of a layer, by PLACES
+WIDTH = 96  # hidden units of the perceptron on the pooled text
 ROWS = 2048  # tokens of texts, padding included, that are read at once
 
 
@@ -38,8 +39,9 @@ class Adapter:
     """Low-rank changes to the upper layers, and a perceptron on the pooled text.
 
     `tensors` holds ``{layer}.{place}.a`` (inputs, rank) and ``.b`` (rank, outputs) for every adapted map, ``sides``
-    (2, dimension), added to the text before and to the text, and ``head.{0,1}.{weight,bias}``. `about` is the model
-    card: what it was trained on, and how it measures.
+    (2, dimension), added to the text before and to the text, and ``head.{0,1}.{weight,bias}``; where texts are matched,
+    ``match`` (3, dimension) and ``differ.{a,b}`` as well. `about` is the model card: what it was trained on, and how it
+    measures.
     """
 
     name: str
@@ -52,13 +54,13 @@ class Adapter:
         """Twelve hex digits that change with the weights."""
         digest = hashlib.sha256(f"{self.name} {self.outputs}".encode())
         for key in sorted(self.tensors):
-            digest.update(self.tensors[key].detach().half().numpy().tobytes())
+            digest.update(self.tensors[key].detach().cpu().half().numpy().tobytes())
         return digest.hexdigest()[:12]
 
     def save(self, path: Path) -> None:
         """Write it as safetensors, weights in float16."""
         card = {"name": self.name, "outputs": self.outputs, "about": self.about}
-        tensors = {key: tensor.detach().half().contiguous() for key, tensor in self.tensors.items()}
+        tensors = {key: tensor.detach().cpu().half().contiguous() for key, tensor in self.tensors.items()}
         save_file(tensors, path, metadata={"format": FORMAT, "adapter": json.dumps(card)})
 
 
@@ -77,9 +79,12 @@ def load_adapter(path: Path) -> Adapter:
 
 
 def new_adapter(
-    name: str, outputs: Sequence[str], encoder: "Encoder", seed: int, rank: int = 16, width: int = 96
+    name: str, outputs: Sequence[str], encoder: "Encoder", seed: int, rank: int = 16, matching: bool = False
 ) -> Adapter:
-    """Return an untrained adapter, which changes nothing yet; `seed` gives its numbers."""
+    """Return an untrained adapter, which changes nothing yet; `seed` gives its numbers.
+
+    With `matching`, the states of a text are told how well the text before matches them.
+    """
     chance = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {"sides": torch.zeros(2, encoder.dimension)}
     for place, layer in enumerate(encoder.upper(LOWER)):
@@ -87,17 +92,22 @@ def new_adapter(
             columns, lines = weight.weight.shape
             tensors[f"{place}.{part}.a"] = torch.randn(lines, rank, generator=chance) / lines**0.5
             tensors[f"{place}.{part}.b"] = torch.zeros(rank, columns)
-    for place, (lines, columns) in enumerate(((3 * encoder.dimension, width), (width, len(outputs)))):
+    if matching:
+        tensors["match"] = torch.zeros(3, encoder.dimension)
+        tensors["differ.a"] = torch.randn(encoder.dimension, 2 * rank, generator=chance) / encoder.dimension**0.5
+        tensors["differ.b"] = torch.zeros(2 * rank, encoder.dimension)
+    for place, (lines, columns) in enumerate(((3 * encoder.dimension, WIDTH), (WIDTH, len(outputs)))):
         tensors[f"head.{place}.weight"] = torch.randn(lines, columns, generator=chance) / lines**0.5
         tensors[f"head.{place}.bias"] = torch.zeros(columns)
     return Adapter(name, tuple(outputs), tensors, {})
 
 
 class Reader:
-    """An adapter on its encoder: pairs of texts to logits."""
+    """An adapter on its encoder, in the arithmetic of the encoder: pairs of texts to logits."""
 
     def __init__(self, encoder: "Encoder", adapter: Adapter) -> None:
         self.encoder, self.adapter = encoder, adapter
+        adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
         self.outputs = adapter.outputs
         self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
 
@@ -108,10 +118,13 @@ class Reader:
 
     def merged(self) -> list[Maps]:
         """Return the linear maps of the adapted layers; made anew, since only one base is kept in memory."""
-        weights = self.adapter.tensors
+        weights, dtype = self.adapter.tensors, self.encoder.dtype
         return [
             {
-                part: (base.weight + (weights[f"{place}.{part}.a"] @ weights[f"{place}.{part}.b"]).T, base.bias)
+                part: (
+                    base.weight + (weights[f"{place}.{part}.a"] @ weights[f"{place}.{part}.b"]).T.to(dtype),
+                    base.bias,
+                )
                 for part, base in _maps(layer).items()
             }
             for place, layer in enumerate(self.encoder.upper(LOWER))
@@ -152,8 +165,10 @@ class Reader:
         weights = self.adapter.tensors
         past, past_mask = _padded(before)
         here, mask = _padded(texts)
-        past, here = past + weights["sides"][0], here + weights["sides"][1]
-        chosen = torch.as_tensor(after)
+        chosen = torch.as_tensor(after, device=here.device)
+        if "match" in weights:
+            here = here + _matched(here, past[chosen], past_mask[chosen], weights)
+        past, here = ((x + side).to(self.encoder.dtype) for x, side in zip((past, here), weights["sides"], strict=True))
         seen = torch.cat([past_mask[chosen], mask], 1)[:, None, None]
         alone = past_mask[:, None, None]
         for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
@@ -163,7 +178,7 @@ class Reader:
             here = _layer(layer, linears, here, both, seen)
             if linears is not maps[-1]:
                 past = _layer(layer, linears, past, keys, alone)
-        share = (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
+        here, share = here.float(), (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
         mean = (here * share).sum(1)
         most = here.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
         pooled = torch.nn.functional.dropout(torch.cat([here[:, 0], mean, most], 1), drop, drop > 0)
@@ -192,20 +207,31 @@ def _layer(layer: Any, linears: Maps, x: Tensor, known: Sequence[Tensor], mask: 
     """One layer of BERT over `x` (rows, tokens, dimension), which attends to keys and values `known`."""
     heads = layer.attention.self.num_attention_heads
     query, key, value = (
-        each.unflatten(2, (heads, -1)).transpose(1, 2) for each in (linear(x, *linears["query"]), *known)
+        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (linear(x, *linears["query"]), *known)
     )
-    bias = torch.zeros(mask.shape).masked_fill(mask == 0, -torch.inf)
+    bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(mask == 0, -torch.inf)
     attended = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
     x = layer.attention.output.LayerNorm(linear(attended, *linears["attended"]) + x)
     normed: Tensor = layer.output.LayerNorm(linear(gelu(linear(x, *linears["wide"])), *linears["narrow"]) + x)
     return normed
 
 
+def _matched(here: Tensor, past: Tensor, mask: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """What to add to the states of a text: how near each is to the nearest of the text before, and how it differs."""
+    cosines = normalize(here, dim=2) @ normalize(past, dim=2).transpose(1, 2)
+    near, place = cosines.masked_fill(mask[:, None] == 0, -1).max(2)
+    nearest = past.gather(1, place.unsqueeze(2).expand(-1, -1, past.shape[2]))
+    powers = torch.stack([near, near**3, near**9], 2)
+    return powers @ weights["match"] + (here - nearest) @ weights["differ.a"] @ weights["differ.b"]
+
+
 def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Return (rows, tokens, dimension) and a mask (rows, tokens), both float32."""
     longest = max(len(state) for state in states)
     rows = torch.stack([pad(state.float(), (0, 0, 0, longest - len(state))) for state in states])
-    mask = torch.stack([pad(torch.ones(len(state)), (0, longest - len(state))) for state in states])
+    mask = torch.stack(
+        [pad(state.new_ones(len(state), dtype=torch.float32), (0, longest - len(state))) for state in states]
+    )
     return rows, mask
 
 

@@ -227,12 +227,13 @@ def calibrate(logits: NDArray[np.float32], check: Sequence[Row]) -> dict[str, fl
     best = max(limits.tolist(), key=lambda limit: macro_f1(labels[published], cooled[published] >= limit))
     reached = float(np.quantile(cooled[ordinary], 1 - MISTAKES))
     shift = max(best, reached) - math.log(BLOCKING / (1 - BLOCKING))
-    threshold = float(_sigmoid(np.float32(best - shift)[None])[0])
+    threshold = 1 / (1 + math.exp(shift - best))
     return {"temperature": round(temperature, 4), "shift": round(shift, 4), "threshold": round(threshold, 3)}
 
 
 def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-x.astype(np.float64).clip(-30, 30)))
+    p: NDArray[np.float64] = 1 / (1 + np.exp(-x.astype(np.float64).clip(-30, 30)))
+    return p
 
 
 def macro_f1(labels: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> float:

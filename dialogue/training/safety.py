@@ -41,7 +41,7 @@ def train(data: Path, encoder: Encoder, seed: int = 0, plan: Plan = PLAN) -> tup
 
 def _example(row: Row, topics: list[str]) -> Example:
     before, text = shown(row.before, row.text)
-    labels = [(row.kind, float(row.unsafe))]
+    labels: list[tuple[str, float]] = [(row.kind, float(row.unsafe))]
     if row.unsafe and row.objective:
         labels += [(name, float(name == row.objective)) for name in topics]
     return Example(before, text, tuple(labels), row.weight)
