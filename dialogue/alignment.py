@@ -1,6 +1,6 @@
 """A claim laid against a stretch of evidence: the features from which support is judged.
 
-Knows nothing of heads, thresholds or passages. Token alignment is late interaction (Khattab and Zaharia 2020)
+Knows nothing of heads, thresholds, adapters or passages. Token alignment is late interaction (Khattab and Zaharia 2020)
 on the contextual token vectors of the sentence encoder.
 """
 
@@ -17,8 +17,9 @@ from dialogue.facts import Difference, Word, compare, words
 
 Array = NDArray[np.float32]
 
-FEATURES = "alignment-1"
-COSINE, OVERLAP = 0, 17  # places of the cosine and of the share of words found in a feature row
+FEATURES = "alignment-2"
+COUNTED = 44  # what `features` returns; a row ends with the logits of an adapter that has read window and claim
+COSINE, OVERLAP, SUPPORTED, REFUTED = 0, 17, 44, 45  # places in a row: the two baselines, the logits
 _UNIVERSAL = frozenset(
     [
         "all",
@@ -54,6 +55,7 @@ _PARTIAL = frozenset(
         "could",
     ]
 )
+_NEGATIVE = frozenset(["not", "no", "never", "without"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +72,35 @@ class Text:
         return words(self.text)
 
     @cached_property
+    def sequence(self) -> tuple[str, ...]:
+        """The stems of all its words, in order."""
+        return tuple(word.stem for word in self.words)
+
+    @cached_property
+    def content_sequence(self) -> tuple[str, ...]:
+        """The stems of its content words, in order."""
+        return tuple(word.stem for word in self.words if word.content)
+
+    @cached_property
     def stems(self) -> frozenset[str]:
         """The stems of its content words."""
-        return frozenset(word.stem for word in self.words if word.content)
+        return frozenset(self.content_sequence)
+
+    @cached_property
+    def lowered(self) -> frozenset[str]:
+        """Its words as they are spelt, in lower case."""
+        return frozenset(word.text.lower() for word in self.words)
+
+    @cached_property
+    def total(self) -> Array:
+        """The sum of the token vectors (dimension,)."""
+        found: Array = self.vectors.sum(0)
+        return found
 
     @cached_property
     def mean(self) -> Array:
         """The unit mean of the token vectors (dimension,), zero for no tokens."""
-        return _unit(self.vectors.sum(0)) if len(self.vectors) else np.zeros(self.vectors.shape[1], np.float32)
+        return _unit(self.total)
 
     @cached_property
     def content(self) -> NDArray[np.bool_]:
@@ -93,31 +116,16 @@ def _unit(vector: Array) -> Array:
     return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
 
 
-def best_match(claim: Text, source: Text) -> Array:
-    """Return for each token of the claim its largest cosine with a token of the source, shape (tokens,)."""
-    if not len(source.vectors) or not len(claim.vectors):
-        return np.zeros(len(claim.vectors), dtype=np.float32)
-    best: Array = (claim.vectors @ source.vectors.T).max(1)
-    return best
-
-
-def closeness(claim: Text, matched: Array, stems: Collection[str]) -> float:
-    """Return how near a window is, to choose windows by: mean of token alignment and share of words found."""
-    if not len(matched):
-        return 0.0
-    found = sum(s in stems for s in claim.stems) / max(1, len(claim.stems))
-    return 0.5 * float(matched[claim.content].mean()) + 0.5 * found
-
-
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One or two neighbouring sentences of a passage, with what gives them their meaning.
+    """Some sentences of the evidence, with what gives them their meaning.
 
-    `background` is the title with the headings; `before` the sentences before, which may supply names.
+    `backgrounds` are title and headings of each passage they are from; `before` the sentences before, which may
+    supply names.
     """
 
     sentences: tuple[Text, ...]
-    background: Text
+    backgrounds: tuple[Text, ...]
     before: str = ""
 
     @property
@@ -126,59 +134,79 @@ class Window:
         return " ".join(sentence.text for sentence in self.sentences)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """Largest cosines of tokens: of each token of the claim (tokens,) with the window, with the window and its
+    backgrounds, and with the whole passages; and of the content tokens of the window with the claim."""
+
+    window: Array
+    titled: Array
+    passages: Array
+    reverse: Array
+
+
+def closeness(claim: Text, best: Array, found: NDArray[np.bool_]) -> Array:
+    """Return how near windows are (windows,), to choose by: mean of token alignment and share of words found.
+
+    `best` (tokens, windows) are largest cosines, `found` (stems, windows) says which stems of the claim stand there.
+    """
+    if not len(best):
+        return np.zeros(best.shape[1], dtype=np.float32)
+    share = found.mean(0) if len(found) else np.zeros(best.shape[1])
+    near: Array = (0.5 * best[claim.content].mean(0) + 0.5 * share).astype(np.float32)
+    return near
+
+
 def difference(stated: str, window: Window, known: Collection[str]) -> Difference:
     """Compare `stated`, the words the draft itself uses, with the window."""
-    return compare(stated, window.text, f"{window.background.text} {window.before}", known)
+    titles = " ".join(background.text for background in window.backgrounds)
+    return compare(stated, window.text, f"{titles} {window.before}", known)
 
 
-def features(claim: Text, window: Window, passage: Sequence[Text], told: Difference, matched_all: Array) -> Array:
-    """Return the feature row of a claim and a window; `matched_all` is the best match in the passage."""
-    parts = [best_match(claim, sentence) for sentence in window.sentences]
-    matched = np.max(parts, axis=0)
-    titled = np.maximum(matched, best_match(claim, window.background))
-    content = claim.content
-    vector = _unit(np.sum([s.vectors.sum(0) for s in window.sentences], axis=0))
-    back = [best_match(sentence, claim)[sentence.content] for sentence in window.sentences]
-    reverse = np.concatenate(back) if back else np.zeros(1, np.float32)
+def features(claim: Text, window: Window, everywhere: Collection[str], told: Difference, match: Match) -> Array:
+    """Return the features (COUNTED,) of a claim and a window; `everywhere` holds the stems of the whole passages."""
+    vector = _unit(np.sum([sentence.total for sentence in window.sentences], axis=0))
+    titles = _unit(np.sum([background.total for background in window.backgrounds], axis=0))
+    matched = np.stack([match.window, match.titled, match.passages])[:, claim.content]
     numbers = [
         float(claim.mean @ vector),
         max(float(claim.mean @ sentence.mean) for sentence in window.sentences),
-        float(claim.mean @ _unit(vector + 0.5 * window.background.mean)),
-        *_summary(matched[content]),
-        *_summary(titled[content]),
-        *_summary(matched_all[content]),
-        float(matched.mean()) if len(matched) else 0.0,
-        float(reverse.mean()) if len(reverse) else 0.0,
-        *_lexical(claim, window, passage),
+        float(claim.mean @ _unit(vector + 0.5 * titles)),
+        *_summaries(matched),
+        float(match.window.mean()) if len(match.window) else 0.0,
+        float(match.reverse.mean()) if len(match.reverse) else 0.0,
+        *_lexical(claim, window, everywhere),
         *_told(claim, window, told),
     ]
     return np.asarray(numbers, dtype=np.float32)
 
 
-def _summary(matched: Array) -> tuple[float, float, float, float]:
-    """Return mean, minimum, lower quartile and share below 0.5 of token alignments."""
-    if not len(matched):
-        return 0.0, 0.0, 0.0, 1.0
-    low = float(np.quantile(matched, 0.25))
-    return float(matched.mean()), float(matched.min()), low, float((matched < 0.5).mean())
+def _summaries(matched: Array) -> list[float]:
+    """Return mean, minimum, lower quartile and share below 0.5 of each row of token alignments."""
+    rows, tokens = matched.shape
+    if not tokens:
+        return [0.0, 0.0, 0.0, 1.0] * rows
+    ordered = np.sort(matched, axis=1)
+    low, part = divmod(0.25 * (tokens - 1), 1)
+    first, second = ordered[:, int(low)], ordered[:, min(int(low) + 1, tokens - 1)]
+    columns = (ordered.mean(1), ordered[:, 0], first + part * (second - first), (ordered < 0.5).mean(1))
+    found: list[float] = np.stack(columns, axis=1).ravel().tolist()
+    return found
 
 
-def _lexical(claim: Text, window: Window, passage: Sequence[Text]) -> list[float]:
-    mine = [word.stem for word in claim.words]
-    theirs = [word.stem for sentence in window.sentences for word in sentence.words]
-    content = [word.stem for word in claim.words if word.content]
+def _lexical(claim: Text, window: Window, everywhere: Collection[str]) -> list[float]:
+    mine, content = claim.sequence, claim.content_sequence
+    theirs = [stem for sentence in window.sentences for stem in sentence.sequence]
     present = set(theirs)
-    titled = present | {word.stem for word in window.background.words}
-    everywhere = titled | {word.stem for sentence in passage for word in sentence.words}
-    pairs = set(pairwise(theirs))
+    titled = present.union(*(background.sequence for background in window.backgrounds))
     missing = [s for s in content if s not in titled]
     return [
         _share(mine, present),
         _share(content, present),
         _share(content, titled),
         _share(content, everywhere),
-        _share(list(pairwise(mine)), pairs),
-        _share([word.stem for s in window.sentences for word in s.words if word.content], set(content)),
+        _share(list(pairwise(mine)), set(pairwise(theirs))),
+        _share([stem for sentence in window.sentences for stem in sentence.content_sequence], claim.stems),
         math.log1p(len(missing)),
         float(bool(content) and content[-1] not in titled),
         float(bool(content) and content[0] not in titled),
@@ -193,8 +221,8 @@ def _share(items: Sequence[object], present: Collection[object]) -> float:
 
 
 def _told(claim: Text, window: Window, told: Difference) -> list[float]:
-    mine = {word.text.lower() for word in claim.words}
-    theirs = {word.text.lower() for sentence in window.sentences for word in sentence.words}
+    mine = claim.lowered
+    theirs = frozenset[str]().union(*(sentence.lowered for sentence in window.sentences))
     return [
         math.log1p(told.numbers),
         len(told.numbers_missing) / max(1, told.numbers),
@@ -205,8 +233,8 @@ def _told(claim: Text, window: Window, told: Difference) -> list[float]:
         float(bool(told.order)),
         float(bool(told.reason)),
         float(bool(told.lacking)),
-        float(any(word in mine for word in ("not", "no", "never", "without")) or "n't" in claim.text),
-        float(any(word in theirs for word in ("not", "no", "never", "without")) or "n't" in window.text),
+        float(not _NEGATIVE.isdisjoint(mine) or "n't" in claim.text),
+        float(not _NEGATIVE.isdisjoint(theirs) or "n't" in window.text),
         float(bool(_UNIVERSAL & mine - theirs)),
         float(bool(_UNIVERSAL & theirs - mine)),
         float(bool(_PARTIAL & mine - theirs)),

@@ -3,75 +3,62 @@
 Knows nothing of ranking, of models or of how its head was trained.
 """
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dialogue.alignment import (
-    FEATURES,
-    Array,
-    Text,
-    Window,
-    best_match,
-    closeness,
-    difference,
-    features,
-)
+from dialogue.alignment import COUNTED, FEATURES, REFUTED, Array
 from dialogue.claims import Sentence, bare, split
-from dialogue.facts import Difference, names, stem, words
+from dialogue.facts import words
+from dialogue.looks import Look, Plan, encode
 from dialogue.persona import in_third_person
 from dialogue.types import Claim, Context
 from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
 from safety.heads import Head
+from safety.types import PairReader
 
-WEIGHTS = Path(__file__).parent / "weights" / "grounded.safetensors"
+if TYPE_CHECKING:
+    from retrieval.embed import Encoder
+
+WEIGHTS = Path(__file__).parent / "weights"
+HEAD, ADAPTER = "grounded.safetensors", "evidence.safetensors"
+OUTPUTS = ("supported", "refuted")  # what the adapter tells of a claim read after a stretch of evidence
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
-WINDOWS = 3  # stretches of evidence, the nearest, that the head looks at per claim
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
+DENIED = 0.8  # P(refuted), by the adapter, from which it is told as the reason
 _FAR = "no source sentence is close"
 _CLOSERS = " .!?…\"'”’)]*_"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Read:
-    """A passage made ready: its sentence spans, their encodings, its title with headings."""
-
-    passage: Passage
-    spans: tuple[tuple[int, int], ...]
-    texts: tuple[Text, ...]
-    background: Text
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """One window of one passage as the head sees it."""
-
-    read: Read
-    first: int  # the sentences read.texts[first:last]
-    last: int
-    row: Array
-    told: Difference
 
 
 class Grounder:
     """Judges drafts sentence by sentence against the evidence of the turn."""
 
-    def __init__(self, encoder: TokenEmbedder, head: Head) -> None:
+    def __init__(self, encoder: TokenEmbedder, read: PairReader, head: Head) -> None:
+        """Take what reads a claim after evidence. Raises ValueError for a head or a reader made for something else."""
         if head.features != FEATURES:
-            raise ValueError(f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}")
-        self.encoder, self.head = encoder, head
-        digest = hashlib.sha256(b"".join(part.tobytes() for layer in head.layers for part in layer))
-        self.fingerprint = f"grounded/{FEATURES}/{digest.hexdigest()[:12]}/{head.threshold:.3f}"
+            raise ValueError(
+                f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}: "
+                "train it again with: candor train judges"
+            )
+        if not set(OUTPUTS) <= set(read.outputs):
+            raise ValueError(f"a reader of {OUTPUTS} is needed, not of {tuple(read.outputs)}: load {ADAPTER}")
+        self.encoder, self.read, self.head = encoder, read, head
+        self.fingerprint = f"grounded/{FEATURES}/{read.fingerprint}/{head.fingerprint}/{head.threshold:.3f}"
 
     @classmethod
-    def load(cls, encoder: TokenEmbedder, path: Path = WEIGHTS) -> "Grounder":
-        """Return the judge with the packaged head."""
-        return cls(encoder, Head.load(path))
+    def load(cls, encoder: "Encoder", folder: Path = WEIGHTS) -> "Grounder":
+        """Return the judge with the packaged adapter and head, or those in `folder`.
+
+        Raises RetrievalError when the adapter is missing, OSError when the head is.
+        """
+        from retrieval.adapters import load_reader
+
+        return cls(encoder, load_reader(encoder, folder / ADAPTER), Head.load(folder / HEAD))
 
     @property
     def threshold(self) -> float:
@@ -79,7 +66,7 @@ class Grounder:
         return self.head.threshold
 
     def claims(self, context: Context, drafts: Sequence[str], every: bool = False) -> list[tuple[Claim, ...]]:
-        """Return the sentences of every draft, judged. One encoder call for the whole turn.
+        """Return the sentences of every draft, judged. One call of the encoder and one of the reader for them all.
 
         `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of each.
         """
@@ -116,83 +103,39 @@ class Grounder:
     def _weigh(self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]) -> list[Claim]:
         if not judged:
             return []
-        looks = self.looks(context.query, [s.text for s in judged], passages)
-        rows = [look.row for each in looks for look in each]
-        scores = iter(self.head(np.stack(rows)).tolist() if rows else [])
-        return [
-            self._verdict(s, [(next(scores), look) for look in each]) for s, each in zip(judged, looks, strict=True)
-        ]
+        plan = Plan.make(context.query, [s.text for s in judged], passages)
+        looks = plan.looks(encode(self.encoder, plan.texts))
+        rows = complete(self.read, plan.whole, looks)
+        return [self._verdict(s, each, row) for s, each, row in zip(judged, looks, rows, strict=True)]
 
-    def _verdict(self, sentence: Sentence, weighed: list[tuple[float, Look]]) -> Claim:
-        """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""
-        if not weighed:
-            return Claim(sentence.text, sentence.start, sentence.end, 0.0, reason="no source sentence is close")
-        told = [bool(look.told.reason) for _, look in weighed]
-        best, place = best_support([p for p, _ in weighed], told, self.threshold)
-        look = weighed[place][1]
+    def _verdict(self, sentence: Sentence, looks: Sequence[Look], rows: Array) -> Claim:
+        """Take the look that speaks best for the claim; a contradiction only ever lowers its score."""
+        if not looks:
+            return Claim(sentence.text, sentence.start, sentence.end, 0.0, reason=_FAR)
+        told = [bool(look.told.reason) for look in looks]
+        best, place = best_support(self.head(rows).tolist(), told, self.threshold)
         if best < self.threshold:
-            nearest = weighed[0][1]
-            reason = nearest.told.reason or nearest.told.lacking or _unmatched(sentence.text, nearest)
+            reason = _reason(sentence.text, looks[0], bool(rows[0, REFUTED] > np.log(DENIED / (1 - DENIED))))
             return Claim(sentence.text, sentence.start, sentence.end, best, reason=reason)
-        start, end = look.read.spans[look.first][0], look.read.spans[look.last - 1][1]
-        return Claim(sentence.text, sentence.start, sentence.end, best, True, look.read.passage, start, end)
-
-    def looks(self, query: str, claimed: Sequence[str], passages: Sequence[Passage]) -> list[list[Look]]:
-        """Return for each claim its nearest windows, nearest first, with their feature rows."""
-        plan = Plan.make(query, claimed, passages)
-        return plan.looks(encode(self.encoder, plan.texts))
+        piece = looks[place].nearest
+        start, end = piece.read.spans[piece.first][0], piece.read.spans[piece.last - 1][1]
+        return Claim(sentence.text, sentence.start, sentence.end, best, True, piece.read.passage, start, end)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Claims and passages cut into the texts that have to be encoded, so that many plans share one call."""
-
-    stated: tuple[str, ...]  # the words of each claim
-    whole: tuple[str, ...]  # the same, short answers completed by the question
-    passages: tuple[Passage, ...]
-    spans: tuple[tuple[tuple[int, int], ...], ...]
-    backgrounds: tuple[str, ...]
-
-    @classmethod
-    def make(cls, query: str, claimed: Sequence[str], passages: Sequence[Passage]) -> "Plan":
-        """Cut. A claim of up to three words is read together with the question it answers."""
-        stated = tuple(bare(text) or text for text in claimed)
-        return cls(
-            stated,
-            tuple(text if len(words(text)) > 3 else f"{query} {text}".strip() for text in stated),
-            tuple(passages),
-            tuple(tuple(sentences(passage.text)) for passage in passages),
-            tuple(". ".join(dict.fromkeys((p.title, *p.headings))) for p in passages),
-        )
-
-    @property
-    def texts(self) -> list[str]:
-        """All texts to encode."""
-        return [*self.whole, *self.backgrounds, *(text for row in self._parts() for text in row)]
-
-    def _parts(self) -> list[list[str]]:
-        return [[p.text[a:b] for a, b in row] for p, row in zip(self.passages, self.spans, strict=True)]
-
-    def looks(self, encoded: Mapping[str, Text]) -> list[list[Look]]:
-        """Return for each claim its nearest windows, nearest first."""
-        parts = self._parts()
-        reads = [
-            Read(p, spans, tuple(encoded[part] for part in row), encoded[head])
-            for p, spans, row, head in zip(self.passages, self.spans, parts, self.backgrounds, strict=True)
-        ]
-        known = frozenset(stem(name) for row in parts for part in row for name in names(part))
-        return [_nearest(encoded[text], said, reads, known) for text, said in zip(self.whole, self.stated, strict=True)]
-
-
-def encode(encoder: TokenEmbedder, texts: Sequence[str]) -> dict[str, Text]:
-    """Encode the distinct texts in one call."""
-    distinct = list(dict.fromkeys(texts))
-    pairs = encoder.encode_tokens(distinct)
-    return {text: Text(text, *pair) for text, pair in zip(distinct, pairs, strict=True)}
+def complete(read: PairReader, claimed: Sequence[str], looks: Sequence[Sequence[Look]]) -> list[Array]:
+    """Return for each claim the rows (looks, features and logits) of its looks. One call of the reader for them all."""
+    pairs = [(look.text, claim) for claim, each in zip(claimed, looks, strict=True) for look in each]
+    logits = read(pairs)[:, [read.outputs.index(name) for name in OUTPUTS]]
+    found, start = [], 0
+    for each in looks:
+        counted = np.stack([look.row for look in each]) if each else np.zeros((0, COUNTED), np.float32)
+        found.append(np.concatenate([counted, logits[start : start + len(each)]], axis=1))
+        start += len(each)
+    return found
 
 
 def best_support(scores: Sequence[float], contradicts: Sequence[bool], threshold: float) -> tuple[float, int]:
-    """Return the support of the window that speaks best for a claim, and its place.
+    """Return the support of the look that speaks best for a claim, and its place.
 
     An explicit contradiction caps a window's score below the threshold, keeping the order.
     """
@@ -210,8 +153,9 @@ def copied(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, in
             continue
         pattern = re.compile(r"\s+".join(map(re.escape, tokens)), re.IGNORECASE)
         for passage in passages:
-            spans = sentences(passage.text)
-            for match in pattern.finditer(passage.text):
+            matches = list(pattern.finditer(passage.text))
+            spans = sentences(passage.text) if matches else []
+            for match in matches:
                 starts = [
                     a for a, _ in spans if a <= match.start() and not passage.text[a : match.start()].strip(_CLOSERS)
                 ]
@@ -226,40 +170,18 @@ def _of_others(sentence: Sentence, subject: str) -> Sentence:
     return replace(sentence, text=in_third_person(sentence.text, subject)) if subject else sentence
 
 
-def _nearest(claim: Text, stated: str, reads: Sequence[Read], known: frozenset[str]) -> list[Look]:
-    found: list[tuple[float, int, int, int]] = []
-    whole: list[Array] = []
-    for place, read in enumerate(reads):
-        matched = [best_match(claim, text) for text in read.texts]
-        titled = best_match(claim, read.background)
-        whole.append(np.max([titled, *matched], axis=0))
-        stems = read.background.stems
-        for first in range(len(read.texts)):
-            for last in (first + 1, first + 2):
-                if last <= len(read.texts):
-                    near = closeness(
-                        claim,
-                        np.max([titled, *matched[first:last]], axis=0),
-                        stems.union(*(text.stems for text in read.texts[first:last])),
-                    )
-                    found.append((near - 0.03 * (last - first - 1), place, first, last))
-    looks = []
-    for _, place, first, last in sorted(found, key=lambda row: (-row[0], row[1:]))[:WINDOWS]:
-        read = reads[place]
-        before = " ".join(text.text for text in read.texts[max(0, first - 2) : first])
-        window = Window(read.texts[first:last], read.background, before)
-        told = difference(stated, window, known)
-        looks.append(Look(read, first, last, features(claim, window, read.texts, told, whole[place]), told))
-    return looks
-
-
-def _unmatched(claim: str, look: Look) -> str:
-    """Say what the nearest sentence lacks."""
-    present = {w.stem for text in (*look.read.texts[look.first : look.last], look.read.background) for w in text.words}
+def _reason(claim: str, look: Look, denied: bool) -> str:
+    """Say what the nearest sentence says otherwise, or lacks."""
+    if look.told.reason or look.told.lacking:
+        return look.told.reason or look.told.lacking
+    piece = look.nearest
+    present = {s for text in (*piece.texts, piece.read.background) for s in text.sequence}
     content = [word for word in words(bare(claim)) if word.content]
     missing = [word.text for word in content if word.stem not in present]
     if len(missing) > 0.6 * len(content):
         return _FAR
+    if denied:
+        return "the nearest source sentence says otherwise"
     if missing:
         return f"the nearest source sentence says nothing of {missing[0]!r}"
     return "the nearest source sentence does not say this"

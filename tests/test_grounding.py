@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from told_reader import Told
 
-from dialogue.alignment import FEATURES
-from dialogue.grounding import COPIED, WEIGHTS, Grounder, best_support, copied
+from dialogue.alignment import COUNTED, FEATURES
+from dialogue.grounding import COPIED, HEAD, OUTPUTS, WEIGHTS, Grounder, best_support, copied
+from dialogue.looks import WINDOWS, Plan, encode
 from dialogue.types import Claim, Context, Turn
 from retrieval.embed import Encoder
 from retrieval.text import sentences
@@ -64,6 +66,16 @@ def grounder(encoder: Encoder) -> Grounder:
     return Grounder.load(encoder)
 
 
+def told(encoder: Encoder, supported: float = 0.0, refuted: float = 0.0) -> Grounder:
+    """A judge with a head that goes by the adapter alone, and an adapter that always says the same."""
+    reader = Told(lambda before, text: {"supported": supported, "refuted": refuted}, OUTPUTS)
+    weights = np.zeros((COUNTED + 2, 1), np.float32)
+    weights[COUNTED:, 0] = 1.0, -1.0
+    plain = np.zeros(COUNTED + 2, np.float32)
+    head = Head("grounded", FEATURES, plain, plain + 1, ((weights, np.zeros(1, np.float32)),))
+    return Grounder(encoder, reader, head)
+
+
 def judge(grounder: Grounder, *drafts: str) -> list[Claim]:
     return [claim for claims in grounder.claims(CONTEXT, drafts) for claim in claims]
 
@@ -111,15 +123,24 @@ def test_without_evidence_claims_have_no_support(grounder: Grounder) -> None:
     assert (claim.support, claim.reason) == (0.0, "no source was found")
 
 
-def test_neither_order_nor_company_of_drafts_changes_a_score(grounder: Grounder) -> None:
-    drafts = [*TOLD, *ALTERED.values(), "Hello there! " + TOLD[0]]
-    together = grounder.claims(CONTEXT, drafts)
-    backwards = grounder.claims(CONTEXT, drafts[::-1])[::-1]
-    alone = [grounder.claims(CONTEXT, [draft])[0] for draft in drafts[:4]]
-    for one, other in [*zip(together, backwards, strict=True), *zip(together, alone, strict=False)]:
-        for mine, theirs in zip(one, other, strict=True):
-            assert (mine.text, mine.start, mine.supported) == (theirs.text, theirs.start, theirs.supported)
-            assert abs((mine.support or 0) - (theirs.support or 0)) < 1e-3
+@pytest.fixture(scope="module")
+def alone(grounder: Grounder) -> dict[str, Claim]:
+    """Some drafts, each judged by itself."""
+    return {draft: judge(grounder, draft)[0] for draft in (*TOLD[1:4], *list(ALTERED.values())[:2])}
+
+
+@settings(max_examples=8)
+@given(st.data())
+def test_neither_order_nor_company_of_drafts_changes_a_support(
+    grounder: Grounder, alone: dict[str, Claim], data: st.DataObject
+) -> None:
+    some = data.draw(st.lists(st.sampled_from(list(alone)), min_size=1, max_size=4))
+    drafts = [f"{greeting}{draft}" for draft in some for greeting in data.draw(st.sampled_from([("",), ("Hello! ",)]))]
+    for draft, claims in zip(drafts, grounder.claims(CONTEXT, drafts), strict=True):
+        claim, by_itself = claims[-1], alone[claims[-1].text]
+        assert draft[claim.start : claim.end] == claim.text
+        assert claim.supported == by_itself.supported
+        assert claim.support == pytest.approx(by_itself.support, abs=1e-3)
 
 
 @settings(max_examples=20)
@@ -161,9 +182,69 @@ def test_a_head_for_other_features_is_refused(encoder: Encoder) -> None:
     one = np.ones(3, np.float32)
     head = Head("grounded", "other", one, one, ((np.ones((3, 1), np.float32), np.zeros(1, np.float32)),))
     with pytest.raises(ValueError, match="features"):
-        Grounder(encoder, head)
+        Grounder(encoder, Told(outputs=OUTPUTS), head)
 
 
-def test_the_packaged_head_is_small_and_fits_these_features() -> None:
-    assert WEIGHTS.stat().st_size < 200_000
-    assert Head.load(WEIGHTS).features == FEATURES
+def test_a_reader_of_something_else_is_refused(grounder: Grounder, encoder: Encoder) -> None:
+    with pytest.raises(ValueError, match=r"evidence\.safetensors"):
+        Grounder(encoder, Told(), grounder.head)
+
+
+def test_the_packaged_head_is_small_and_fits_these_features(grounder: Grounder) -> None:
+    assert (WEIGHTS / HEAD).stat().st_size < 200_000
+    assert grounder.head.features == FEATURES
+    assert grounder.head.mean.shape == (COUNTED + len(OUTPUTS),)
+
+
+def test_the_reader_is_asked_once_and_reads_each_claim_after_the_evidence_with_its_titles(encoder: Encoder) -> None:
+    grounder = told(encoder)
+    judge(grounder, "It stands 42 metres high. Barley is ripe before wheat.", "It stands 42 metres high.")
+    (pairs,) = grounder.read.asked  # type: ignore[attr-defined]
+    assert {claim for _, claim in pairs} == {"It stands 42 metres high.", "Barley is ripe before wheat."}
+    shown = {evidence for evidence, _ in pairs}
+    assert "Skerra. Barley ripens earlier than wheat in the northern parishes." in shown
+    assert TEXTS[0].partition(" Agnes")[0] in shown  # names its title and its heading itself
+    assert not any(evidence.startswith("Skerra. Lighthouse. The lighthouse") for evidence in shown)
+
+
+def test_without_a_word_the_adapter_decides_and_its_denial_is_the_reason(encoder: Encoder) -> None:
+    draft = "The lighthouse at Skerra Point was built by masons of Orkney."
+    (claim,) = judge(told(encoder, supported=4.0, refuted=-4.0), draft)
+    assert claim.supported
+    (claim,) = judge(told(encoder, supported=-4.0, refuted=4.0), draft)
+    assert (claim.supported, claim.reason) == (False, "the nearest source sentence says otherwise")
+    (claim,) = judge(told(encoder, supported=-4.0, refuted=0.0), draft)
+    assert claim.reason != "the nearest source sentence says otherwise"
+
+
+def test_a_claim_of_two_places_is_read_with_both(encoder: Encoder) -> None:
+    text = "Agnes Moir designed the lighthouse and the seal pups weigh 14 kilograms at birth."
+    plan = Plan.make("", [text], PASSAGES)
+    *alone, both = plan.looks(encode(encoder, plan.texts))[0]
+    assert len(alone) == WINDOWS
+    assert all(len(look.pieces) == 1 for look in alone)
+    assert {piece.read.passage.id for piece in both.pieces} == {0, 2}
+    assert both.nearest.read is alone[0].nearest.read
+    assert (both.nearest.first, both.nearest.last) == (alone[0].nearest.first, alone[0].nearest.last)
+    assert both.text.index("Agnes Moir") < both.text.index("A seal pup weighs")  # as they stand in the evidence
+
+
+def test_what_one_place_says_is_read_alone(encoder: Encoder) -> None:
+    plan = Plan.make("", ["Grey seals breed on the western beaches in November."], PASSAGES)
+    looks = plan.looks(encode(encoder, plan.texts))[0]
+    assert all(len(look.pieces) == 1 for look in looks)
+
+
+def test_the_alignment_of_a_look_is_that_of_its_texts_laid_side_by_side(encoder: Encoder) -> None:
+    claim = "Agnes Moir designed the lighthouse at Skerra Point."
+    plan = Plan.make("", [claim], PASSAGES)
+    encoded = encode(encoder, plan.texts)
+    for look in plan.looks(encoded)[0]:
+        sides = [text for piece in look.pieces for text in piece.texts]
+        mine, theirs = encoded[claim], np.concatenate([side.vectors for side in sides])
+        best = (mine.vectors @ theirs.T).max(1)
+        assert look.row[15] == pytest.approx(best.mean(), abs=1e-5)
+        assert look.row[3] == pytest.approx(best[mine.content].mean(), abs=1e-5)
+        assert look.row[5] == pytest.approx(np.quantile(best[mine.content], 0.25), abs=1e-5)
+        inside = np.concatenate([side.content for side in sides])
+        assert look.row[16] == pytest.approx((theirs @ mine.vectors.T).max(1)[inside].mean(), abs=1e-5)

@@ -1,0 +1,107 @@
+"""dialogue.training.grounding: the head learns from rows made up here; no encoder is needed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dialogue.alignment import COSINE, COUNTED, FEATURES, OVERLAP, REFUTED, SUPPORTED
+from dialogue.training.grounding import (
+    FOLDS,
+    HELD,
+    SHARES,
+    anchored,
+    folds,
+    halves,
+    head_rows,
+    pairs,
+    sampled,
+    train_on,
+)
+from dialogue.training.grounding_metrics import Example, Row, numbers
+from safety.heads import Head
+
+
+def row(number: int, supported: bool, source: str = "one", kind: str = "") -> Row:
+    return Row(source, (f"Evidence {number}.",), "", f"Claim {number}.", supported, kind)
+
+
+def example(number: int, supported: bool, source: str, rng: np.random.Generator) -> Example:
+    looks = rng.normal(size=(2, COUNTED + 2)).astype(np.float32)
+    looks[:, SUPPORTED] += 2.0 if supported else -2.0
+    return Example(row(number, supported, source), looks, (False, False), float(looks[0, OVERLAP]), 0.0)
+
+
+def test_rows_that_share_evidence_are_in_one_fold() -> None:
+    rows = [Row("one", (f"E{i // 3}", f"F{i}"), "", "Claim.", True) for i in range(60)]
+    chained = [Row("one", (f"F{i}", f"F{i + 1}"), "", "Claim.", False) for i in range(5)]
+    place = folds([*rows, *chained])
+    assert all(len(set(place[i : i + 3])) == 1 for i in range(0, 60, 3))
+    assert len({*place[:6], *place[60:]}) == 1
+    assert set(place) == set(range(FOLDS))
+
+
+def test_a_sample_keeps_the_balance_or_evens_it() -> None:
+    rows = [row(i, supported=i % 10 == 0) for i in range(1000)]
+    assert sampled(rows, 5000, 0) == rows
+    assert 5 < sum(r.supported for r in sampled(rows, 100, 0)) < 20
+    assert sum(r.supported for r in sampled(rows, 100, 0, even=True)) == 50
+    assert sampled(rows, 100, 0) == sampled(rows, 100, 0)
+
+
+def test_a_paragraph_is_in_one_half() -> None:
+    rows = [Row("altered", (f"Paragraph {i // 4}",), "", "Claim.", True) for i in range(40)]
+    first, second = halves(rows)
+    assert len(first) == len(second) == 20
+    assert not {r.evidence for r in first} & {r.evidence for r in second}
+
+
+def test_each_false_kind_is_measured_against_all_true_claims() -> None:
+    kinds = [("extract", True, 0.9), ("extract", True, 0.7), ("number", False, 0.1), ("name", False, 0.8)]
+    examples = [
+        Example(row(i, supported, kind=kind), np.zeros((1, 1), np.float32), (False,), 0.5, 0.5)
+        for i, (kind, supported, _) in enumerate(kinds)
+    ]
+    found = numbers(examples, np.array([score for *_, score in kinds], np.float32), 0.5)
+    assert (found["auroc"], found["auroc.number"], found["auroc.name"]) == (0.75, 1.0, 0.5)
+    assert (found["right.extract"], found["right.name"], found["n.extract"]) == (1.0, 0.0, 2.0)
+    assert "auroc.extract" not in found
+    assert found["overlap_auroc"] == 0.5
+
+
+def test_anchors_add_to_the_logit() -> None:
+    rng = np.random.default_rng(0)
+    layers = ((rng.normal(size=(COUNTED + 2, 3)), np.zeros(3)), (rng.normal(size=(3, 1)), np.zeros(1)))
+    plain = Head("grounded", FEATURES, np.zeros(COUNTED + 2), np.ones(COUNTED + 2), layers)  # type: ignore[arg-type]
+    x = (0.1 * rng.normal(size=(5, COUNTED + 2))).astype(np.float32)
+    without, with_them = (np.log(p / (1 - p)) for p in (plain(x), anchored(plain, (0.2, 0.4, 0.5))(x)))
+    added = 0.2 * x[:, COSINE] + 0.4 * x[:, OVERLAP] + 0.5 * (x[:, SUPPORTED] - x[:, REFUTED])
+    assert with_them - without == pytest.approx(added, abs=1e-4)
+
+
+def test_the_head_learns_what_the_adapter_says_and_its_metrics_are_of_unseen_rows() -> None:
+    rng = np.random.default_rng(0)
+    examples = [example(i, i % 2 == 0, ("one", "two")[i % 3 == 0], rng) for i in range(120)]
+    head, metrics = train_on(examples, seed=0)
+    assert head.features == FEATURES
+    assert metrics["one, 5-fold"]["auroc"] > 0.9
+    assert metrics["one, 5-fold"]["n"] + metrics["two, 5-fold"]["n"] == len(examples)
+    assert metrics["head"]["threshold"] == head.threshold
+    again, _ = train_on(examples, seed=0)
+    assert again.fingerprint == head.fingerprint
+
+
+@pytest.mark.shared
+def test_the_head_learns_from_no_row_that_the_adapter_has_seen(dev_data: Path) -> None:
+    learnt = {
+        (example.before, example.text)
+        for name, (_, groups) in pairs(dev_data, 0).items()
+        if name in ("rte.train", "fever_symmetric.train")
+        for (example,) in groups
+    }
+    everything = head_rows(dev_data)
+    rows = [r for r in everything if r.source in ("rte.train", "fever_symmetric.train")]
+    assert len(rows) > 300
+    shared = sum((" ".join(r.evidence), r.response) in learnt for r in rows)
+    assert shared < len(rows) / HELD  # only what stands in a file twice
+    assert set(SHARES) - {"ling_nli.train"} <= {r.source for r in everything}
