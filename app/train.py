@@ -10,6 +10,8 @@ import click
 
 from app.command import common, console_for, print_json, settings_of
 
+JUDGES = ("safety", "grounded", "quality", "answers")
+
 
 @click.group()
 @common
@@ -20,12 +22,23 @@ def train() -> None:
 @train.command("judges")
 @common
 @click.option("--data", required=True, type=Path, metavar="DIR", help="The folder of the development data.")
+@click.option("--only", multiple=True, type=click.Choice(JUDGES), help="Train this judge, again for more.")
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Of the examples, for a trial.")
+@click.option("--seed", type=int, default=0, show_default=True)
 @click.pass_context
-def train_judges(context: click.Context, data: Path) -> None:
-    """Train all judges on the development data."""
+def train_judges(context: click.Context, data: Path, only: tuple[str, ...], share: float, seed: int) -> None:
+    """Train the judges that ship on the development data.
+
+    Weights that are graded worse than those shipped are not written; the exit code is then 1.
+    """
     from app.training import train_judges as run_training
 
-    print_json(run_training(data))
+    found = run_training(data, only, seed, share)
+    print_json(found)
+    worse = [name for name, figures in found.items() if figures["kept"] == "shipped"]
+    if worse:
+        click.echo(f"candor: worse than the shipped weights, not written: {', '.join(worse)}", err=True)
+        context.exit(1)
 
 
 @train.command("generator")

@@ -4,52 +4,64 @@ Knows where weights lie and which parts are needed; what is learnt is each packa
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import InputError, SettingsError
-from safety.heads import Head
 
 if TYPE_CHECKING:
     from dialogue.training.generator import Plan
 
+SAME = 0.001  # a mean grade that is lower by no more counts as no worse
+
 _log = logging.getLogger(__name__)
 
 
-def train_judges(data: Path) -> dict[str, object]:
-    """Train every head from the folder of development data, write the weights, return the figures.
+def train_judges(data: Path, only: Sequence[str] = (), seed: int = 0, share: float = 1.0) -> dict[str, Any]:
+    """Train the judges on the folder of development data, all or `only` those named; return figures and grades.
 
-    Raises InputError when the folder is not there.
+    The weights of a judge replace those shipped unless their mean grade is worse: then they are not written, and
+    `kept` of that judge says "shipped". `share` is the part of the due examples that adapters read. Raises InputError
+    when the folder is not there, or holds not all files.
     """
     if not (data / "safety").is_dir():
         raise InputError(f"{str(data)!r} is not the development data: it holds no folder 'safety'")
-    import dialogue.answers
-    import dialogue.quality
-    from dialogue.training import answers, grounding, quality
-    from retrieval.adapters import load_reader
+    from dialogue.training.judges import PARTS, grade
     from retrieval.embed import load_encoder
-    from safety import training as safety
+    from safety.types import SafetyError
 
-    folder = dialogue.answers.WEIGHTS.parent
     encoder = load_encoder()
-    answer_head, answer_figures = answers.train(data, encoder)
-    _save(folder, {"answers": answer_head})
-    adapter, curve = quality.train_adapter(data, encoder)
-    adapter.save(dialogue.quality.WEIGHTS)
-    reply = load_reader(encoder, dialogue.quality.WEIGHTS)
-    quality_heads, quality_figures = quality.train(data, encoder, reply)
-    _save(folder, quality_heads)
-    grounded, grounded_figures = grounding.train(data, encoder)
-    _save(folder, {"grounded": grounded})
-    heads = safety.train(data, encoder.encode)
-    _save(Path(safety.__file__).parent / "weights", heads)
-    return {
-        "answers": answer_figures,
-        "quality": quality_figures | {"curve": curve},
-        "grounded": grounded_figures,
-        "safety": sorted(heads),
-    }
+    found: dict[str, Any] = {}
+    try:
+        for name in only or PARTS:
+            part = PARTS[name]
+            with tempfile.TemporaryDirectory() as made:
+                folder = Path(made)
+                _log.info("training %s", name)
+                figures = part.train(data, encoder, folder, seed, share)
+                new, old = (grade(part, data, encoder, place) for place in (folder, part.shipped))
+                better = new[0] >= old[0] - SAME
+                if better:
+                    _put(folder, part.shipped, part.files)
+            found[name] = {
+                "kept": "new" if better else "shipped",
+                "grades": {"new": new[1], "shipped": old[1]},
+            } | figures
+    except (FileNotFoundError, SafetyError) as error:
+        raise InputError(f"the development data at {str(data)!r} is not complete: {error}") from error
+    return found
+
+
+def _put(made: Path, shipped: Path, files: Sequence[str]) -> None:
+    """Replace files whole: what is read beside this is the old file or the new one."""
+    for file in files:
+        beside = shipped / f".{file}.new"
+        shutil.copyfile(made / file, beside)
+        os.replace(beside, shipped / file)
 
 
 def base_of(model: str) -> str:
@@ -94,9 +106,3 @@ def train_generator(
 
         judge = load_judge(load_encoder())
     return train(plan, samples, out, judge, progress)
-
-
-def _save(folder: Path, heads: Mapping[str, Head]) -> None:
-    for name, head in heads.items():
-        head.save(folder / f"{name}.safetensors")
-        _log.info("wrote %s", folder / f"{name}.safetensors")

@@ -5,48 +5,55 @@ the two is kept.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import dialogue.answers
+import dialogue.grounding
+import dialogue.quality
 import safety.guard
+from dialogue.answers import AnswerScorer
+from dialogue.grounding import Grounder
 from dialogue.metrics import auroc
 from dialogue.training import answers, grounding, quality
 from dialogue.training import safety as guard
-from retrieval.adapters import Reader, load_adapter
+from retrieval.adapters import Adapter, load_reader
 from retrieval.embed import Encoder
+from safety.heads import Head
 from safety.training import gather, split
 from safety.windows import shown
 
 Figures = dict[str, Any]
+Train = Callable[[Path, Encoder, Path, int, float], Figures]
+Grade = Callable[[Path, Encoder, Path], dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A judge with its `files` in `shipped`.
+    """A judge: its `files`, all in the folder `shipped`.
 
-    `train` writes the files to a folder and returns its figures with the curve of the loss; `grade` returns what the
-    files in a folder reach, larger being better. Both raise SafetyError or OSError for data that is not there.
+    `train` writes the files to a folder, from the given share of the examples an adapter is due, and returns figures
+    with the curve of the loss. `grade` returns what the files in a folder reach, larger being better.
     """
 
     shipped: Path
     files: tuple[str, ...]
-    train: Callable[[Path, Encoder, Path, int], Figures]
-    grade: Callable[[Path, Encoder, Path], dict[str, float]]
+    train: Train
+    grade: Grade
 
 
-def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int) -> Figures:
-    adapter, figures = guard.train(data, encoder, seed)
-    adapter.save(folder / "safety.safetensors")
+def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plan = replace(guard.PLAN, examples=int(share * guard.PLAN.examples))
+    adapter, figures = guard.train(data, encoder, seed, plan)
+    _described(adapter, encoder, list(guard.SHARES), plan.examples, seed).save(folder / safety.guard.WEIGHTS.name)
     return figures
 
 
 def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """AUROC on the published validation sets."""
-    reader = Reader(encoder, load_adapter(folder / "safety.safetensors"))
+    reader = load_reader(encoder, folder / safety.guard.WEIGHTS.name)
     _, check = split(gather(data, 0))
     grades = {}
     for name, kind in (("diasafety valid", "reply"), ("convabuse valid", "request")):
@@ -56,34 +63,83 @@ def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
     return grades
 
 
-def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int) -> Figures:
-    adapter, curve = grounding.train_adapter(data, encoder, seed)
-    adapter.save(folder / "evidence.safetensors")
-    head, figures = grounding.train(data, encoder, _reader(encoder, folder / "evidence.safetensors"), seed)
-    head.save(folder / "grounded.safetensors")
+def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plan = replace(grounding.PLAN, examples=int(share * grounding.PLAN.examples))
+    adapter, curve = grounding.train_adapter(data, encoder, seed, plan)
+    path = folder / dialogue.grounding.ADAPTER
+    _described(adapter, encoder, list(grounding.SHARES), plan.examples, seed).save(path)
+    head, figures = grounding.train(data, encoder, load_reader(encoder, path), seed)
+    head.save(folder / dialogue.grounding.HEAD)
     return figures | {"curve": curve}
 
 
 def _grade_grounded(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
-    """AUROC on the sets that are never trained on and whose weights may be shipped, and on altered claims held out."""
-    found = grounding.report(data, grounding.load(encoder, folder))
-    return {name: found[name]["auroc"] for name in ("begin_dev.validation", "altered")}
+    """AUROC on BEGIN dev, on which nothing is trained, and on the altered claims that are held out."""
+    names = ("begin_dev.validation", "altered")
+    found = grounding.report(data, Grounder.load(encoder, folder), names)
+    return {name: found[name]["auroc"] for name in names}
 
 
-def _train_quality(data: Path, encoder: Encoder, folder: Path, seed: int) -> Figures:
-    adapter, curve = quality.train_adapter(data, encoder, seed)
-    adapter.save(folder / "reply.safetensors")
-    heads, figures = quality.train(data, encoder, _reader(encoder, folder / "reply.safetensors"), seed)
+def _train_quality(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plan = replace(quality.PLAN, examples=int(share * quality.PLAN.examples))
+    adapter, curve = quality.train_adapter(data, encoder, seed, plan)
+    path = folder / dialogue.quality.WEIGHTS.name
+    _described(adapter, encoder, list(quality.SHARES), plan.examples, seed).save(path)
+    heads, figures = quality.train(data, encoder, load_reader(encoder, path), seed)
     for name, head in heads.items():
         head.save(folder / f"{name}.safetensors")
     return figures | {"curve": curve}
 
 
-def _train_answers(data: Path, encoder: Encoder, folder: Path, seed: int) -> Figures:
+def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """AUROC of sensible, true turns of held-out dialogues against random and earlier ones."""
+    reader = load_reader(encoder, folder / dialogue.quality.WEIGHTS.name)
+    held = [e for e in quality.examples(data, "held") if e.corpus in quality.CORPORA]
+    score = Head.load(folder / "sensible.safetensors")(quality.feature_rows(held, encoder.encode, reader))
+    grades = {}
+    for kind in ("random", "earlier"):
+        rows = [at for at, e in enumerate(held) if e.kind in ("true", kind)]
+        grades[kind] = auroc([held[at].kind == "true" for at in rows], [float(score[at]) for at in rows])
+    return grades
+
+
+def _train_answers(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
     head, figures = answers.train(data, encoder, seed)
     head.save(folder / "answers.safetensors")
     return dict(figures)
 
 
-def _reader(encoder: Encoder, path: Path) -> Reader:
-    return Reader(encoder, load_adapter(path))
+def _grade_answers(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """The share of TREC-QA validation questions, not trained on, whose likeliest sentence answers."""
+    scorer = AnswerScorer(encoder.encode_tokens, Head.load(folder / "answers.safetensors"))
+    return {"trecqa_best": answers.report(data, scorer)["trecqa_best"]}
+
+
+def _described(adapter: Adapter, encoder: Encoder, sources: list[str], examples: int, seed: int) -> Adapter:
+    """Add to the adapter's card what it is made from."""
+    adapter.about.update(
+        base=encoder.fingerprint, sources=sources, examples=examples, seed=seed, made_with="candor train judges"
+    )
+    return adapter
+
+
+def grade(part: Part, data: Path, encoder: Encoder, folder: Path) -> tuple[float, dict[str, float]]:
+    """Return the mean of a part's grades, and the grades."""
+    grades = part.grade(data, encoder, folder)
+    return float(np.mean(list(grades.values()))), grades
+
+
+_DIALOGUE = dialogue.grounding.WEIGHTS
+PARTS: dict[str, Part] = {
+    "safety": Part(safety.guard.WEIGHTS.parent, (safety.guard.WEIGHTS.name,), _train_safety, _grade_safety),
+    "grounded": Part(
+        _DIALOGUE, (dialogue.grounding.ADAPTER, dialogue.grounding.HEAD), _train_grounded, _grade_grounded
+    ),
+    "quality": Part(
+        _DIALOGUE,
+        (dialogue.quality.WEIGHTS.name, *(f"{name}.safetensors" for name in dialogue.quality.NAMES)),
+        _train_quality,
+        _grade_quality,
+    ),
+    "answers": Part(_DIALOGUE, ("answers.safetensors",), _train_answers, _grade_answers),
+}
