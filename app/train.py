@@ -3,6 +3,7 @@
 Knows options and output; what is run stands in `app.training`.
 """
 
+import logging
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,8 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     """
     from app.training import train_judges as run_training
 
+    for name in ("app.training", "dialogue.training"):
+        logging.getLogger(name).setLevel(logging.INFO)  # the curve, on stderr
     found = run_training(data, only, seed, share)
     print_json(found)
     worse = [name for name, figures in found.items() if figures["kept"] == "shipped"]

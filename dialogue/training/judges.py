@@ -19,10 +19,11 @@ from dialogue.grounding import Grounder
 from dialogue.metrics import auroc
 from dialogue.training import answers, grounding, quality
 from dialogue.training import safety as guard
+from dialogue.training.quality_data import CORPORA
 from retrieval.adapters import Adapter, load_reader
 from retrieval.embed import Encoder
 from safety.heads import Head
-from safety.training import gather, split
+from safety.training import SHARES, gather, split
 from safety.windows import shown
 
 Figures = dict[str, Any]
@@ -47,7 +48,7 @@ class Part:
 def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
     plan = replace(guard.PLAN, examples=int(share * guard.PLAN.examples))
     adapter, figures = guard.train(data, encoder, seed, plan)
-    _described(adapter, encoder, list(guard.SHARES), plan.examples, seed).save(folder / safety.guard.WEIGHTS.name)
+    _described(adapter, encoder, list(SHARES), plan.examples, seed).save(folder / safety.guard.WEIGHTS.name)
     return figures
 
 
@@ -94,7 +95,7 @@ def _train_quality(data: Path, encoder: Encoder, folder: Path, seed: int, share:
 def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """AUROC of sensible, true turns of held-out dialogues against random and earlier ones."""
     reader = load_reader(encoder, folder / dialogue.quality.WEIGHTS.name)
-    held = [e for e in quality.examples(data, "held") if e.corpus in quality.CORPORA]
+    held = [e for e in quality.examples(data, "held") if e.corpus in CORPORA]
     score = Head.load(folder / "sensible.safetensors")(quality.feature_rows(held, encoder.encode, reader))
     grades = {}
     for kind in ("random", "earlier"):
