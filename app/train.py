@@ -34,6 +34,7 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     """
     from app.training import train_judges as run_training
 
+    settings_of(context)
     for name in ("app.training", "dialogue.training"):
         logging.getLogger(name).setLevel(logging.INFO)  # the curve, on stderr
     found = run_training(data, only, seed, share)

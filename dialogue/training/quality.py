@@ -58,7 +58,7 @@ TURNS_PASS = 0.91
 HIDDEN = 32
 READ = 512  # pairs given to the reader at once
 SHARES = {"topical_chat": 0.38, "cmu_dog": 0.36, "questions": 0.12, "smalltalk": 0.03, "answers": 0.11}
-PLAN = Plan(examples=36_000, rate=2e-3, before_tokens=112, text_tokens=64)
+PLAN = Plan(examples=30_000, rate=1.5e-3, before_tokens=112, text_tokens=64)
 
 # kinds of examples and the total weight of each
 SENSIBLE = {"true": 1.0, "answer": 0.5, "smalltalk": 0.1, "abstention": 0.05}
@@ -111,7 +111,7 @@ def train_adapter(
     data: Path, encoder: Encoder, seed: int = 0, plan: Plan = PLAN
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a reply after its context, and the curve of its loss."""
-    adapter = new_adapter("reply", ("sensible", "specific", "answers"), encoder, seed, rank=32)
+    adapter = new_adapter("reply", ("sensible", "specific", "answers"), encoder, seed, rank=32, matching=True)
     return adapter, fit_adapter(encoder, adapter, groups(data, seed), plan, seed)
 
 
