@@ -294,10 +294,10 @@ def test_the_partial_correlation_vanishes_when_length_explains_it_all() -> None:
 def test_a_fitted_head_learns_and_its_temperature_is_that_of_least_loss() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 4)).astype(np.float32)
-    y = (x[:, 0] * x[:, 1] > 0).astype(np.float32)
+    y = ((x[:, 0] * x[:, 1] > 0) ^ (rng.random(3000) < 0.2)).astype(np.float32)  # one label in five is wrong
     even = np.ones(len(x), dtype=np.float32)
     head = fit("sign", "test", x[:2000], y[:2000], even[:2000], 16, 0)
-    assert auroc(y[2000:] > 0, head(x[2000:])) > 0.95
+    assert auroc(y[2000:] > 0, head(x[2000:])) > 0.7
     sharp = Head(
         "sign", "test", head.mean, head.scale, (head.layers[0], (head.layers[1][0] * 9, head.layers[1][1] * 9))
     )
@@ -311,7 +311,7 @@ def test_a_regression_is_fitted_to_soft_targets() -> None:
     target = (1 / (1 + np.exp(-x[:, 2]))).astype(np.float32)
     head = fit("soft", "test", x, target, np.ones(2000, dtype=np.float32), 0, 0)
     assert len(head.layers) == 1
-    assert np.abs(head(x) - target).mean() < 0.05
+    assert spearman(head(x), target) > 0.95
 
 
 def test_replies_of_the_other_corpus_and_pooled_figures_are_reported() -> None:
