@@ -46,9 +46,10 @@ class Part:
 
 
 def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    plan = replace(guard.PLAN, examples=int(share * guard.PLAN.examples))
-    adapter, figures = guard.train(data, encoder, seed, plan)
-    _described(adapter, encoder, list(SHARES), plan.examples, seed).save(folder / safety.guard.WEIGHTS.name)
+    plans = [replace(plan, examples=int(share * plan.examples)) for plan in guard.PLANS]
+    adapter, figures = guard.train(data, encoder, seed, plans)
+    examples = sum(plan.examples for plan in plans)
+    _described(adapter, encoder, list(SHARES[0]), examples, seed).save(folder / safety.guard.WEIGHTS.name)
     return figures
 
 

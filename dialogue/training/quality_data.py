@@ -13,15 +13,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dialogue.quality import WINDOW, clean
 from dialogue.training.smalltalk import ABSTENTIONS, GENERIC, PAIRS
 
 CORPORA = {"topical_chat": "topical_chat_rare.train", "cmu_dog": "cmu_dog.train"}
-DIALOGUES = 800  # of each corpus
+DIALOGUES = 1600  # of each corpus, at most
 TURNS = 12  # replies taken from one dialogue
 RATED = {"Poor": 0.0, "Not Good": 0.25, "Passable": 0.5, "Good": 0.75, "Excellent": 1.0}
+
+Part = Literal["adapter", "head", "held"]
 
 _AUXILIARY = re.compile(r"\b(is|are|was|were|am|can|could|will|would|should|do|did|does|have|has|had)\b", re.I)
 _NOT = re.compile(r"\s+not\b|n['’]t\b", re.I)
@@ -92,6 +94,13 @@ def _dialogue(row: dict[str, Any]) -> Dialogue:
 def held_out(dialogue: str) -> bool:
     """Whether a dialogue is kept for reporting (one in five), by its id."""
     return share(f"held {dialogue}") < 0.2
+
+
+def part_of(name: str) -> Part:
+    """Return what a dialogue or question is for: one in five for the report, one in seven for the heads."""
+    if held_out(name):
+        return "held"
+    return "head" if share(f"head {name}") < 0.18 else "adapter"
 
 
 def plain(text: str) -> str:

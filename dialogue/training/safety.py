@@ -4,6 +4,7 @@ What is learnt from is `safety.training`'s business, how it is fitted that of `d
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ from safety.training import SHARES, Row, calibrate, gather, split
 from safety.windows import shown
 
 KINDS = ("request", "reply")
-PLAN = Plan(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2)
+PLANS = (
+    Plan(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
+    Plan(examples=24_000, rate=1.5e-3, before_tokens=80, text_tokens=144, drop=0.2),
+)
 
 
-def train(data: Path, encoder: Encoder, seed: int = 0, plan: Plan = PLAN) -> tuple[Adapter, dict[str, Any]]:
-    """Return the adapter, its calibration in its card, and the curve with what was seen.
+def train(
+    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = PLANS
+) -> tuple[Adapter, dict[str, Any]]:
+    """Return the adapter, its calibration in its card, and the curve of each plan with what was seen.
 
     Raises SafetyError when a file of `data` is missing.
     """
@@ -30,8 +36,10 @@ def train(data: Path, encoder: Encoder, seed: int = 0, plan: Plan = PLAN) -> tup
     by_source: defaultdict[str, list[Group]] = defaultdict(list)
     for row in learn:
         by_source[row.source].append((_example(row, topics),))
-    sources = {name: (SHARES[name], found) for name, found in by_source.items()}
-    curve = fit(encoder, adapter, sources, plan, seed)
+    curve = []
+    for place, (plan, shares) in enumerate(zip(plans, SHARES, strict=True)):
+        sources = {name: (shares.get(name, 0.0), found) for name, found in by_source.items()}
+        curve += fit(encoder, adapter, sources, plan, seed + place)
     logits = Reader(encoder, adapter)([shown(row.before, row.text) for row in check])
     for place, kind in enumerate(KINDS):
         rows = np.array([row.kind == kind for row in check])
