@@ -57,7 +57,7 @@ HEADED = {  # file: most of its rows that the head is trained on; the adapter ha
     "med.train": 200,
     "monli.train": 100,
 }
-PLAN = Schedule(examples=54_000, rate=2e-3, before_tokens=96, text_tokens=64)
+PLAN = Schedule(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64)
 MEASURED = {"begin_dev.validation": None, "climate_fever.train": 2000, "healthver.train": None}  # most rows of each
 CONTRARY = ("number", "date", "quantity", "negation", "relation")  # alterations that the evidence denies
 SHORT = 320  # characters of evidence that are read whole
@@ -159,7 +159,7 @@ def train_adapter(
     data: Path, encoder: Encoder, seed: int = 0, plan: Schedule = PLAN
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a claim after a window of evidence, and the curve of its loss."""
-    adapter = new_adapter("grounded", ("supported", "refuted"), encoder, seed, rank=32)
+    adapter = new_adapter("grounded", ("supported", "refuted"), encoder, seed, rank=32, matching=True)
     return adapter, fit_adapter(encoder, adapter, pairs(data, seed), plan, seed)
 
 
