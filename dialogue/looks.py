@@ -18,6 +18,7 @@ from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
 
 WINDOWS = 3  # stretches of evidence, the nearest, that are looked at per claim
+BLOCK = 320  # characters of neighbouring sentences that the adapter reads as one
 FURTHER = 0.03  # closeness that a further sentence of a stretch has to add
 
 
@@ -30,6 +31,17 @@ class Read:
     texts: tuple[Text, ...]
     headings: tuple[str, ...]
     background: Text
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """The passage cut into neighbouring sentences of at most BLOCK characters (first, last)."""
+        found = [(0, 0)]
+        for place, (_, end) in enumerate(self.spans):
+            first = found[-1][0]
+            if place > first and end - self.spans[first][0] > BLOCK:
+                found.append((place, place))
+            found[-1] = (found[-1][0], place + 1)
+        return tuple(found)
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -54,6 +66,14 @@ class Piece:
     def before(self) -> str:
         """The two sentences before."""
         return " ".join(text.text for text in self.read.texts[max(0, self.first - 2) : self.first])
+
+    @property
+    def block(self) -> "Piece":
+        """The block that holds the sentences, which other claims are likely to be read after as well; else themselves."""
+        for first, last in self.read.blocks:
+            if first <= self.first and self.last <= last:
+                return Piece(self.read, first, last)
+        return self
 
     @property
     def shown(self) -> str:
@@ -211,7 +231,7 @@ class Sources:
         stems = frozenset[str]().union(*(self.reads[place].stems for place in places))
         return Look(
             tuple(cut.values()),
-            " ".join(cut[w].shown for w in ordered),
+            " ".join(cut[w].shown for w in ordered) if len(ordered) > 1 else cut[ordered[0]].block.shown,
             features(claim, window, stems, told, match),
             told,
         )

@@ -133,13 +133,18 @@ class Reader:
     @torch.inference_mode()
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty."""
-        found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
         if not pairs:
-            return found
+            return np.zeros((0, len(self.outputs)), dtype=np.float32)
+        read = list(dict.fromkeys(pairs))
+        place = {pair: row for row, pair in enumerate(read)}
+        return self._logits(read)[[place[pair] for pair in pairs]]
+
+    def _logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
         distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
         states = dict(zip(distinct, self.encoder.hidden(distinct, LOWER), strict=True))
         maps = self.merged()
-        for rows in _batches([(len(states[before]), len(states[text])) for before, text in pairs]):
+        for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs]):
             before = list(dict.fromkeys(pairs[row][0] for row in rows))
             logits = self.read(
                 [states[text] for text in before],
@@ -235,12 +240,20 @@ def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return rows, mask
 
 
-def _batches(lengths: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Group rows of (text before, text) lengths so that like lengths meet and padding stays within ROWS."""
-    order = sorted(range(len(lengths)), key=lambda row: (lengths[row][1], lengths[row][0]))
+def _batches(pairs: Sequence[tuple[str, int, int]]) -> list[list[int]]:
+    """Group rows of (text before, its tokens, tokens of the text) so that padding stays within ROWS.
+
+    What follows one text before stays together, so that it is read once; like lengths meet.
+    """
+    order = sorted(range(len(pairs)), key=lambda row: (pairs[row][1] // 16, pairs[row][0], pairs[row][2]))
     batches: list[list[int]] = [[]]
+    longest = distinct = 0
     for row in order:
-        if batches[-1] and (len(batches[-1]) + 1) * lengths[row][1] > ROWS:
+        before, past, here = pairs[row]
+        new = not batches[-1] or pairs[batches[-1][-1]][0] != before
+        if batches[-1] and max((len(batches[-1]) + 1) * max(longest, here), (distinct + new) * past) > ROWS:
             batches.append([])
+            longest, distinct, new = 0, 0, True
         batches[-1].append(row)
+        longest, distinct = max(longest, here), distinct + new
     return batches
