@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, linear, normalize, pad, scaled_dot_product_attention
@@ -70,7 +70,7 @@ def load_adapter(path: Path) -> Adapter:
         with safe_open(path, framework="pt") as file:
             told = file.metadata() or {}
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise RetrievalError(f"the adapter {path} cannot be read ({error}): reinstall candor") from error
     if told.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no adapter of the format {FORMAT!r}: train it with: candor train judges")
