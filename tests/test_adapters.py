@@ -28,7 +28,7 @@ def noisy(encoder: Encoder, matching: bool = True) -> Adapter:
     adapter = new_adapter("trial", ("yes", "no"), encoder, 3, rank=4, matching=matching)
     chance = torch.Generator().manual_seed(1)
     for tensor in adapter.tensors.values():
-        tensor += 0.05 * torch.randn(tensor.shape, generator=chance)
+        tensor.add_(0.05 * torch.randn(tensor.shape, generator=chance))
     return adapter
 
 
