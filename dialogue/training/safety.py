@@ -19,7 +19,7 @@ from safety.windows import shown
 KINDS = ("request", "reply")
 PLANS = (
     Plan(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
-    Plan(examples=24_000, rate=1.5e-3, before_tokens=80, text_tokens=144, drop=0.2),
+    Plan(examples=14_000, rate=1.5e-3, before_tokens=80, text_tokens=128, drop=0.2),
 )
 
 
