@@ -21,7 +21,10 @@ from safety.types import SafetyError
 from safety.windows import windows
 
 BLOCKING: Final = 0.6  # the threshold of the balanced preset
-MISTAKES: Final = 0.004  # the share of ordinary validation rows that may reach it
+MISTAKES: Final = {  # the share of ordinary validation rows that may reach it
+    "request": 0.002,  # a question refused is refused
+    "reply": 0.01,  # a draft dropped leaves the others
+}
 SHARES: Final = (  # of the examples drawn, by source: at first, and then for what is hardest
     {
         "diasafety": 0.35,
@@ -246,7 +249,7 @@ def calibrate(logits: NDArray[np.float32], check: Sequence[Row]) -> dict[str, fl
     published = np.array([row.source.endswith("valid") for row in check])
     limits = np.quantile(cooled[published], np.linspace(0.02, 0.98, 193))
     best = max(limits.tolist(), key=lambda limit: macro_f1(labels[published], cooled[published] >= limit))
-    reached = float(np.quantile(cooled[ordinary], 1 - MISTAKES))
+    reached = float(np.quantile(cooled[ordinary], 1 - MISTAKES[check[0].kind]))
     shift = max(best, reached) - math.log(BLOCKING / (1 - BLOCKING))
     threshold = 1 / (1 + math.exp(shift - best))
     return {"temperature": round(temperature, 4), "shift": round(shift, 4), "threshold": round(threshold, 3)}
