@@ -29,6 +29,7 @@ LOGITS = ("sensible", "specific")  # outputs of the adapter, the leading columns
 WEIGHTS = Path(__file__).parent / "weights" / "reply.safetensors"  # of the adapter; the heads lie beside it
 WINDOW = 8  # turns looked back upon
 LONGEST = 2000  # characters of a text that are read
+RECENT = 500  # characters of a context that the adapter reads, about 112 tokens, as many as it was trained on
 SEPARATOR = " [SEP] "  # between turns, as the tokenizer writes it
 MANY_WORDS = 60  # beyond this a longer draft counts as no longer
 
@@ -68,8 +69,8 @@ def clean(text: str) -> str:
 
 
 def reading(turns: Sequence[str]) -> str:
-    """Return a context as the adapter reads it, the newest turn first, so that the oldest is what may be cut."""
-    return SEPARATOR.join(clean(turn) for turn in reversed(turns[-WINDOW:]))
+    """Return a context as the adapter reads it, the newest turn first, so that the oldest is what is cut."""
+    return SEPARATOR.join(clean(turn) for turn in reversed(turns[-WINDOW:]))[:RECENT]
 
 
 def read(text: str) -> Text:

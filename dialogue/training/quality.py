@@ -35,6 +35,8 @@ from dialogue.training.adapters import fit as fit_adapter
 from dialogue.training.perceptron import fit, tempered
 from dialogue.training.quality_data import (
     CORPORA,
+    DIALOGUES,
+    FEWER,
     Dialogue,
     Example,
     Part,
@@ -74,7 +76,8 @@ def examples(data: Path, part: Part, seed: int = 0) -> list[Example]:
     The parts are split by a hash of their name: what the adapter learns from, what the heads do, what is held out.
     """
     rng = random.Random(f"{seed} {part}")
-    chats = {corpus: [d for d in dialogues(data, corpus) if part_of(d.id) == part] for corpus in CORPORA}
+    limit = DIALOGUES if part == "adapter" else FEWER
+    chats = {corpus: [d for d in dialogues(data, corpus, limit) if part_of(d.id) == part] for corpus in CORPORA}
     everyone: list[Dialogue] = [dialogue for kept in chats.values() for dialogue in kept]
     asked = {question: said for question, said in questions(data).items() if part_of(question) == part}
     made = [example for corpus, kept in chats.items() for example in from_dialogues(kept, corpus, rng)]

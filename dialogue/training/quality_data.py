@@ -19,7 +19,8 @@ from dialogue.quality import WINDOW, clean
 from dialogue.training.smalltalk import ABSTENTIONS, GENERIC, PAIRS
 
 CORPORA = {"topical_chat": "topical_chat_rare.train", "cmu_dog": "cmu_dog.train"}
-DIALOGUES = 1600  # of each corpus, at most
+DIALOGUES = 1600  # of each corpus, at most, from which an adapter's part is taken
+FEWER = 500  # from which the heads' part and what is held out are
 TURNS = 12  # replies taken from one dialogue
 RATED = {"Poor": 0.0, "Not Good": 0.25, "Passable": 0.5, "Good": 0.75, "Excellent": 1.0}
 
