@@ -23,9 +23,7 @@ PLANS = (
 )
 
 
-def train(
-    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = PLANS
-) -> tuple[Adapter, dict[str, Any]]:
+def train(data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = PLANS) -> tuple[Adapter, dict[str, Any]]:
     """Return the adapter, its calibration in its card, and the curve of each plan with what was seen.
 
     Raises SafetyError when a file of `data` is missing.
