@@ -112,7 +112,7 @@ class Grounder:
         """Take the look that speaks best for the claim; a contradiction only ever lowers its score."""
         if not looks:
             return Claim(sentence.text, sentence.start, sentence.end, 0.0, reason=_FAR)
-        told = [bool(look.told.reason) for look in looks]
+        told = [bool(look.told.reason) or _bare_of(sentence.text, look) for look in looks]
         best, place = best_support(self.head(rows).tolist(), told, self.threshold)
         if best < self.threshold:
             reason = _reason(sentence.text, looks[0], bool(rows[0, REFUTED] > np.log(DENIED / (1 - DENIED))))
@@ -132,6 +132,13 @@ def complete(read: PairReader, claimed: Sequence[str], looks: Sequence[Sequence[
         found.append(np.concatenate([counted, logits[start : start + len(each)]], axis=1))
         start += len(each)
     return found
+
+
+def _bare_of(claim: str, look: Look) -> bool:
+    """Whether a claim too short to be read by itself shares less than half of its words with the evidence."""
+    mine = words(bare(claim) or claim)
+    held = frozenset[str]().union(*(piece.read.stems for piece in look.pieces))
+    return len(mine) <= 3 and 2 * sum(word.stem in held for word in mine) < max(1, len(mine))
 
 
 def best_support(scores: Sequence[float], contradicts: Sequence[bool], threshold: float) -> tuple[float, int]:

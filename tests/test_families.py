@@ -47,9 +47,9 @@ def test_a_family_takes_a_whole_turn(model: LanguageModel, responder: Responder)
     turn = Responder(
         model, responder.retriever, responder.guard, GeneratorJudge(responder.judge, model), responder.options
     )
-    reply = turn.respond([Turn("user", "What does the blue whale eat?")])
+    reply = turn.respond([Turn("user", "Who painted the Mona Lisa?")])
     assert reply.text
-    assert reply.outcome == "abstained"  # random weights answer nothing
+    assert reply.outcome == "abstained", reply.text  # random weights answer nothing
     assert reply.trace.candidates
     assert model.fingerprint == reply.trace.model
     for candidate in reply.trace.candidates:

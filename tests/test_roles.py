@@ -211,7 +211,7 @@ def test_parts_that_know_no_roles_serve_every_role_that_restricts_nothing(quotin
 
 
 def test_a_role_tightens_what_the_guard_lets_pass(quoting: Responder) -> None:
-    text = "You silly goose, try again."
+    text = "That is just what I expect of people like you."
     assert quoting.respond([Turn("user", text)]).outcome != "refused"
     strict = quoting.respond([Turn("user", text)], Role(tightened=(("unjust impact", 0.5),)))
     assert strict.outcome == "refused"
