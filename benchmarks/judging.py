@@ -88,20 +88,15 @@ def judging(threads: int) -> Callable[[dict[str, Any]], None]:
     from retrieval.embed import load_encoder
     from retrieval.types import Evidence, Passage
     from safety import EmbeddedGuard, load_policy
+    from safety.guard import WEIGHTS
 
     encoder = load_encoder()
-    try:
-        from safety import load_reader as reader_of  # type: ignore[attr-defined]
+    if WEIGHTS.is_file():
+        from retrieval.adapters import load_reader
 
-        guard = EmbeddedGuard(reader_of(encoder), load_policy())
-    except ImportError:
-        try:
-            from retrieval.adapters import load_reader
-            from safety.guard import WEIGHTS
-
-            guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), load_policy())
-        except ImportError:
-            guard = EmbeddedGuard(encoder.encode, load_policy())
+        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), load_policy())
+    else:  # the first cut, whose weights were a folder of heads
+        guard = EmbeddedGuard(encoder.encode, load_policy())  # type: ignore[arg-type]
     judge = load_judge(encoder)
 
     def run(turn: dict[str, Any]) -> None:

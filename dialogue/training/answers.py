@@ -4,8 +4,6 @@ Holds what the head learns from and how it is fitted. Knows nothing of where the
 were tried and left out: their tokenised newswire and two-step questions made the head worse on every other set.
 """
 
-import gzip
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from dialogue.answers import FEATURES, AnswerScorer, Offer, features, paged
 from dialogue.metrics import auroc
 from dialogue.quote import said
+from dialogue.training.quality_data import rows as lines
 from retrieval.passages import cut
 from retrieval.text import sentences
 from retrieval.types import Document, Passage, Section, TokenEmbedder
@@ -91,7 +90,7 @@ def _weights(label: Array) -> Array:
 
 def _xquad(data: Path, encoder: TokenEmbedder) -> tuple[list[Asked], list[Asked]]:
     """Return XQuAD's questions over their nearest passages, and again with their own paragraph taken away."""
-    found = list(_lines(data / "retrieval" / "xquad_a.jsonl.gz"))
+    found = list(lines(data / "retrieval" / "xquad_a.jsonl.gz"))
     paragraphs = {str(row["paragraph_id"]): row["paragraph"] for row in found}
     passages = [p for name, text in paragraphs.items() for p in _passages(name, text)]
     near = encoder.encode([row["question"] for row in found]) @ encoder.encode([p.text for p in passages]).T
@@ -132,16 +131,10 @@ def _wikiqa(data: Path) -> Iterator[Asked]:
 def _sentences(data: Path, name: str) -> list[Asked]:
     """Read a file of answer sentences; four following sentences of a page stand for a passage."""
     pages: dict[str, list[dict[str, Any]]] = {}
-    for row in _lines(data / "retrieval" / f"{name}.jsonl.gz"):
+    for row in lines(data / "retrieval" / f"{name}.jsonl.gz"):
         pages.setdefault(row["question"], []).append(row)
     made = []
     for question, kept in pages.items():
         offers = paged([(row["sentence"], row["title"]) for row in kept])
         made.append(Asked(question, question, tuple(offers), tuple(bool(row["answers"]) for row in kept)))
     return made
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)

@@ -3,16 +3,13 @@
 Only files whose weights may be shipped are trained on; BEGIN, Climate-FEVER and HealthVer are only measured.
 """
 
-import gzip
 import hashlib
-import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +23,7 @@ from dialogue.training.adapters import fit as fit_adapter
 from dialogue.training.alterations import alter
 from dialogue.training.grounding_metrics import Example, Row, balanced, numbers, overlap, supports
 from dialogue.training.perceptron import fit
+from dialogue.training.quality_data import rows as lines
 from retrieval.adapters import Adapter, new_adapter
 from retrieval.embed import Encoder
 from retrieval.text import sentences
@@ -112,13 +110,6 @@ def _paragraphs(data: Path) -> list[str]:
     more = [text for text in (*films, *abstracts[:300]) if isinstance(text, str) and 250 < len(text) < 2500]
     known = sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())[:1200] + more
     return sorted(known, key=lambda text: hashlib.sha256(text.encode()).digest())
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a gzipped JSONL file."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
 
 
 def window(row: Row) -> str:
