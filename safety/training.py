@@ -25,7 +25,7 @@ MISTAKES: Final = {  # the share of ordinary validation rows that may reach it
     "request": 0.002,  # a question refused is refused
     "reply": 0.01,  # a draft dropped leaves the others
 }
-SHARES: Final = (  # of the examples drawn, by source: at first, and then for what is hardest
+SHARES: Final = (  # of the examples drawn, by source: at first, for what is hardest, and for what was still too little
     {
         "diasafety": 0.35,
         "contrast": 0.20,
@@ -65,7 +65,28 @@ SHARES: Final = (  # of the examples drawn, by source: at first, and then for wh
         "passages": 0.005,
         "titles": 0.005,
     },
+    {
+        "contrast": 0.38,
+        "contrast reply": 0.20,
+        "diasafety": 0.14,
+        "gptfuzz": 0.12,
+        "topical_chat": 0.03,
+        "convabuse": 0.03,
+        "benign": 0.02,
+        "ordinary": 0.02,
+        "quotations": 0.015,
+        "cmu_dog": 0.01,
+        "surge": 0.01,
+        "davidson": 0.01,
+        "patients": 0.01,
+        "advbench": 0.005,
+        "gptfuzz questions": 0.005,
+        "passages": 0.005,
+        "titles": 0.005,
+    },
 )
+PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
+PIECES = 3  # windows of a long reply beside its first
 _ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "fragments", "titles", "passages", "patients")
 _DIASAFETY = {
     "Offending User": "harassment",
@@ -101,7 +122,7 @@ def gather(data: Path, seed: int) -> list[Row]:
     """All rows to learn from and to validate on. Test splits and held-back parts are not among them."""
     chance = random.Random(seed)
     found = [
-        *_contrast(),
+        *_contrast(chance),
         *_requests(data, chance),
         *_dialogues(data),
         *_quotations(data),
@@ -125,21 +146,22 @@ def _validates(row: Row) -> bool:
     return not splits and held_back("validation" + row.text, 12)
 
 
-def _contrast() -> Iterator[Row]:
+def _contrast(chance: random.Random) -> Iterator[Row]:
     for pair in load_pairs():
         if pair.held_back:
             continue
         source = "contrast reply" if pair.kind == "reply" else "contrast"
-        for texts, unsafe in ((pair.unsafe, True), (pair.safe, False)):
+        for phrasings, unsafe in ((pair.unsafe, True), (pair.safe, False)):
+            texts = chance.sample(phrasings, min(PHRASINGS, len(phrasings)))
             weight = 3 / (len(texts) + 2)
             for text in texts:
                 yield Row(pair.kind, pair.before, text, unsafe, pair.objective, weight, source)
                 if pair.kind == "request" and pair.objective in ("hate", "harassment", "profanity"):
                     yield Row("reply", "", text, unsafe, pair.objective, weight / 2, source)
 
-    for texts in load_ordinary():
-        for text in texts:
-            yield Row("request", "", text, False, weight=6 / (len(texts) + 2), source="ordinary")
+    for said in load_ordinary():
+        for text in said:
+            yield Row("request", "", text, False, weight=6 / (len(said) + 2), source="ordinary")
 
 
 def _requests(data: Path, chance: random.Random) -> Iterator[Row]:
@@ -215,7 +237,7 @@ def _replies(data: Path, chance: random.Random) -> Iterator[Row]:
             yield Row("reply", row["context"][-1], row["text"], bool(row["unsafe"]), objective, 1.0, source)
     for row in read(safety / "gptfuzz.train.jsonl.gz"):
         first, *others = windows(row["text"])
-        for text in [first, *chance.sample(others, min(1, len(others)))]:
+        for text in [first, *chance.sample(others, min(PIECES, len(others)))]:
             if text.strip():
                 yield Row("reply", row["context"][-1], text, bool(row["unsafe"]), "", 1.0, "gptfuzz")
 

@@ -90,6 +90,22 @@ def fit(
     return curve
 
 
+def fit_phases(
+    encoder: Encoder,
+    adapter: Adapter,
+    sources: Mapping[str, Sequence[Group]],
+    plans: Sequence[Plan],
+    shares: Sequence[Mapping[str, float]],
+    seed: int = 0,
+) -> list[dict[str, float]]:
+    """Train by one plan after another, each with its own share of every source; return their curves one after another."""
+    curve = []
+    for place, (plan, wanted) in enumerate(zip(plans, shares, strict=True)):
+        drawn = {name: (wanted.get(name, 0.0), groups) for name, groups in sources.items()}
+        curve += fit(encoder, adapter, drawn, plan, seed + place)
+    return curve
+
+
 def _loss(reader: Reader, states: "_States", batch: Sequence[Example], plan: Plan) -> Tensor:
     befores = list(dict.fromkeys(example.before for example in batch))
     logits = reader.read(

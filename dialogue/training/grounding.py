@@ -1,10 +1,8 @@
 """Training of the adapter that reads claims after evidence, and of the groundedness head on what it says.
 
-Only files whose weights may be shipped are trained on; BEGIN, Climate-FEVER and HealthVer are only measured.
+What it learns from is `grounding_data`'s business.
 """
 
-import hashlib
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,52 +12,32 @@ from pathlib import Path
 import numpy as np
 
 from dialogue.alignment import COSINE, FEATURES, OVERLAP, REFUTED, SUPPORTED, Array
-from dialogue.facts import words
 from dialogue.grounding import Grounder, complete
 from dialogue.looks import encode
-from dialogue.training.adapters import Example as Pair
 from dialogue.training.adapters import Plan as Schedule
-from dialogue.training.adapters import fit as fit_adapter
-from dialogue.training.alterations import alter
+from dialogue.training.adapters import fit_phases
+from dialogue.training.grounding_data import (
+    MEASURED,
+    SHARES,
+    altered_rows,
+    halves,
+    head_rows,
+    pairs,
+    read_rows,
+    sampled,
+)
 from dialogue.training.grounding_metrics import Example, Row, balanced, numbers, overlap, supports
 from dialogue.training.perceptron import fit
-from dialogue.training.quality_data import rows as lines
 from retrieval.adapters import Adapter, new_adapter
 from retrieval.embed import Encoder
-from retrieval.text import sentences
 from retrieval.types import TokenEmbedder
 from safety.heads import Head
 from safety.types import PairReader
 
-SHARES = {  # of the examples the adapter is trained on, by file
-    "ling_nli.train": 0.38,
-    "altered": 0.18,
-    "fever_symmetric.train": 0.10,
-    "rte.train": 0.08,
-    "conj_nli.train": 0.08,
-    "faithdial_audit.train": 0.06,
-    "halueval_qa.train": 0.05,
-    "breaking_nli.train": 0.04,
-    "med.train": 0.02,
-    "monli.train": 0.01,
-}
-HEADED = {  # file: most of its rows that the head is trained on; the adapter has seen none of them
-    "fool_me_twice.train": 1169,
-    "rte.train": 345,
-    "fever_symmetric.train": 267,
-    "faithdial_audit.train": 273,
-    "halueval_qa.train": 125,
-    "ling_nli.validation": 1500,
-    "conj_nli.train": 600,
-    "breaking_nli.train": 300,
-    "med.train": 200,
-    "monli.train": 100,
-}
-PLAN = Schedule(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64)
-MEASURED = {"begin_dev.validation": None, "climate_fever.train": 2000, "healthver.train": None}  # most rows of each
-CONTRARY = ("number", "date", "quantity", "negation", "relation")  # alterations that the evidence denies
-SHORT = 320  # characters of evidence that are read whole
-HELD = 8  # every eighth row, and every eighth paragraph, is kept from the adapter
+PLANS = (
+    Schedule(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),
+    Schedule(examples=64_000, rate=1.2e-3, before_tokens=96, text_tokens=64),
+)
 HIDDEN = 48
 FOLDS = 5
 GRID = ((0.0, 0.1, 0.2, 0.4), (0.0, 0.2, 0.4, 0.6), (0.0, 0.25, 0.5, 1.0))  # weights tried for each anchor
@@ -67,91 +45,12 @@ Anchors = tuple[float, ...]  # of cosine, overlap and the adapter's supported mi
 Metrics = dict[str, dict[str, float]]
 
 
-def read_rows(data: Path, name: str) -> list[Row]:
-    """Return the rows of one grounding file that have a response and evidence, in order."""
-    rows = []
-    for raw in lines(data / "grounding" / f"{name}.jsonl.gz"):
-        evidence = tuple(text for text in raw["evidence"] if text.strip())
-        question = raw["context"][-1] if raw["context"] else ""
-        if evidence and raw["response"].strip():
-            refuted = raw["label"] == "refuted"
-            rows.append(Row(name, evidence, question, raw["response"], bool(raw["supported"]), "", refuted))
-    return rows
-
-
-def sampled(rows: Sequence[Row], limit: int | None, seed: int, even: bool = False) -> list[Row]:
-    """Return a seeded sample of at most `limit` rows; as many supported ones as others when it is to be `even`."""
-    if limit is None or len(rows) <= limit:
-        return list(rows)
-    drawn = random.Random(seed).sample(rows, len(rows))
-    if not even:
-        return drawn[:limit]
-    true = [row for row in drawn if row.supported][: limit // 2]
-    return true + [row for row in drawn if not row.supported][: limit - len(true)]
-
-
-def altered_rows(data: Path, held: bool, seed: int = 0) -> list[Row]:
-    """Return claims made from encyclopaedic paragraphs; every eighth paragraph is held out."""
-    paragraphs = [text for place, text in enumerate(_paragraphs(data)) if (place % HELD == 0) == held]
-    return [
-        Row("altered", (a.paragraph,), "", a.claim, a.supported, a.kind, a.kind in CONTRARY)
-        for a in alter(paragraphs, seed, per_paragraph=5)
-    ]
-
-
-def _paragraphs(data: Path) -> list[str]:
-    found: dict[str, None] = {}
-    for row in lines(data / "retrieval" / "xquad_a.jsonl.gz"):
-        found[row["paragraph"]] = None
-    for row in lines(data / "dialogues" / "topical_chat_rare.train.jsonl.gz"):
-        found.update(dict.fromkeys(text for text in row["knowledge"].values() if 250 < len(text) < 1500))
-    films = [s for row in lines(data / "dialogues" / "cmu_dog_films.jsonl.gz") for s in row["sections"].values()]
-    abstracts = [row["text"] for row in lines(data / "retrieval" / "scifact" / "corpus.jsonl.gz")]
-    more = [text for text in (*films, *abstracts[:300]) if isinstance(text, str) and 250 < len(text) < 2500]
-    known = sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())[:1200] + more
-    return sorted(known, key=lambda text: hashlib.sha256(text.encode()).digest())
-
-
-def window(row: Row) -> str:
-    """Return the one to three neighbouring sentences of the evidence that share most words with the response."""
-    evidence = " ".join(row.evidence)
-    parts = [evidence[a:b] for a, b in sentences(evidence)]
-    if len(evidence) <= SHORT or len(parts) < 2:
-        return evidence
-    wanted = {word.stem for word in words(row.response) if word.content}
-    shared = [len(wanted & {word.stem for word in words(part)}) for part in parts]
-    best = max(range(len(parts)), key=lambda place: shared[place])
-    first = last = best
-    while True:
-        sides = [place for place in (first - 1, last + 1) if 0 <= place < len(parts) and shared[place]]
-        fitting = [p for p in sides if len(" ".join(parts[min(first, p) : max(last, p) + 1])) <= SHORT]
-        if not fitting or last - first == 2:
-            return " ".join(parts[first : last + 1])
-        place = max(fitting, key=lambda p: shared[p])
-        first, last = min(first, place), max(last, place)
-
-
-def pairs(data: Path, seed: int) -> dict[str, tuple[float, list[tuple[Pair, ...]]]]:
-    """Return what the adapter learns from, by source: every row but each HELD-th, which is kept for the head."""
-    found: dict[str, tuple[float, list[tuple[Pair, ...]]]] = {}
-    for name, part in SHARES.items():
-        rows = altered_rows(data, held=False, seed=seed) if name == "altered" else read_rows(data, name)
-        kept = [row for place, row in enumerate(rows) if name == "altered" or place % HELD]
-        found[name] = (part, [(_pair(row),) for row in kept])
-    return found
-
-
-def _pair(row: Row) -> Pair:
-    stated = row.response if len(words(row.response)) > 3 else f"{row.question} {row.response}".strip()
-    return Pair(window(row), stated, (("supported", float(row.supported)), ("refuted", float(row.refuted))))
-
-
 def train_adapter(
-    data: Path, encoder: Encoder, seed: int = 0, plan: Schedule = PLAN
+    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Schedule] = PLANS
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a claim after a window of evidence, and the curve of its loss."""
     adapter = new_adapter("grounded", ("supported", "refuted"), encoder, seed, rank=32, matching=True)
-    return adapter, fit_adapter(encoder, adapter, pairs(data, seed), plan, seed)
+    return adapter, fit_phases(encoder, adapter, pairs(data, seed), plans, SHARES, seed)
 
 
 def prepare(rows: Sequence[Row], encoder: TokenEmbedder, reader: PairReader, batch: int = 256) -> list[Example]:
@@ -170,22 +69,6 @@ def prepare(rows: Sequence[Row], encoder: TokenEmbedder, reader: PairReader, bat
                 told = tuple(bool(look.told.reason) for look in each)
                 found.append(Example(row, x, told, overlap(row), cosine))
     return found
-
-
-def head_rows(data: Path, seed: int = 0) -> list[Row]:
-    """Return what the head learns from: rows that the adapter has not seen, and half the held-out altered claims."""
-    found: list[Row] = []
-    for name, limit in HEADED.items():
-        rows = read_rows(data, name)
-        found += sampled(rows if name not in SHARES else rows[::HELD], limit, seed, even=True)
-    return found + halves(altered_rows(data, held=True))[0]
-
-
-def halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Split altered claims by paragraph: a half for the head, a half for the report."""
-    place = {text: i for i, text in enumerate(dict.fromkeys(row.evidence[0] for row in rows))}
-    first, second = ([row for row in rows if place[row.evidence[0]] % 2 == side] for side in (0, 1))
-    return first, second
 
 
 def train(data: Path, encoder: TokenEmbedder, reader: PairReader, seed: int = 0) -> tuple[Head, Metrics]:

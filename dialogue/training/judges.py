@@ -4,7 +4,7 @@ Grades are taken on validation rows, by the same code for new weights and for th
 the two is kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import safety.guard
 from dialogue.answers import AnswerScorer
 from dialogue.grounding import Grounder
 from dialogue.metrics import auroc
-from dialogue.training import answers, grounding, quality
+from dialogue.training import answers, grounding, grounding_data, quality
 from dialogue.training import safety as guard
+from dialogue.training.adapters import Plan
 from dialogue.training.quality_data import CORPORA
 from retrieval.adapters import Adapter, load_reader
 from retrieval.embed import Encoder
@@ -46,10 +47,9 @@ class Part:
 
 
 def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    plans = [replace(plan, examples=int(share * plan.examples)) for plan in guard.PLANS]
+    plans = _shortened(guard.PLANS, share)
     adapter, figures = guard.train(data, encoder, seed, plans)
-    examples = sum(plan.examples for plan in plans)
-    _described(adapter, encoder, list(SHARES[0]), examples, seed).save(folder / safety.guard.WEIGHTS.name)
+    _described(adapter, encoder, list(SHARES[-1]), plans, seed).save(folder / safety.guard.WEIGHTS.name)
     return figures
 
 
@@ -66,10 +66,10 @@ def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
 
 
 def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    plan = replace(grounding.PLAN, examples=int(share * grounding.PLAN.examples))
-    adapter, curve = grounding.train_adapter(data, encoder, seed, plan)
+    plans = _shortened(grounding.PLANS, share)
+    adapter, curve = grounding.train_adapter(data, encoder, seed, plans)
     path = folder / dialogue.grounding.ADAPTER
-    _described(adapter, encoder, list(grounding.SHARES), plan.examples, seed).save(path)
+    _described(adapter, encoder, list(grounding_data.SHARES[-1]), plans, seed).save(path)
     head, figures = grounding.train(data, encoder, load_reader(encoder, path), seed)
     head.save(folder / dialogue.grounding.HEAD)
     return figures | {"curve": curve}
@@ -83,10 +83,10 @@ def _grade_grounded(data: Path, encoder: Encoder, folder: Path) -> dict[str, flo
 
 
 def _train_quality(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    plan = replace(quality.PLAN, examples=int(share * quality.PLAN.examples))
-    adapter, curve = quality.train_adapter(data, encoder, seed, plan)
+    plans = _shortened(quality.PLANS, share)
+    adapter, curve = quality.train_adapter(data, encoder, seed, plans)
     path = folder / dialogue.quality.WEIGHTS.name
-    _described(adapter, encoder, list(quality.SHARES), plan.examples, seed).save(path)
+    _described(adapter, encoder, list(quality.SHARES[-1]), plans, seed).save(path)
     heads, figures = quality.train(data, encoder, load_reader(encoder, path), seed)
     for name, head in heads.items():
         head.save(folder / f"{name}.safetensors")
@@ -117,8 +117,13 @@ def _grade_answers(data: Path, encoder: Encoder, folder: Path) -> dict[str, floa
     return {"trecqa_best": answers.report(data, scorer)["trecqa_best"]}
 
 
-def _described(adapter: Adapter, encoder: Encoder, sources: list[str], examples: int, seed: int) -> Adapter:
+def _shortened(plans: Sequence[Plan], share: float) -> list[Plan]:
+    return [replace(plan, examples=int(share * plan.examples)) for plan in plans]
+
+
+def _described(adapter: Adapter, encoder: Encoder, sources: list[str], plans: Sequence[Plan], seed: int) -> Adapter:
     """Add to the adapter's card what it is made from."""
+    examples = sum(plan.examples for plan in plans)
     adapter.about.update(
         base=encoder.fingerprint, sources=sources, examples=examples, seed=seed, made_with="candor train judges"
     )

@@ -30,13 +30,13 @@ from dialogue.quality import (
     row,
 )
 from dialogue.training.adapters import Example as Pair
-from dialogue.training.adapters import Group, Plan
-from dialogue.training.adapters import fit as fit_adapter
+from dialogue.training.adapters import Group, Plan, fit_phases
 from dialogue.training.perceptron import fit, tempered
 from dialogue.training.quality_data import (
     CORPORA,
     DIALOGUES,
     FEWER,
+    STRANGERS,
     Dialogue,
     Example,
     Part,
@@ -59,8 +59,14 @@ ANSWERS_PASS = 0.985  # of held-out answers and, below, of true turns that must 
 TURNS_PASS = 0.91
 HIDDEN = 32
 READ = 512  # pairs given to the reader at once
-SHARES = {"topical_chat": 0.38, "cmu_dog": 0.36, "questions": 0.12, "smalltalk": 0.03, "answers": 0.11}
-PLAN = Plan(examples=30_000, rate=1.5e-3, before_tokens=112, text_tokens=64)
+SHARES = (  # of the examples the adapter is trained on, by source
+    {"topical_chat": 0.38, "cmu_dog": 0.36, "questions": 0.12, "smalltalk": 0.03, "answers": 0.11},
+    {"topical_chat": 0.35, "cmu_dog": 0.46, "questions": 0.10, "smalltalk": 0.03, "answers": 0.06},
+)
+PLANS = (
+    Plan(examples=30_000, rate=1.5e-3, before_tokens=112, text_tokens=64),
+    Plan(examples=40_000, rate=1.2e-3, before_tokens=224, text_tokens=64),
+)
 
 # kinds of examples and the total weight of each
 SENSIBLE = {"true": 1.0, "answer": 0.5, "smalltalk": 0.1, "abstention": 0.05}
@@ -80,42 +86,44 @@ def examples(data: Path, part: Part, seed: int = 0) -> list[Example]:
     chats = {corpus: [d for d in dialogues(data, corpus, limit) if part_of(d.id) == part] for corpus in CORPORA}
     everyone: list[Dialogue] = [dialogue for kept in chats.values() for dialogue in kept]
     asked = {question: said for question, said in questions(data).items() if part_of(question) == part}
-    made = [example for corpus, kept in chats.items() for example in from_dialogues(kept, corpus, rng)]
+    strangers = STRANGERS if part == "adapter" else 1
+    made = [each for corpus, kept in chats.items() for each in from_dialogues(kept, corpus, rng, strangers)]
     made += from_questions(asked, rng, everyone)
     if part != "held":
         made += from_smalltalk(asked, rng, everyone)
     return made
 
 
-def groups(data: Path, seed: int) -> dict[str, tuple[float, list[Group]]]:
+def groups(data: Path, seed: int) -> dict[str, list[Group]]:
     """Return what the adapter learns from, by source: the replies of one context together."""
     generic = generic_replies(data)
     learn = examples(data, "adapter", seed)
     learn += dull_examples(learn, generic, seed)
     dull = {plain(reply) for reply in generic}
-    found: dict[str, dict[str, list[Pair]]] = {name: {} for name in SHARES}
+    found: dict[str, dict[str, list[Pair]]] = {name: {} for name in SHARES[0]}
     for e in learn:
         kind = _specific_kind(e, dull)
         labels = [("sensible", float(e.kind in SENSIBLE))] if e.kind != "generic" else []
         labels += [("specific", float(kind == "own"))] if kind else []
         before = reading(e.context)
-        found[e.corpus].setdefault(before, []).append(Pair(before, e.reply, tuple(labels)))
+        weight = 1 / 2 if e.kind == "random" else 1.0  # there are STRANGERS of them
+        found[e.corpus].setdefault(before, []).append(Pair(before, e.reply, tuple(labels), weight))
     for question, said in questions(data).items():
         if part_of(question) == "adapter":
             pairs = [Pair(reading((question,)), sentence, (("answers", float(right)),)) for sentence, right in said]
             found["answers"].setdefault(question, []).extend(pairs)
     return {
-        name: (part, [tuple(each[at : at + 6]) for each in found[name].values() for at in range(0, len(each), 6)])
-        for name, part in SHARES.items()
+        name: [tuple(each[at : at + 6]) for each in made.values() for at in range(0, len(each), 6)]
+        for name, made in found.items()
     }
 
 
 def train_adapter(
-    data: Path, encoder: Encoder, seed: int = 0, plan: Plan = PLAN
+    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = PLANS
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a reply after its context, and the curve of its loss."""
     adapter = new_adapter("reply", ("sensible", "specific", "answers"), encoder, seed, rank=32, matching=True)
-    return adapter, fit_adapter(encoder, adapter, groups(data, seed), plan, seed)
+    return adapter, fit_phases(encoder, adapter, groups(data, seed), plans, SHARES, seed)
 
 
 def feature_rows(examples: Sequence[Example], encode: Encode, reader: PairReader) -> Array:

@@ -19,7 +19,8 @@ from dialogue.quality import WINDOW, clean
 from dialogue.training.smalltalk import ABSTENTIONS, GENERIC, PAIRS
 
 CORPORA = {"topical_chat": "topical_chat_rare.train", "cmu_dog": "cmu_dog.train"}
-DIALOGUES = 1600  # of each corpus, at most, from which an adapter's part is taken
+DIALOGUES = 4000  # of each corpus, at most, from which an adapter's part is taken
+STRANGERS = 3  # random replies beside each true one, from which an adapter learns
 FEWER = 500  # from which the heads' part and what is held out are
 TURNS = 12  # replies taken from one dialogue
 RATED = {"Poor": 0.0, "Not Good": 0.25, "Passable": 0.5, "Good": 0.75, "Excellent": 1.0}
@@ -138,8 +139,8 @@ def shuffle(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random) -> list[Example]:
-    """Return true replies, each with a random one of another topic and one that is spoilt."""
+def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, strangers: int = 1) -> list[Example]:
+    """Return true replies, each with random ones, as many as `strangers`, of other topics and one that is spoilt."""
     made: list[Example] = []
     for dialogue in kept:
         places = range(1, len(dialogue.turns))
@@ -152,9 +153,10 @@ def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random) ->
                     made.append(Example(context, text, kind, corpus, dialogue.id, rating))  # noqa: B023
 
             add(reply, "true", dialogue.ratings[place])
-            other = rng.choice([d for d in rng.sample(kept, 8) if d.topic != dialogue.topic] or [dialogue])
-            if other is not dialogue:
-                add(rng.choice(other.turns[1:] or other.turns), "random")
+            for _ in range(strangers):
+                other = rng.choice([d for d in rng.sample(kept, 8) if d.topic != dialogue.topic] or [dialogue])
+                if other is not dialogue:
+                    add(rng.choice(other.turns[1:] or other.turns), "random")
             chance = rng.random()
             if chance < 0.4:
                 add(rng.choice(dialogue.turns[:place]), "earlier")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dialogue.training.adapters import Example, Group, Plan, fit
+from dialogue.training.adapters import Example, Group, Plan, fit_phases
 from retrieval.adapters import Adapter, Reader, new_adapter
 from retrieval.embed import Encoder
 from safety.training import SHARES, Row, calibrate, gather, split
@@ -20,6 +20,7 @@ KINDS = ("request", "reply")
 PLANS = (
     Plan(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
     Plan(examples=14_000, rate=1.5e-3, before_tokens=80, text_tokens=128, drop=0.2),
+    Plan(examples=28_000, rate=1.3e-3, before_tokens=80, text_tokens=128, drop=0.3),
 )
 
 
@@ -34,10 +35,7 @@ def train(data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = P
     by_source: defaultdict[str, list[Group]] = defaultdict(list)
     for row in learn:
         by_source[row.source].append((_example(row, topics),))
-    curve = []
-    for place, (plan, shares) in enumerate(zip(plans, SHARES, strict=True)):
-        sources = {name: (shares.get(name, 0.0), found) for name, found in by_source.items()}
-        curve += fit(encoder, adapter, sources, plan, seed + place)
+    curve = fit_phases(encoder, adapter, by_source, plans, SHARES, seed)
     logits = Reader(encoder, adapter)([shown(row.before, row.text) for row in check])
     for place, kind in enumerate(KINDS):
         rows = np.array([row.kind == kind for row in check])
