@@ -205,6 +205,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
         from retrieval.adapters import load_reader
+        from retrieval.calculator import Calculator
         from retrieval.embed import load_encoder
         from retrieval.search import HybridRetriever
         from safety.guard import WEIGHTS, EmbeddedGuard
@@ -228,7 +229,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        responder = Responder(speaker, retriever, guard, judge, options, viewer)
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, (Calculator(),))
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
 

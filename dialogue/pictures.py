@@ -122,7 +122,12 @@ def rests_on_pictures(scores: Scores, turns: Sequence[Turn]) -> bool:
     spoken = [turn for turn in turns if turn is turns[-1] or _NAMED.search(turns[-1].text)]
     names = {picture.name for turn in spoken for picture in turn.pictures}
     behind = [claim.passage for claim in scores.claims if claim.support is not None]
-    return bool(behind) and all(one is not None and one.id < 0 and one.source in names for one in behind)
+    return bool(behind) and all(one is not None and is_picture(one) and one.source in names for one in behind)
+
+
+def is_picture(passage: Passage) -> bool:
+    """Whether a passage is what `evidence` made of a picture: not of a document, nor what a tool said."""
+    return -MOST_LOOKED_AT <= passage.id < 0
 
 
 def evidence(pictures: Sequence[Picture], descriptions: Sequence[str]) -> list[Evidence]:

@@ -11,6 +11,7 @@ from dialogue.cite import cited, without_marks
 from dialogue.pictures import QUESTION, UNSEEN, Look, Viewer, look, rests_on_pictures
 from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
+from dialogue.quote import asks
 from dialogue.rank import Gates, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
 from dialogue.types import (
@@ -54,7 +55,8 @@ class Options:
 class Responder:
     """Answers the last user turn with the best draft that passes every gate, and shows the working.
 
-    `tools` are asked before the retriever in research.
+    `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
+    research or, for a model that does none, with every question.
     """
 
     model: LanguageModel
@@ -64,6 +66,7 @@ class Responder:
     options: Options = field(default_factory=Options)
     viewer: Viewer | None = None
     tools: tuple[Tool, ...] = ()
+    web: tuple[Tool, ...] = ()
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -88,7 +91,7 @@ class Responder:
         context, queries, withheld = yield from self._gathered(role, given, clock)
         findings = Findings(context, withheld=withheld)
         if self.options.research:
-            findings = yield from self._researcher(role).steps(context, withheld, self.options.sampling)
+            findings = yield from self._researcher(context).steps(context, withheld, self.options.sampling)
             clock.lap("research")
         context = findings.context
 
@@ -133,18 +136,29 @@ class Responder:
             yield Step("look")
             seen = look(self.viewer, given)
             clock.lap("look")
-        query, forms = search_queries(given, role.subject)
+        notes, typed = list(seen.notes), given[-1].text
+        told = Toolset(self.tools, notes.append).look_up(typed)
+        # what a tool can work out stands by itself, whatever was spoken of before
+        query, forms = (typed, (typed,)) if told else search_queries(given, role.subject)
         queries = (*forms, *seen.words)
         yield Step("search", query)
-        found = (*seen.now, *self._found(role, queries), *seen.before)
+        abroad: Sequence[Evidence] = ()
+        if not self.options.research and not told and asks(typed):
+            abroad = Toolset(self._web(role), notes.append).look_up(query)
+        found = (*seen.now, *told, *self._found(role, queries), *abroad, *seen.before)
         context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
-        context.working.notes.extend(seen.notes)
+        context.working.notes.extend(notes)
         clock.lap("search")
         return context, queries, withheld
 
-    def _researcher(self, role: Role) -> Researcher:
-        depth = self.options.passages + SNIPPETS * self.options.research
-        tools = Toolset((*self.tools, Search(self.retriever, depth, role.sources)))
+    def _web(self, role: Role) -> tuple[Tool, ...]:
+        """The tools that find what is no document of ours; none for a role that names the documents it may use."""
+        return () if role.sources else self.web
+
+    def _researcher(self, context: Context) -> Researcher:
+        depth, role = self.options.passages + SNIPPETS * self.options.research, context.role
+        search = Search(self.retriever, depth, role.sources)
+        tools = Toolset((*self.tools, search, *self._web(role)), context.working.notes.append)
         return Researcher(self.model, tools, self._screened, self.options.research)
 
     def _written(self, context: Context, found: Sequence[str]) -> Generator[Step, None, list[str]]:

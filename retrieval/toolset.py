@@ -4,11 +4,14 @@ A tool is tried on every query and gives nothing for those it can do nothing wit
 section 6.2. Knows nothing of who asks, nor of what was already shown.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from retrieval.types import Evidence, Retriever
+from retrieval.types import Evidence, Passage, Retriever, Unreachable
+
+LOWEST: Final = -(1 << 32)  # ids of passages that no index holds lie below; those of pictures count down from -1
 
 
 class Tool(Protocol):
@@ -17,7 +20,7 @@ class Tool(Protocol):
     def look_up(self, query: str) -> Sequence[Evidence]:
         """Return what is known about the query, best first; () when this tool can do nothing with it.
 
-        Raises RetrievalError when it should have been able to.
+        Raises RetrievalError when it should have been able to, Unreachable when what it asks is not there now.
         """
         ...
 
@@ -42,10 +45,33 @@ class Search:
 
 @dataclass(frozen=True)
 class Toolset:
-    """Several tools as one, tried in their order. LaMDA's order is calculator, translator, search."""
+    """Several tools as one, tried in their order. LaMDA's order is calculator, translator, search.
+
+    `unreachable` is told of what a tool cannot reach now, and the others go on; without it the error is raised.
+    """
 
     tools: tuple[Tool, ...]
+    unreachable: Callable[[str], None] | None = None
 
     def look_up(self, query: str) -> Sequence[Evidence]:
         """Return what all tools found, one after the other."""
-        return tuple(item for tool in self.tools for item in tool.look_up(query))
+        found: list[Evidence] = []
+        for tool in self.tools:
+            try:
+                found += tool.look_up(query)
+            except Unreachable as error:
+                if self.unreachable is None:
+                    raise
+                self.unreachable(str(error))
+        return tuple(found)
+
+
+def stated(text: str, source: str, title: str) -> Evidence:
+    """Return what a tool says as a passage that is the whole of its source, so that its offsets hold."""
+    return Evidence(Passage(passage_id(source, text), text, source, title, (), 0, len(text)), 1.0)
+
+
+def passage_id(source: str, text: str, start: int = 0) -> int:
+    """Return the id of a passage that no index holds: always the same one, and no other's."""
+    digest = hashlib.sha256(repr((source, start, text)).encode("utf-8", "replace")).digest()
+    return LOWEST - int.from_bytes(digest[:6], "big")

@@ -4,7 +4,8 @@ Knows nothing of dialogue, safety, SQL or the user interface. Errors, drawn as a
 
     RetrievalError
     ├── SourceError      a source cannot be read or holds no text
-    └── IndexDamaged     a published index fails its checks; rebuild it
+    ├── IndexDamaged     a published index fails its checks; rebuild it
+    └── Unreachable      something outside, such as a web page, cannot be had now
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,10 @@ class SourceError(RetrievalError):
 
 class IndexDamaged(RetrievalError):
     """A published index fails its checks. The message names the file and what differs."""
+
+
+class Unreachable(RetrievalError):
+    """Something outside cannot be had now. The message is fit to be shown to a user."""
 
 
 @dataclass(frozen=True, slots=True)

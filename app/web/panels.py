@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.web.jobs import Upload
 from app.web.pictures import address
 from app.web.render import count, icon, icon_button, place_of, served
+from dialogue.pictures import is_picture
 from dialogue.research import lookups
 from dialogue.types import Candidate, Citation, Reply, Role, Trace
 
@@ -65,11 +66,13 @@ def _card(citation: Citation, key: str) -> str:
     strength = "<span class='support' title='How strongly this sentence supports the reply'>"
     at = f"data-turn='{key}' data-number='{number}'"
     behind = f"<button type='button' class='lnk' data-act='document' {at}>{icon('open')}Open in document</button>"
-    if citation.passage.id < 0:  # a picture, and what a model says it shows
+    if is_picture(citation.passage):  # and what a model says it shows
         url = escape(address(key, citation.source))
         strength = "<span class='support' title='What a model says the picture shows'>"
         behind = f"<a class='lnk' href='{url}' target='_blank' rel='noopener'>{icon('open')}Open picture</a>"
         title = f"<img class='seen' src='{url}' alt=''>{title}"
+    elif citation.passage.id < 0:  # what a tool said: a sum, or a passage of a page on the web
+        behind = _page(citation.source)
     return (
         f"<li class='source' id='source-{key}-{number}' data-number='{number}' tabindex='-1'>"
         f"<div class='title'><span class='number'>{number}</span>{title}"
@@ -79,6 +82,14 @@ def _card(citation: Citation, key: str) -> str:
         f"<button type='button' class='lnk' data-act='quote' data-text='{escape(citation.quote)}'>"
         f"{icon('copy')}Copy quote</button></div></li>"
     )
+
+
+def _page(source: str) -> str:
+    """A link to a page, empty for what is none."""
+    if not source.startswith(("http://", "https://")):
+        return ""
+    attributes = f"class='lnk' href='{escape(source)}' target='_blank' rel='noopener noreferrer'"
+    return f"<a {attributes}>{icon('open')}Open page</a>"
 
 
 def _passage(citation: Citation) -> str:

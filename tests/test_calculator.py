@@ -1,0 +1,203 @@
+"""The calculator: exact sums, percentages, units and dates, and nothing for what is none."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.bot import Bot, open_bot
+from app.web import panels
+from retrieval.arithmetic import LONGEST, NoSum, Number, work_out, written
+from retrieval.calculator import Calculator
+from retrieval.embed import Encoder
+from retrieval.toolset import LOWEST, passage_id
+from retrieval.units import convert, unit
+
+TODAY = date(2026, 11, 21)
+CALCULATOR = Calculator(lambda: TODAY)
+
+
+def said(query: str) -> str:
+    found = CALCULATOR.look_up(query)
+    return found[0].passage.text if found else ""
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("What is 12 * 7?", "12 * 7 equals 84."),
+        ("135+7721", "135 + 7721 equals 7856."),
+        ("12*7=", "12 * 7 equals 84."),
+        ("what’s 12 times 7", "12 * 7 equals 84."),
+        ("please calculate (3+4)*2.5", "(3 + 4) * 2.5 equals 17.5."),
+        ("what is 3 × 4 − 2", "3 * 4 - 2 equals 10."),
+        ("What does 3 plus 4 equal?", "3 + 4 equals 7."),
+        ("how much is 1,000 * 2", "1,000 * 2 equals 2000."),
+        ("0.1 + 0.2", "0.1 + 0.2 equals 0.3."),
+        ("1 / 3", "1 / 3 is about 0.333333333333."),
+        ("2 to the power of 10", "2 ^ 10 equals 1024."),
+        ("-2^2", "-2 ^ 2 equals -4."),
+        ("2^3^2", "2 ^ 3 ^ 2 equals 512."),
+        ("What is the square root of 16?", "sqrt 16 equals 4."),
+        ("square root of 2", "sqrt 2 is about 1.41421356237."),
+        ("what is 5 squared", "5 ^ 2 equals 25."),
+        ("10 / 0", "10 / 0 is not defined, because nothing can be divided by zero."),
+        ("What is 15% of 80?", "15% of 80 equals 12."),
+        ("15 percent of 80", "15% of 80 equals 12."),
+        ("80 + 15%", "80 + 15% equals 92."),
+        ("100 - 10% - 10%", "100 - 10% - 10% equals 81."),
+        ("20 is what percent of 80?", "20 is 25% of 80."),
+        ("What percentage of 80 is 20?", "20 is 25% of 80."),
+        ("calculate 24/7", "24 / 7 is about 3.42857142857."),
+    ],
+)
+def test_sums_are_exact(query: str, answer: str) -> None:
+    assert said(query) == answer
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("3 miles in km", "3 miles equals 4.828032 kilometres."),
+        ("How many km is 3 miles?", "3 miles equals 4.828032 kilometres."),
+        ("How many feet are in a mile?", "1 mile equals 5280 feet."),
+        ("what is 20 degrees Celsius in Fahrenheit?", "20 degrees Celsius equals 68 degrees Fahrenheit."),
+        ("convert 100 F to C", "100 degrees Fahrenheit is about 37.7777777778 degrees Celsius."),
+        ("-40 °C to °F", "-40 degrees Celsius equals -40 degrees Fahrenheit."),
+        ("what is 60 mph in km/h", "60 miles per hour equals 96.56064 kilometres per hour."),
+        ("2 GB in MB", "2 gigabytes equals 2000 megabytes."),
+        ("3 in in cm", "3 inches equals 7.62 centimetres."),
+        ("100 cm in m", "100 centimetres equals 1 metre."),
+        ("60 miles per hour in mph", "60 miles per hour equals 60 miles per hour."),
+        ("how many days in a week", "1 week equals 7 days."),
+    ],
+)
+def test_units_are_converted(query: str, answer: str) -> None:
+    assert said(query) == answer
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("days between 3 May 2021 and 2024-02-29", "There are 1032 days between 3 May 2021 and 29 February 2024."),
+        ("How many days are there between May 3, 2021 and today?", "There are 2028 days between 3 May 2021 and 21 November 2026."),
+        ("what day was 14 July 1789", "14 July 1789 was a Tuesday."),
+        ("What day of the week was the 14th of July 1789?", "14 July 1789 was a Tuesday."),
+        ("90 days after today", "90 days after 21 November 2026 is Friday, 19 February 2027."),
+        ("What date is 90 days from today?", "90 days after 21 November 2026 is Friday, 19 February 2027."),
+        ("1 month after 31 January 2024", "1 month after 31 January 2024 is Thursday, 29 February 2024."),
+        ("three weeks ago", "3 weeks before 21 November 2026 is Saturday, 31 October 2026."),
+        ("What is today's date?", "Today is Saturday, 21 November 2026."),
+        ("what day is tomorrow?", "Tomorrow will be Sunday, 22 November 2026."),
+        ("how many weeks until 25 December 2026?", "There are 34 days between 21 November 2026 and 25 December 2026, which is 4 weeks and 6 days."),
+    ],
+)  # fmt: skip
+def test_dates_are_reckoned_by_the_clock_that_is_given(query: str, answer: str) -> None:
+    assert said(query) == answer
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("", "   ", "42", "What is 42?", "1984", "2021-05-03", "555-1234", "9-11", "What is 9/11?", "What is 24/7?"),
+        *("What is 4x4?", "GPT-4", "C++", "$5 + 3", "12 * 7 people", "2+2=5", "Is 2+2=5?", "802.11", "1.2.3 + 4"),
+        *("What is Mount Everest?", "How many people live in Nepal?", "Who won the 2010 World Cup?", "5 kg in miles"),
+        *("-300 C to F", "days between 31 June 2020 and today", "what day was 3 March 1200", "3/4/2021 in days"),
+        *("900000 years after today", "What was the temperature in C?", "5 Mb in MB", "How long is 3 miles of wire?"),
+        *("9**9**9", "9^9^9^9", "(" * 200, "1" * 10_000, "1e999 * 2", "sqrt(-1)", "1,2 + 3", "0^-1.5 + x", "5 of 3"),
+        *("__import__('os').system('true') + 1", "1 + eval('1')", "lambda: 1 + 1", "1 if 2 else 3", "10 % 3"),
+    ],
+)
+def test_what_is_no_sum_gives_nothing(query: str) -> None:
+    assert said(query) == ""
+
+
+@given(st.integers(-(10**12), 10**12), st.integers(-(10**12), 10**12), st.sampled_from("+-*"))
+def test_whole_numbers_come_out_as_python_has_them(a: int, b: int, sign: str) -> None:
+    known = {"+": a + b, "-": a - b, "*": a * b}[sign]
+    assert work_out(f"({a}) {sign} ({b})") == Number(Fraction(known))
+
+
+@given(st.decimals(-1000, 1000, places=6), st.decimals(-1000, 1000, places=6))
+def test_decimals_are_added_without_rounding(a: Decimal, b: Decimal) -> None:
+    assert Decimal(written(work_out(f"({a:f}) + ({b:f})"))) == a + b
+
+
+@given(st.text(alphabet="0123456789+-*/^%(). eEof,sqrt×÷", max_size=60))
+def test_any_text_is_a_bounded_sum_or_none(text: str) -> None:
+    try:
+        number = work_out(text)
+    except (NoSum, ZeroDivisionError):
+        return
+    assert len(written(number)) < 100
+
+
+@given(st.text(max_size=400) | st.from_regex(r"(?:what|days|how many) [a-z0-9 ,./^*-]{0,320}", fullmatch=True))
+def test_any_query_is_answered_or_not_but_never_fails(query: str) -> None:
+    assert len(CALCULATOR.look_up(query)) <= 1
+
+
+@given(
+    st.dates(date(1583, 1, 1), date(2300, 1, 1)),
+    st.integers(0, 5000),
+)
+def test_days_counted_and_days_added_agree(start: date, days: int) -> None:
+    end = start + timedelta(days=days)
+    assert f"{end.strftime('%A')}, {end.day} " in said(f"{days} days after {start.isoformat()}")
+    assert f" {days} day" in said(f"days between {start.isoformat()} and {end.isoformat()}")
+
+
+@given(st.fractions(0, 10**6), st.sampled_from(["miles", "feet", "km", "inches", "light years"]))
+def test_a_conversion_back_is_exact(value: Fraction, name: str) -> None:
+    there, here = unit(name), unit("m")
+    assert there is not None
+    assert here is not None
+    assert convert(convert(value, there, here), here, there) == value
+
+
+def test_a_long_text_is_not_read() -> None:
+    assert said("1 + " * (LONGEST // 4) + "1") == ""
+
+
+def test_what_tools_say_has_ids_that_neither_documents_nor_pictures_have() -> None:
+    assert passage_id("calculator", "12 * 7 equals 84.") == passage_id("calculator", "12 * 7 equals 84.") <= LOWEST
+    assert passage_id("calculator", "a") != passage_id("calculator", "b") != passage_id("translator", "b")
+
+
+@pytest.fixture
+def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> Iterator[Bot]:
+    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    (tmp_path / "everest.md").write_text("# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n")
+    with open_bot(tmp_path / "data") as bot:
+        bot.ingest([tmp_path / "everest.md"])
+        yield bot
+
+
+def test_a_sum_is_answered_with_the_calculator_cited_stored_and_shown(bot: Bot) -> None:
+    earlier = bot.ask("How high is Mount Everest?")
+    for question, answer in (("What is 12 * 7?", "84"), ("3 miles in km", "4.828032")):
+        reply = bot.ask(question, earlier.conversation)
+        assert reply.outcome == "answered"
+        assert answer in reply.text
+        assert [(cited.source, cited.title) for cited in reply.citations] == [("calculator", "Calculator")]
+        turn = bot.history.turns(reply.conversation)[-1]
+        assert turn.reply == reply
+        html = panels.sources(turn)
+        assert "Calculator" in html
+        assert "Open in document" not in html
+        assert "picture" not in html
+
+
+def test_a_sum_is_answered_from_an_empty_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder
+) -> None:
+    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    with open_bot(tmp_path / "empty") as bot:
+        reply = bot.ask("What is 12 * 7?")
+        assert (reply.text, reply.citations[0].source) == ("12 * 7 equals 84. [1]", "calculator")
+        assert bot.ask("How high is Mount Everest?", reply.conversation).outcome == "abstained"
