@@ -28,10 +28,18 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 AGENT: Final = "candor"
 HTML: Final = ("text/html", "application/xhtml+xml")
-PAGES: Final = (*HTML, "text/plain", "text/markdown")
+PAGES: Final = (*HTML, "text/plain", "text/markdown", "application/pdf")
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CUT: Final = 1 << 16  # bytes unpacked at a time
+
+
+class Answered(Unreachable):
+    """The server answered with another status than success."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +202,7 @@ class Fetcher:
         if status == 304 and known is not None:
             return Page(shown, known.kind, b"", known.charset, known.etag, known.modified, unchanged=True)
         if status != 200:
-            raise Unreachable(f"{shown}: the server answers HTTP {status}")
+            raise Answered(f"{shown}: the server answers HTTP {status}", status)
         kind, charset = _content_type(headers.get("content-type", ""))
         if kinds and kind not in kinds:
             raise Refused(f"{shown}: holds {kind or 'something untold'}, not {' or '.join(kinds)}")
