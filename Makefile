@@ -1,11 +1,13 @@
 # make chat   install, ingest the demo sources, serve the chat on http://127.0.0.1:7860
 # make test   install with the development tools, run the whole suite
 # make lint   ruff and mypy;  make fix  format
+# EXTRAS=dev  leaves out Milvus and Ray, whose tests are skipped then
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
+EXTRAS ?= dev,milvus,ray
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: chat test lint fix clean
@@ -38,7 +40,7 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[$(EXTRAS)]'
 	touch $@
 
 clean:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Protocol
 
 from app.config import Settings, load_settings
-from app.database import open_database
+from app.database import Database, open_database
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.history import History
@@ -25,7 +25,7 @@ from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
 from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
 from retrieval.text import clean
-from retrieval.types import Evidence, Passage, RetrievalError
+from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
 
 MESSAGE_LIMIT: Final = 32_000  # characters
@@ -207,7 +207,6 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         from retrieval.adapters import load_reader
         from retrieval.calculator import Calculator
         from retrieval.embed import load_encoder
-        from retrieval.search import HybridRetriever
         from safety.guard import WEIGHTS, EmbeddedGuard
         from safety.policy import load_policy
         from safety.sources import load_source
@@ -221,9 +220,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         judge = _judge(settings, load_judge(encoder), speaker)
         viewer = load_viewer(settings.viewer, speaker)
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
-        library = Library(database, folder, searcher)
-        retriever = HybridRetriever(searcher, library.open(), library.passages)
-        library.feed(retriever.use)
+        library, retriever = _searching(settings, database, searcher, stack)
         options = Options(
             sampling=Sampling(n=settings.candidates),
             passages=settings.passages,
@@ -232,6 +229,27 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         responder = Responder(speaker, retriever, guard, judge, options, viewer, (Calculator(),))
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
+
+
+def _searching(
+    settings: Settings, database: Database, searcher: Embedder, stack: ExitStack
+) -> tuple[Library, Retriever]:
+    """Return the library and what finds its passages, in the index that the settings name. Raises RetrievalError."""
+    if settings.index == "faiss":
+        from retrieval.search import HybridRetriever
+
+        library = Library(database, settings.data_dir, searcher)
+        retriever = HybridRetriever(searcher, library.open(), library.passages)
+        library.feed(retriever.use)
+        return library, retriever
+    from app.milvus import MilvusLibrary
+    from retrieval.milvus import Milvus, MilvusRetriever
+
+    server = Milvus(settings.index.removeprefix("milvus:"), settings.index_key)
+    stack.callback(server.close)
+    remote = MilvusLibrary(database, settings.data_dir, searcher, server)
+    remote.open()
+    return remote, MilvusRetriever(searcher, remote.collection, remote.passages)
 
 
 def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:

@@ -248,9 +248,11 @@ def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
 @click.pass_context
 def rebuild_sources(context: click.Context) -> None:
     """Embed all passages again and build the search index."""
+    from app.library import index_state
+
     with opened(context) as bot:
-        generation = bot.library.rebuild()
-    count = generation.count if generation else 0
+        bot.library.rebuild()
+        count = index_state(bot.library.database).passages
     if context.obj["json"]:
         print_json({"passages": count})
     else:

@@ -4,6 +4,7 @@ Knows nothing of what the settings configure, beyond their types and ranges.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -15,7 +16,7 @@ from safety.sources import read_spec
 from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
-SECRET: Final = ("api_key", "guard_key")
+SECRET: Final = ("api_key", "guard_key", "index_key")
 RANGES: Final = {
     "timeout": (5, 3600),
     "port": (0, 65535),
@@ -26,6 +27,7 @@ RANGES: Final = {
 }
 DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
+_INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -36,7 +38,8 @@ class Settings:
     `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
     `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
     `context` bounds the tokens a model reads, 0 being its own window. `encoder` searches, empty for the packaged
-    one; `judges` may name a classifier, and `guard` a larger guard; `guard_key` is for its server and never shown.
+    one; `index` is what is searched, and `index_key` is for its server and never shown. `judges` may name a
+    classifier, and `guard` a larger guard; `guard_key` is for its server and never shown.
     """
 
     data_dir: Path = Path("candor-data")
@@ -53,6 +56,8 @@ class Settings:
     context: int = 8192
     dtype: str = "auto"
     encoder: str = ""
+    index: str = "faiss"
+    index_key: str = field(default="", repr=False)
     judges: str = "embedded"
     guard: str = ""
     guard_key: str = field(default="", repr=False)
@@ -140,6 +145,8 @@ def _checked(key: str, value: object) -> object:
 
 def _check_choice(key: str, value: str) -> None:
     """Raise ValueError when a setting with few values has another; classifiers are named as ``hf:NAME``."""
+    if key == "index" and not re.fullmatch(_INDEX, value):
+        raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
     if key == "guard" and value:
         try:
             read_spec(value)

@@ -44,7 +44,7 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
     findings = list(_folder(folder))
     if folder.is_dir():
         findings += _locked(folder)
-        findings += _database(folder, encoder)
+        findings += _database(settings, encoder)
     findings += _encoder(settings, encoder)
     findings += _model(settings)
     findings += _viewer(settings)
@@ -83,7 +83,8 @@ def _locked(folder: Path) -> Iterator[Finding]:
     yield Finding("lock", "ok", detail)
 
 
-def _database(folder: Path, encoder: str) -> Iterator[Finding]:
+def _database(settings: Settings, encoder: str) -> Iterator[Finding]:
+    folder = settings.data_dir
     if not (folder / NAME).exists():
         yield Finding("database", "warn", "there is none yet", "run `candor ingest PATH` or `candor ask`")
         return
@@ -94,7 +95,7 @@ def _database(folder: Path, encoder: str) -> Iterator[Finding]:
         return
     try:
         yield from _content(database)
-        yield from _index(database, folder, encoder)
+        yield from _index(settings, database, encoder)
     except AppError as error:
         yield Finding("database", "fail", str(error), "restore it from a backup")
     finally:
@@ -118,7 +119,7 @@ def _content(database: Database) -> Iterator[Finding]:
         yield Finding("turns", "warn", f"{pending} turns were cut off", advice)
 
 
-def _index(database: Database, folder: Path, encoder: str) -> Iterator[Finding]:
+def _index(settings: Settings, database: Database, encoder: str) -> Iterator[Finding]:
     from retrieval.index import open_current
 
     state = index_state(database)
@@ -126,8 +127,11 @@ def _index(database: Database, folder: Path, encoder: str) -> Iterator[Finding]:
         yield Finding("index", "warn", "no passages yet", "run `candor ingest PATH`")
         return
     rebuild = "run `candor sources rebuild`, or any command that asks or ingests"
+    if settings.index != "faiss":
+        yield _milvus(settings, database, encoder or state.encoder, rebuild)
+        return
     try:
-        generation = open_current(folder / INDEX, encoder or state.encoder)
+        generation = open_current(settings.data_dir / INDEX, encoder or state.encoder)
     except RetrievalError as error:
         yield Finding("index", "fail", str(error), rebuild)
         return
@@ -138,6 +142,29 @@ def _index(database: Database, folder: Path, encoder: str) -> Iterator[Finding]:
         yield Finding("index", "fail", detail, rebuild)
     else:
         yield Finding("index", "ok", f"{generation.count} passages, generation {generation.id}")
+
+
+def _milvus(settings: Settings, database: Database, encoder: str, rebuild: str) -> Finding:
+    """Ask Milvus for the collection of this folder; Milvus Lite answers one process at a time."""
+    from app.milvus import TOP, fed_collection
+    from retrieval.milvus import Milvus
+
+    name, _ = fed_collection(database)
+    server = None
+    try:
+        server = Milvus(settings.index.removeprefix("milvus:"), settings.index_key)
+        collection = server.open(name, encoder) if name else None
+        count = collection.count(0, TOP) if collection else 0
+    except RetrievalError as error:
+        return Finding("index", "fail", str(error), "mend it, or leave the setting index out")
+    finally:
+        if server:
+            server.close()
+    state = index_state(database)
+    if state.published != f"{state.version}:{name}" or count != state.passages:
+        detail = f"{settings.index} holds {count} of {state.passages} passages"
+        return Finding("index", "warn", detail, rebuild)
+    return Finding("index", "ok", f"{count} passages, collection {name} in {settings.index}")
 
 
 def _encoder(settings: Settings, encoder: str) -> Iterator[Finding]:

@@ -94,23 +94,14 @@ class Library:
             return generation
 
     def _published(self) -> Generation | None:
-        with self.database.read() as session:
-            version = int(_meta(session, "version") or 0)
-            query = select(PassageRow, SourceRow.name, SourceRow.title, PassageRow.vector)
-            rows = session.execute(query.join(SourceRow).order_by(PassageRow.id)).all()
-        if not rows:
+        version = index_state(self.database).version
+        passages, vectors = self.stored()
+        if not passages:
             return None
-        vectors = np.frombuffer(b"".join(row.vector for row in rows), dtype=np.float16).astype(np.float32)
-        texts = [embedding_text(_passage(row, name, title)) for row, name, title, _ in rows]
-        generation = build(
-            self._folder,
-            [row.id for row, *_ in rows],
-            _unit(vectors.reshape(len(rows), self.embedder.dimension)),
-            texts,
-            self.embedder.fingerprint,
-        )
+        texts = [embedding_text(passage) for passage in passages]
+        generation = build(self._folder, [p.id for p in passages], vectors, texts, self.embedder.fingerprint)
         with self.database.write() as session:
-            _set_meta(session, "published", f"{version}:{generation.id}")
+            write_meta(session, "published", f"{version}:{generation.id}")
         return generation
 
     def rebuild(self) -> Generation | None:
@@ -125,7 +116,7 @@ class Library:
                 if rows:
                     session.execute(update(PassageRow), rows)
         with self.database.write() as session:
-            _set_meta(session, "encoder", self.embedder.fingerprint)
+            write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
         return self.publish()
 
@@ -183,6 +174,15 @@ class Library:
                 found.update((passage.id, passage) for passage in wanted)
         return [found[number] for number in ids if number in found]
 
+    def stored(self, after: int = 0, most: int | None = None) -> tuple[list[Passage], Vectors]:
+        """Return up to `most` passages with ids above `after`, in their order, and their vectors as unit rows."""
+        query = select(PassageRow, SourceRow.name, SourceRow.title, PassageRow.vector).join(SourceRow)
+        with self.database.read() as session:
+            rows = session.execute(query.where(PassageRow.id > after).order_by(PassageRow.id).limit(most)).all()
+        vectors = np.frombuffer(b"".join(row.vector for row in rows), dtype=np.float16).astype(np.float32)
+        passages = [_passage(row, name, title) for row, name, title, _ in rows]
+        return passages, _unit(vectors.reshape(len(rows), self.embedder.dimension))
+
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every stored source by uri."""
         with self.database.read() as session:
@@ -231,8 +231,8 @@ class Library:
                 for passage, vector in zip(passages, vectors, strict=True)
             ]
             session.execute(insert(PassageRow), new)
-            if not _meta(session, "encoder"):
-                _set_meta(session, "encoder", self.embedder.fingerprint)
+            if not read_meta(session, "encoder"):
+                write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
 
     def forget(self, uris: Sequence[str]) -> None:
@@ -258,9 +258,9 @@ def index_state(database: Database) -> IndexState:
     """Return how the library and its index stand; needs no encoder and no writing."""
     with database.read() as session:
         return IndexState(
-            int(_meta(session, "version") or 0),
-            _meta(session, "published"),
-            _meta(session, "encoder"),
+            int(read_meta(session, "version") or 0),
+            read_meta(session, "published"),
+            read_meta(session, "encoder"),
             session.scalar(select(func.count()).select_from(PassageRow)) or 0,
         )
 
@@ -292,13 +292,15 @@ def _unit(vectors: Vectors) -> Vectors:
     return unit
 
 
-def _meta(session: Session, key: str) -> str:
+def read_meta(session: Session, key: str) -> str:
+    """Return a fact about the folder; empty when nothing is known."""
     return session.scalar(select(MetaRow.value).where(MetaRow.key == key)) or ""
 
 
-def _set_meta(session: Session, key: str, value: str) -> None:
+def write_meta(session: Session, key: str, value: str) -> None:
+    """Keep a fact about the folder."""
     session.merge(MetaRow(key=key, value=value))
 
 
 def _changed(session: Session) -> None:
-    _set_meta(session, "version", str(int(_meta(session, "version") or 0) + 1))
+    write_meta(session, "version", str(int(read_meta(session, "version") or 0) + 1))

@@ -49,6 +49,8 @@ def test_other_variables_are_left_alone() -> None:
         ({"data_dir": ""}, {}, "data_dir = '' .*: must not be empty"),
         ({"data_dir": "a\0b"}, {}, "must not hold a NUL"),
         ({"log_level": "loud"}, {}, "must be one of debug, info, warning, error"),
+        ({"index": "milvus"}, {}, "index = 'milvus' in the command line: must be faiss, milvus:http://HOST:PORT with"),
+        ({"index": "milvus:http://me:pw@h:1"}, {}, "index = … in the command line: must be faiss"),
     ],
 )
 def test_a_mistake_is_named_with_what_is_allowed(flags: dict[str, object], env: dict[str, str], message: str) -> None:
@@ -85,6 +87,13 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         load_settings({}, {}, tmp_path / "none.toml")
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
         load_settings({}, {}, tmp_path)
+
+
+@pytest.mark.parametrize("index", ["milvus:http://10.0.0.1:19530", "milvus:https://h.example/db", "milvus:a b/c.db"])
+def test_milvus_is_named_by_its_address_or_its_folder(index: str) -> None:
+    found = load_settings({}, {"CANDOR_INDEX": index, "CANDOR_INDEX_KEY": "root:secret"})
+    assert (found.index, found.index_key) == (index, "root:secret")
+    assert "secret" not in repr(found)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:

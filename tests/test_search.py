@@ -1,7 +1,8 @@
 """Hybrid search, and the conformance of every Retriever."""
 
+import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from retrieval.embed import Encoder
 from retrieval.index import Generation, build
 from retrieval.memory import MemoryRetriever
+from retrieval.milvus import Milvus, MilvusRetriever
 from retrieval.passages import embedding_text
 from retrieval.search import HybridRetriever, fuse
 from retrieval.types import Passage, RetrievalError, Retriever
@@ -27,7 +29,15 @@ def stored(items: Sequence[Passage]) -> Callable[[Sequence[int]], list[Passage]]
     return lambda ids: [item for item in items if item.id in set(ids)]
 
 
-@pytest.fixture(params=["hybrid", "memory"])
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Milvus]:
+    pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed: pip install 'candor[milvus]'")
+    server = Milvus(str(tmp_path_factory.mktemp("milvus") / "lite.db"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["hybrid", "memory", "milvus"])
 def make(request: pytest.FixtureRequest, tmp_path: Path, encoder: Encoder) -> Make:
     def hybrid(items: Sequence[Passage]) -> Retriever:
         return HybridRetriever(encoder, published(tmp_path / "index", encoder, items), stored(items))
@@ -35,6 +45,14 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, encoder: Encoder) -> Ma
     def memory(items: Sequence[Passage]) -> Retriever:
         return MemoryRetriever(items, encoder)
 
+    def milvus(items: Sequence[Passage]) -> Retriever:
+        collection = server.create(f"conformance_{secrets.token_hex(4)}", encoder.fingerprint, encoder.dimension)
+        collection.upsert(items, encoder.encode([embedding_text(item) for item in items]))
+        return MilvusRetriever(encoder, lambda: collection, stored(items))
+
+    if request.param == "milvus":
+        server: Milvus = request.getfixturevalue("milvus")
+        return milvus
     return hybrid if request.param == "hybrid" else memory
 
 
