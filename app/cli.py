@@ -188,7 +188,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
 def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
     """Read files and folders into the library; unchanged files cost nothing, vanished ones are removed."""
     from app.progress import ingest_progress
-    from retrieval.sources import SUFFIXES
+    from retrieval.sources import READABLE
 
     with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
         report = bot.ingest(paths, progress)
@@ -201,7 +201,7 @@ def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
                 click.echo(f"candor: {safe(file.name)}: {safe(file.reason)}", err=True)
         click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
         if not report.files and not report.interrupted:
-            click.echo(f"candor: no file to read was found; the kinds are {', '.join(SUFFIXES)}", err=True)
+            click.echo(f"candor: no file to read was found; the kinds are {READABLE}", err=True)
         if report.interrupted:
             click.echo("candor: stopped; the finished documents are kept, run it again for the rest", err=True)
     return 130 if report.interrupted else int(counts["failed"] > 0)
@@ -358,11 +358,11 @@ def doctor(context: click.Context) -> int:
 def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
     """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
     from app.bot import checked_claims, checked_message, packaged_judge
-    from retrieval.sources import read_document
+    from retrieval.sources import read_documents
 
     settings_of(context)
     text = checked_message(read_stdin() if text == "-" else text)
-    documents = [read_document(path).text for path in evidence]
+    documents = [document.text for path in evidence for document in read_documents(path)]
     claims = checked_claims(packaged_judge(), text, documents)
     judged = [claim for claim in claims if claim.support is not None]
     if context.obj["json"]:

@@ -5,6 +5,7 @@ from the stored vectors. Knows nothing of how files are read or of conversations
 """
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from retrieval.passages import embedding_text
 from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
+_MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name that ends so
 _log = logging.getLogger(__name__)
 
 
@@ -235,12 +237,46 @@ class Library:
                 write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
 
+    def confirm(self, about: StoredSource, document: Document) -> bool:
+        """Whether the stored document of this uri reads the same; if so it takes on the digest of `about`."""
+        with self.database.write() as session:
+            row = session.scalar(select(SourceRow).where(SourceRow.uri == about.uri))
+            if row is None or (row.name, row.title, row.text) != (about.name, about.title, document.text):
+                return False
+            if tuple(from_json(Section, section) for section in row.sections) != document.sections:
+                return False
+            row.sha256 = about.sha256
+            return True
+
+    def complete(self, file: str, marked: str, digest: str) -> bool:
+        """Give the documents of a file that have the digest `marked` its own digest, and remove the others.
+
+        In one transaction. Returns whether any was removed. The index is published apart.
+        """
+        query = select(SourceRow.id, SourceRow.uri, SourceRow.sha256)
+        with self.database.write() as session:
+            rows = session.execute(query.where(SourceRow.uri.startswith(f"{file}#", autoescape=True))).all()
+            members = [(row.id, row.sha256 == marked) for row in rows if file_of(row.uri) == file]
+            stale = [number for number, current in members if not current]
+            for number in stale:
+                session.execute(delete(SourceRow).where(SourceRow.id == number))
+            if values := [{"id": number, "sha256": digest} for number, current in members if current]:
+                session.execute(update(SourceRow), values)
+            if stale:
+                _changed(session)
+        return bool(stale)
+
     def forget(self, uris: Sequence[str]) -> None:
         """Remove the sources of these uris, in one transaction. The index is published apart."""
         with self.database.write() as session:
             for uri in uris:
                 session.execute(delete(SourceRow).where(SourceRow.uri == uri))
             _changed(session)
+
+
+def file_of(name: str) -> str:
+    """Return the uri or name of the file that holds the document of this uri or name: ``a.mbox`` for ``a.mbox#12``."""
+    return _MEMBER.sub("", name)
 
 
 def stored_sources(database: Database) -> list[StoredSource]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from retrieval.adapters import load_reader
 from retrieval.embed import load_encoder
-from retrieval.sources import find_files, read_document
+from retrieval.sources import find_files, read_documents
 from retrieval.text import sentences
 from safety import WEIGHTS, EmbeddedGuard, load_policy
 from safety.contrast import load_pairs
@@ -56,7 +56,7 @@ def texts() -> list[str]:
     """The titles, headings and sentences of the demo sources."""
     found: list[str] = []
     for path in find_files([SOURCES]):
-        document = read_document(path)
+        [document] = read_documents(path)
         found += [document.title, *(heading for section in document.sections for heading in section.headings)]
         found += [document.text[start:end] for start, end in sentences(document.text)]
     return found

@@ -7,7 +7,7 @@ from retrieval.index import Generation, build, open_current, sweep
 from retrieval.memory import MemoryRetriever
 from retrieval.passages import cut, embedding_text
 from retrieval.search import HybridRetriever
-from retrieval.sources import SUFFIXES, Limits, find_files, read_document
+from retrieval.sources import SUFFIXES, Limits, find_files, read_documents
 from retrieval.text import clean, sentences
 from retrieval.toolset import Search, Tool, Toolset
 from retrieval.types import (
@@ -48,7 +48,7 @@ __all__ = [
     "embedding_text",
     "find_files",
     "open_current",
-    "read_document",
+    "read_documents",
     "sentences",
     "sweep",
 ]

@@ -1,4 +1,7 @@
-"""Markdown and HTML to plain text with sections. Knows nothing of files, encodings or limits."""
+"""Markdown and HTML to plain text with sections, and the outline every other format is written into.
+
+Knows nothing of files, encodings or limits.
+"""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ from retrieval.text import clean
 from retrieval.types import Document, Section
 
 if TYPE_CHECKING:
-    from bs4 import BeautifulSoup, Tag
+    from bs4 import Tag
     from markdown_it.token import Token
 
 LONGEST_TITLE = 200  # characters
@@ -68,16 +71,22 @@ _ITEMS = frozenset({"li", "dt", "dd"})
 _UNSEEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))", re.IGNORECASE)
 
 
-class _Outline:
-    """A document as it grows: text, and the sections its headings make."""
+class Outline:
+    """A document as it grows: text, and the sections its headings and places make."""
 
     def __init__(self) -> None:
         self.headings: list[tuple[int, str]] = []
         self.first_heading = ""
+        self.length = 0  # characters so far
         self._parts: list[str] = []
-        self._length = 0
         self._sections: list[Section] = []
         self._new = True
+        self._place = ""
+
+    def at(self, place: str) -> None:
+        """Say where a reader finds what follows, as ``p. 4``; another place begins a section."""
+        self._new = self._new or place != self._place
+        self._place = place
 
     def heading(self, level: int, text: str) -> None:
         """Begin a section below the nearest heading of a higher rank."""
@@ -86,6 +95,11 @@ class _Outline:
             self.first_heading = self.first_heading or title
             self._new = True
 
+    def close(self, level: int) -> None:
+        """End the sections of this rank and of those below it."""
+        self.headings = [item for item in self.headings if item[0] < level]
+        self._new = True
+
     def add(self, text: str, *, item: bool = False) -> None:
         """Append a paragraph, or a list item or table row."""
         text = clean(text).strip()
@@ -93,20 +107,21 @@ class _Outline:
             return
         # A longer item stands apart: a bare line end could be taken for the wrapping of running text.
         gap = "" if not self._parts else "\n" if item and len(text) < 30 else "\n\n"
-        start = self._length + len(gap)
+        start = self.length + len(gap)
         self._parts += [gap, text]
-        self._length = start + len(text)
+        self.length = start + len(text)
         if self._new:
-            self._sections.append(Section(tuple(name for _, name in self.headings), start, self._length))
+            headings = tuple(name for _, name in self.headings)
+            self._sections.append(Section(headings, start, self.length, self._place))
             self._new = False
         else:
             last = self._sections[-1]
-            self._sections[-1] = Section(last.headings, last.start, self._length)
+            self._sections[-1] = Section(last.headings, last.start, self.length, last.place)
 
     def document(self, source: str, title: str) -> Document:
         """Return the document. A path that begins with the title leaves it out."""
         sections = tuple(
-            Section(s.headings[1:] if s.headings[:1] == (title,) else s.headings, s.start, s.end)
+            Section(s.headings[1:] if s.headings[:1] == (title,) else s.headings, s.start, s.end, s.place)
             for s in self._sections
         )
         return Document(source, title, "".join(self._parts), sections)
@@ -124,12 +139,12 @@ def from_markdown(text: str, source: str, fallback: str) -> Document:
     front = _FRONT_MATTER.match(text)
     named = _FRONT_TITLE.search(front.group()) if front else None
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text[front.end() :] if front else text)
-    outline = _Outline()
+    outline = Outline()
     _feed_markdown(outline, tokens)
     return outline.document(source, (one_line(named.group(1)) if named else "") or outline.first_heading or fallback)
 
 
-def _feed_markdown(outline: _Outline, tokens: "list[Token]") -> None:
+def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
     items, level = 0, 0
     cells: list[str] | None = None
     for token in tokens:
@@ -152,7 +167,7 @@ def _feed_markdown(outline: _Outline, tokens: "list[Token]") -> None:
             case "fence" | "code_block":
                 outline.add(token.content)
             case "html_block":
-                _feed_html(outline, _soup(token.content))
+                feed_html(outline, token.content)
 
 
 def _inline(token: "Token") -> str:
@@ -169,22 +184,19 @@ def _inline(token: "Token") -> str:
 
 def from_html(text: str, source: str, fallback: str) -> Document:
     """Return the visible text of a page. Its title is the first heading if the page's own contains that."""
-    soup = _soup(text)
-    page_title = one_line(soup.title.get_text()) if soup.title else ""
-    outline = _Outline()
-    _feed_html(outline, soup)
+    outline = Outline()
+    page_title = feed_html(outline, text)
     first = outline.first_heading
     title = first if first and (not page_title or first in page_title) else page_title
     return outline.document(source, title or fallback)
 
 
-def _soup(text: str) -> "BeautifulSoup":
+def feed_html(outline: Outline, text: str) -> str:
+    """Append the visible text of a page or a piece of one; return the title it declares, or nothing."""
     from bs4 import BeautifulSoup
 
-    return BeautifulSoup(text, "html.parser")
-
-
-def _feed_html(outline: _Outline, soup: "BeautifulSoup") -> None:
+    soup = BeautifulSoup(text, "html.parser")
+    title = one_line(soup.title.get_text()) if soup.title else ""
     for tag in soup.find_all(_is_dropped):
         if not tag.decomposed:
             tag.decompose()
@@ -216,6 +228,7 @@ def _feed_html(outline: _Outline, soup: "BeautifulSoup") -> None:
             row = tag.name == "tr" and event == "open" and _is_data(tag)
             pre = tag.name == "pre" and event == "open"
     flush(False)
+    return title
 
 
 def _is_dropped(tag: "Tag") -> bool:

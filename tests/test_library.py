@@ -1,9 +1,11 @@
 """Sources in SQL are the truth, whole or not at all; the index is a cache that heals."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,6 +151,73 @@ def test_files_of_one_name_in_two_folders_are_two_sources(library: Library, tmp_
         library.remove("x.md")
     library.remove(str(tmp_path / "a" / "x.md"))
     assert best(library, "metal or gas") == "x.md"
+
+
+def lines(path: Path, *texts: str) -> Path:
+    path.write_text("".join(json.dumps({"title": f"Note {n}", "text": text}) + "\n" for n, text in enumerate(texts)))
+    return path
+
+
+def test_a_file_of_many_documents_is_fresh_as_a_whole(library: Library, embedder: Counting, notes: Path) -> None:
+    file = lines(notes / "many.jsonl", "Gold is a metal.", "Helium is a gas.", "Slate is a rock.")
+    report = ingest(library, [notes])
+    [whole] = [outcome for outcome in report.files if "many" in outcome.name]
+    assert (whole.name, whole.outcome, whole.passages) == ("many.jsonl", "added", 3)
+    assert [source.name for source in library.sources() if source.kind == "jsonl"] == [
+        f"many.jsonl#{n}" for n in (1, 2, 3)
+    ]
+    assert best(library, "Which gas is light?") == "many.jsonl#2"
+
+    embedder.embedded.clear()
+    assert set(outcomes(ingest(library, [notes])).values()) == {"unchanged"}
+    assert embedder.embedded == []
+
+    lines(file, "Gold is a metal.", "Neon is a gas.")  # the one that reads the same is not embedded again
+    assert outcomes(ingest(library, [notes]))["many.jsonl"] == "replaced"
+    assert [text for text in embedder.embedded if "metal" in text or "rock" in text] == []
+    assert [source.name for source in library.sources() if source.kind == "jsonl"] == ["many.jsonl#1", "many.jsonl#2"]
+    assert "Neon" in library.document(library.source("many.jsonl#2").id).text
+
+    file.unlink()
+    assert outcomes(ingest(library, [notes]))["many.jsonl"] == "removed"
+    assert [source.name for source in library.sources()] == sorted(TEXTS)
+
+
+def test_a_file_of_many_documents_goes_on_where_it_was_stopped(
+    library: Library, embedder: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.ingest, "BATCH", 1)
+    file = lines(tmp_path / "many.jsonl", "Gold is a metal.", "Helium is a gas.", "Slate is a rock.")
+    real, stored = Library.store, []
+
+    def stopped(self: Library, *parts: *tuple[Any, ...]) -> None:
+        if len(stored) == 2:
+            raise KeyboardInterrupt
+        stored.append(parts)
+        real(self, *parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "store", stopped)
+        assert ingest(library, [file]).interrupted
+    assert best(library, "Which gas is light?") == "many.jsonl#2"  # what is stored can be found
+    embedder.embedded.clear()
+    assert outcomes(ingest(library, [file])) == {"many.jsonl": "replaced"}
+    assert [text for text in embedder.embedded if "gas" in text or "metal" in text] == []
+    assert outcomes(ingest(library, [file])) == {"many.jsonl": "unchanged"}
+
+
+def test_documents_of_a_file_fail_alone(library: Library, embedder: Counting, tmp_path: Path) -> None:
+    file = lines(tmp_path / "many.jsonl", "Gold is a metal.", "Helium is a gas.")
+    file.write_text(file.read_text() + "broken\n")
+    embedder.spoil = lambda text: "Helium" in text
+    report = ingest(library, [file])
+    assert {outcome.name: outcome.reason[:14] for outcome in report.files} == {
+        "many.jsonl#3": "broken JSON: E",
+        "many.jsonl#2": "the encoder ga",
+    }
+    embedder.spoil = lambda text: False
+    assert outcomes(ingest(library, [file])) == {"many.jsonl#3": "failed", "many.jsonl": "replaced"}
+    assert outcomes(ingest(library, [file])) == {"many.jsonl": "unchanged"}
 
 
 def test_a_bad_file_fails_alone_with_a_reason(library: Library, notes: Path) -> None:

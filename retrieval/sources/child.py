@@ -1,0 +1,97 @@
+"""What runs in the parser's process: limits set, the parser of the kind run, its documents written out.
+
+    python -m retrieval.sources.child KIND FILE LIMITS
+
+LIMITS is `Limits` as JSON. Every line of stdout is a JSON object: a document with its `member` of the file, a
+member with the `error` that keeps it from being one, or at last ``{"end": true}``, with the error that ended it.
+"""
+
+import json
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from retrieval.sources.kinds import Limits
+from retrieval.types import Document, SourceError
+
+Item = tuple[str, Document | SourceError]
+
+
+Parser = Callable[[Path, Limits], Iterator[Item]]
+_PARSERS: Final = {  # by name, so that a process loads only the one it needs
+    "PDF": ("pdf", "read_pdf"),
+    "Word": ("office", "read_docx"),
+    "PowerPoint": ("office", "read_pptx"),
+    "Excel": ("tables", "read_xlsx"),
+    "table": ("tables", "read_csv"),
+    "JSON": ("records", "read_json"),
+    "JSON Lines": ("records", "read_jsonl"),
+    "EPUB": ("epub", "read_epub"),
+    "mail": ("mail", "read_eml"),
+    "mailbox": ("mail", "read_mbox"),
+    "MediaWiki": ("wiki", "read_dump"),
+}
+
+
+def parser(kind: str) -> Parser:
+    """Return what parses files of this kind."""
+    module, function = _PARSERS[kind]
+    found: Parser = getattr(import_module(f"retrieval.sources.{module}"), function)
+    return found
+
+
+def main(kind: str, path: str, limits: Limits) -> None:
+    """Parse the file under the limits and write its documents."""
+    parse = parser(kind)
+    _limit(resource.RLIMIT_AS, limits.memory)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    _more_time(limits)
+    for row in rows(kind, parse(Path(path), limits), limits):
+        sys.stdout.write(json.dumps(row) + "\n")
+        sys.stdout.flush()
+        _more_time(limits)
+
+
+def rows(kind: str, items: Iterator[Item], limits: Limits) -> Iterator[dict[str, Any]]:
+    """Yield the documents as they are written out, and the end; an error is a clause that can follow a name."""
+    error = ""
+    try:
+        for member, item in items:
+            yield {"member": member, **_row(item, limits)}
+    except SourceError as refusal:
+        error = str(refusal)
+    except MemoryError:
+        error = f"needs more memory than the {limits.memory >> 20} MB that a file may take"
+    except RecursionError:
+        error = f"broken {kind}: nested too deeply"
+    except Exception as failure:  # a broken file can break the parser anywhere
+        error = f"broken or truncated {kind} ({type(failure).__name__}: {' '.join(str(failure).split())[:100]})"
+    yield {"end": True, "error": error}
+
+
+def _row(item: Document | SourceError, limits: Limits) -> dict[str, Any]:
+    if isinstance(item, Document) and len(item.text) > limits.max_text:
+        item = SourceError(f"more than the {limits.max_text} characters of text allowed")
+    if isinstance(item, SourceError):
+        return {"error": str(item)}
+    sections = [(s.headings, s.start, s.end, s.place) for s in item.sections]
+    return {"title": item.title, "text": item.text, "sections": sections}
+
+
+def _more_time(limits: Limits) -> None:
+    """Give the next document its processor seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + limits.cpu_seconds)
+
+
+def _limit(what: int, amount: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (amount if hard == resource.RLIM_INFINITY else min(amount, hard), hard))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Limits(**json.loads(sys.argv[3])))

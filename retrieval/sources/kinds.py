@@ -1,0 +1,123 @@
+"""Which kinds of file are read, what each may cost, and whether a file is of the kind its name says."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from retrieval.types import SourceError
+
+_CODE: Final = (
+    "bash c cc clj cpp cs css cxx dart erl ex exs fs go h hh hpp hs ini java jl js jsx kt kts lua m mjs ml mm php pl "
+    "pm proto ps1 py pyi r rb rs scala scss sh sql svelte swift tf toml ts tsx vue yaml yml zig zsh"
+)
+SUFFIXES: Final = {
+    ".txt": "text",
+    ".text": "text",
+    ".rst": "text",
+    ".md": "text",
+    ".markdown": "text",
+    ".html": "HTML",
+    ".htm": "HTML",
+    ".xhtml": "HTML",
+    ".pdf": "PDF",
+    ".docx": "Word",
+    ".pptx": "PowerPoint",
+    ".xlsx": "Excel",
+    ".csv": "table",
+    ".tsv": "table",
+    ".json": "JSON",
+    ".jsonl": "JSON Lines",
+    ".ndjson": "JSON Lines",
+    ".epub": "EPUB",
+    ".eml": "mail",
+    ".mbox": "mailbox",
+    ".xml": "MediaWiki",
+    ".xml.bz2": "MediaWiki",
+    **{f".{suffix}": "source code" for suffix in _CODE.split()},
+}
+READABLE: Final = ", ".join([*(s for s, kind in SUFFIXES.items() if kind != "source code"), "and source code"])
+COLLECTIONS: Final = frozenset({"JSON Lines", "mailbox", "MediaWiki"})  # one file holds many documents
+PLAIN: Final = frozenset({"text", "HTML", "source code"})  # needs no parser, or only that of markup
+_ZIPPED: Final = frozenset({"Word", "PowerPoint", "Excel", "EPUB"})
+HEAD: Final = 4096  # bytes that tell what a file holds
+
+_MAGIC = (
+    (b"%PDF-", "PDF"),
+    (b"PK\x03\x04", "ZIP or Office"),
+    (b"\xd0\xcf\x11\xe0", "old or password-protected Office"),
+    (b"{\\rtf", "RTF"),
+    (b"\x7fELF", "program"),
+    (b"MZ\x90", "program"),
+    (b"\x89PNG", "PNG image"),
+    (b"\xff\xd8\xff", "JPEG image"),
+    (b"GIF8", "GIF image"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"7z\xbc\xaf", "7z"),
+    (b"Rar!", "RAR"),
+    (b"SQLite format 3", "SQLite"),
+)
+BOMS: Final = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one source may cost. Text is counted in characters, memory in bytes, ratios in bytes per byte.
+
+    In a file that holds many documents, text and time count for each of them.
+    """
+
+    max_bytes: int = 20_000_000
+    max_collection: int = 200_000_000_000  # of a file that holds many documents: it is never read whole
+    max_text: int = 10_000_000
+    max_pages: int = 2_000
+    max_tags: int = 200_000  # of an HTML page; a second or two per 50,000
+    max_unpacked: int = 50_000_000
+    max_ratio: int = 100  # unpacked to packed, above 1 MB
+    max_entries: int = 10_000
+    memory: int = 1 << 30
+    cpu_seconds: int = 30
+    wall_seconds: int = 120  # a busy machine is no reason to refuse a file
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+def suffix_of(path: Path) -> str:
+    """Return the end of the name that tells the kind, as ``.pdf`` or ``.xml.bz2``, in lower case."""
+    both = "".join(path.suffixes[-2:]).lower()
+    return both if both in SUFFIXES else path.suffix.lower()
+
+
+def kind_of(path: Path) -> str:
+    """Return the kind that the name says. Raises SourceError for one that cannot be read."""
+    if kind := SUFFIXES.get(suffix_of(path)):
+        return kind
+    raise SourceError(f"{path}: cannot read {path.suffix!r} files, only {READABLE}")
+
+
+def check_kind(path: Path, head: bytes, kind: str) -> None:
+    """Raise SourceError when the content, known by its first bytes, is of another kind than the name promises."""
+    held = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
+    if not held and kind != "source code" and _HTML.match(head):
+        held = "HTML"
+    if not held and kind == "PDF" and b"%PDF-" in head:
+        return
+    if not held and b"\0" in head and not head.startswith(tuple(bom for bom, _ in BOMS)):
+        held = "binary"
+    if not held and kind in {*_ZIPPED, "PDF"}:
+        held = "text"
+    if not held and kind == "MediaWiki" and b"<mediawiki" not in head:
+        held = "other"
+    packed = suffix_of(path) == ".xml.bz2"
+    expected = "ZIP or Office" if kind in _ZIPPED else "bzip2" if packed else kind
+    if held not in {"", expected} or (packed and not held):
+        raise SourceError(f"{path}: named as {kind} ({suffix_of(path)}) but holds {held or 'other'} data")

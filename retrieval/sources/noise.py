@@ -1,0 +1,108 @@
+"""Text that is noise: wrongly decoded, glyph numbers for letters, nothing a reader could read.
+
+Each test asks for so much that real writing in any language passes. Knows nothing of files.
+"""
+
+import logging
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import replace
+from typing import Final
+
+from retrieval.types import Document, Section, SourceError
+
+SAMPLE: Final = 200_000  # characters looked at
+_LONGEST_LINES: Final = 400  # characters, the mean
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+# What bytes from 0x80 on become in Windows-1252, but for the punctuation that English has too.
+_WESTERN = frozenset(
+    bytes([*range(0x82, 0x85), *range(0x86, 0x91), *range(0x98, 0x9D), *range(0xA1, 0x100)]).decode("cp1252", "ignore")
+)
+_GLYPH = re.compile(r"\(cid:\d{1,6}\)|/(?:uni[0-9A-Fa-f]{4}|[A-Za-z]{0,3}\d{1,5})(?=[/\s]|$)")
+_LETTER = re.compile(r"[A-Za-z]")
+_COMMON = re.compile(r"[aeinorstAEINORST]")  # half of the letters of a text and more, in any Latin script
+_log = logging.getLogger(__name__)
+
+
+def sound(document: Document, kind: str) -> Document:
+    """Return the document without the sections that are noise, which are logged.
+
+    Raises SourceError when they are more than a fifth of it.
+    """
+    noisy: dict[Section, str] = {}
+    for section in document.sections:
+        if reason := noise(document.text[section.start : section.end], kind):
+            noisy[section] = reason
+    lost = sum(section.end - section.start for section in noisy)
+    if 5 * lost > len(document.text):
+        raise SourceError(next(iter(noisy.values())))
+    if len(document.sections) > 1 and (reason := noise(document.text, kind)) and not noisy:
+        raise SourceError(reason)
+    for section, reason in noisy.items():
+        where = section.place or " > ".join(section.headings) or "a part"
+        _log.warning("%s: %s is left out: %s", document.source, where, reason)
+    kept = tuple(section for section in document.sections if section not in noisy)
+    return replace(document, sections=kept) if noisy else document
+
+
+def noise(text: str, kind: str = "text") -> str:
+    """Return why nobody could read the text, as a clause; nothing where one can."""
+    text = text[:SAMPLE]
+    reason = ""
+    if kind == "source code" and len(text) > _LONGEST_LINES * (text.count("\n") + 1):
+        reason = "its lines are too long to be written by hand"
+    if not reason and not text.isascii():
+        reason = _broken_letters(text)
+    if not reason and kind == "PDF":
+        reason = _broken_glyphs(text)
+    return reason
+
+
+def _broken_letters(text: str) -> str:
+    lost = text.count("\ufffd")
+    if lost >= 8 and 50 * lost > len(text):
+        return f"{lost} of {len(text)} characters were lost in an earlier conversion"
+    unknown = sum(n for c, n in Counter(text).items() if c > "\x7f" and unicodedata.category(c) in {"Co", "Cn"})
+    if unknown >= 8 and 50 * unknown > len(text):
+        return f"{unknown} of {len(text)} characters belong to no script"
+    if is_misread(text) or _is_doubled(text):
+        return "its letters are garbled, it was once decoded with the wrong encoding: save it anew as UTF-8"
+    return ""
+
+
+def _broken_glyphs(text: str) -> str:
+    glyphs = [len(match) for match in _GLYPH.findall(text)]
+    if len(glyphs) >= 8 and 3 * sum(glyphs) > len(text):
+        return "it holds numbers of glyphs where its text should be; run text recognition on it first"
+    letters = len(_LETTER.findall(text))
+    if letters >= 200 and 2 * letters > len(text) and 3 * len(_COMMON.findall(text)) < letters:
+        return "its letters spell no words, its fonts do not tell them; run text recognition on it first"
+    return ""
+
+
+def is_misread(text: str) -> bool:
+    """Whether the text is that of another alphabet, its bytes read as Western European."""
+    counts = Counter(text[:SAMPLE])
+    western = {letter: number for letter, number in counts.items() if letter in _WESTERN}
+    number = sum(western.values())
+    printed = sum(n for letter, n in counts.items() if not letter.isspace())
+    return number >= 8 and len(western) >= 5 and 5 * number > 2 * printed
+
+
+def _is_doubled(text: str) -> bool:
+    """Whether UTF-8 was read as one byte per letter: most of what is not ASCII is then UTF-8 again."""
+    runs = Counter(_FOREIGN.findall(text))
+    broken = {run: number for run, number in runs.items() if _is_utf8(run)}
+    number = sum(broken.values())
+    return number >= 2 and 2 * number > runs.total() and 200 * number > len(text.split())
+
+
+def _is_utf8(run: str) -> bool:
+    for encoding in ("cp1252", "latin-1", "cp1251"):
+        try:
+            run.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+        return True
+    return False

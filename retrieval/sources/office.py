@@ -1,0 +1,108 @@
+"""Word documents and PowerPoint presentations."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from retrieval.markup import Outline, one_line
+from retrieval.sources.archive import checked_zip
+from retrieval.sources.kinds import Limits
+from retrieval.types import Document
+
+if TYPE_CHECKING:
+    from pptx.shapes.base import BaseShape
+
+_Element: TypeAlias = Any  # lxml has no types
+_W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_UNREAD: Final = {f"{_W}{name}" for name in ("del", "moveFrom", "pPr", "instrText", "txbxContent")} | {_FALLBACK}
+_SPACES: Final = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+
+
+def read_docx(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+    """Yield the one document: paragraphs under their headings, lists, tables row by row, no deleted text."""
+    from docx import Document as open_docx
+
+    checked_zip(path, "Word", limits).close()
+    file = open_docx(str(path))
+    styles = {style.style_id: style.name or "" for style in file.styles}
+    outline = Outline()
+    title = one_line(file.core_properties.title)
+    for block in _blocks(file.element.body):
+        if block.tag == f"{_W}tbl":
+            for row in block.iter(f"{_W}tr"):
+                if next(row.iterancestors(f"{_W}tbl")) is block:
+                    cells = [" ".join(_text(p) for p in cell.iter(f"{_W}p")).split() for cell in row.findall(f"{_W}tc")]
+                    outline.add(" | ".join(filter(None, map(" ".join, cells))), item=True)
+            continue
+        named = block.find(f"{_W}pPr/{_W}pStyle")
+        style = styles.get(named.get(f"{_W}val"), "") if named is not None else ""
+        if style == "Title" and not title:
+            title = one_line(_text(block))
+        if style.startswith("Heading ") and style[8:].isdecimal():
+            outline.heading(int(style[8:]), _text(block))
+        elif style != "Title" or one_line(_text(block)) != title:
+            listed = style.startswith("List ") or block.find(f"{_W}pPr/{_W}numPr") is not None
+            outline.add(_text(block), item=listed)
+    yield "", outline.document("", title or outline.first_heading)
+
+
+def _blocks(parent: _Element) -> Iterator[_Element]:
+    """Yield the paragraphs and tables in order, those of text boxes after the paragraph that holds the box."""
+    for child in parent:
+        if child.tag == f"{_W}tbl":
+            yield child
+        elif child.tag == f"{_W}p":
+            yield child
+            for box in child.iter(f"{_W}txbxContent"):
+                if next(box.iterancestors(_FALLBACK), None) is None:
+                    yield from _blocks(box)
+        elif isinstance(child.tag, str) and child.tag not in _UNREAD:  # content controls and the like
+            yield from _blocks(child)
+
+
+def _text(element: _Element) -> str:
+    parts: list[str] = []
+    for child in element:
+        if child.tag == f"{_W}t":
+            parts.append(child.text or "")
+        elif isinstance(child.tag, str) and child.tag not in _UNREAD:
+            parts.append(_SPACES.get(child.tag) or _text(child))
+    return "".join(parts)
+
+
+def read_pptx(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+    """Yield the one document: a section per slide under the slide's title, and one of its notes."""
+    from pptx import Presentation
+
+    checked_zip(path, "PowerPoint", limits).close()
+    file = Presentation(str(path))
+    outline = Outline()
+    for number, slide in enumerate(file.slides, start=1):
+        outline.at(f"slide {number}")
+        title = slide.shapes.title
+        outline.close(1)
+        if title is not None and title.has_text_frame:
+            outline.heading(1, title.text_frame.text)
+        for shape in slide.shapes:
+            if title is None or shape.shape_id != title.shape_id:
+                _add_shape(outline, shape)
+        if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
+            outline.at(f"slide {number}, notes")
+            outline.add(notes.text)
+    yield "", outline.document("", one_line(file.core_properties.title) or outline.first_heading)
+
+
+def _add_shape(outline: Outline, shape: "BaseShape") -> None:
+    from pptx.shapes.graphfrm import GraphicFrame
+    from pptx.shapes.group import GroupShape
+
+    if isinstance(shape, GroupShape):
+        for part in shape.shapes:
+            _add_shape(outline, part)
+    elif isinstance(shape, GraphicFrame) and shape.has_table:
+        for row in shape.table.rows:
+            outline.add(" | ".join(filter(None, (one_line(cell.text) for cell in row.cells))), item=True)
+    elif shape.has_text_frame:
+        for paragraph in shape.text_frame.paragraphs:  # type: ignore[attr-defined]
+            outline.add(paragraph.text, item=True)

@@ -1,0 +1,127 @@
+"""JSON and JSON Lines: objects as lines of ``key: value``, long texts as paragraphs, keys of objects as headings."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from retrieval.markup import Outline, one_line
+from retrieval.sources.decode import decode
+from retrieval.sources.kinds import Limits
+from retrieval.sources.tables import add_lines
+from retrieval.types import Document, SourceError
+
+_Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | int | float | bool | None"
+_TITLES: Final = ("title", "name", "headline", "subject")
+_TEXTS: Final = ("text", "contents", "content", "body", "passage", "abstract")
+_IDS: Final = ("_id", "id", "uuid")
+_DEEPEST: Final = 50
+
+
+def read_json(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+    """Yield the one document; items of a list are its places, objects in an object its headings."""
+    try:
+        value = json.loads(decode(path.read_bytes(), path.name))
+    except json.JSONDecodeError as error:
+        raise SourceError(f"broken JSON: line {error.lineno}: {error.msg}") from None
+    outline = Outline()
+    if isinstance(value, list) and all(map(_is_row, value)):
+        add_lines(outline, ((number, _line(item)) for number, item in enumerate(value, start=1)), "item", limits)
+    elif isinstance(value, list):
+        for number, item in enumerate(value, start=1):
+            outline.at(f"item {number}")
+            _add_item(outline, item, 1)
+    else:
+        _add(outline, value, 1)
+    yield "", outline.document("", _title(value))
+
+
+def read_jsonl(path: Path, limits: Limits) -> Iterator[tuple[str, Document | SourceError]]:
+    """Yield a document per line, numbered by the lines. Raises SourceError when not even the first can be read."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(limits.max_bytes + 1):
+            number += 1
+            if len(line) > limits.max_bytes:
+                raise SourceError(f"line {number}: more than the {limits.max_bytes} bytes allowed")
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(decode(line, path.name))
+            except (json.JSONDecodeError, RecursionError) as error:
+                said = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+                if number == 1:
+                    raise SourceError(f"broken JSON Lines: line 1: {said}") from None
+                yield f"#{number}", SourceError(f"broken JSON: {said}")
+                continue
+            outline = Outline()
+            try:
+                _add(outline, value, 1)
+            except SourceError as error:
+                yield f"#{number}", error
+                continue
+            yield f"#{number}", outline.document("", _title(value))
+
+
+def _add(outline: Outline, value: _Json, level: int) -> None:
+    """Append a value: what is flat first, then the rest under headings. Raises SourceError for a deep one."""
+    if level > _DEEPEST:
+        raise SourceError(f"nested more than {_DEEPEST} deep")
+    if isinstance(value, list) and not _is_flat(value):
+        for item in value:
+            _add_item(outline, item, level)
+    elif isinstance(value, dict):
+        outline.add(_prose(value))
+        outline.add(_line(value), item=True)
+        for key, item in value.items():
+            if not _is_flat(item):
+                outline.heading(level, key)
+                _add(outline, item, level + 1)
+                outline.close(level)
+    else:
+        outline.add(_line(value))
+
+
+def _add_item(outline: Outline, item: _Json, level: int) -> None:
+    """Append an item of a list, under its title where it is more than a row."""
+    if _is_row(item):
+        outline.add(_line(item), item=True)
+    else:
+        outline.heading(level, _title(item))
+        _add(outline, item, level + 1)
+        outline.close(level)
+
+
+def _is_flat(value: _Json) -> bool:
+    """Whether the value fits on a line: neither an object nor a list with objects or lists in it."""
+    return not isinstance(value, dict) and not (
+        isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
+    )
+
+
+def _is_row(value: _Json) -> bool:
+    """Whether the value is an object of short fields, or no object at all."""
+    if isinstance(value, dict):
+        return not _prose(value) and all(map(_is_flat, value.values()))
+    return _is_flat(value)
+
+
+def _title(value: _Json) -> str:
+    fields = [value.get(key) for key in _TITLES] if isinstance(value, dict) else []
+    return one_line(next((field for field in fields if isinstance(field, str) and field.strip()), ""))
+
+
+def _prose(record: dict[str, _Json]) -> str:
+    fields = [record.get(key) for key in _TEXTS]
+    return next((field for field in fields if isinstance(field, str) and field.strip()), "")
+
+
+def _line(value: _Json) -> str:
+    """A flat value, or the flat fields of an object, without its numbers and what its title and its text say."""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_line, value)))
+    if not isinstance(value, dict):
+        return "" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value).strip()
+    said = [_prose(value), *(field for key, field in value.items() if key in _TITLES and _prose(value))]
+    flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in _IDS}
+    return " | ".join(f"{key}: {text}" for key, text in flat.items() if text and value[key] not in said)
