@@ -39,7 +39,7 @@ def decode(data: bytes, name: str, *, page: bool = False) -> str:
 
 
 def _text(text: str) -> str:
-    if len(_CONTROL.findall(text)) > 0.002 * len(text):
+    if len(_CONTROL.findall(text)) > max(4, 0.002 * len(text)):
         raise SourceError("holds binary data or an unknown encoding")
     return text
 

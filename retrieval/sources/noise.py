@@ -50,8 +50,9 @@ def noise(text: str, kind: str = "text") -> str:
     """Return why nobody could read the text, as a clause; nothing where one can."""
     text = text[:SAMPLE]
     reason = ""
-    if kind == "source code" and len(text) > _LONGEST_LINES * (text.count("\n") + 1):
-        reason = "its lines are too long to be written by hand"
+    long_lines = len(text) > _LONGEST_LINES * (text.count("\n") + 1)
+    if kind == "source code" and long_lines and 12 * sum(map(str.isspace, text)) < len(text):
+        reason = "its long lines without spaces were not written by hand"
     if not reason and not text.isascii():
         reason = _broken_letters(text)
     if not reason and kind == "PDF":
@@ -95,7 +96,7 @@ def _is_doubled(text: str) -> bool:
     runs = Counter(_FOREIGN.findall(text))
     broken = {run: number for run, number in runs.items() if _is_utf8(run)}
     number = sum(broken.values())
-    return number >= 2 and 2 * number > runs.total() and 200 * number > len(text.split())
+    return number >= 2 and 2 * number > runs.total() and 50 * number > len(text.split())
 
 
 def _is_utf8(run: str) -> bool:

@@ -47,20 +47,24 @@ def read_jsonl(path: Path, limits: Limits) -> Iterator[tuple[str, Document | Sou
             if not line.strip():
                 continue
             try:
-                value = json.loads(decode(line, path.name))
-            except (json.JSONDecodeError, RecursionError) as error:
-                said = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-                if number == 1:
-                    raise SourceError(f"broken JSON Lines: line 1: {said}") from None
-                yield f"#{number}", SourceError(f"broken JSON: {said}")
-                continue
-            outline = Outline()
-            try:
-                _add(outline, value, 1)
+                item: Document | SourceError = _record(line)
             except SourceError as error:
-                yield f"#{number}", error
-                continue
-            yield f"#{number}", outline.document("", _title(value))
+                if number == 1:
+                    raise SourceError(f"line 1: {error}") from None
+                item = error
+            yield f"#{number}", item
+
+
+def _record(line: bytes) -> Document:
+    try:
+        value = json.loads(decode(line, "a line"))
+    except json.JSONDecodeError as error:
+        raise SourceError(f"broken JSON: {error.msg}") from None
+    except RecursionError:
+        raise SourceError("broken JSON: nested too deeply") from None
+    outline = Outline()
+    _add(outline, value, 1)
+    return outline.document("", _title(value))
 
 
 def _add(outline: Outline, value: _Json, level: int) -> None:
