@@ -27,9 +27,9 @@ FEATURES = "quality-2"  # changes whenever the rows below change, so that old he
 INTEREST = "quality-2/interest"
 LOGITS = ("sensible", "specific")  # outputs of the adapter, the leading columns of a row; counts follow
 WEIGHTS = Path(__file__).parent / "weights" / "reply.safetensors"  # of the adapter; the heads lie beside it
-WINDOW = 8  # turns looked back upon
+WINDOW = 12  # turns looked back upon
 LONGEST = 2000  # characters of a text that are read
-RECENT = 500  # characters of a context that the adapter reads, about 112 tokens, as many as it was trained on
+RECENT = 1000  # characters of a context that the adapter reads, about 224 tokens, as many as it was trained on
 SEPARATOR = " [SEP] "  # between turns, as the tokenizer writes it
 MANY_WORDS = 60  # beyond this a longer draft counts as no longer
 
