@@ -17,14 +17,16 @@ from app.database import Database, open_database
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.history import History
-from app.ingest import IngestProgress, IngestReport, ingest
+from app.ingest import IngestProgress, IngestReport, ingest, is_address
 from app.library import Library
 from app.lock import FolderLock
 from app.pictures import read_pictures
 from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
 from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
+from retrieval.addresses import read_networks
 from retrieval.text import clean
+from retrieval.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
 
@@ -144,8 +146,15 @@ class Bot:
     def ingest(
         self, paths: Sequence[str | Path], progress: Callable[[IngestProgress], None] = lambda step: None
     ) -> IngestReport:
-        """Bring the library up to date with files and folders; see `app.ingest.ingest`."""
-        return ingest(self.library, paths, progress)
+        """Bring the library up to date with files, folders and pages of the web; see `app.ingest.ingest`."""
+        if not any(is_address(path) for path in paths):
+            return ingest(self.library, paths, progress)
+        from app.pages import opened_pages
+        from retrieval.fetch import Fetcher
+
+        fetcher = Fetcher(read_networks(self.settings.fetch_allow))
+        with opened_pages(fetcher, self.settings.data_dir, self.library.hashes()) as pages:
+            return ingest(self.library, paths, progress, web=pages)
 
     def check(self, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
         """Say of each sentence of `text` whether the evidence texts support it. Raises InputError."""
@@ -205,7 +214,6 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
         from retrieval.adapters import load_reader
-        from retrieval.calculator import Calculator
         from retrieval.embed import load_encoder
         from safety.guard import WEIGHTS, EmbeddedGuard
         from safety.policy import load_policy
@@ -226,7 +234,7 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, (Calculator(),))
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *_tools(settings, searcher))
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
 
@@ -250,6 +258,26 @@ def _searching(
     remote = MilvusLibrary(database, settings.data_dir, searcher, server)
     remote.open()
     return remote, MilvusRetriever(searcher, remote.collection, remote.passages)
+
+
+def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
+    """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
+    from retrieval.calculator import Calculator
+    from retrieval.fetch import Fetcher, Limits
+    from retrieval.web import WAIT, Engine, MediaWiki, SearXNG, Web
+
+    first: list[Tool] = [Calculator()]
+    if settings.translator:
+        from retrieval.translator import load_translator
+
+        first.append(load_translator(settings.translator))
+    fetcher = Fetcher(read_networks(settings.fetch_allow), Limits(whole=WAIT))
+    engines: list[Engine] = []
+    if settings.wiki:
+        engines.append(MediaWiki(settings.wiki))
+    if settings.searxng:
+        engines.append(SearXNG(settings.searxng))
+    return tuple(first), tuple(Web(engine, fetcher, embedder) for engine in engines)
 
 
 def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:

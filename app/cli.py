@@ -186,7 +186,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.pass_context
 def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
-    """Read files and folders into the library; unchanged files cost nothing, vanished ones are removed."""
+    """Read files, folders and web pages into the library; unchanged ones cost nothing, vanished files are removed."""
     from app.progress import ingest_progress
     from retrieval.sources import READABLE
 

@@ -25,6 +25,7 @@ RANGES: Final = {
     "research_rounds": (0, 8),
     "context": (0, 10_000_000),
 }
+TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
 DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
@@ -40,6 +41,8 @@ class Settings:
     `context` bounds the tokens a model reads, 0 being its own window. `encoder` searches, empty for the packaged
     one; `index` is what is searched, and `index_key` is for its server and never shown. `judges` may name a
     classifier, and `guard` a larger guard; `guard_key` is for its server and never shown.
+    `translator` is the model of the toolset's translator; `wiki` and `searxng` are addresses that questions are sent
+    to; `fetch_allow` lists networks that pages may be fetched from although they are not public. All are off when empty.
     """
 
     data_dir: Path = Path("candor-data")
@@ -61,6 +64,10 @@ class Settings:
     judges: str = "embedded"
     guard: str = ""
     guard_key: str = field(default="", repr=False)
+    translator: str = ""
+    wiki: str = ""
+    searxng: str = ""
+    fetch_allow: str = ""
     policy: str = ""
     preset: str = "balanced"
     log_level: str = "warning"
@@ -147,6 +154,8 @@ def _check_choice(key: str, value: str) -> None:
     """Raise ValueError when a setting with few values has another; classifiers are named as ``hf:NAME``."""
     if key == "index" and not re.fullmatch(_INDEX, value):
         raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
+    if key in TOOLS and value:
+        _check_tool(key, value)
     if key == "guard" and value:
         try:
             read_spec(value)
@@ -160,6 +169,24 @@ def _check_choice(key: str, value: str) -> None:
             return
         allowed = (*allowed, "hf:FOLDER-OR-HUB-NAME")
     raise ValueError(f"must be one of {', '.join(allowed)}" if len(allowed) > 1 else f"must be {allowed[0]}")
+
+
+def _check_tool(key: str, value: str) -> None:
+    """Raise ValueError when a setting of the toolset names no model, no address or no network."""
+    from retrieval.addresses import Refused, checked, read_networks
+
+    if key == "fetch_allow":
+        read_networks(value)
+    elif key == "translator":
+        if not value.startswith("hf:") or value == "hf:":
+            raise ValueError("must be hf:FOLDER-OR-HUB-NAME")
+    else:
+        try:
+            parts = checked(value)
+        except Refused as error:
+            raise ValueError(str(error)) from None
+        if parts.query or parts.fragment:
+            raise ValueError("must be an address without a query")
 
 
 def _near(key: str) -> list[str]:

@@ -50,6 +50,7 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
     findings += _viewer(settings)
     findings += _policy(settings)
     findings += _guard(settings)
+    findings += _tools(settings)
     findings += _roles(settings)
     return findings
 
@@ -237,6 +238,29 @@ def _served(settings: Settings) -> Finding:
     except ModelError as error:
         return Finding("model", "fail", str(error), "name another with --model")
     return Finding("model", "ok", f"{remote.name} answers")
+
+
+def _tools(settings: Settings) -> Iterator[Finding]:
+    """Say which tools beyond the calculator are set, and whether they are there; translators are not loaded."""
+    from retrieval.addresses import read_networks
+    from retrieval.types import Unreachable
+    from retrieval.web import Engine, MediaWiki, SearXNG
+
+    name = settings.translator.removeprefix("hf:")
+    if name and (Path(name).expanduser().is_dir() or not name.startswith((".", "/", "~"))):
+        yield Finding("translator", "ok", f"{settings.translator} (not loaded by this examination)")
+    elif name:
+        yield Finding("translator", "fail", f"there is no folder {name!r}", "name another, or leave the setting out")
+    engines: list[tuple[str, Engine]] = [("wiki", MediaWiki(settings.wiki)), ("searxng", SearXNG(settings.searxng))]
+    for setting, engine in engines:
+        if url := engine.url:
+            try:
+                engine.find("candor")
+                yield Finding(setting, "ok", f"{url} answers; questions are sent to it")
+            except Unreachable as error:
+                yield Finding(setting, "warn", str(error), "until then replies rest on the documents alone")
+    if networks := read_networks(settings.fetch_allow):
+        yield Finding("fetching", "ok", f"pages may come from {', '.join(map(str, networks))} too")
 
 
 def _roles(settings: Settings) -> Iterator[Finding]:

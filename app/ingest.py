@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import InputError
 from app.library import Library, StoredSource, file_of, packed
@@ -26,6 +26,9 @@ BATCH: Final = 64  # passages embedded together
 _EMBEDDING_FAILS: Final = (RetrievalError, RuntimeError, ValueError)
 _CHANGED: Final = "the file changed while it was read: ingest it again"
 _PART: Final = "+"  # follows the digest of a file at its documents as long as not all of them are stored
+if TYPE_CHECKING:
+    from app.pages import Pages
+
 Outcome = Literal["added", "replaced", "unchanged", "removed", "failed"]
 
 
@@ -66,8 +69,10 @@ Progress = Callable[[IngestProgress], None]
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def ingest(library: Library, paths: Sequence[str | Path], progress: Progress = lambda step: None) -> IngestReport:
-    """Bring the library up to date with these files and folders, and publish the index once.
+def ingest(
+    library: Library, paths: Sequence[str | Path], progress: Progress = lambda step: None, web: "Pages | None" = None
+) -> IngestReport:
+    """Bring the library up to date with these files, folders and addresses, and publish the index once.
 
     Files that have not changed are not embedded again; files that have vanished from a folder are removed.
     A file that cannot be read fails alone. KeyboardInterrupt keeps the finished documents.
@@ -76,7 +81,7 @@ def ingest(library: Library, paths: Sequence[str | Path], progress: Progress = l
         run = _Run(library, progress)
         interrupted = False
         try:
-            files = _listed(paths, run.outcomes)
+            files = _listed(paths, run.outcomes, web)
             run.read_all(files)
             run.remove_vanished([Path(path) for path in paths], {file.uri for file in files})
         except KeyboardInterrupt:
@@ -234,12 +239,25 @@ class _Run:
             self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages))
 
 
-def _listed(paths: Sequence[str | Path], outcomes: list[FileOutcome]) -> list[_File]:
+def is_address(path: str | Path) -> bool:
+    """Whether what is to be read is an address on the web."""
+    return "://" in str(path)
+
+
+def _listed(paths: Sequence[str | Path], outcomes: list[FileOutcome], web: "Pages | None") -> list[_File]:
     """Return the files to read, each once; a path that cannot be listed becomes an outcome."""
     files: dict[str, _File] = {}
     for given in paths:
-        if "://" in str(given):
-            raise InputError(f"{given!r} is an address: save the page and ingest the file")
+        if is_address(given):
+            if web is None:
+                raise InputError(f"{str(given)!r} is an address, which is not read here")
+            for page in web.at(str(given)):
+                if page.path is not None:
+                    files.setdefault(page.uri, _File(page.uri, page.uri, page.path))
+                else:
+                    outcome: Outcome = "unchanged" if page.unchanged else "failed"
+                    outcomes.append(FileOutcome(page.uri, page.uri, outcome, reason=page.reason))
+            continue
         path = Path(given)
         try:
             found = find_files([path])
