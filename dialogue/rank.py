@@ -19,7 +19,7 @@ IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
 class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate."""
 
-    sensible: float = 0.15
+    sensible: float = 0.28
     answers: float = 0.18
     safe: float = 0.5
 
