@@ -4,6 +4,7 @@ WAL, synchronous FULL, foreign keys on. Transactions are explicit, so that schem
 writers begin IMMEDIATE and wait up to BUSY_SECONDS for each other. Knows nothing of what the tables mean.
 """
 
+import json
 import os
 import sqlite3
 import threading
@@ -174,6 +175,8 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         raise DataError(_explained(path, str(getattr(error, "orig", error)))) from error
+    except json.JSONDecodeError as error:
+        raise DataError(_explained(path, f"a stored row is malformed ({error})")) from error
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be used: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from sqlalchemy import func, select, text
 
+from app.checksums import damaged_sources
 from app.config import Settings
 from app.database import NAME, Database, open_database
 from app.errors import AppError
@@ -110,6 +111,10 @@ def _content(database: Database) -> Iterator[Finding]:
         schema = session.scalar(text("SELECT version_num FROM alembic_version"))
         turns = session.scalar(select(func.count()).select_from(TurnRow))
         pending = session.scalar(select(func.count()).where(TurnRow.state == "pending")) or 0
+        spoilt = [] if problems else damaged_sources(session)
+    if spoilt:
+        advice = "remove them and ingest them again, or restore the database from a backup"
+        yield Finding("sources", "fail", f"{len(spoilt)} are damaged: {', '.join(spoilt[:5])}", advice)
     if problems or orphans:
         detail = problems[0] if problems else f"{len(orphans)} rows belong to nothing"
         yield Finding("database", "fail", detail, "restore it from a backup")
@@ -136,9 +141,9 @@ def _index(settings: Settings, database: Database, encoder: str) -> Iterator[Fin
     except RetrievalError as error:
         yield Finding("index", "fail", str(error), rebuild)
         return
-    if generation is None or state.published != f"{state.version}:{generation.id}":
+    if generation is None or state.published != state.naming(generation.id):
         yield Finding("index", "warn", "it is behind the stored passages", rebuild)
-    elif generation.count != state.passages:
+    elif generation.count < state.passages:
         detail = f"{generation.count} passages, the database has {state.passages}"
         yield Finding("index", "fail", detail, rebuild)
     else:

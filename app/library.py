@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.checksums import of_bytes, of_document, of_passage, passages_where, passages_with_vectors, write_vectors
 from app.database import Database
 from app.errors import DataError, InputError
 from app.jsonform import from_json
@@ -54,6 +55,10 @@ class IndexState:
     encoder: str
     passages: int
 
+    def naming(self, generation: str) -> str:
+        """What `published` says when the index has this id and is up to date."""
+        return f"{self.version}:{generation}:{self.passages}"
+
 
 class Library:
     """The sources of one database and their published index. Every method raises DataError."""
@@ -64,46 +69,87 @@ class Library:
         self._folder = folder / INDEX
         self._publishing = threading.Lock()
         self._serve: Callable[[Generation | None], None] = lambda generation: None
+        self._generation: Generation | None = None  # the last one opened or published, and of which version
+        self._version = -1
 
     def open(self) -> Generation | None:
-        """Return the index to search, brought up to date with the passages; None when there are none."""
+        """Return the index to search, brought up to date with the passages; None when there are none.
+
+        Where a damaged one was put aside, the one before it serves, with what it lacks added first.
+        """
         sweep(self._folder)
         state = index_state(self.database)
         if state.passages == 0:
+            if state.version == 0 and (self._folder / "CURRENT").exists():
+                raise DataError(
+                    f"{str(self.database.path)!r} holds no sources, but an index of some lies beside it: restore the "
+                    f"database from a backup, or remove the folder {str(self._folder)!r} to begin anew"
+                )
             return None
         if state.encoder != self.embedder.fingerprint:
             _log.warning("the encoder has changed: embedding %d passages again", state.passages)
             return self.rebuild()
         try:
-            generation = open_current(self._folder, self.embedder.fingerprint)
+            found = open_current(self._folder, self.embedder.fingerprint)
         except IndexDamaged as error:
             _log.warning("%s; building it again from the stored passages", error)
-            generation = None
-        if generation is None or state.published != f"{state.version}:{generation.id}":
-            _log.info("the index is behind the stored passages: building it again")
+            found = None
+        self._generation = found
+        if found and found.count == state.passages and state.published == state.naming(found.id):
+            self._version = state.version
+            return found
+        if found and f":{found.id}:" not in state.published:
+            told = f"the index {found.id} is not the one the database names ({state.published or 'none'})"
+            _log.warning("%s: candor stopped while publishing, or one was put back; bringing it up to date", told)
+        try:
             return self.publish()
-        return generation
+        except RetrievalError as error:
+            if found is None:
+                raise
+            _log.warning("%s; what was stored since cannot be found until then", error)
+            return found
 
     def feed(self, serve: Callable[[Generation | None], None]) -> None:
         """Hand every index published from now on to `serve`."""
         self._serve = serve
 
     def publish(self) -> Generation | None:
-        """Build the index of all stored passages and serve it. Raises RetrievalError."""
+        """Bring the index up to date with the stored passages and serve it. Raises RetrievalError.
+
+        Passages that are gone are left out of the index there is; new ones, or too many gone, need another.
+        """
         with self._publishing:  # an index begun earlier must not be served after a later one
-            generation = self._published()
-            self._serve(generation)
-            return generation
+            self._generation = self._published()
+            self._serve(self._generation)
+            return self._generation
 
     def _published(self) -> Generation | None:
-        version = index_state(self.database).version
-        passages, vectors = self.stored()
-        if not passages:
+        before = self._generation
+        with self.database.read() as session:
+            state = _state(session)
+            ids = np.array(session.scalars(select(PassageRow.id)).all(), dtype=np.int64)
+        self._version = state.version
+        if (
+            before
+            and state.published.startswith(f"{state.version}:{before.id}:")
+            and state.published != state.naming(before.id)
+        ):
+            raise DataError(
+                f"{str(self.database.path)!r} is damaged: it shows {len(ids)} passages of the version "
+                f"{state.published!r}; restore it from a backup (`candor doctor` tells more)"
+            )
+        if not len(ids):
             return None
-        texts = [embedding_text(passage) for passage in passages]
-        generation = build(self._folder, [p.id for p in passages], vectors, texts, self.embedder.fingerprint)
-        with self.database.write() as session:
-            write_meta(session, "published", f"{version}:{generation.id}")
+        if before is not None and before.spans(ids):
+            generation = before.keeping(ids)
+        else:
+            passages, vectors = self.stored()
+            texts = [embedding_text(passage) for passage in passages]
+            numbers = [passage.id for passage in passages]
+            generation = build(self._folder, numbers, vectors, texts, self.embedder.fingerprint, before)
+        if state.published != state.naming(generation.id):
+            with self.database.write() as session:
+                write_meta(session, "published", state.naming(generation.id))
         return generation
 
     def rebuild(self) -> Generation | None:
@@ -112,14 +158,13 @@ class Library:
             sources = session.scalars(select(SourceRow.id).order_by(SourceRow.id)).all()
         for source in sources:
             with self.database.write() as session:
-                passages = _select(session, PassageRow.source_id == source)
+                passages = passages_where(session, PassageRow.source_id == source)
                 vectors = packed(self.embedder, passages)
-                rows = [{"id": p.id, "vector": v} for p, v in zip(passages, vectors, strict=True)]
-                if rows:
-                    session.execute(update(PassageRow), rows)
+                write_vectors(session, passages, vectors)
         with self.database.write() as session:
             write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
+        self._generation = None  # nothing of it is used again
         return self.publish()
 
     def sources(self) -> list[StoredSource]:
@@ -159,11 +204,13 @@ class Library:
 
     def document(self, source: int) -> Document:
         """Return the stored text of a source, as its passages' offsets count it. Raises InputError."""
-        query = select(SourceRow.name, SourceRow.title, SourceRow.text, SourceRow.sections)
+        query = select(SourceRow.name, SourceRow.title, SourceRow.text, SourceRow.sections, SourceRow.checksum)
         with self.database.read() as session:
             row = session.execute(query.where(SourceRow.id == source)).one_or_none()
         if row is None:
             raise InputError(f"there is no source {source!r}: `candor sources list` shows them all")
+        if of_document(row.text, row.sections) != row.checksum:
+            raise DataError(f"the stored text of {row.name!r} is damaged: remove that source and ingest it again")
         sections = tuple(from_json(Section, section) for section in row.sections)
         return Document(row.name, row.title, row.text, sections)
 
@@ -172,18 +219,37 @@ class Library:
         found: dict[int, Passage] = {}
         with self.database.read() as session:
             for first in range(0, len(ids), 500):
-                wanted = _select(session, PassageRow.id.in_(ids[first : first + 500]))
+                wanted = passages_where(session, PassageRow.id.in_(ids[first : first + 500]))
                 found.update((passage.id, passage) for passage in wanted)
+            self._miss(session, [number for number in ids if number not in found])
         return [found[number] for number in ids if number in found]
 
+    def _miss(self, session: Session, ids: Sequence[int]) -> None:
+        """Tell of passages that are not there although nothing has changed since they were published."""
+        if ids and self._generation and read_meta(session, "version") == str(self._version):
+            lost = sorted(set(ids) & set(self._generation.ids.tolist()))
+            if lost:
+                _log.error("the database cannot show the passages %s: run `candor doctor`", lost[:5])
+
     def stored(self, after: int = 0, most: int | None = None) -> tuple[list[Passage], Vectors]:
-        """Return up to `most` passages with ids above `after`, in their order, and their vectors as unit rows."""
-        query = select(PassageRow, SourceRow.name, SourceRow.title, PassageRow.vector).join(SourceRow)
+        """Return up to `most` passages with ids above `after`, in their order, and their vectors as unit rows.
+
+        Damaged passages are left out; passages whose vectors are damaged are embedded again.
+        """
         with self.database.read() as session:
-            rows = session.execute(query.where(PassageRow.id > after).order_by(PassageRow.id).limit(most)).all()
-        vectors = np.frombuffer(b"".join(row.vector for row in rows), dtype=np.float16).astype(np.float32)
-        passages = [_passage(row, name, title) for row, name, title, _ in rows]
-        return passages, _unit(vectors.reshape(len(rows), self.embedder.dimension))
+            passages, vectors, spoilt = passages_with_vectors(session, after, most)
+        if spoilt:
+            _log.warning("%d stored vectors are damaged: embedding their passages again", len(spoilt))
+            again = [passages[row] for row in spoilt]
+            mended = packed(self.embedder, again)
+            with self.database.write() as session:
+                write_vectors(session, again, mended)
+            for row, vector in zip(spoilt, mended, strict=True):
+                vectors[row] = vector
+        unit = np.frombuffer(b"".join(vectors), dtype=np.float16).astype(np.float32)
+        unit = unit.reshape(len(passages), self.embedder.dimension)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True).clip(min=1e-6)
+        return passages, unit
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every stored source by uri."""
@@ -197,6 +263,9 @@ class Library:
 
         `about.id` and `passages[...].id` do not count; new ids are given. The index is published apart.
         """
+        sections = [
+            {"headings": list(s.headings), "start": s.start, "end": s.end, "place": s.place} for s in document.sections
+        ]
         values = {
             "name": about.name,
             "title": about.title,
@@ -205,10 +274,8 @@ class Library:
             "sha256": about.sha256,
             "added_at": about.added_at,
             "text": document.text,
-            "sections": [
-                {"headings": list(s.headings), "start": s.start, "end": s.end, "place": s.place}
-                for s in document.sections
-            ],
+            "sections": sections,
+            "checksum": of_document(document.text, sections),
         }
         with self.database.write() as session:
             row = session.scalar(select(SourceRow).where(SourceRow.uri == about.uri))
@@ -229,6 +296,8 @@ class Library:
                     "headings": list(passage.headings),
                     "place": passage.place,
                     "vector": vector,
+                    "checksum": of_passage(replace(passage, source=about.name, title=about.title)),
+                    "vector_checksum": of_bytes(vector),
                 }
                 for passage, vector in zip(passages, vectors, strict=True)
             ]
@@ -293,12 +362,17 @@ def stored_sources(database: Database) -> list[StoredSource]:
 def index_state(database: Database) -> IndexState:
     """Return how the library and its index stand; needs no encoder and no writing."""
     with database.read() as session:
-        return IndexState(
-            int(read_meta(session, "version") or 0),
-            read_meta(session, "published"),
-            read_meta(session, "encoder"),
-            session.scalar(select(func.count()).select_from(PassageRow)) or 0,
-        )
+        return _state(session)
+
+
+def _state(session: Session) -> IndexState:
+    version = read_meta(session, "version")
+    return IndexState(
+        int(version) if version.isdecimal() else 0,
+        read_meta(session, "published"),
+        read_meta(session, "encoder"),
+        session.scalar(select(func.count()).select_from(PassageRow)) or 0,
+    )
 
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
@@ -309,23 +383,6 @@ def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
         worst = passages[int(np.argmin(good))]
         raise RetrievalError(f"the encoder gave no unit vector for the passage {worst.text[:60]!r}")
     return [row.tobytes() for row in vectors.astype(np.float16)]
-
-
-def _select(session: Session, condition: object) -> list[Passage]:
-    query = select(PassageRow, SourceRow.name, SourceRow.title).join(SourceRow).where(condition)  # type: ignore[arg-type]
-    return [_passage(row, name, title) for row, name, title in session.execute(query.order_by(PassageRow.id))]
-
-
-def _passage(row: PassageRow, name: str, title: str) -> Passage:
-    return Passage(row.id, row.text, name, title, tuple(row.headings), row.start, row.end, row.place)
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    """Rows of length one again, after float16."""
-    if not np.isfinite(vectors).all():
-        raise DataError("a stored vector is damaged: run `candor sources rebuild`")
-    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-6)
-    return unit
 
 
 def read_meta(session: Session, key: str) -> str:
@@ -339,4 +396,4 @@ def write_meta(session: Session, key: str, value: str) -> None:
 
 
 def _changed(session: Session) -> None:
-    write_meta(session, "version", str(int(read_meta(session, "version") or 0) + 1))
+    write_meta(session, "version", str(_state(session).version + 1))

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+Blob = bytes  # under a name that no column takes
+
 
 class SafeText(TypeDecorator[str]):
     """Text that every database takes: what UTF-8 or PostgreSQL refuses becomes U+FFFD, one for one."""
@@ -77,6 +79,7 @@ class SourceRow(Base):
     sha256: Mapped[str]
     text: Mapped[str] = mapped_column(deferred=True)
     sections: Mapped[list[Any]] = mapped_column(deferred=True)
+    checksum: Mapped[Blob | None] = mapped_column(deferred=True)
     added_at: Mapped[datetime]
 
 
@@ -93,6 +96,8 @@ class PassageRow(Base):
     headings: Mapped[list[Any]]
     place: Mapped[str]
     vector: Mapped[bytes] = mapped_column(deferred=True)
+    checksum: Mapped[bytes | None]
+    vector_checksum: Mapped[bytes | None] = mapped_column(deferred=True)
 
 
 class ConversationRow(Base):

@@ -1,14 +1,17 @@
-"""What kill -9 costs: children are killed in the middle of turns and of ingestions, and the rest is counted.
+"""What kill -9 costs: children are killed in the middle of turns, ingestions and publications; the rest is counted.
 
-    python benchmarks/crash.py --rounds 20 > benchmarks/results/crash.json
+    python benchmarks/crash.py --rounds 20 --publications 50 > benchmarks/results/crash.json
 
 A turn is acknowledged when the child has written its id after `ask` returned. The moments of the kills are spread
-over the time that a turn or an ingestion takes when it is let alone. Every child is a real process with the real pipeline; power loss is not simulated, it rests on SQLite's synchronous FULL and fsync.
+over the time that a turn, an ingestion or a publication takes when it is let alone; a publication is killed between
+the line that its child writes when it begins and the one when it has ended, and such kills alone are counted.
+ Every child is a real process with the real pipeline; power loss is not simulated, it rests on SQLite's synchronous FULL and fsync.
 """
 
 import argparse
 import importlib
 import json
+import logging
 import os
 import random
 import signal
@@ -16,13 +19,21 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
+from zlib import crc32
+
+import numpy as np
 
 from app.bot import open_bot
-from app.library import stored_sources
+from app.database import open_database
+from app.library import INDEX, Library, StoredSource, index_state, packed, stored_sources
+from retrieval.index import open_current
 from retrieval.passages import cut
+from retrieval.types import Document, Passage, Section, Vectors
 
 HEAVY = (
     "alembic.command",
@@ -42,6 +53,8 @@ QUESTION = "What is note {} about?"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--publications", type=int, default=50, help="kills while an index is published")
+    parser.add_argument("--passages", type=int, default=2_000, help="of the index that is published")
     parser.add_argument("--documents", type=int, default=45)
     parser.add_argument("--items", type=int, default=24, help="paragraphs of a document")
     parser.add_argument("--model", default="quote")
@@ -57,6 +70,7 @@ def main() -> None:
             "rounds": options.rounds,
             "turns": _turns(folder / "turns", notes, options.model, options.rounds, dice),
             "ingest": _ingests(folder, notes, options.model, options.rounds, dice),
+            "publish": _publications(folder / "publish", options.passages, options.publications, dice),
         }
     print(json.dumps(result, indent=2))
 
@@ -86,11 +100,11 @@ def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random
             lost = [name for name in acknowledged if bot.history.turns(name)[0].reply is None]
             print(json.dumps([len(lost), states.count("interrupted"), states.count("pending")]), file=out)
 
-    turn = float(_finished(time_turns))
+    turn = float(finished(time_turns))
     lost = interrupted = pending = 0
     for _ in range(rounds):
-        acknowledged += _killed(answer, dice.randint(1, 4), dice.uniform(0, turn))
-        lost, interrupted, pending = json.loads(_finished(look))
+        acknowledged += killed(answer, dice.randint(1, 4), dice.uniform(0, turn))
+        lost, interrupted, pending = json.loads(finished(look))
     return {
         "killed_inside_a_turn": interrupted,
         "killed_between_turns": rounds - interrupted,
@@ -116,7 +130,7 @@ def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Ra
 
         return read
 
-    whole = [float(line.split()[0]) for line in _finished(reading(folder / "whole")).splitlines()]
+    whole = [float(line.split()[0]) for line in finished(reading(folder / "whole")).splitlines()]
     for number in range(rounds):
         data = folder / f"ingest{number}"
 
@@ -130,8 +144,8 @@ def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Ra
                 print(json.dumps([len(before), halves, again, missing]), file=out)
 
         # one kill in each of `rounds` equal parts of the time that the whole takes
-        written = _killed(reading(data), 1, (whole[-1] - whole[0]) * (number + dice.random()) / rounds)
-        found = json.loads(_finished(look))
+        written = killed(reading(data), 1, (whole[-1] - whole[0]) * (number + dice.random()) / rounds)
+        found = json.loads(finished(look))
         before, between, indexing, after = killed
         stored = before if not found[0] else between if found[0] < documents else indexing
         killed[after if written[-1].endswith("done") else stored] += 1
@@ -143,6 +157,85 @@ def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Ra
         | counts
         | {name: sum(state[name] for state in states) for name in states[0]}
     )
+
+
+class Words:
+    """An embedder without weights: the sum of a fixed random direction for each word."""
+
+    dimension = 384
+    fingerprint = "words"
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        rows = [sum(map(_direction, text.lower().split()), np.full(384, 1e-3, np.float32)) for text in texts]
+        return np.stack([row / np.linalg.norm(row) for row in rows])
+
+
+@cache
+def _direction(word: str) -> Vectors:
+    return np.random.default_rng(crc32(word.strip(".,?!:").encode())).normal(size=384).astype(np.float32)
+
+
+def store_note(library: Library, name: str, texts: Sequence[str]) -> None:
+    """Store a document of one passage per text; the index is published apart."""
+    whole, passages = "\n\n".join(texts), []
+    for text in texts:
+        start = whole.index(text)
+        passages.append(Passage(0, text, name, name, (), start, start + len(text)))
+    about = StoredSource(0, f"/{name}", name, name, "text", len(whole), len(texts), "0", datetime.now(UTC))
+    document = Document(name, name, whole, (Section((), 0, len(whole)),))
+    library.store(about, document, passages, packed(library.embedder, passages))
+
+
+def _publications(data: Path, passages: int, kills: int, dice: random.Random) -> dict[str, Any]:
+    """Kill children that publish, each time with one document more and one less."""
+    data.mkdir()
+
+    def publish(out: TextIO) -> None:
+        database = open_database(data)
+        library = Library(database, data, Words())
+        library.open()
+        stored = [source.id for source in library.sources()]
+        if not stored:
+            for number in range(passages // 20):
+                store_note(library, f"note{number}", [f"Item {item} of note {number}." for item in range(20)])
+        for _ in range(3):
+            store_note(library, f"new{dice.random()}", [f"Item {item} of {dice.random()}." for item in range(5)])
+            print("begun", time.perf_counter(), file=out, flush=True)
+            library.publish()
+            print("ended", time.perf_counter(), file=out, flush=True)
+
+    def look(out: TextIO) -> None:
+        told: list[str] = []
+        handler = logging.Handler()
+        handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger().addHandler(handler)
+        found = open_current(data / INDEX, "words")
+        database = open_database(data)
+        library = Library(database, data, Words())
+        behind = found is None or index_state(database).published != index_state(database).naming(found.id)
+        generation = library.open()
+        kept, vectors = library.stored()
+        right = generation is not None and generation.ids.tolist() == [passage.id for passage in kept]
+        if generation is not None and right:
+            hits = generation.dense(vectors[::50], 1)[0][:, 0].tolist()
+            right = hits == [passage.id for passage in kept[::50]]
+        left = [path.name for path in (data / INDEX).iterdir() if path.name not in ("CURRENT", "LOCK")]
+        damaged = sum("damaged" in line for line in told) + sum(name.endswith(".damaged") for name in left)
+        print(json.dumps([behind, not right, damaged, max(0, len(left) - 2)]), file=out)
+
+    lines = [line.split() for line in finished(publish).splitlines()]
+    usual = float(lines[-1][1]) - float(lines[-2][1])
+    counts = {"served_the_old_one_first": 0, "wrong_after": 0, "damaged": 0, "orphans_left": 0}
+    inside = missed = 0
+    while inside < kills:
+        written = killed(publish, 1, usual * dice.random())
+        if not written or not written[-1].startswith("begun"):
+            missed += 1
+            continue
+        inside += 1
+        for name, value in zip(counts, json.loads(finished(look)), strict=True):
+            counts[name] += value
+    return {"killed_while_publishing": inside, "killed_outside": missed, "seconds_of_one": round(usual, 3), **counts}
 
 
 def _state(data: Path) -> dict[str, int]:
@@ -161,9 +254,9 @@ def _state(data: Path) -> dict[str, int]:
     return found
 
 
-def _killed(work: Callable[[TextIO], None], lines: int, delay: float) -> list[str]:
+def killed(work: Callable[[TextIO], None], lines: int, delay: float) -> list[str]:
     """Run `work` in a child, kill it some seconds after so many lines, and return its whole lines."""
-    pid, pipe = _child(work)
+    pid, pipe = child(work)
     with pipe:
         read: list[str] = []
         for line in pipe:
@@ -175,9 +268,9 @@ def _killed(work: Callable[[TextIO], None], lines: int, delay: float) -> list[st
     return [line.strip() for line in read if line.endswith("\n")]
 
 
-def _finished(work: Callable[[TextIO], None]) -> str:
+def finished(work: Callable[[TextIO], None]) -> str:
     """Run `work` in a child to its end and return what it wrote."""
-    pid, pipe = _child(work)
+    pid, pipe = child(work)
     with pipe:
         written = pipe.read()
     if os.waitpid(pid, 0)[1]:
@@ -185,7 +278,7 @@ def _finished(work: Callable[[TextIO], None]) -> str:
     return written
 
 
-def _child(work: Callable[[TextIO], None]) -> tuple[int, TextIO]:
+def child(work: Callable[[TextIO], None]) -> tuple[int, TextIO]:
     """Fork before any thread is started: the libraries are imported once, the child does all the work."""
     here, there = os.pipe()
     pid = os.fork()

@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval import dense, manifest
 from retrieval.index import Generation, build, open_current, sweep
 from retrieval.types import IndexDamaged, RetrievalError, Vectors
 
+HALF = 1e-3  # vectors are kept in float16
 WORDS = ("otter", "granite", "violin", "harbour", "comet", "saffron")
 
 
@@ -47,9 +49,10 @@ def test_what_was_built_is_what_is_opened(tmp_path: Path, ids: list[int], seed: 
     assert found.shape == cosines.shape == (len(ids), min(3, len(ids)))
     for row, number in enumerate(ids):
         assert found[row, 0] == number
-        assert cosines[row, 0] == pytest.approx(1, abs=1e-5)
+        assert cosines[row, 0] == pytest.approx(1, abs=HALF)
         assert [hit for hit, _ in opened.lexical(f"word{number}", 5)] == [number]
-    assert np.array_equal(opened.vectors(ids), vectors)
+    assert opened.ids.tolist() == sorted(ids)
+    assert np.allclose(opened.vectors(ids), vectors, atol=HALF)
 
 
 def test_an_empty_corpus_is_an_index_too(tmp_path: Path) -> None:
@@ -135,16 +138,26 @@ def test_a_damaged_generation_is_put_aside_and_the_one_before_it_served_with_a_w
     again = open_current(tmp_path, "e")
     assert again is not None
     assert again.id == before
-    assert publish(tmp_path).id > current
+    sweep(tmp_path)
+    assert generations(tmp_path) == {before}  # it is the current one now, and what was put aside is gone
+    assert publish(tmp_path).id not in {before, current}
 
 
-@pytest.mark.parametrize("content", [b"", b"../../etc", b"\xff\xfe\x00", b"00000001-00000000\n"])
-def test_a_damaged_current_file_falls_back_to_a_whole_generation(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"../../etc", b"\xff\xfe\x00", b"00000001-00000000\n"])
+def test_a_damaged_current_file_falls_back_to_a_whole_generation(
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
     name = publish(tmp_path).id
-    (tmp_path / "CURRENT").write_bytes(content)
+    (tmp_path / "CURRENT").unlink()
+    if content is not None:
+        (tmp_path / "CURRENT").write_bytes(content)
     opened = open_current(tmp_path, "e")
     assert opened is not None
     assert opened.id == name
+    assert "CURRENT names no index that is there" in caplog.text
+    caplog.clear()
+    assert open_current(tmp_path, "e") is not None
+    assert caplog.text == ""
 
 
 def test_an_index_of_another_encoder_is_refused_and_left_in_place(tmp_path: Path) -> None:
@@ -250,3 +263,102 @@ def test_a_query_of_ten_thousand_words_keeps_its_rarest(tmp_path: Path) -> None:
     generation = publish(tmp_path, rows=600)
     query = " ".join([*(f"{number}" for number in range(10_000)), "otter"])
     assert len(generation.lexical(query, 100)) == 64
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every index counts as large: searched by a graph, and mapped."""
+    monkeypatch.setattr(dense, "EXACT", 50)
+    monkeypatch.setattr(manifest, "MAPPED", 1)
+
+
+def reads(generation: Generation, vectors: Vectors, ids: list[int]) -> None:
+    """Check every way to read the index against the vectors themselves."""
+    assert generation.ids.tolist() == sorted(ids)
+    assert generation.count == len(ids)
+    queries, place = unit(5, seed=77), {number: row for row, number in enumerate(ids)}
+    for k in (1, 10, len(ids), len(ids) + 5):
+        found, cosines = generation.dense(queries, k)
+        assert found.shape == cosines.shape == (5, min(k, len(ids)))
+        for row, query in enumerate(queries):
+            best = np.sort(vectors @ query)[::-1][:k]
+            true = np.asarray([vectors[place[number]] @ query for number in found[row].tolist()])
+            assert len(set(found[row].tolist())) == len(best)
+            assert (true >= best[-1] - HALF).mean() >= 0.95
+            assert np.allclose(true, cosines[row], atol=HALF)
+            assert (np.diff(cosines[row]) <= 0).all()
+    some = ids[::7]
+    assert np.allclose(generation.vectors(some), vectors[::7], atol=HALF)
+    assert {hit for hit, _ in generation.lexical("otter", 1000)} <= set(ids)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_large_index_is_a_mapped_graph_that_finds_what_is_nearest(tmp_path: Path) -> None:
+    publish(tmp_path, rows=600)
+    opened = open_current(tmp_path, "e")
+    assert opened is not None
+    reads(opened, unit(600), list(range(100, 700)))
+    [file] = tmp_path.glob("*/vectors.faiss")
+    with Path("/proc/self/maps").open() as maps:
+        assert str(file) in maps.read()
+
+
+@pytest.mark.usefixtures("large")
+def test_no_corrupted_byte_of_a_mapped_index_is_served(tmp_path: Path) -> None:
+    name = publish(tmp_path, rows=100).id
+    for kind in ("vectors.faiss", "vectors.ids", "manifest.json"):
+        file = tmp_path / name / kind
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 4]) + whole[-2:])
+        with pytest.raises(IndexDamaged, match=kind):
+            open_current(tmp_path, "e")
+        (tmp_path / f"{name}.damaged").rename(tmp_path / name)
+        file.write_bytes(whole)
+    assert open_current(tmp_path, "e") is not None
+
+
+@pytest.mark.parametrize("exact", [50, 10_000], ids=["graph", "exact"])
+@settings(max_examples=5)
+@given(gone=st.sets(st.integers(100, 399), max_size=299), seed=st.integers(0, 99))
+def test_what_is_left_out_is_never_found_and_the_results_stay_as_many(
+    tmp_path: Path, exact: int, gone: set[int], seed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dense, "EXACT", exact)
+        whole = publish(tmp_path, rows=300, seed=seed)
+    left = [number for number in range(100, 400) if number not in gone]
+    reads(whole.keeping(left), unit(300, seed)[[number - 100 for number in left]], left)
+    hits = [hit for hit, _ in whole.keeping(left).lexical("otter", 10)]
+    assert len(hits) == min(10, sum((number - 100) % len(WORDS) == 0 for number in left))
+    assert whole.count == 300
+
+
+def test_a_passage_that_is_not_there_has_no_vector(tmp_path: Path) -> None:
+    with pytest.raises(RetrievalError, match="no vector of passage 7"):
+        publish(tmp_path).vectors([101, 7])
+
+
+@pytest.mark.usefixtures("large")
+def test_a_graph_grows_by_what_is_new_and_forgets_what_is_gone(tmp_path: Path) -> None:
+    vectors, first = unit(400), list(range(300))
+    before = build(tmp_path, first, vectors[:300], [f"first {n}" for n in first], "e")
+    later = list(range(20, 400))
+    spoilt = vectors[20:].copy()
+    spoilt[:280] = 0  # what is in the graph already is not looked at
+    built = build(tmp_path, later, spoilt, [f"second {n}" for n in later], "e", before)
+    opened = open_current(tmp_path, "e")
+    for generation in (built, opened):
+        assert generation is not None
+        reads(generation, vectors[20:], later)
+        assert generation.lexical("first", 5) == []
+    reads(before, vectors[:300], first)
+    another = build(tmp_path, later, vectors[20:], [""] * 380, "another", built)
+    reads(another, vectors[20:], later)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_graph_of_which_too_much_is_gone_is_built_anew(tmp_path: Path) -> None:
+    before = publish(tmp_path, rows=300)
+    left = list(range(100, 180))
+    after = build(tmp_path, left, unit(80, seed=5), [""] * 80, "e", before)
+    reads(after, unit(80, seed=5), left)
