@@ -7,7 +7,7 @@ import pytest
 
 from dialogue.alignment import COSINE, COUNTED, FEATURES, OVERLAP, REFUTED, SUPPORTED
 from dialogue.training.grounding import FOLDS, anchored, folds, train_on
-from dialogue.training.grounding_data import MADE, SHARES, halves, head_rows, learnt, sampled
+from dialogue.training.grounding_data import SHARES, halves, head_rows, learnt, sampled
 from dialogue.training.grounding_metrics import Example, Row, numbers
 from safety.heads import Head
 
@@ -84,9 +84,9 @@ def test_the_head_learns_what_the_adapter_says_and_its_metrics_are_of_unseen_row
 @pytest.mark.shared
 def test_the_head_learns_from_no_row_that_the_adapter_has_seen(dev_data: Path) -> None:
     everything = head_rows(dev_data)
-    names = ("fever_symmetric.train", "rte.train", "conj_nli.train", "related")
+    names = ("fever_symmetric.train", "rte.train", "conj_nli.train")
     seen = {(row.evidence, row.response) for name in names for row in learnt(dev_data, name, 0)}
     rows = [row for row in everything if row.source in names]
-    assert len(rows) > 1000
+    assert len(rows) > 500
     assert not any((row.evidence, row.response) in seen for row in rows)
-    assert (set(SHARES[-1]) | set(MADE)) - {"ling_nli.train"} <= {row.source for row in everything}
+    assert set(SHARES[-1]) - {"ling_nli.train"} <= {row.source for row in everything}

@@ -97,12 +97,21 @@ def fit_phases(
     plans: Sequence[Plan],
     shares: Sequence[Mapping[str, float]],
     seed: int = 0,
+    mixed: bool = False,
 ) -> list[dict[str, float]]:
-    """Train by one plan after another, each with its own share of every source; return their curves one after another."""
+    """Train by one plan after another, each with its own share of every source; return their curves one after another.
+
+    Where `mixed`, the adapter ends as the mean of its tensors before the last plan and after it: what that adds on the
+    sets it draws from is mostly kept, what it costs on others is not (Wortsman et al. 2022).
+    """
     curve = []
+    early: dict[str, Tensor] = {}
     for place, (plan, wanted) in enumerate(zip(plans, shares, strict=True)):
+        early = {key: tensor.clone() for key, tensor in adapter.tensors.items()}
         drawn = {name: (wanted.get(name, 0.0), groups) for name, groups in sources.items()}
         curve += fit(encoder, adapter, drawn, plan, seed + place)
+    if mixed:
+        adapter.tensors.update({key: (early[key] + tensor) / 2 for key, tensor in adapter.tensors.items()})
     return curve
 
 

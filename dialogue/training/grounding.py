@@ -34,10 +34,7 @@ from retrieval.types import TokenEmbedder
 from safety.heads import Head
 from safety.types import PairReader
 
-PLANS = (
-    Schedule(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),
-    Schedule(examples=64_000, rate=1.2e-3, before_tokens=96, text_tokens=64),
-)
+PLANS = (Schedule(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),)
 HIDDEN = 48
 FOLDS = 5
 GRID = ((0.0, 0.1, 0.2, 0.4), (0.0, 0.2, 0.4, 0.6), (0.0, 0.25, 0.5, 1.0))  # weights tried for each anchor

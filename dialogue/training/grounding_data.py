@@ -6,9 +6,7 @@ nothing of features, heads or adapters.
 
 import hashlib
 import random
-import re
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from dialogue.facts import words
@@ -16,10 +14,9 @@ from dialogue.training.adapters import Example as Pair
 from dialogue.training.alterations import alter
 from dialogue.training.grounding_metrics import Row
 from dialogue.training.quality_data import rows as lines
-from dialogue.training.related import Related, from_abstracts, from_answers, from_subjects
 from retrieval.text import sentences
 
-SHARES = (  # of the examples the adapter is trained on, by source: at first, and then with what is silent
+SHARES = (  # of the examples the adapter is trained on, by source
     {
         "ling_nli.train": 0.38,
         "altered": 0.18,
@@ -30,21 +27,6 @@ SHARES = (  # of the examples the adapter is trained on, by source: at first, an
         "halueval_qa.train": 0.05,
         "breaking_nli.train": 0.04,
         "med.train": 0.02,
-        "monli.train": 0.01,
-    },
-    {
-        "ling_nli.train": 0.33,
-        "altered": 0.16,
-        "related": 0.18,
-        "scifact": 0.05,
-        "xquad": 0.02,
-        "fever_symmetric.train": 0.08,
-        "rte.train": 0.05,
-        "conj_nli.train": 0.03,
-        "faithdial_audit.train": 0.05,
-        "halueval_qa.train": 0.02,
-        "breaking_nli.train": 0.01,
-        "med.train": 0.01,
         "monli.train": 0.01,
     },
 )
@@ -59,17 +41,11 @@ HEADED = {  # source: most of its rows that the head is trained on; the adapter 
     "breaking_nli.train": 300,
     "med.train": 200,
     "monli.train": 100,
-    "related": 900,
-    "scifact": 300,
-    "xquad": 160,
 }
 MEASURED = {"begin_dev.validation": None, "climate_fever.train": 2000, "healthver.train": None}  # most rows of each
 CONTRARY = ("number", "date", "quantity", "negation", "relation")  # alterations that the evidence denies
-DECIDED = 0.65  # about as many of the abstracts that decide a SciFact claim support it; the others deny it
-ABSTRACTS = 1500  # of SciFact, from which related sentences are taken
 SHORT = 320  # characters of evidence that are read whole
-HELD = 8  # every eighth row, paragraph and subject is kept from the adapter
-_STUCK = re.compile(r"(?<=[a-z)])\.(?=[A-Z])")  # sentences of an abstract without a space between
+HELD = 8  # every eighth row, and every eighth paragraph, is kept from the adapter
 
 
 def read_rows(data: Path, name: str) -> list[Row]:
@@ -136,65 +112,10 @@ def window(row: Row) -> str:
         first, last = min(first, place), max(last, place)
 
 
-def related_rows(data: Path, held: bool, seed: int = 0) -> list[Row]:
-    """Return stated and silent claims beside sentences on one subject: a film, an article, an abstract."""
-    subjects: dict[str, dict[str, None]] = defaultdict(dict)
-    for row in lines(data / "dialogues" / "cmu_dog_films.jsonl.gz"):
-        texts = [text for text in row["sections"].values() if isinstance(text, str) and len(text) > 250]
-        subjects[f"film {row['film']}"] |= dict.fromkeys(texts)
-    for row in lines(data / "dialogues" / "topical_chat_rare.train.jsonl.gz"):
-        for text in row["knowledge"].values():
-            if 250 < len(text) < 1500:
-                subjects[text] = {text: None}
-    for row in list(lines(data / "retrieval" / "scifact" / "corpus.jsonl.gz"))[:ABSTRACTS]:
-        text = _STUCK.sub(". ", row["text"])
-        subjects[text] = {text: None}
-    kept = _part(sorted(subjects), held)
-    return _rows("related", from_subjects([list(subjects[name]) for name in kept], seed))
-
-
-def question_rows(data: Path, held: bool, seed: int = 0) -> list[Row]:
-    """Return questions with their answers beside the paragraph that answers and beside a neighbour that does not."""
-    rows = [
-        (row["paragraph"], row["question"], row["answer"]) for row in lines(data / "retrieval" / "xquad_a.jsonl.gz")
-    ]
-    kept = set(_part(sorted({paragraph for paragraph, _, _ in rows}), held))
-    return _rows("xquad", from_answers([row for row in rows if row[0] in kept]))
-
-
-def abstract_rows(data: Path, held: bool, seed: int = 0) -> list[Row]:
-    """Return SciFact's claims of the training split beside abstracts that decide them and beside such as do not."""
-    folder = data / "retrieval" / "scifact"
-    found_in: dict[str, list[str]] = defaultdict(list)
-    for line in (folder / "qrels" / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-        claim, abstract, _ = line.split("\t")
-        found_in[claim].append(abstract)
-    claims = {row["_id"]: row["text"] for row in lines(folder / "queries.jsonl.gz")}
-    abstracts = {row["_id"]: row["text"] for row in lines(folder / "corpus.jsonl.gz")}
-    kept = _part(sorted(found_in), held)
-    return _rows("scifact", from_abstracts(claims, {claim: found_in[claim] for claim in kept}, abstracts))
-
-
-def _part(names: Sequence[str], held: bool) -> list[str]:
-    return [name for name in names if (int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % HELD == 0) == held]
-
-
-def _rows(source: str, made: Sequence[Related]) -> list[Row]:
-    return [Row(source, (each.evidence,), "", each.claim, each.supported, each.kind) for each in made]
-
-
-MADE: dict[str, Callable[[Path, bool, int], list[Row]]] = {
-    "altered": altered_rows,
-    "related": related_rows,
-    "xquad": question_rows,
-    "scifact": abstract_rows,
-}
-
-
 def learnt(data: Path, name: str, seed: int) -> list[Row]:
     """Return the rows of a source that the adapter learns from: what is not HELD for the head."""
-    if name in MADE:
-        return MADE[name](data, False, seed)
+    if name == "altered":
+        return altered_rows(data, held=False, seed=seed)
     return [row for place, row in enumerate(read_rows(data, name)) if place % HELD]
 
 
@@ -206,8 +127,7 @@ def pairs(data: Path, seed: int) -> dict[str, list[tuple[Pair, ...]]]:
 
 def _pair(row: Row) -> Pair:
     stated = row.response if len(words(row.response)) > 3 else f"{row.question} {row.response}".strip()
-    sure = DECIDED if row.source == "scifact" else 1.0
-    return Pair(window(row), stated, (("supported", sure * row.supported), ("refuted", float(row.refuted))))
+    return Pair(window(row), stated, (("supported", float(row.supported)), ("refuted", float(row.refuted))))
 
 
 def head_rows(data: Path, seed: int = 0) -> list[Row]:
@@ -215,8 +135,8 @@ def head_rows(data: Path, seed: int = 0) -> list[Row]:
     found: list[Row] = []
     seen = {(r.evidence, r.response) for name in SHARES[-1] for r in learnt(data, name, seed)}
     for name, limit in HEADED.items():
-        rows = MADE[name](data, True, seed) if name in MADE else read_rows(data, name)
-        rows = [row for row in dict.fromkeys(rows) if (row.evidence, row.response) not in seen]
+        rows = dict.fromkeys(read_rows(data, name))
+        rows = [row for row in rows if (row.evidence, row.response) not in seen]
         found += sampled(rows, limit, seed, even=True)
     return found + halves(altered_rows(data, held=True))[0]
 

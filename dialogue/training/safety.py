@@ -35,7 +35,7 @@ def train(data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = P
     by_source: defaultdict[str, list[Group]] = defaultdict(list)
     for row in learn:
         by_source[row.source].append((_example(row, topics),))
-    curve = fit_phases(encoder, adapter, by_source, plans, SHARES, seed)
+    curve = fit_phases(encoder, adapter, by_source, plans, SHARES, seed, mixed=True)
     logits = Reader(encoder, adapter)([shown(row.before, row.text) for row in check])
     for place, kind in enumerate(KINDS):
         rows = np.array([row.kind == kind for row in check])
