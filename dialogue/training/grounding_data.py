@@ -135,8 +135,7 @@ def head_rows(data: Path, seed: int = 0) -> list[Row]:
     found: list[Row] = []
     seen = {(r.evidence, r.response) for name in SHARES[-1] for r in learnt(data, name, seed)}
     for name, limit in HEADED.items():
-        rows = dict.fromkeys(read_rows(data, name))
-        rows = [row for row in rows if (row.evidence, row.response) not in seen]
+        rows = [row for row in dict.fromkeys(read_rows(data, name)) if (row.evidence, row.response) not in seen]
         found += sampled(rows, limit, seed, even=True)
     return found + halves(altered_rows(data, held=True))[0]
 
