@@ -23,7 +23,7 @@ from safety.windows import windows
 BLOCKING: Final = 0.6  # the threshold of the balanced preset
 MISTAKES: Final = {  # the share of ordinary validation rows that may reach it
     "request": 0.002,  # a question refused is refused
-    "reply": 0.008,  # a draft dropped leaves the others
+    "reply": 0.006,  # a draft dropped leaves the others
 }
 SHARES: Final = (  # of the examples drawn, by source: at first, for what is hardest, and for what was still too little
     {
