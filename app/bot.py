@@ -144,9 +144,20 @@ class Bot:
         return found
 
     def ingest(
-        self, paths: Sequence[str | Path], progress: Callable[[IngestProgress], None] = lambda step: None
+        self,
+        paths: Sequence[str | Path],
+        progress: Callable[[IngestProgress], None] = lambda step: None,
+        *,
+        ray: bool = False,
     ) -> IngestReport:
-        """Bring the library up to date with files, folders and pages of the web; see `app.ingest.ingest`."""
+        """Bring the library up to date with files, folders and pages of the web; see `app.ingest.ingest`.
+
+        With `ray` files are read and embedded on a cluster; see `app.ray_ingest.ingest_on_ray`.
+        """
+        if ray:
+            from app.ray_ingest import ingest_on_ray
+
+            return ingest_on_ray(self.library, paths, progress, self.settings.encoder)
         if not any(is_address(path) for path in paths):
             return ingest(self.library, paths, progress)
         from app.pages import opened_pages

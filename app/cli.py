@@ -184,14 +184,15 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
 @cli.command()
 @common
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--ray", is_flag=True, help="Read and embed on the Ray cluster of RAY_ADDRESS.")
 @click.pass_context
-def ingest(context: click.Context, paths: tuple[str, ...]) -> int:
+def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
     """Read files, folders and web pages into the library; unchanged ones cost nothing, vanished files are removed."""
     from app.progress import ingest_progress
     from retrieval.sources import READABLE
 
     with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
-        report = bot.ingest(paths, progress)
+        report = bot.ingest(paths, progress, ray=ray)
     counts = {name: report.count(name) for name in ("added", "replaced", "unchanged", "removed", "failed")}
     if context.obj["json"]:
         print_json({"files": report.files, "counts": counts, "interrupted": report.interrupted})

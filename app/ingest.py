@@ -70,15 +70,20 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def ingest(
-    library: Library, paths: Sequence[str | Path], progress: Progress = lambda step: None, web: "Pages | None" = None
+    library: Library,
+    paths: Sequence[str | Path],
+    progress: Progress = lambda step: None,
+    start: "Callable[[Library, Progress], _Run] | None" = None,
+    web: "Pages | None" = None,
 ) -> IngestReport:
     """Bring the library up to date with these files, folders and addresses, and publish the index once.
 
     Files that have not changed are not embedded again; files that have vanished from a folder are removed.
-    A file that cannot be read fails alone. KeyboardInterrupt keeps the finished documents.
+    A file that cannot be read fails alone. KeyboardInterrupt keeps the finished documents. `start` makes what reads
+    and embeds, by default in this process; `web` fetches what addresses name.
     """
     with _ONE_AT_A_TIME:
-        run = _Run(library, progress)
+        run = (start or _Run)(library, progress)
         interrupted = False
         try:
             files = _listed(paths, run.outcomes, web)
@@ -250,7 +255,9 @@ def _listed(paths: Sequence[str | Path], outcomes: list[FileOutcome], web: "Page
     for given in paths:
         if is_address(given):
             if web is None:
-                raise InputError(f"{str(given)!r} is an address, which is not read here")
+                raise InputError(
+                    f"{str(given)!r} is an address, which is not read here: ingest it apart, without --ray"
+                )
             for page in web.at(str(given)):
                 if page.path is not None:
                     files.setdefault(page.uri, _File(page.uri, page.uri, page.path))

@@ -11,7 +11,10 @@ from conformance_retriever import passages
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.bot import open_bot
+from app.config import load_settings
 from app.database import open_database
+from app.doctor import examine
 from app.ingest import ingest
 from app.library import index_state
 from app.milvus import SPAN, TOP, MilvusLibrary, fed_collection
@@ -167,3 +170,22 @@ def test_an_encoder_or_server_that_changed_is_made_good(
     assert fed_collection(database)[0] != name
     assert name not in server.names("candor_")
     database.close()
+
+
+def test_a_bot_searches_in_milvus_and_the_doctor_names_it(
+    tmp_path: Path, notes: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed: pip install 'candor[milvus]'")
+    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    place = f"milvus:{tmp_path / 'lite.db'}"
+    for _ in range(2):  # the second time what the first one wrote is opened
+        with open_bot(tmp_path / "data", index=place) as bot:
+            bot.ingest([notes])
+            assert "8,849" in bot.ask("How high is Mount Everest?").text
+        [found] = [finding for finding in examine(bot.settings) if finding.name == "index"]
+        assert (found.state, found.detail.partition(", ")[0]) == ("ok", "3 passages")
+        assert found.detail.endswith(place)
+    away = load_settings({"data_dir": tmp_path / "data", "index": "milvus:http://127.0.0.1:1"}, {})
+    [lost] = [finding for finding in examine(away) if finding.name == "index"]
+    assert lost.state == "fail"
+    assert "cannot reach Milvus at http://127.0.0.1:1" in lost.detail
