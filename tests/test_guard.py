@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -272,7 +273,10 @@ def test_there_are_hundreds_of_contrast_pairs_and_a_quarter_is_held_back() -> No
     assert len(pairs) >= 300
     assert {pair.objective for pair in pairs} == objectives
     assert 0.15 < sum(pair.held_back for pair in pairs) / len(pairs) < 0.35
-    assert not {text for pair in pairs for text in pair.unsafe} & {text for pair in pairs for text in pair.safe}
+    unsafe, safe = (
+        {(p.before, text) for p in pairs for text in side(p)} for side in (attrgetter("unsafe"), attrgetter("safe"))
+    )
+    assert not unsafe & safe
     assert len(load_ordinary()) > 100
 
 

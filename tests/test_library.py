@@ -235,7 +235,7 @@ def test_special_files_and_addresses_are_refused(library: Library, tmp_path: Pat
     os.mkfifo(tmp_path / "pipe.md")
     [pipe] = ingest(library, [tmp_path / "pipe.md"]).files
     assert (pipe.outcome, pipe.reason) == ("failed", "not a regular file")
-    with pytest.raises(InputError, match="save the page"):
+    with pytest.raises(InputError, match="is an address"):
         ingest(library, ["https://example.org/"])
 
 

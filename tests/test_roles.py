@@ -211,9 +211,9 @@ def test_parts_that_know_no_roles_serve_every_role_that_restricts_nothing(quotin
 
 
 def test_a_role_tightens_what_the_guard_lets_pass(quoting: Responder) -> None:
-    text = "That is just what I expect of people like you."
+    text = "Are you stupid or is it me?"
     assert quoting.respond([Turn("user", text)]).outcome != "refused"
-    strict = quoting.respond([Turn("user", text)], Role(tightened=(("unjust impact", 0.5),)))
+    strict = quoting.respond([Turn("user", text)], Role(tightened=(("unjust impact", 0.3),)))
     assert strict.outcome == "refused"
 
 

@@ -39,14 +39,14 @@ class Prefix:
         self.length = length
         for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
             for layer, tensor in theirs.items():
-                mine[layer] = tensor.new_empty(tensor.shape[0], len(self.ids), tensor.shape[2])
+                mine[layer] = tensor.new_zeros(tensor.shape[0], len(self.ids), tensor.shape[2])
                 mine[layer][:, :length] = tensor[:, :length]
 
     def write(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Add (G, S, D) after `length` and return all keys and values up to there, (G, L + S, D)."""
         if layer not in self.keys:
             for store, new in ((self.keys, key), (self.values, value)):
-                store[layer] = new.new_empty(new.shape[0], len(self.ids), new.shape[2])
+                store[layer] = new.new_zeros(new.shape[0], len(self.ids), new.shape[2])
         end = self.length + key.shape[1]
         self.keys[layer][:, self.length : end] = key
         self.values[layer][:, self.length : end] = value
@@ -97,7 +97,7 @@ class Growing:
         """See `Tail`; `length` is the caller's to raise, once for all layers."""
         if layer not in self.keys:
             for store, new in ((self.keys, key), (self.values, value)):
-                store[layer] = new.new_empty(*new.shape[:2], self.room, new.shape[3])
+                store[layer] = new.new_zeros(*new.shape[:2], self.room, new.shape[3])
         end = self.length + key.shape[2]
         self.keys[layer][:, :, self.length : end] = key
         self.values[layer][:, :, self.length : end] = value
