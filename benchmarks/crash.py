@@ -119,7 +119,9 @@ def _turns(data: Path, notes: Path, model: str, rounds: int, dice: random.Random
 def _ingests(folder: Path, notes: Path, model: str, rounds: int, dice: random.Random) -> dict[str, Any]:
     """Kill children that ingest; stored documents have to be whole, and a second run has to finish."""
     counts = {"documents_stored_at_kill": 0, "half_documents": 0, "embedded_twice": 0, "missing_after": 0}
-    moments = {name: 0 for name in ("before_the_first_document", "between_documents", "while_indexing", "after_the_end")}
+    moments = {
+        name: 0 for name in ("before_the_first_document", "between_documents", "while_indexing", "after_the_end")
+    }
     states: list[dict[str, int]] = []
     documents = len(list(notes.iterdir()))
 

@@ -169,7 +169,7 @@ def _measured(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         },
         "search": {},
     }
-    for breadth in (128, dense.BREADTH, 384, 512) if result["kind"] == "graph" else (dense.BREADTH,):
+    for breadth in (128, 192, 256, 384, 512) if result["kind"] == "graph" else (dense.BREADTH,):
         chosen, dense.BREADTH = dense.BREADTH, breadth
         result["search"][f"breadth_{breadth}" + " (chosen)" * (breadth == chosen)] = _searched(
             generation, queries, exact

@@ -25,8 +25,8 @@ VECTORS: Final = "vectors.faiss"
 IDS: Final = "vectors.ids"
 EXACT = 100_000  # vectors up to which every one is compared with the query
 DEEPEST: Final = 1_000  # results beyond which a graph is no faster than comparing all
-_NEIGHBOURS: Final = 32  # of a vertex in the graph
-_CONSTRUCTION: Final = 80  # candidates when a vertex is placed (efConstruction)
+_NEIGHBOURS: Final = 48  # of a vertex in the graph
+_CONSTRUCTION: Final = 120  # candidates when a vertex is placed (efConstruction)
 BREADTH = 256  # candidates when the graph is searched (efSearch)
 _BATCH: Final = 50_000  # vectors added at once
 
