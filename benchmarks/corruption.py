@@ -2,12 +2,14 @@
 
     python benchmarks/corruption.py --rounds 200 > benchmarks/results/corruption.json
 
-Every round spoils one file of a fresh copy: a bit flipped, the end cut off, a block zeroed, two files swapped, a file
-deleted. A third of the rounds goes to the database, the others take the files in turn. Then a child opens the library
-and searches; its answers are compared with those of the undamaged folder, passages with their places and cosines. An
-outcome counts as named when something was raised or logged as a warning. The folder has a removed document, whose words
-still weigh in the BM25 of the index but no longer in that of one built anew, so both their answers are right. What would be served silently is printed with
-what was done. Conversations, which have no checksums, are compared too and counted apart.
+Every round spoils one file of a fresh copy: a bit flipped, many bits flipped, the end cut off, a block zeroed, two
+files swapped, a file deleted. A third of the rounds goes to the database, the others take the files in turn. Then a
+child opens the library and searches; its answers are compared with those of the undamaged folder, passages with their
+places and cosines. An outcome counts as named when something was raised or logged as a warning. The folder has a
+removed document, whose words still weigh in the BM25 of the index but no longer in that of one built anew, so both
+their answers are right; the generation before the current one is opened in need only, so damage to it mostly shows in
+nothing. What would be served silently is printed with what was done. Conversations, which have no checksums, are
+compared too and counted apart.
 """
 
 import argparse
@@ -35,7 +37,8 @@ from retrieval.search import HybridRetriever
 QUERIES = ("item 3 of note 17", "harbour lighthouse", "note 4 about granite", "violin comet saffron", "item 11")
 THINGS = ("granite", "harbour", "violin", "comet", "saffron", "otter", "lighthouse")
 BLOCK = 512
-KINDS = ("flip", "cut", "zero", "swap", "delete")
+KINDS = ("flip", "rot", "cut", "zero", "swap", "delete")
+ROT = 4000  # bytes to each flipped bit of a rotten file
 
 
 def main() -> None:
@@ -180,6 +183,12 @@ def _spoil(folder: Path, name: str, kind: str, files: list[str], dice: random.Ra
         data[start : start + BLOCK] = bytes(len(data[start : start + BLOCK]))
         file.write_bytes(data)
         return f"zeroed {BLOCK} bytes from {start}"
+    if kind == "rot":
+        count = max(2, len(data) // ROT)
+        for _ in range(count):
+            data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        file.write_bytes(data)
+        return f"flipped {count} bits"
     bit = dice.randrange(8)
     data[place] ^= 1 << bit
     file.write_bytes(data)

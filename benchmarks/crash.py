@@ -3,9 +3,10 @@
     python benchmarks/crash.py --rounds 20 --publications 50 > benchmarks/results/crash.json
 
 A turn is acknowledged when the child has written its id after `ask` returned. The moments of the kills are spread
-over the time that a turn, an ingestion or a publication takes when it is let alone; a publication is killed between
-the line that its child writes when it begins and the one when it has ended, and such kills alone are counted.
- Every child is a real process with the real pipeline; power loss is not simulated, it rests on SQLite's synchronous FULL and fsync.
+over the time that a turn, an ingestion or the writing of an index takes when it is let alone; a publication is killed
+between the moment its folder appears and the line that its child writes at the end, and only such kills are counted.
+Every child is a real process with the real pipeline; power loss is not simulated, it rests on SQLite's synchronous
+FULL and fsync.
 """
 
 import argparse
@@ -190,7 +191,7 @@ def store_note(library: Library, name: str, texts: Sequence[str]) -> None:
 
 
 def _publications(data: Path, passages: int, kills: int, dice: random.Random) -> dict[str, Any]:
-    """Kill children that publish, each time with one document more and one less."""
+    """Kill children that publish, each time with one document more, while they write the index."""
     data.mkdir()
 
     def publish(out: TextIO) -> None:
@@ -201,11 +202,9 @@ def _publications(data: Path, passages: int, kills: int, dice: random.Random) ->
         if not stored:
             for number in range(passages // 20):
                 store_note(library, f"note{number}", [f"Item {item} of note {number}." for item in range(20)])
-        for _ in range(3):
-            store_note(library, f"new{dice.random()}", [f"Item {item} of {dice.random()}." for item in range(5)])
-            print("begun", time.perf_counter(), file=out, flush=True)
-            library.publish()
-            print("ended", time.perf_counter(), file=out, flush=True)
+        store_note(library, f"new{dice.random()}", [f"Item {item} of {dice.random()}." for item in range(5)])
+        library.publish()
+        print("ended", file=out, flush=True)
 
     def look(out: TextIO) -> None:
         told: list[str] = []
@@ -228,14 +227,13 @@ def _publications(data: Path, passages: int, kills: int, dice: random.Random) ->
         damaged = sum("damaged" in line for line in told) + sum(name.endswith(".damaged") for name in left)
         print(json.dumps([halves, behind, not right, damaged, max(0, len(left) - 2)]), file=out)
 
-    lines = [line.split() for line in finished(publish).splitlines()]
-    usual = float(lines[-1][1]) - float(lines[-2][1])
+    finished(publish)
+    usual = max(_while_writing(publish, data / INDEX, None)[1] for _ in range(2))
     names = ("half_written_found", "served_the_old_one_first", "wrong_after", "damaged", "orphans_left")
     counts = dict.fromkeys(names, 0)
     inside = missed = 0
     while inside < kills:
-        written = killed(publish, 1, usual * dice.random())
-        if not written or not written[-1].startswith("begun"):
+        if _while_writing(publish, data / INDEX, 1.2 * usual * dice.random())[0]:
             missed += 1
             continue
         inside += 1
@@ -272,6 +270,29 @@ def killed(work: Callable[[TextIO], None], lines: int, delay: float) -> list[str
                 os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return [line.strip() for line in read if line.endswith("\n")]
+
+
+def _while_writing(work: Callable[[TextIO], None], folder: Path, delay: float | None) -> tuple[bool, float]:
+    """Run `work` in a child and kill it some seconds after it has begun to write a generation into `folder`.
+
+    Return whether it had ended by then, and the seconds from there to its end; without a delay it is let alone.
+    """
+    known = {path.name for path in folder.iterdir()}
+    pid, pipe = child(work)
+    with pipe:
+        started = time.perf_counter()
+        while {path.name for path in folder.iterdir() if path.is_dir()} <= known:
+            if time.perf_counter() - started > 300:
+                sys.exit("a child has not begun to write an index within 300 s")
+            time.sleep(0.0005)
+        begun = time.perf_counter()
+        if delay is not None:
+            time.sleep(delay)
+            os.kill(pid, signal.SIGKILL)
+        ended = bool(pipe.read())
+        seconds = time.perf_counter() - begun
+    os.waitpid(pid, 0)
+    return ended, seconds
 
 
 def finished(work: Callable[[TextIO], None]) -> str:
