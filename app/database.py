@@ -175,8 +175,10 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         raise DataError(_explained(path, str(getattr(error, "orig", error)))) from error
-    except json.JSONDecodeError as error:
-        raise DataError(_explained(path, f"a stored row is malformed ({error})")) from error
+    except ValueError as error:  # what the driver says of bytes that are no text, no JSON or no time
+        if not isinstance(error, json.JSONDecodeError | UnicodeDecodeError) and "isoformat" not in str(error):
+            raise
+        raise DataError(_explained(path, f"a stored value is malformed ({type(error).__name__})")) from error
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be used: {error.strerror}") from error
 

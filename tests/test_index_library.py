@@ -205,6 +205,13 @@ def test_a_row_that_the_database_has_lost_is_named(
         again(library, tmp_path).open()
 
 
+@pytest.mark.parametrize("change", ["added_at = 'noon'", "sections = '[{'", "text = CAST(x'ff41' AS TEXT)"])
+def test_a_value_that_cannot_be_read_is_called_damage(library: Library, tmp_path: Path, change: str) -> None:
+    spoil(tmp_path, f"UPDATE source SET {change}")
+    with pytest.raises(DataError, match=r"the file is damaged|run `candor doctor`"):
+        library.document(library.source("note5").id)
+
+
 def test_an_index_without_its_database_is_not_taken_for_a_new_folder(library: Library, tmp_path: Path) -> None:
     library.database.close()
     for file in tmp_path.glob(f"{NAME}*"):
