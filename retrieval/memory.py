@@ -24,4 +24,5 @@ class MemoryRetriever:
             return ()
         cosines = (self._embedder.encode(forms) @ self._vectors.T).max(axis=0)
         found = [Evidence(passage, float(c), float(c)) for passage, c in zip(self._passages, cosines, strict=True)]
-        return distinct([item for item in found if not sources or matches(item.passage.source, sources)])[:k]
+        kept = [row for row, p in enumerate(self._passages) if not sources or matches(p.source, sources)]
+        return distinct([found[row] for row in kept], self._vectors[kept])[:k]

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from retrieval.passages import embedding_text
-from retrieval.search import DEPTH, MOST_CHARACTERS, RANK_CONSTANT, distinct, matches
+from retrieval.search import DEPTH, MOST_CHARACTERS, distinct, matches
 from retrieval.text import clean
 from retrieval.types import Embedder, Evidence, IndexDamaged, Passage, RetrievalError, Vectors
 
@@ -22,6 +22,7 @@ SCHEMA: Final = "1"
 BATCH: Final = 1000  # passages per request: 384 dimensions and their texts are some 2.5 MB of a message's 64
 SECONDS: Final = 30.0  # that a request may take
 MOST_BYTES: Final = 65_535  # of a VARCHAR
+RANK_CONSTANT: Final = 60  # of reciprocal rank fusion, Cormack, Clarke and Buettcher 2009
 MOST_HITS: Final = 16_384  # that Milvus returns for a query
 MOST_SHARDS: Final = 16  # of a collection
 SHARD_BYTES: Final = 100_000_000_000  # that Milvus' documentation advises to write through one shard
@@ -257,14 +258,14 @@ class MilvusRetriever:
         while True:
             hits = collection.hybrid(vectors, forms, depth, sources)
             found = {passage.id: passage for passage in self._passages([number for number, _, _ in hits])}
+            kept = [hit for hit in hits if hit[0] in found and (not sources or matches(found[hit[0]].source, sources))]
             evidence = [
-                Evidence(found[number], score, float((vectors @ vector).max()))
-                for number, score, vector in hits
-                if number in found and (not sources or matches(found[number].source, sources))
+                Evidence(found[number], score, float((vectors @ vector).max())) for number, score, vector in kept
             ]
             # fewer hits than asked for: the search by vector, which finds all there are, has come to its end
             if not sources or len(evidence) >= k or len(hits) < depth or depth == MOST_HITS:
-                return distinct(evidence)[:k]
+                stored = np.array([vector for *_, vector in kept]).reshape(-1, vectors.shape[1])
+                return distinct(evidence, stored)[:k]
             depth = min(DEPTH * depth, MOST_HITS)
 
 

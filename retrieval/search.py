@@ -1,20 +1,30 @@
-"""Hybrid search: cosine and words, each query form asked of both, fused by rank.
+"""Hybrid search: cosine and words, each query form asked of both, fused by score.
 
 Knows an embedder, a generation and a way to fetch passages by id; nothing of SQL or files.
 """
 
-from collections import defaultdict
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.index import Generation
 from retrieval.text import clean
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Vectors
 
-RANK_CONSTANT = 60  # reciprocal rank fusion, Cormack, Clarke and Buettcher 2009
+MEANING = 0.7  # weight of the cosine, that of the words is the rest
 DEPTH = 4  # candidates per ranking, as a multiple of the results asked for
 MOST_CHARACTERS = 20_000  # of one query
+ALIKE = 0.93  # cosine from which a passage may be a near copy of another
+OWN = 0.1  # the share of its words that a near copy may have of its own
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_TELLING = re.compile(r"\d|^[^\W\d_a-zà-öø-ÿ]|^(?:not?|nor|never|none|without|neither)$|n['’]t$")
 
 
 class HybridRetriever:
@@ -54,33 +64,66 @@ class HybridRetriever:
         if generation is None or not generation.count or not forms or k < 1:
             return ()
         vectors = self._embedder.encode(forms)
-        rankings, found = self._ranked(generation, vectors, forms, DEPTH * k, sources)
-        scores = fuse(rankings)
-        present = [number for number in scores if number in found]
-        cosines = (vectors @ generation.vectors(present).T).max(axis=0, initial=-1.0)
-        evidence = [
-            Evidence(found[number], scores[number], float(cosine))
-            for number, cosine in zip(present, cosines, strict=True)
-        ]
-        return distinct(evidence)[:k]
-
-    def _ranked(
-        self, generation: Generation, vectors: Vectors, forms: Sequence[str], wanted: int, sources: Sequence[str]
-    ) -> tuple[list[list[int]], dict[int, Passage]]:
-        """Return the ids by meaning and by words, one list per form and way, and the passages behind them."""
-        depth = wanted
+        depth = DEPTH * k
         while True:
-            dense, _ = generation.dense(vectors, depth)
-            words = [[number for number, _ in generation.lexical(form, depth)] for form in forms]
-            rankings = [*dense.tolist(), *words]
-            found = {passage.id: passage for passage in self._passages(list(dict.fromkeys(chain(*rankings))))}
-            if not sources:
-                return rankings, found
-            kept = {number: passage for number, passage in found.items() if matches(passage.source, sources)}
-            rankings = [[number for number in ranking if number in kept][:wanted] for ranking in rankings]
-            if depth >= generation.count or all(len(ranking) >= wanted for ranking in rankings[: len(forms)]):
-                return rankings, kept
+            candidates = _candidates(generation, vectors, forms, depth)
+            if sources:
+                kept, best = self._best(candidates, candidates.order, sources)
+            else:  # to fetch them takes most of the time, and without copies twice as many are enough
+                kept, best = self._best(candidates, candidates.order[: 2 * k])
+                if len(best) < k:
+                    return self._best(candidates, candidates.order)[1][:k]
+            if not sources or depth >= generation.count or kept >= DEPTH * k:
+                return best[:k]
             depth *= DEPTH
+
+    def _best(
+        self, candidates: "_Candidates", places: NDArray[np.int64], sources: Sequence[str] = ()
+    ) -> tuple[int, tuple[Evidence, ...]]:
+        """Return how many of the candidates at these places exist and are of the sources, and them, best first."""
+        ids = [candidates.ids[place] for place in places]
+        found = {p.id: p for p in self._passages(ids) if not sources or matches(p.source, sources)}
+        kept = [place for place in places if candidates.ids[place] in found]
+        scores, cosines = candidates.scores, candidates.cosines.max(axis=0, initial=-1.0)
+        evidence = [Evidence(found[candidates.ids[at]], float(scores[at]), float(cosines[at])) for at in kept]
+        return len(kept), distinct(evidence, candidates.vectors[kept])
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """What was found by any form of the query: `ids` with their `vectors`, `cosines` and `words` (forms, ids).
+
+    A BM25 score is relative to the form's best; what was not found by words has 0.
+    """
+
+    ids: list[int]
+    vectors: Vectors
+    cosines: NDArray[np.float32]
+    words: NDArray[np.float32]
+
+    @cached_property
+    def scores(self) -> NDArray[np.float32]:
+        """The fused scores, shape (ids,)."""
+        return fuse(self.cosines, self.words)
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """The places, best first."""
+        return np.argsort(-self.scores, kind="stable")
+
+
+def _candidates(generation: Generation, vectors: Vectors, forms: Sequence[str], depth: int) -> _Candidates:
+    """Search every form by its row of `vectors` and by its words, each `depth` deep."""
+    dense, _ = generation.dense(vectors, depth)
+    hits = [generation.lexical(form, depth) for form in forms]
+    ids = list(dict.fromkeys(chain(*dense.tolist(), *([number for number, _ in found] for found in hits))))
+    place = {number: column for column, number in enumerate(ids)}
+    words = np.zeros((len(forms), len(ids)), dtype=np.float32)
+    for row, found in enumerate(hits):
+        for number, score in found:
+            words[row, place[number]] = score / found[0][1]
+    stored = generation.vectors(ids)
+    return _Candidates(ids, stored, vectors @ stored.T, words)
 
 
 def matches(source: str, patterns: Sequence[str]) -> bool:
@@ -88,21 +131,47 @@ def matches(source: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(source.casefold(), pattern.casefold()) for pattern in patterns)
 
 
-def fuse(rankings: Sequence[Sequence[int]]) -> dict[int, float]:
-    """Return each id's reciprocal rank score: the sum of 1 / (60 + rank) over the rankings, ranks from 1."""
-    scores: defaultdict[int, float] = defaultdict(float)
-    for ranking in rankings:
-        for rank, number in enumerate(ranking, start=1):
-            scores[number] += 1 / (RANK_CONSTANT + rank)
-    return dict(scores)
+def fuse(cosines: NDArray[np.float32], words: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the fused score of every passage from arrays (forms, passages): the highest over the forms.
+
+    A convex combination of the cosine and the BM25 score relative to the form's best (Bruch, Gai and Ingber 2023); on
+    the training queries of SciFact and on XQuAD it beats reciprocal rank fusion and every other weight tried.
+    """
+    scores: NDArray[np.float32] = (MEANING * cosines + (1 - MEANING) * words).max(axis=0, initial=-1.0)
+    return scores
 
 
-def distinct(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Return the evidence best first, one of each text; case and white space make no difference."""
-    kept: dict[str, Evidence] = {}
-    for item in sorted(evidence, key=_rank):
-        kept.setdefault(" ".join(item.passage.text.casefold().split()), item)
-    return tuple(kept.values())
+def distinct(evidence: Sequence[Evidence], vectors: Vectors | None = None) -> tuple[Evidence, ...]:
+    """Return the evidence best first, without what says again what a better one says.
+
+    That is the same text, case and white space aside, or, where `vectors` (evidence, dimension) are given, a text
+    as near as ALIKE that `repeats` it.
+    """
+    kept: dict[str, int] = {}
+    for place in sorted(range(len(evidence)), key=lambda place: _rank(evidence[place])):
+        text = evidence[place].passage.text
+        plain = " ".join(text.casefold().split())
+        if plain in kept:
+            continue
+        if vectors is not None and kept:
+            others = list(kept.values())
+            near = np.flatnonzero(vectors[others] @ vectors[place] >= ALIKE)
+            if any(repeats(text, evidence[others[at]].passage.text) for at in near):
+                continue
+        kept[plain] = place
+    return tuple(evidence[place] for place in kept.values())
+
+
+def repeats(text: str, other: str) -> bool:
+    """Say whether a text only says what another says: nearly all of its words stand there as well.
+
+    A number, a negation or a word in capitals that is its own always counts: two reports that differ in a year or in
+    a name are two.
+    """
+    words = set(_WORD.findall(text))
+    there = set(_WORD.findall(other.casefold()))
+    own = [word for word in words if word.casefold() not in there]
+    return len(own) <= OWN * len(words) and not any(_TELLING.search(word) for word in own)
 
 
 def _rank(item: Evidence) -> tuple[float, float, int]:

@@ -77,12 +77,14 @@ class Evidence:
     """A passage found for a query.
 
     `score` is the fused rank score (higher is better, only comparable within one search);
-    `similarity` is the cosine of query and passage, None when only the words matched.
+    `similarity` is the cosine of query and passage, None when only the words matched; `probability`, calibrated, is
+    that of the passage answering the query, None when it was not read for that.
     """
 
     passage: Passage
     score: float
     similarity: float | None = None
+    probability: float | None = None
 
 
 class Embedder(Protocol):
@@ -108,7 +110,7 @@ class Retriever(Protocol):
     """Finds passages for queries."""
 
     def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
-        """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
+        """Return up to `k` passages, best first, found for any of the `queries`: forms of one question, the best first.
 
         `sources` are glob patterns, case aside: where given, only passages of sources that match one are looked
         for, so that up to `k` of these are found however many others are nearer. Raises RetrievalError when the index cannot be searched. No query or an empty index gives ().

@@ -50,6 +50,14 @@ def evidence_is_ordered_distinct_and_bounded(make: Make) -> None:
         assert all(item.passage in passages() for item in found)
 
 
+def near_copies_are_shown_once_and_reports_that_differ_all(make: Make) -> None:
+    text = "The stone bridge at Ulm was built by the guild of masons after the flood, and it carried {} carts a day."
+    copy = text.format(90).replace("carts", "carts, each")
+    retriever = make([replace(item, title="Ulm") for item in passages((text.format(90), copy, text.format(400)))])
+    found = {item.passage.id for item in retriever.search(["How many carts did the bridge at Ulm carry?"], 3)}
+    assert found in ({10, 12}, {11, 12})
+
+
 def similarity_is_the_best_over_the_query_forms(make: Make) -> None:
     retriever = make(passages())
     forms = ["How many hearts has an octopus?", "animal circulation"]
@@ -97,6 +105,7 @@ CHECKS = (
     finds_the_passage_that_answers,
     a_text_finds_itself_first,
     evidence_is_ordered_distinct_and_bounded,
+    near_copies_are_shown_once_and_reports_that_differ_all,
     similarity_is_the_best_over_the_query_forms,
     the_order_of_the_query_forms_does_not_matter,
     nothing_to_search_gives_nothing,

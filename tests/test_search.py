@@ -1,5 +1,6 @@
 """Hybrid search, and the conformance of every Retriever."""
 
+import random
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,8 @@ from retrieval.index import Generation, build
 from retrieval.memory import MemoryRetriever
 from retrieval.milvus import Milvus, MilvusRetriever
 from retrieval.passages import embedding_text
-from retrieval.search import HybridRetriever, fuse
-from retrieval.types import Passage, RetrievalError, Retriever
+from retrieval.search import HybridRetriever, fuse, repeats
+from retrieval.types import Passage, RetrievalError, Retriever, Vectors
 
 
 def published(folder: Path, encoder: Encoder, items: Sequence[Passage]) -> Generation:
@@ -128,20 +129,46 @@ def test_an_index_of_another_encoder_is_refused(tmp_path: Path, encoder: Encoder
         HybridRetriever(encoder, other, stored([]))
 
 
-RANKINGS = st.lists(st.lists(st.integers(0, 30), unique=True, max_size=12), max_size=5)
+FOUND = st.integers(1, 4).flatmap(
+    lambda forms: st.lists(
+        st.tuples(
+            st.lists(st.floats(-1, 1, width=32), min_size=forms, max_size=forms),
+            st.lists(st.floats(0, 1, width=32), min_size=forms, max_size=forms),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
 
 
-@given(RANKINGS)
-def test_fusion_does_not_depend_on_the_order_of_the_rankings(rankings: list[list[int]]) -> None:
-    forward, backward = fuse(rankings), fuse(rankings[::-1])
-    assert forward.keys() == backward.keys() == {number for ranking in rankings for number in ranking}
-    assert all(forward[number] == pytest.approx(backward[number]) for number in forward)
+def tables(found: list[tuple[list[float], list[float]]]) -> tuple[Vectors, Vectors]:
+    cosines, words = (np.array(side, dtype=np.float32).T for side in zip(*found, strict=True))
+    return cosines, words
 
 
-@given(RANKINGS, st.lists(st.integers(0, 30), unique=True, min_size=2, max_size=12))
-def test_what_ranks_higher_in_every_ranking_scores_higher(rankings: list[list[int]], extra: list[int]) -> None:
-    scores = fuse([*rankings, extra])
-    better, worse = extra[0], extra[-1]
-    place = [{n: ranking.index(n) for n in ranking} for ranking in rankings]
-    if all(p.get(better, 99) <= p.get(worse, 99) for p in place):
-        assert scores[better] > scores[worse]
+@given(FOUND)
+def test_fusion_does_not_depend_on_the_order_of_the_forms(found: list[tuple[list[float], list[float]]]) -> None:
+    cosines, words = tables(found)
+    assert fuse(cosines[::-1], words[::-1]) == pytest.approx(fuse(cosines, words))
+
+
+@given(FOUND, st.floats(0.01, 1))
+def test_what_is_nearer_in_every_form_scores_higher(found: list[tuple[list[float], list[float]]], by: float) -> None:
+    cosines, words = tables(found)
+    assert (fuse(cosines + np.float32(by), words) > fuse(cosines, words)).all()
+    assert (fuse(cosines, words + np.float32(by)) >= fuse(cosines, words)).all()
+
+
+WORDS = st.lists(st.sampled_from("the town of Ulm has not 12 30 Anna river was built by".split()), max_size=12)
+
+
+@given(WORDS, st.randoms())
+def test_the_same_words_in_another_order_say_nothing_new(words: list[str], chance: random.Random) -> None:
+    assert repeats(" ".join(chance.sample(words, len(words))), " ".join(words))
+
+
+@pytest.mark.parametrize("own", ["1931", "Berta", "not", "couldn't"])
+def test_a_number_a_name_or_a_negation_of_its_own_makes_another_text(own: str) -> None:
+    text = "the bridge over the river in Ulm was built of stone by the old guild of masons in the year of the flood"
+    assert repeats(text.replace("old", "very"), text)
+    assert not repeats(f"{text} {own}", text)
