@@ -6,18 +6,18 @@ nothing of the command line or the web.
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from app.config import Settings, load_settings
 from app.database import Database, open_database
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.history import History
-from app.ingest import IngestProgress, IngestReport, ingest, is_address
+from app.ingest import IngestProgress, IngestReport, ingest, refresh
 from app.library import Library
 from app.lock import FolderLock
 from app.pictures import read_pictures
@@ -29,6 +29,9 @@ from retrieval.text import clean
 from retrieval.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
+
+if TYPE_CHECKING:
+    from app.pages import Pages
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
@@ -158,14 +161,22 @@ class Bot:
             from app.ray_ingest import ingest_on_ray
 
             return ingest_on_ray(self.library, paths, progress, self.settings.encoder)
-        if not any(is_address(path) for path in paths):
-            return ingest(self.library, paths, progress)
+        with self._pages() as pages:
+            return ingest(self.library, paths, progress, web=pages)
+
+    def refresh(
+        self, names: Sequence[str] = (), progress: Callable[[IngestProgress], None] = lambda step: None
+    ) -> IngestReport:
+        """Read again, from where they came, the sources that names stand for, or all; see `app.ingest.refresh`."""
+        with self._pages() as pages:
+            return refresh(self.library, names, progress, pages)
+
+    def _pages(self) -> AbstractContextManager["Pages"]:
         from app.pages import opened_pages
         from retrieval.fetch import Fetcher
 
         fetcher = Fetcher(read_networks(self.settings.fetch_allow))
-        with opened_pages(fetcher, self.settings.data_dir, self.library.hashes()) as pages:
-            return ingest(self.library, paths, progress, web=pages)
+        return opened_pages(fetcher, self.settings.data_dir, self.library.hashes())
 
     def check(self, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
         """Say of each sentence of `text` whether the evidence texts support it. Raises InputError."""

@@ -30,6 +30,7 @@ from app.command import (
     writing,
 )
 from app.errors import AppError, SettingsError
+from app.sources import ingest, sources
 from app.train import train
 
 KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
@@ -181,85 +182,6 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
         run_server(bot, settings.host, settings.port, ready, example)
 
 
-@cli.command()
-@common
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--ray", is_flag=True, help="Read and embed on the Ray cluster of RAY_ADDRESS.")
-@click.pass_context
-def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
-    """Read files, folders and web pages into the library; unchanged ones cost nothing, vanished files are removed."""
-    from app.progress import ingest_progress
-    from retrieval.sources import READABLE
-
-    with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
-        report = bot.ingest(paths, progress, ray=ray)
-    counts = {name: report.count(name) for name in ("added", "replaced", "unchanged", "removed", "failed")}
-    if context.obj["json"]:
-        print_json({"files": report.files, "counts": counts, "interrupted": report.interrupted})
-    else:
-        for file in report.files:
-            if file.outcome == "failed":
-                click.echo(f"candor: {safe(file.name)}: {safe(file.reason)}", err=True)
-        click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
-        if not report.files and not report.interrupted:
-            click.echo(f"candor: no file to read was found; the kinds are {READABLE}", err=True)
-        if report.interrupted:
-            click.echo("candor: stopped; the finished documents are kept, run it again for the rest", err=True)
-    return 130 if report.interrupted else int(counts["failed"] > 0)
-
-
-@cli.group()
-@common
-def sources() -> None:
-    """The documents that replies can cite."""
-
-
-@sources.command("list")
-@common
-@click.pass_context
-def list_sources(context: click.Context) -> None:
-    """List the documents."""
-    from app.library import stored_sources
-
-    rows = read_from(context, stored_sources)
-    if context.obj["json"]:
-        print_json({"sources": rows})
-        return
-    for row in rows:
-        click.echo(f"{row.id:>5}  {safe(row.name)}  ({row.passages} passages, {safe(row.uri)})")
-
-
-@sources.command("remove")
-@common
-@click.argument("names", nargs=-1, required=True, metavar="ID-OR-NAME...")
-@click.pass_context
-def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
-    """Remove documents; replies that cite them keep their quotes."""
-    with opened(context) as bot:
-        removed = [bot.library.remove(name) for name in names]
-    if context.obj["json"]:
-        print_json({"removed": removed})
-    else:
-        for row in removed:
-            click.echo(f"removed {safe(row.name)}")
-
-
-@sources.command("rebuild")
-@common
-@click.pass_context
-def rebuild_sources(context: click.Context) -> None:
-    """Embed all passages again and build the search index."""
-    from app.library import index_state
-
-    with opened(context) as bot:
-        bot.library.rebuild()
-        count = index_state(bot.library.database).passages
-    if context.obj["json"]:
-        print_json({"passages": count})
-    else:
-        click.echo(f"indexed {count} passages")
-
-
 @cli.group()
 @common
 def history() -> None:
@@ -396,4 +318,6 @@ def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, li
     return 130 if result.get("interrupted") else int(failed(result))
 
 
+cli.add_command(ingest)
+cli.add_command(sources)
 cli.add_command(train)

@@ -10,47 +10,36 @@ import os
 import stat
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from app.errors import InputError
-from app.library import Library, StoredSource, file_of, packed
+from app.catalogue import StoredSource, file_of
+from app.library import Library, packed
+from app.listing import FileOutcome, Listing, Outcome, SourceFile, reason_of
 from retrieval.passages import cut
-from retrieval.sources import COLLECTIONS, DEFAULT_LIMITS, SUFFIXES, find_files, read_documents, suffix_of
+from retrieval.sources import DEFAULT_LIMITS, read_documents, suffix_of
 from retrieval.types import Document, Passage, RetrievalError, SourceError
 
 BATCH: Final = 64  # passages embedded together
-_EMBEDDING_FAILS: Final = (RetrievalError, RuntimeError, ValueError)
+EMBEDDING_FAILS: Final = (RetrievalError, RuntimeError, ValueError)
 _CHANGED: Final = "the file changed while it was read: ingest it again"
 _PART: Final = "+"  # follows the digest of a file at its documents as long as not all of them are stored
 if TYPE_CHECKING:
     from app.pages import Pages
 
-Outcome = Literal["added", "replaced", "unchanged", "removed", "failed"]
-
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """How far a stage is: files when reading, passages when embedding and indexing."""
+    """How far a stage is: pages when fetching, files when reading, passages when embedding and indexing."""
 
-    stage: Literal["reading", "embedding", "indexing"]
+    stage: Literal["fetching", "reading", "embedding", "indexing"]
     done: int
     total: int
     name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FileOutcome:
-    """What became of one file, or why one document of a file that holds many failed, as `reason` says."""
-
-    uri: str
-    name: str
-    outcome: Outcome
-    passages: int = 0
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,58 +62,69 @@ def ingest(
     library: Library,
     paths: Sequence[str | Path],
     progress: Progress = lambda step: None,
-    start: "Callable[[Library, Progress], _Run] | None" = None,
+    start: "Callable[[Library, Progress], Ingestion] | None" = None,
     web: "Pages | None" = None,
 ) -> IngestReport:
     """Bring the library up to date with these files, folders and addresses, and publish the index once.
 
-    Files that have not changed are not embedded again; files that have vanished from a folder are removed.
-    A file that cannot be read fails alone. KeyboardInterrupt keeps the finished documents. `start` makes what reads
-    and embeds, by default in this process; `web` fetches what addresses name.
+    Files that have not changed are not embedded again; files that have vanished from a folder, and pages that are no
+    longer in a sitemap, are removed. A file that cannot be read fails alone. KeyboardInterrupt keeps the finished
+    documents. `start` makes what reads and embeds, by default in this process; `web` fetches what addresses name.
     """
+    return _carried_out((start or Ingestion)(library, progress), web, lambda listing: listing.take(paths))
+
+
+def refresh(
+    library: Library, names: Sequence[str] = (), progress: Progress = lambda step: None, web: "Pages | None" = None
+) -> IngestReport:
+    """Read again, from where they came, the sources that names stand for (see `meant`), without names all.
+
+    What changed is replaced, what is gone removed; what cannot be reached now keeps its passages and has failed. New
+    files of a folder and new pages of a sitemap are added where all sources, or these, are refreshed. Raises InputError
+    for a name that stands for nothing.
+    """
+    return _carried_out(Ingestion(library, progress), web, lambda listing: listing.again(names))
+
+
+def _carried_out(run: "Ingestion", web: "Pages | None", find: Callable[[Listing], None]) -> IngestReport:
+    """List, read, remove, and publish once."""
     with _ONE_AT_A_TIME:
-        run = (start or _Run)(library, progress)
+        run.begin()
         interrupted = False
+        fetching = partial(IngestProgress, "fetching")
+        listing = Listing(run.stored, web, lambda *step: run.progress(fetching(*step)), outcomes=run.outcomes)
         try:
-            files = _listed(paths, run.outcomes, web)
-            run.read_all(files)
-            run.remove_vanished([Path(path) for path in paths], {file.uri for file in files})
+            find(listing)
+            run.read_all(list(listing.files.values()))
+            run.remove(listing.gone)
+            run.adopt(listing.files)
         except KeyboardInterrupt:
             interrupted = True
         if run.changed:
-            progress(IngestProgress("indexing", 0, run.embedded))
-            library.publish()
-            progress(IngestProgress("indexing", run.embedded, run.embedded))
+            run.progress(IngestProgress("indexing", 0, run.embedded))
+            run.library.publish()
+            run.progress(IngestProgress("indexing", run.embedded, run.embedded))
         return IngestReport(tuple(run.outcomes), interrupted)
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    uri: str
-    name: str
-    path: Path
+class ReadFile:
+    """A document and its passages, ready to be embedded and stored."""
 
-    @property
-    def many(self) -> bool:
-        """Whether it holds many documents."""
-        return SUFFIXES.get(suffix_of(self.path)) in COLLECTIONS
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
     about: StoredSource
     document: Document
     passages: list[Passage]
 
 
 @dataclass
-class _Run:
+class Ingestion:
     """One ingestion in progress: documents wait in `pending` until a batch of passages is full."""
 
     library: Library
     progress: Progress
     outcomes: list[FileOutcome] = field(default_factory=list)
-    pending: list[_Read] = field(default_factory=list)
+    stored: list[StoredSource] = field(default_factory=list)
+    pending: list[ReadFile] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)  # digests of documents
     files: dict[str, str] = field(default_factory=dict)  # digests of files, empty where documents differ in theirs
     seen: int = 0
@@ -132,36 +132,38 @@ class _Run:
     failures: int = 0  # documents that could not be embedded
     changed: bool = False
 
-    def __post_init__(self) -> None:
-        self.known = self.library.hashes()
+    def begin(self) -> None:
+        """Learn what is stored."""
+        self.stored = self.library.sources()
+        self.known = {row.uri: row.sha256 for row in self.stored}
         for uri, digest in self.known.items():
             file = file_of(uri)
             self.files[file] = digest if self.files.get(file, digest) == digest else ""
 
-    def read_all(self, files: Sequence[_File]) -> None:
+    def read_all(self, files: Sequence[SourceFile]) -> None:
         """Read, embed and store every file."""
         for place, file in enumerate(files):
             self.progress(IngestProgress("reading", place, len(files), file.name))
             try:
                 if file.many:
                     self._take_many(file)
-                elif read := _read(file, self.files.get(file.uri)):
+                elif read := read_file(file, self.files.get(file.uri)):
                     self._take(read)
                 else:
                     self.outcomes.append(FileOutcome(file.uri, file.name, "unchanged"))
             except (SourceError, OSError) as error:
-                self.outcomes.append(FileOutcome(file.uri, file.name, "failed", reason=_reason(file.path, error)))
+                self.outcomes.append(FileOutcome(file.uri, file.name, "failed", reason=reason_of(file.path, error)))
         if files:
             self.progress(IngestProgress("reading", len(files), len(files)))
         self.flush()
 
-    def _take(self, read: _Read) -> None:
+    def _take(self, read: ReadFile) -> None:
         self.pending.append(read)
         self.seen += len(read.passages)
         if sum(len(item.passages) for item in self.pending) >= BATCH:
             self.flush()
 
-    def _take_many(self, file: _File) -> None:
+    def _take_many(self, file: SourceFile) -> None:
         """Store the documents of a file that are not stored yet; it counts as read when that is done."""
         digest, _ = _digest(file)
         if self.files.get(file.uri) == digest:
@@ -187,7 +189,7 @@ class _Run:
             outcome: Outcome = "replaced" if file.uri in self.files else "added"
             self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages))
 
-    def _refused(self, file: _File, error: SourceError) -> None:
+    def _refused(self, file: SourceFile, error: SourceError) -> None:
         member, _, reason = str(error).removeprefix(str(file.path)).partition(": ")
         self.outcomes.append(FileOutcome(file.uri + member, file.name + member, "failed", reason=reason))
 
@@ -196,20 +198,18 @@ class _Run:
         pending, self.pending = self.pending, []
         try:
             vectors = iter(self._embed([passage for item in pending for passage in item.passages]))
-        except _EMBEDDING_FAILS:
+        except EMBEDDING_FAILS:
             for item in pending:  # one poisoned text must not take the others with it
                 self._store_alone(item)
             return
         for item in pending:
             self._store(item, [next(vectors) for _ in item.passages])
 
-    def remove_vanished(self, folders: Sequence[Path], present: Set[str]) -> None:
-        """Forget sources under the folders whose files are gone."""
-        roots = [_text(os.path.join(os.path.abspath(path), "")) for path in folders if path.is_dir()]
+    def remove(self, files: Set[str]) -> None:
+        """Forget the documents of files that are gone."""
         gone: dict[str, list[StoredSource]] = defaultdict(list)
-        for source in self.library.sources():
-            file = file_of(source.uri)
-            if file in gone or (any(file.startswith(root) for root in roots) and file not in present and _gone(file)):
+        for source in self.stored:
+            if (file := file_of(source.uri)) in files:
                 gone[file].append(source)
         if gone:
             self.library.forget([source.uri for sources in gone.values() for source in sources])
@@ -217,6 +217,13 @@ class _Run:
         for file, sources in gone.items():
             passages = sum(source.passages for source in sources)
             self.outcomes.append(FileOutcome(file, file_of(sources[0].name), "removed", passages))
+
+    def adopt(self, files: Mapping[str, SourceFile]) -> None:
+        """Note the folder of documents that were stored without one and were found through it now."""
+        alone = {
+            row.id: files[file].origin for row in self.stored if not row.origin and (file := file_of(row.uri)) in files
+        }
+        self.library.adopt({number: origin for number, origin in alone.items() if origin})
 
     def _embed(self, passages: Sequence[Passage]) -> list[bytes]:
         vectors: list[bytes] = []
@@ -227,15 +234,15 @@ class _Run:
         self.embedded += len(vectors)
         return vectors
 
-    def _store_alone(self, item: _Read) -> None:
+    def _store_alone(self, item: ReadFile) -> None:
         try:
             self._store(item, self._embed(item.passages))
-        except _EMBEDDING_FAILS as error:
+        except EMBEDDING_FAILS as error:
             about = item.about
             self.failures += 1
             self.outcomes.append(FileOutcome(about.uri, about.name, "failed", reason=str(error)))
 
-    def _store(self, item: _Read, vectors: list[bytes]) -> None:
+    def _store(self, item: ReadFile, vectors: list[bytes]) -> None:
         about = item.about
         self.library.store(about, item.document, item.passages, vectors)
         self.changed = True
@@ -244,42 +251,7 @@ class _Run:
             self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages))
 
 
-def is_address(path: str | Path) -> bool:
-    """Whether what is to be read is an address on the web."""
-    return "://" in str(path)
-
-
-def _listed(paths: Sequence[str | Path], outcomes: list[FileOutcome], web: "Pages | None") -> list[_File]:
-    """Return the files to read, each once; a path that cannot be listed becomes an outcome."""
-    files: dict[str, _File] = {}
-    for given in paths:
-        if is_address(given):
-            if web is None:
-                raise InputError(
-                    f"{str(given)!r} is an address, which is not read here: ingest it apart, without --ray"
-                )
-            for page in web.at(str(given)):
-                if page.path is not None:
-                    files.setdefault(page.uri, _File(page.uri, page.uri, page.path))
-                else:
-                    outcome: Outcome = "unchanged" if page.unchanged else "failed"
-                    outcomes.append(FileOutcome(page.uri, page.uri, outcome, reason=page.reason))
-            continue
-        path = Path(given)
-        try:
-            found = find_files([path])
-        except (SourceError, OSError) as error:
-            uri, name = _text(os.path.abspath(path)), _text(path)
-            outcomes.append(FileOutcome(uri, name, "failed", reason=_reason(path, error)))
-            continue
-        for file in found:
-            uri = _text(os.path.abspath(file))
-            name = _text(os.path.relpath(file, path) if path.is_dir() else file.name)
-            files.setdefault(uri, _File(uri, name, file))
-    return list(files.values())
-
-
-def _read(file: _File, known: str | None) -> _Read | None:
+def read_file(file: SourceFile, known: str | None) -> ReadFile | None:
     """Read and cut a file that is one document; None when its content is the known one. Raises SourceError, OSError."""
     for _ in range(2):  # once more when the file changes under our hands
         digest, size = _digest(file)
@@ -291,41 +263,21 @@ def _read(file: _File, known: str | None) -> _Read | None:
     raise SourceError(_CHANGED)
 
 
-def _cut(file: _File, document: Document, digest: str, size: int) -> _Read:
+def _cut(file: SourceFile, document: Document, digest: str, size: int) -> ReadFile:
     passages = cut(document)
     if not passages:
         raise SourceError("there is no text in it")
     uri = file.uri + document.source.removeprefix(file.name)
     kind, now = suffix_of(file.path).removeprefix("."), datetime.now(UTC)
     title, count = document.title, len(passages)
-    return _Read(StoredSource(0, uri, document.source, title, kind, size, count, digest, now), document, passages)
+    about = StoredSource(0, uri, document.source, title, kind, size, count, digest, now, file.origin)
+    return ReadFile(about, document, passages)
 
 
-def _gone(uri: str) -> bool:
-    """Whether the file is surely not there; in a folder that cannot be looked into nothing is sure."""
-    try:
-        os.lstat(uri)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
-
-
-def _digest(file: _File) -> tuple[str, int]:
+def _digest(file: SourceFile) -> tuple[str, int]:
     """Return the SHA-256 and the size of a file. Raises SourceError for one that would not be read anyway."""
     about = file.path.stat()
     if not stat.S_ISREG(about.st_mode) or (about.st_size > DEFAULT_LIMITS.max_bytes and not file.many):
         next(read_documents(file.path))  # says why it is refused; hashing a pipe would wait for ever
     with file.path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest(), os.fstat(opened.fileno()).st_size
-
-
-def _reason(path: Path, error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return (reason or str(error)).removeprefix(f"{path}: ")
-
-
-def _text(path: str | Path) -> str:
-    """A path as text that can be stored, shown and told from any other."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

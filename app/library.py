@@ -5,11 +5,9 @@ from the stored vectors. Knows nothing of how files are read or of conversations
 """
 
 import logging
-import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +15,7 @@ import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.catalogue import StoredSource, file_of, meant, stored_sources
 from app.checksums import of_bytes, of_document, of_passage, passages_where, passages_with_vectors, write_vectors
 from app.database import Database
 from app.errors import DataError, InputError
@@ -27,23 +26,7 @@ from retrieval.passages import embedding_text
 from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
-_MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name that ends so
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSource:
-    """A document in the library; `uri` is its absolute path, `name` is how it is shown and cited."""
-
-    id: int
-    uri: str
-    name: str
-    title: str
-    kind: str
-    bytes: int
-    passages: int
-    sha256: str
-    added_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,30 +154,24 @@ class Library:
         """Return all sources by name."""
         return stored_sources(self.database)
 
-    def remove(self, source: str | int) -> StoredSource:
-        """Remove a source by id, uri or name, and take its passages out of the index.
+    def remove(self, *names: str | int) -> list[StoredSource]:
+        """Remove the sources that these names stand for (see `meant`), and take their passages out of the index.
 
-        Replies that cite it keep their quotes. Raises InputError when nothing, or more than one, is meant.
+        Replies that cite them keep their quotes. Raises InputError, and removes nothing, where a name means nothing.
         """
-        found = self.source(source)
-        with self.database.write() as session:
-            session.execute(delete(SourceRow).where(SourceRow.id == found.id))
-            _changed(session)
-        self.publish()
+        known = self.sources()
+        found = list({row.id: row for name in names for row in meant(known, name)}.values())
+        if found:
+            self.forget([row.uri for row in found])
+            self.publish()
         return found
 
-    def source(self, source: str | int) -> StoredSource:
-        """Return the source of this id, uri or name. Raises InputError unless exactly one is meant."""
-        known = self.sources()
-        for found in (
-            [row for row in known if str(source) in (str(row.id), row.uri)],
-            [row for row in known if source == row.name],
-        ):
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise InputError(f"{len(found)} sources are called {source!r}: give the id of one")
-        raise InputError(f"there is no source {source!r}: `candor sources list` shows them all")
+    def source(self, name: str | int) -> StoredSource:
+        """Return the source that a name stands for (see `meant`). Raises InputError unless exactly one is meant."""
+        found = meant(self.sources(), name)
+        if len(found) > 1:
+            raise InputError(f"{len(found)} sources are meant by {str(name)!r}: give the id of one")
+        return found[0]
 
     def source_of(self, passage: int) -> StoredSource | None:
         """Return the source that holds this passage now; None when it is gone."""
@@ -227,7 +204,7 @@ class Library:
     def _miss(self, session: Session, ids: Sequence[int]) -> None:
         """Tell of passages that are not there although nothing has changed since they were published."""
         if ids and self._generation and read_meta(session, "version") == str(self._version):
-            lost = sorted(set(ids) & set(self._generation.ids.tolist()))
+            lost = np.intersect1d(ids, self._generation.ids).tolist()
             if lost:
                 _log.error("the database cannot show the passages %s: run `candor doctor`", lost[:5])
 
@@ -273,6 +250,7 @@ class Library:
             "bytes": about.bytes,
             "sha256": about.sha256,
             "added_at": about.added_at,
+            "origin": about.origin,
             "text": document.text,
             "sections": sections,
             "checksum": of_document(document.text, sections),
@@ -335,28 +313,18 @@ class Library:
                 _changed(session)
         return bool(stale)
 
+    def adopt(self, origins: Mapping[int, str]) -> None:
+        """Note the origins of sources, by id."""
+        if values := [{"id": number, "origin": origin} for number, origin in origins.items()]:
+            with self.database.write() as session:
+                session.execute(update(SourceRow), values)
+
     def forget(self, uris: Sequence[str]) -> None:
         """Remove the sources of these uris, in one transaction. The index is published apart."""
         with self.database.write() as session:
             for uri in uris:
                 session.execute(delete(SourceRow).where(SourceRow.uri == uri))
             _changed(session)
-
-
-def file_of(name: str) -> str:
-    """Return the uri or name of the file that holds the document of this uri or name: ``a.mbox`` for ``a.mbox#12``."""
-    return _MEMBER.sub("", name)
-
-
-def stored_sources(database: Database) -> list[StoredSource]:
-    """Return all sources by name; needs no encoder and no writing."""
-    counted = select(func.count()).where(PassageRow.source_id == SourceRow.id).scalar_subquery()
-    with database.read() as session:
-        rows = session.execute(select(SourceRow, counted).order_by(SourceRow.name, SourceRow.id)).all()
-        return [
-            StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at)
-            for r, passages in rows
-        ]
 
 
 def index_state(database: Database) -> IndexState:

@@ -14,6 +14,7 @@ from app.ingest import IngestProgress
 from retrieval.text import clean
 
 UNITS = {
+    "fetching": "pages",
     "reading": "files",
     "embedding": "passages",
     "indexing": "passages",

@@ -18,26 +18,24 @@ import numpy as np
 
 from app.errors import InputError
 from app.ingest import (
-    _EMBEDDING_FAILS,
-    FileOutcome,
+    EMBEDDING_FAILS,
+    Ingestion,
     IngestProgress,
     IngestReport,
     Progress,
-    _File,
-    _Read,
-    _read,
-    _reason,
-    _Run,
+    ReadFile,
     ingest,
+    read_file,
 )
 from app.library import Library, packed
+from app.listing import FileOutcome, SourceFile, reason_of
 from retrieval.types import RetrievalError, SourceError
 
 if TYPE_CHECKING:
     from retrieval.embed import Encoder
 
 FILES: Final = 16  # that one call of a worker takes
-Made = FileOutcome | tuple[_Read, list[bytes]]  # why a file gives nothing, or a document with its vectors
+Made = FileOutcome | tuple[ReadFile, list[bytes]]  # why a file gives nothing, or a document with its vectors
 
 
 def ingest_on_ray(
@@ -52,14 +50,14 @@ def ingest_on_ray(
         import ray  # noqa: F401
     except ImportError as error:
         raise InputError("ingest on Ray needs the package ray: pip install 'candor[ray]'") from error
-    return ingest(library, paths, progress, start=partial(_RayRun, encoder=encoder))
+    return ingest(library, paths, progress, start=partial(_RayIngestion, encoder=encoder))
 
 
 @dataclass
-class _RayRun(_Run):
+class _RayIngestion(Ingestion):
     encoder: str = ""
 
-    def read_all(self, files: Sequence[_File]) -> None:
+    def read_all(self, files: Sequence[SourceFile]) -> None:
         """Have every file read and embedded, and store the documents in the order of the files."""
         fingerprint = self.library.embedder.fingerprint
         given = _made([file for file in files if not file.many], self.files, self.encoder, fingerprint)
@@ -75,7 +73,7 @@ class _RayRun(_Run):
             self.progress(IngestProgress("reading", place, len(files), file.name))
 
 
-def _made(files: Sequence[_File], known: dict[str, str], encoder: str, fingerprint: str) -> Iterator[Made]:
+def _made(files: Sequence[SourceFile], known: dict[str, str], encoder: str, fingerprint: str) -> Iterator[Made]:
     """Yield what the workers made of the files, in their order."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     import ray
@@ -142,26 +140,26 @@ class _Worker:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return what is made of each file, embedding all their passages together."""
         found = [self._read(*pickle.loads(row)) for row in batch["file"]]
-        passages = [passage for item in found if isinstance(item, _Read) for passage in item.passages]
+        passages = [passage for item in found if isinstance(item, ReadFile) for passage in item.passages]
         try:
             vectors = iter(packed(self._encoder, passages))
             made = [
                 item if isinstance(item, FileOutcome) else (item, [next(vectors) for _ in item.passages])
                 for item in found
             ]
-        except _EMBEDDING_FAILS:  # one poisoned text must not take the others with it
+        except EMBEDDING_FAILS:  # one poisoned text must not take the others with it
             made = [item if isinstance(item, FileOutcome) else self._alone(item) for item in found]
         return {"made": np.array([pickle.dumps(item) for item in made], dtype=object)}
 
-    def _read(self, file: _File, known: str | None) -> _Read | FileOutcome:
+    def _read(self, file: SourceFile, known: str | None) -> ReadFile | FileOutcome:
         try:
-            read = _read(file, known)
+            read = read_file(file, known)
         except (SourceError, OSError) as error:
-            return FileOutcome(file.uri, file.name, "failed", reason=_reason(file.path, error))
+            return FileOutcome(file.uri, file.name, "failed", reason=reason_of(file.path, error))
         return FileOutcome(file.uri, file.name, "unchanged") if read is None else read
 
-    def _alone(self, item: _Read) -> Made:
+    def _alone(self, item: ReadFile) -> Made:
         try:
             return item, packed(self._encoder, item.passages)
-        except _EMBEDDING_FAILS as error:
+        except EMBEDDING_FAILS as error:
             return FileOutcome(item.about.uri, item.about.name, "failed", reason=str(error))

@@ -66,7 +66,10 @@ class MetaRow(Base):
 
 
 class SourceRow(Base):
-    """A document with its text; `uri` is the absolute path, `name` what is shown and cited."""
+    """A document with its text; `uri` is the absolute path or the address, `name` what is shown and cited.
+
+    `origin` is the folder or the sitemap through which it was found, empty where it was named itself.
+    """
 
     __tablename__ = "source"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
@@ -81,6 +84,7 @@ class SourceRow(Base):
     sections: Mapped[list[Any]] = mapped_column(deferred=True)
     checksum: Mapped[Blob | None] = mapped_column(deferred=True)
     added_at: Mapped[datetime]
+    origin: Mapped[str] = mapped_column(server_default="")
 
 
 class PassageRow(Base):

@@ -30,8 +30,9 @@ from zlib import crc32
 import numpy as np
 
 from app.bot import open_bot
+from app.catalogue import StoredSource, stored_sources
 from app.database import open_database
-from app.library import INDEX, Library, StoredSource, index_state, packed, stored_sources
+from app.library import INDEX, Library, index_state, packed
 from retrieval.index import open_current
 from retrieval.passages import cut
 from retrieval.types import Document, Passage, Section, Vectors

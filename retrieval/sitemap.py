@@ -60,19 +60,21 @@ class Robots:
     """What the robots.txt of each site says to us (RFC 9309). Fetched once per site."""
 
     fetcher: Fetcher
-    _rules: "dict[str, Protego | None]" = field(default_factory=dict)
+    _rules: "dict[str, Protego | str]" = field(default_factory=dict)  # or why they cannot be had
 
-    def allows(self, url: str) -> bool:
-        """Whether a page may be fetched; where the rules cannot be had for a failure of the server, it may not."""
+    def refusal(self, url: str) -> str:
+        """Why a page may not be fetched, nothing where it may; rules that cannot be had now forbid everything."""
         rules = self._of(url)
-        return rules is not None and bool(rules.can_fetch(url, AGENT))
+        if isinstance(rules, str):
+            return f"whether its site wants it fetched by programs cannot be told now ({rules})"
+        return "" if rules.can_fetch(url, AGENT) else "its site does not want it fetched by programs (robots.txt)"
 
     def pause(self, url: str) -> float:
         """Return the seconds that a site asks to wait between pages, at most `LONGEST_PAUSE`."""
         rules = self._of(url)
-        return min(float((rules and rules.crawl_delay(AGENT)) or 0.0), LONGEST_PAUSE)
+        return 0.0 if isinstance(rules, str) else min(float(rules.crawl_delay(AGENT) or 0.0), LONGEST_PAUSE)
 
-    def _of(self, url: str) -> "Protego | None":
+    def _of(self, url: str) -> "Protego | str":
         from protego import Protego
 
         parts = urlsplit(url)
@@ -82,9 +84,9 @@ class Robots:
                 page = self.fetcher.fetch(f"{site}/robots.txt", kinds=())
                 self._rules[site] = Protego.parse(page.data[:500_000].decode("utf-8", "replace"))
             except Answered as error:
-                self._rules[site] = Protego.parse("") if 400 <= error.status < 500 else None
-            except Unreachable:
-                self._rules[site] = None
+                self._rules[site] = Protego.parse("") if 400 <= error.status < 500 else str(error)
+            except Unreachable as error:
+                self._rules[site] = str(error)
         return self._rules[site]
 
 

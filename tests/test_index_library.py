@@ -14,7 +14,8 @@ from sqlalchemy import text
 from app.checksums import damaged_sources
 from app.database import NAME, Database, open_database
 from app.errors import DataError
-from app.library import INDEX, Library, StoredSource, index_state, packed
+from app.catalogue import StoredSource
+from app.library import INDEX, Library, index_state, packed
 from retrieval.index import Generation
 from retrieval.search import HybridRetriever
 from retrieval.types import Document, Passage, Section, Vectors

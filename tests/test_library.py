@@ -283,7 +283,7 @@ def test_removing_a_source_takes_it_out_of_the_search(library: Library, notes: P
     retriever = HybridRetriever(library.embedder, library.open(), library.passages)
     library.feed(retriever.use)
     [found] = retriever.search(["the largest animal"], 1)
-    assert library.remove("whale.md").name == "whale.md"
+    assert [row.name for row in library.remove("whale.md")] == ["whale.md"]
     assert all(item.passage.source != "whale.md" for item in retriever.search(["the largest animal"], 8))
     assert library.passages([found.passage.id]) == []
     assert library.source_of(found.passage.id) is None

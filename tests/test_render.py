@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.history import State, StoredConversation, StoredTurn
-from app.library import StoredSource
+from app.catalogue import StoredSource
 from app.web import panels, render, welcome
 from app.web.jobs import Job, Upload
 from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Role, Scores, Step, Trace, Turn

@@ -142,12 +142,12 @@ def test_a_sitemap_tells_the_pages_of_its_own_host(server: PageServer) -> None:
 def test_robots_txt_is_heeded(server: PageServer) -> None:
     server.pages["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /private/\nCrawl-delay: 99\n", kind="text/plain")
     robots = Robots(Fetcher(HERE))
-    assert [robots.allows(server.url(path)) for path in ("/kiln.html", "/private/a")] == [True, False]
+    assert [bool(robots.refusal(server.url(path))) for path in ("/kiln.html", "/private/a")] == [False, True]
     assert robots.pause(server.url()) == 10
     assert server.paths() == ["/robots.txt"]
-    for status, allowed in ((404, True), (503, False)):
+    for status, refusal in ((404, False), (503, True)):
         server.pages["/robots.txt"] = Answer(b"", status)
-        assert Robots(Fetcher(HERE)).allows(server.url("/kiln.html")) is allowed
+        assert ("cannot be told now" in Robots(Fetcher(HERE)).refusal(server.url("/kiln.html"))) is refusal
 
 
 @pytest.fixture

@@ -1,0 +1,197 @@
+"""What is to be read: what a user names, or the stored sources where they came from, and what of these is gone.
+
+A folder or a sitemap is the origin of what is found through it. Knows nothing of SQL, passages or the index.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from app.catalogue import StoredSource, as_text, file_of, is_address, meant, within
+from app.errors import InputError
+from retrieval.sources import COLLECTIONS, SUFFIXES, find_files, suffix_of
+from retrieval.types import SourceError
+
+if TYPE_CHECKING:
+    from app.pages import Fetched, Pages
+
+Outcome = Literal["added", "replaced", "unchanged", "removed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What became of one file, or why one document of a file that holds many failed, as `reason` says."""
+
+    uri: str
+    name: str
+    outcome: Outcome
+    passages: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to read, and how its document is known; `origin` as in `StoredSource`."""
+
+    uri: str
+    name: str
+    path: Path
+    origin: str = ""
+
+    @property
+    def many(self) -> bool:
+        """Whether it holds many documents."""
+        return SUFFIXES.get(suffix_of(self.path)) in COLLECTIONS
+
+
+@dataclass
+class Listing:
+    """The `files` to read by uri, the `outcomes` known without reading, and the uris of files that are `gone`.
+
+    `stored` is what the library holds; `fetching(done, total, uri)` is told of every page.
+    """
+
+    stored: Sequence[StoredSource]
+    web: "Pages | None" = None
+    fetching: Callable[[int, int, str], None] = lambda done, total, uri: None
+    files: dict[str, SourceFile] = field(default_factory=dict)
+    outcomes: list[FileOutcome] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._held = {file_of(row.uri): row for row in reversed(self.stored)}
+
+    def take(self, paths: Sequence[str | Path]) -> None:
+        """List what is named, and what of the same folders and sitemaps is stored and gone.
+
+        A path that cannot be listed becomes an outcome. Raises InputError for an address where none can be fetched.
+        """
+        for path in paths:
+            if is_address(path):
+                if self.web is None:
+                    raise InputError(f"{str(path)!r} is an address, which is not read here: ingest it without --ray")
+                self._fetch(self.web, self.web.at(str(path)))
+                continue
+            self._find(Path(path))
+            if Path(path).is_dir():
+                below = as_text(os.path.join(os.path.abspath(path), ""))
+                self.gone |= {uri for uri in self._held if uri.startswith(below) and _lost(path_of(uri))}
+
+    def again(self, names: Sequence[str]) -> None:
+        """List the stored sources that names stand for, or all, and what is new in their folders and sitemaps.
+
+        These are looked through where they, or what they lie in, are named. Raises InputError for a name without meaning.
+        """
+        rows = [row for name in names for row in meant(self.stored, name)] if names else self.stored
+        wanted = {file_of(row.uri): row for row in rows}
+        origins = [
+            *dict.fromkeys(row.origin for row in rows if row.origin and (not names or within(row.origin, names)))
+        ]
+        fetched: set[str] = set()
+        if self.web is not None:
+            for origin in filter(is_address, origins):
+                fetched |= self._fetch(self.web, self.web.at(origin, sitemap=True))
+        for uri, row in wanted.items():
+            if not is_address(uri):
+                self._look(uri, row)
+            elif self.web is not None and uri not in fetched | self.gone:
+                self._fetch(self.web, self.web.again(uri, row.origin))
+        for origin in origins:
+            if not is_address(origin) and path_of(origin).is_dir():
+                self._find(path_of(origin), known=False)
+
+    def _find(self, path: Path, known: bool = True) -> None:
+        """List a file, or the files of a folder, those that are `known` or only the others."""
+        try:
+            found = find_files([path])
+        except (SourceError, OSError) as error:
+            uri, name = as_text(os.path.abspath(path)), as_text(path)
+            self.outcomes.append(FileOutcome(uri, name, "failed", reason=reason_of(path, error)))
+            return
+        origin = as_text(os.path.abspath(path)) if path.is_dir() else ""
+        for file in found:
+            uri = as_text(os.path.abspath(file))
+            name = as_text(os.path.relpath(file, path) if origin else file.name)
+            held = self._held.get(uri)
+            if held and held.origin and not origin:  # it stays a part of its folder
+                name, found_in = file_of(held.name), held.origin
+            else:
+                found_in = origin
+            if known or held is None:
+                self.files.setdefault(uri, SourceFile(uri, name, file, found_in))
+
+    def _look(self, uri: str, row: StoredSource) -> None:
+        """See what became of a stored file; it keeps its name."""
+        path = path_of(uri)
+        if not _lost(path):
+            self.files.setdefault(uri, SourceFile(uri, file_of(row.name), path, row.origin))
+            return
+        folder = row.origin or os.path.dirname(uri)
+        if reason := self._unsure(folder):
+            self.outcomes.append(FileOutcome(uri, file_of(row.name), "failed", reason=reason))
+        else:
+            self.gone.add(uri)
+
+    def _unsure(self, folder: str) -> str:
+        """Why what lay in a folder may only be out of reach; nothing where it is gone."""
+        try:
+            state = "" if os.listdir(path_of(folder)) else "is empty"
+        except OSError as error:
+            state = f"cannot be read ({error.strerror})"
+        below = os.path.join(folder, "")
+        if not state or (state == "is empty" and sum(uri.startswith(below) for uri in self._held) == 1):
+            return ""
+        return (
+            f"the folder {folder!r} {state}: is its disk mounted? What was read from it is kept; "
+            f"`candor sources remove {shlex.quote(folder)}` takes it out"
+        )
+
+    def _fetch(self, web: "Pages", pages: "Iterable[Fetched]") -> set[str]:
+        """List pages as they are fetched, and return their uris."""
+        uris = set()
+        for page in pages:
+            uris.add(page.uri)
+            self.fetching(len(uris), max(web.expected, len(uris)), page.uri)
+            if page.gone and page.uri in self._held:
+                self.gone.add(page.uri)
+            elif page.path is not None:
+                held = self._held.get(page.uri)
+                origin = held.origin if held else page.origin
+                self.files.setdefault(page.uri, SourceFile(page.uri, page.uri, page.path, origin))
+            else:
+                outcome: Outcome = "unchanged" if page.unchanged else "failed"
+                self.outcomes.append(FileOutcome(page.uri, page.uri, outcome, reason=page.reason))
+        for row in self.stored:
+            if row.origin in web.listed and row.uri not in web.listed[row.origin]:
+                self.gone.add(row.uri)
+        return uris
+
+
+def reason_of(path: Path, error: Exception) -> str:
+    """Return why a file could not be read, without its path."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (reason or str(error)).removeprefix(f"{path}: ")
+
+
+def path_of(uri: str) -> Path:
+    """Return the path that `as_text` made this uri of."""
+    path = Path(uri)
+    if "\\x" not in uri or os.path.lexists(path):
+        return path
+    named = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), uri.encode())
+    return Path(os.fsdecode(named))
+
+
+def _lost(path: Path) -> bool:
+    """Whether a file is surely not there; in a folder that cannot be looked into nothing is sure."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False

@@ -1,0 +1,138 @@
+"""The commands `candor ingest` and `candor sources`.
+
+Knows options and output; what is done stands in `app.ingest` and `app.library`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from app.command import common, console_for, opened, print_json, read_from, safe
+
+if TYPE_CHECKING:
+    from app.ingest import IngestReport
+
+SHOWN: Final = 3  # failures that are told one by one where many have the same reason
+
+
+@click.command()
+@common
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--ray", is_flag=True, help="Read and embed on the Ray cluster of RAY_ADDRESS.")
+@click.pass_context
+def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
+    """Read files, folders and web pages into the library; unchanged ones cost nothing, vanished files are removed."""
+    from app.progress import ingest_progress
+    from retrieval.sources import READABLE
+
+    with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
+        report = bot.ingest(paths, progress, ray=ray)
+    return _told(context, report, f"no file to read was found; the kinds are {READABLE}")
+
+
+@click.group()
+@common
+def sources() -> None:
+    """The documents that replies can cite."""
+
+
+@sources.command("list")
+@common
+@click.pass_context
+def list_sources(context: click.Context) -> None:
+    """List the documents."""
+    from app.catalogue import stored_sources
+
+    rows = read_from(context, stored_sources)
+    if context.obj["json"]:
+        print_json({"sources": rows})
+        return
+    for row in rows:
+        click.echo(f"{row.id:>5}  {safe(row.name)}  ({row.passages} passages, {safe(row.uri)})")
+
+
+@sources.command("refresh")
+@common
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.pass_context
+def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
+    """Read documents again from where they came, without NAMEs all of them.
+
+    NAME is an id, a name, a path, a folder, an address or a pattern such as '*.pdf'. What changed is replaced, what is
+    gone is removed, and what is new in the folders and sitemaps is added. What cannot be reached now is kept.
+    """
+    from app.progress import ingest_progress
+
+    with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
+        report = bot.refresh(names, progress)
+    return _told(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
+
+
+@sources.command("remove")
+@common
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.pass_context
+def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
+    """Remove documents; replies that cite them keep their quotes.
+
+    NAME is an id, a name, a path, a folder, an address or a pattern such as '*.pdf'; that of a mailbox or another file
+    of many documents means all of them.
+    """
+    from app.catalogue import file_of
+
+    with opened(context) as bot:
+        removed = bot.library.remove(*names)
+    if context.obj["json"]:
+        print_json({"removed": removed})
+        return
+    files: dict[str, list[str]] = defaultdict(list)
+    for row in removed:
+        files[file_of(row.uri)].append(row.name)
+    for rows in files.values():
+        many = f"{file_of(rows[0])} ({len(rows)} documents)"
+        click.echo(f"removed {safe(rows[0] if len(rows) == 1 else many)}")
+
+
+@sources.command("rebuild")
+@common
+@click.pass_context
+def rebuild_sources(context: click.Context) -> None:
+    """Embed all passages again and build the search index."""
+    from app.library import index_state
+
+    with opened(context) as bot:
+        bot.library.rebuild()
+        count = index_state(bot.library.database).passages
+    if context.obj["json"]:
+        print_json({"passages": count})
+    else:
+        click.echo(f"indexed {count} passages")
+
+
+def _told(context: click.Context, report: "IngestReport", nothing: str) -> int:
+    """Print what became of every file, and return the exit code."""
+    counts = {name: report.count(name) for name in ("added", "replaced", "unchanged", "removed", "failed")}
+    if context.obj["json"]:
+        print_json({"files": report.files, "counts": counts, "interrupted": report.interrupted})
+    else:
+        failed: dict[str, list[str]] = defaultdict(list)
+        for file in report.files:
+            if file.outcome == "failed":
+                failed[file.reason].append(file.name)
+        for reason, names in failed.items():
+            _tell(names, reason)
+        click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
+        if not report.files and not report.interrupted:
+            click.echo(f"candor: {nothing}", err=True)
+        if report.interrupted:
+            click.echo("candor: stopped; the finished documents are kept, run it again for the rest", err=True)
+    return 130 if report.interrupted else int(counts["failed"] > 0)
+
+
+def _tell(names: Sequence[str], reason: str) -> None:
+    for name in names[:SHOWN]:
+        click.echo(f"candor: {safe(name)}: {safe(reason)}", err=True)
+    if len(names) > SHOWN:
+        click.echo(f"candor: and {len(names) - SHOWN} more: {safe(reason)}", err=True)
