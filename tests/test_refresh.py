@@ -106,7 +106,7 @@ def test_only_what_is_named_is_read_again(library: Library, notes: Path, monkeyp
     monkeypatch.chdir(notes)
     assert outcomes(refresh(library, ["gold.md", "slate.md"])) == {"gold.md": "replaced", "slate.md": "unchanged"}
     assert outcomes(refresh(library, ["."]))["iron.md"] == "added"
-    with pytest.raises(InputError, match="there is no source 'none.md'"):
+    with pytest.raises(InputError, match=r"there is no source 'none\.md'"):
         refresh(library, ["gold.md", "none.md"])
 
 

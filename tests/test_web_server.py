@@ -15,6 +15,7 @@ from web_fixture import canned_bot, serving
 from app.bot import Bot
 from app.web.server import ServeError, serve
 from retrieval.embed import Encoder
+from retrieval.sources import SUFFIXES
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,12 @@ def test_other_sites_and_other_names_are_turned_away(url: str) -> None:
     assert get(url, Host="evil.test")[0] == 403
     assert get(url, Origin="http://evil.test")[0] == 403
     assert get(url, Origin=url.rstrip("/"))[0] == 200
+
+
+def test_every_kind_that_is_read_can_be_uploaded(url: str) -> None:
+    parts = json.loads(get(url + "config")[1])["components"]
+    [offered] = [part["props"]["file_types"] for part in parts if part["props"].get("elem_id") == "drop"]
+    assert set(SUFFIXES) <= set(offered)
 
 
 def test_only_this_machine_is_served(bot: Bot) -> None:

@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from app.bot import MESSAGE_LIMIT
 from app.web import panels, render
 from app.web.handlers import Handlers
+from retrieval.sources import SUFFIXES
 
 HERE = Path(__file__).parent
-KINDS = [".pdf", ".txt", ".md", ".markdown", ".html", ".htm"]
+KINDS = sorted({end for suffix in SUFFIXES for end in (suffix, Path(suffix).suffix)})  # pickers know only the last end
 
 
 def _html(value: str, name: str) -> gr.HTML:
