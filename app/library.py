@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select, update
@@ -41,6 +41,53 @@ class IndexState:
     def naming(self, generation: str) -> str:
         """What `published` says when the index has this id and is up to date."""
         return f"{self.version}:{generation}:{self.passages}"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A document ready to be stored, with its passages and their vectors as `packed` returns them."""
+
+    about: StoredSource
+    document: Document
+    passages: Sequence[Passage]
+    vectors: Sequence[bytes]
+
+    def source(self) -> dict[str, Any]:
+        """The columns of its source."""
+        about, document = self.about, self.document
+        sections = [
+            {"headings": list(s.headings), "start": s.start, "end": s.end, "place": s.place} for s in document.sections
+        ]
+        return {
+            "uri": about.uri,
+            "name": about.name,
+            "title": about.title,
+            "kind": about.kind,
+            "bytes": about.bytes,
+            "sha256": about.sha256,
+            "added_at": about.added_at,
+            "origin": about.origin,
+            "text": document.text,
+            "sections": sections,
+            "checksum": of_document(document.text, sections),
+        }
+
+    def rows(self, source: int) -> list[dict[str, Any]]:
+        """The columns of its passages, as those of the source with this id."""
+        return [
+            {
+                "source_id": source,
+                "start": passage.start,
+                "end": passage.end,
+                "text": passage.text,
+                "headings": list(passage.headings),
+                "place": passage.place,
+                "vector": vector,
+                "checksum": of_passage(replace(passage, source=self.about.name, title=self.about.title)),
+                "vector_checksum": of_bytes(vector),
+            }
+            for passage, vector in zip(self.passages, self.vectors, strict=True)
+        ]
 
 
 class Library:
@@ -233,53 +280,21 @@ class Library:
         with self.database.read() as session:
             return {uri: digest for uri, digest in session.execute(select(SourceRow.uri, SourceRow.sha256))}
 
-    def store(
-        self, about: StoredSource, document: Document, passages: Sequence[Passage], vectors: Sequence[bytes]
-    ) -> None:
-        """Store a document with all its passages in one transaction; it takes the place of one with its uri.
+    def store(self, documents: Sequence[Embedded]) -> None:
+        """Store documents with all their passages in one transaction; each takes the place of the one with its uri.
 
         `about.id` and `passages[...].id` do not count; new ids are given. The index is published apart.
         """
-        sections = [
-            {"headings": list(s.headings), "start": s.start, "end": s.end, "place": s.place} for s in document.sections
-        ]
-        values = {
-            "name": about.name,
-            "title": about.title,
-            "kind": about.kind,
-            "bytes": about.bytes,
-            "sha256": about.sha256,
-            "added_at": about.added_at,
-            "origin": about.origin,
-            "text": document.text,
-            "sections": sections,
-            "checksum": of_document(document.text, sections),
-        }
+        ids = select(SourceRow.uri, SourceRow.id).where(SourceRow.uri.in_([item.about.uri for item in documents]))
         with self.database.write() as session:
-            row = session.scalar(select(SourceRow).where(SourceRow.uri == about.uri))
-            if row is None:
-                row = SourceRow(uri=about.uri, **values)
-                session.add(row)
-            else:
-                session.execute(delete(PassageRow).where(PassageRow.source_id == row.id))
-                for name, value in values.items():
-                    setattr(row, name, value)
-            session.flush()
-            new = [
-                {
-                    "source_id": row.id,
-                    "start": passage.start,
-                    "end": passage.end,
-                    "text": passage.text,
-                    "headings": list(passage.headings),
-                    "place": passage.place,
-                    "vector": vector,
-                    "checksum": of_passage(replace(passage, source=about.name, title=about.title)),
-                    "vector_checksum": of_bytes(vector),
-                }
-                for passage, vector in zip(passages, vectors, strict=True)
-            ]
-            session.execute(insert(PassageRow), new)
+            old = {uri: number for uri, number in session.execute(ids)}
+            session.execute(delete(PassageRow).where(PassageRow.source_id.in_(list(old.values()))))
+            if again := [{"id": old[item.about.uri], **item.source()} for item in documents if item.about.uri in old]:
+                session.execute(update(SourceRow), again)
+            if new := [item.source() for item in documents if item.about.uri not in old]:
+                session.execute(insert(SourceRow), new)
+            now = {uri: number for uri, number in session.execute(ids)}
+            session.execute(insert(PassageRow), [row for item in documents for row in item.rows(now[item.about.uri])])
             if not read_meta(session, "encoder"):
                 write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
@@ -334,13 +349,17 @@ def index_state(database: Database) -> IndexState:
 
 
 def _state(session: Session) -> IndexState:
-    version = read_meta(session, "version")
     return IndexState(
-        int(version) if version.isdecimal() else 0,
+        _version(session),
         read_meta(session, "published"),
         read_meta(session, "encoder"),
         session.scalar(select(func.count()).select_from(PassageRow)) or 0,
     )
+
+
+def _version(session: Session) -> int:
+    version = read_meta(session, "version")
+    return int(version) if version.isdecimal() else 0
 
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
@@ -364,4 +383,4 @@ def write_meta(session: Session, key: str, value: str) -> None:
 
 
 def _changed(session: Session) -> None:
-    write_meta(session, "version", str(_state(session).version + 1))
+    write_meta(session, "version", str(_version(session) + 1))

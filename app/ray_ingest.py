@@ -69,7 +69,7 @@ class _RayIngestion(Ingestion):
             else:
                 read, vectors = made
                 self.embedded += len(vectors)
-                self._store(read, vectors)
+                self._store([(read, vectors)])
             self.progress(IngestProgress("reading", place, len(files), file.name))
 
 

@@ -32,7 +32,7 @@ import numpy as np
 from app.bot import open_bot
 from app.catalogue import StoredSource, stored_sources
 from app.database import open_database
-from app.library import INDEX, Library, index_state, packed
+from app.library import INDEX, Embedded, Library, index_state, packed
 from retrieval.index import open_current
 from retrieval.passages import cut
 from retrieval.types import Document, Passage, Section, Vectors
@@ -188,7 +188,7 @@ def store_note(library: Library, name: str, texts: Sequence[str]) -> None:
         passages.append(Passage(0, text, name, name, (), start, start + len(text)))
     about = StoredSource(0, f"/{name}", name, name, "text", len(whole), len(texts), "0", datetime.now(UTC))
     document = Document(name, name, whole, (Section((), 0, len(whole)),))
-    library.store(about, document, passages, packed(library.embedder, passages))
+    library.store([Embedded(about, document, passages, packed(library.embedder, passages))])
 
 
 def _publications(data: Path, passages: int, kills: int, dice: random.Random) -> dict[str, Any]:

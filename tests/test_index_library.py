@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from app.catalogue import StoredSource
 from app.checksums import damaged_sources
 from app.database import NAME, Database, open_database
 from app.errors import DataError
-from app.catalogue import StoredSource
-from app.library import INDEX, Library, index_state, packed
+from app.library import INDEX, Embedded, Library, index_state, packed
 from retrieval.index import Generation
 from retrieval.search import HybridRetriever
 from retrieval.types import Document, Passage, Section, Vectors
@@ -65,7 +65,7 @@ def store(library: Library, number: int) -> None:
     ]
     about = StoredSource(0, f"/{name}", name, name, "text", len(whole), 4, "0", datetime.now(UTC))
     document = Document(name, name, whole, (Section(("head",), 0, len(whole)),))
-    library.store(about, document, passages, packed(library.embedder, passages))
+    library.store([Embedded(about, document, passages, packed(library.embedder, passages))])
 
 
 def again(library: Library, tmp_path: Path) -> Library:
@@ -238,7 +238,8 @@ def test_an_index_that_the_database_does_not_know_is_named(
 def test_an_older_database_gets_its_checksums(library: Library, tmp_path: Path) -> None:
     library.database.close()
     raw = sqlite3.connect(tmp_path / NAME)
-    for table, column in (("source", "checksum"), ("passage", "checksum"), ("passage", "vector_checksum")):
+    columns = [("source", "checksum"), ("source", "origin"), ("passage", "checksum"), ("passage", "vector_checksum")]
+    for table, column in columns:
         raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     raw.execute("UPDATE alembic_version SET version_num = '0002'")
     raw.commit()
