@@ -5,32 +5,34 @@ Holds the one base model of the process. Knows nothing of indexes or of what the
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retrieval.layers import direct
 from retrieval.pooling import Pooling, pooled, read_pooling
 from retrieval.types import RetrievalError, Vectors
 
 if TYPE_CHECKING:
-    from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CACHED = 1024  # texts whose token vectors are kept, about 60 kB each
 LONGEST = 512  # tokens read of a text by an encoder that states no limit
 OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # their positions begin after the pad token's number
-TOKEN_BUDGET = 2048  # tokens per batch, padding included; larger batches fall out of the CPU's cache
+TOKENS = {"cuda": 2048, "bfloat16": 1024, "float32": 512}  # per batch, padding included; more fall out of the cache
 
 
 class Encoder:
     """A sentence-transformers model, run on padded batches of bounded size.
 
     bfloat16 where the CPU multiplies it natively (twice as fast, cosine to float32 >= 0.9999), else
-    float32; a GPU is used when there is one. Safe to call from several threads: one batch runs at a time.
+    float32; a GPU is used when there is one. Layers that are known are run directly, others by the model itself.
+    Safe to call from several threads: one batch runs at a time.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Encoder:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
         self._model = model.to(self.device, self.dtype).eval()
+        self._layers = direct(self._model)
         self._tokenizer = tokenizer
+        self._budget = TOKENS["cuda" if self.device == "cuda" else str(self.dtype).removeprefix("torch.")]
         self._lock = threading.Lock()
         self._cache: dict[str, tuple[Vectors, NDArray[np.int64]]] = {}  # oldest use first
         self._cache_lock = threading.Lock()
@@ -56,8 +60,8 @@ class Encoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector per text, shape (len(texts), dimension), float32."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for rows, hidden, mask in self._batches(texts):
-            found = pooled(hidden, mask, self.pooling)
+        for rows, states, mask in self._batches(self._tokenize(texts)["input_ids"]):
+            found = pooled(states.float(), mask.float(), self.pooling)
             vectors[rows] = torch.nn.functional.normalize(found, dim=1).cpu().numpy()
         return vectors
 
@@ -79,12 +83,12 @@ class Encoder:
         return [found[text] for text in texts]
 
     def _token_vectors(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
-        spans = self._tokenize(texts)["offset_mapping"] if texts else []
+        read = self._tokenize(texts)
         made: dict[int, tuple[Vectors, NDArray[np.int64]]] = {}
-        for rows, hidden, mask in self._batches(texts):
-            unit = torch.nn.functional.normalize(hidden, dim=2).cpu().numpy()
-            for row, vectors, length in zip(rows, unit, mask.sum(1).long().tolist(), strict=True):
-                inner = np.asarray(spans[row][1:-1], dtype=np.int64).reshape(-1, 2)
+        for rows, states, mask in self._batches(read["input_ids"]):
+            unit = torch.nn.functional.normalize(states.float(), dim=2).cpu().numpy()
+            for row, vectors, length in zip(rows, unit, mask.sum(1).tolist(), strict=True):
+                inner = np.asarray(read["offset_mapping"][row][1:-1], dtype=np.int64).reshape(-1, 2)
                 made[row] = (vectors[1 : length - 1].copy(), inner)
         return [made[row] for row in range(len(texts))]
 
@@ -93,51 +97,59 @@ class Encoder:
         layers: Sequence[torch.nn.Module] = self._model.encoder.layer[first:]
         return layers
 
-    @torch.inference_mode()
     def hidden(self, texts: Sequence[str], layers: int, most: int = 0) -> list[torch.Tensor]:
         """Return per text the states (tokens, dimension) after the first `layers` layers, special tokens with them.
 
         `most` cuts texts to so many tokens, 0 to the encoder's own limit.
         """
-        states: dict[int, torch.Tensor] = {}
-        ids = self._tokenize(texts, most)["input_ids"] if texts else []
-        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        for rows in _within_budget(order, [len(row) for row in ids]):
-            tokens, mask = self._padded([ids[row] for row in rows])
-            unseen = (1 - mask[:, None, None].to(self.dtype)) * torch.finfo(self.dtype).min
-            with self._lock:
-                state = self._model.embeddings(input_ids=tokens)
-                for layer in self._model.encoder.layer[:layers]:
-                    state = layer(state, unseen)
-            states |= {row: state[place, : len(ids[row])] for place, row in enumerate(rows)}
-        return [states[row] for row in range(len(texts))]
+        found: dict[int, torch.Tensor] = {}
+        ids = self._tokenize(texts, most)["input_ids"]
+        for rows, states, _ in self._batches(ids, layers):
+            found |= {row: states[place, : len(ids[row])] for place, row in enumerate(rows)}
+        return [found[row] for row in range(len(texts))]
 
-    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        width = max(map(len, ids))
-        tokens = torch.full((len(ids), width), self._tokenizer.pad_token_id or 0)
-        mask = torch.zeros((len(ids), width), dtype=torch.long)
-        for place, row in enumerate(ids):
-            tokens[place, : len(row)] = torch.tensor(row)
-            mask[place, : len(row)] = 1
-        return tokens.to(self.device), mask.to(self.device)
-
-    def _tokenize(self, texts: Sequence[str], most: int = 0) -> "BatchEncoding":
+    def _tokenize(self, texts: Sequence[str], most: int = 0) -> Mapping[str, Any]:
+        if not texts:
+            return {"input_ids": [], "offset_mapping": []}
         limit = min(most or self.max_tokens, self.max_tokens)
         with self._lock:  # fast tokenizers keep truncation as state
-            return self._tokenizer(list(texts), truncation=True, max_length=limit, return_offsets_mapping=True)
+            read: Mapping[str, Any] = self._tokenizer(
+                list(texts), truncation=True, max_length=limit, return_offsets_mapping=True
+            )
+        return read
 
     @torch.inference_mode()
-    def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
-        """Yield (rows, float32 hidden states, float32 attention mask) in batches of similar length."""
-        if not texts:
-            return
-        ids = self._tokenize(texts)["input_ids"]
+    def _batches(
+        self, ids: Sequence[Sequence[int]], layers: int | None = None
+    ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+        """Yield (rows, states, mask) in batches of similar length, after the first `layers` layers or all of them.
+
+        The mask (rows, tokens) is true where there is a token.
+        """
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        for rows in _within_budget(order, [len(row) for row in ids]):
-            tokens, mask = self._padded([ids[row] for row in rows])
+        lengths = [len(row) for row in ids]
+        for rows in _within(self._budget, order, lengths):
+            longest = lengths[rows[-1]]
+            blank = [self._tokenizer.pad_token_id or 0] * longest
+            tokens = torch.tensor([[*ids[row], *blank[lengths[row] :]] for row in rows], device=self.device)
+            mask = torch.arange(longest) < torch.tensor([lengths[row] for row in rows])[:, None]
             with self._lock:
-                hidden = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state
-            yield rows, hidden.float(), mask.float()
+                states = self._states(tokens, mask.to(self.device), layers)
+            yield rows, states, mask.to(self.device)
+
+    def _states(self, tokens: torch.Tensor, mask: torch.Tensor, layers: int | None) -> torch.Tensor:
+        if self._layers is None:
+            made = self._model(input_ids=tokens, attention_mask=mask.long(), output_hidden_states=layers is not None)
+            found: torch.Tensor = made.last_hidden_state if layers is None else made.hidden_states[layers]
+            return found
+        unseen = None
+        if not mask.all():
+            unseen = torch.zeros(mask.shape, dtype=self.dtype, device=self.device)
+            unseen = unseen.masked_fill_(~mask, -torch.inf)[:, None, None]
+        states: torch.Tensor = self._model.embeddings(input_ids=tokens)
+        for layer in self._layers[:layers]:
+            states = layer(states, unseen)
+        return states
 
 
 def load_encoder(name: str = "") -> Encoder:
@@ -209,11 +221,11 @@ def _packaged_minilm() -> Path:
     return path
 
 
-def _within_budget(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Group length-sorted rows so that rows x longest stays within TOKEN_BUDGET."""
+def _within(budget: int, order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group length-sorted rows so that rows x longest stays within `budget` tokens."""
     batch: list[int] = []
     for row in order:
-        if batch and (len(batch) + 1) * lengths[row] > TOKEN_BUDGET:
+        if batch and (len(batch) + 1) * lengths[row] > budget:
             yield batch
             batch = []
         batch.append(row)
