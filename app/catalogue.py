@@ -64,6 +64,17 @@ def as_text(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def as_address(url: str) -> str:
+    """Return an address in the form in which it is stored; as it is where it cannot be fetched."""
+    from retrieval.types import Unreachable
+    from retrieval.web import plain_address
+
+    try:
+        return plain_address(url)
+    except Unreachable:
+        return url
+
+
 def meant(known: Sequence[StoredSource], name: str | int) -> list[StoredSource]:
     """Return the sources that a name stands for, all documents of a file that holds many.
 
@@ -74,7 +85,7 @@ def meant(known: Sequence[StoredSource], name: str | int) -> list[StoredSource]:
     text = str(name)
     path = "" if is_address(text) or not text else as_text(os.path.abspath(text))
     below = os.path.join(path or "\0", "")
-    address = _plain(text) if is_address(text) else text
+    address = as_address(text) if is_address(text) else text
     readings: tuple[Callable[[StoredSource], bool], ...] = (
         lambda row: text in (str(row.id), row.uri) or row.uri == address,
         lambda row: text == row.name,
@@ -101,19 +112,8 @@ def meant(known: Sequence[StoredSource], name: str | int) -> list[StoredSource]:
 def within(origin: str, names: Sequence[str]) -> bool:
     """Whether a folder or a sitemap is named, or a folder that it lies in."""
     return any(
-        origin == _plain(name)
+        origin == as_address(name)
         if is_address(name)
         else os.path.join(origin, "").startswith(os.path.join(as_text(os.path.abspath(name)), ""))
         for name in names
     )
-
-
-def _plain(address: str) -> str:
-    """The form in which addresses are stored."""
-    from retrieval.types import Unreachable
-    from retrieval.web import plain_address
-
-    try:
-        return plain_address(address)
-    except Unreachable:
-        return address

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from app.catalogue import as_address
 from retrieval.addresses import Refused
 from retrieval.fetch import PAGES, Answered, Fetcher, Page
 from retrieval.sitemap import KINDS, Robots, Sitemap, is_sitemap, read_sitemap
@@ -99,7 +100,7 @@ class Pages:
         if waiting or len(pages) > MOST_PAGES:
             whole = False
             yield Fetched(uri, reason=f"only the first {MOST_PAGES} pages are read: name the other sitemaps one by one")
-        urls = list(dict.fromkeys(map(_plain, pages[:MOST_PAGES])))
+        urls = list(dict.fromkeys(map(as_address, pages[:MOST_PAGES])))
         self.expected += len(urls)
         for place, url in enumerate(urls):
             yield self._one(url, uri, pause=place > 0)
@@ -156,13 +157,6 @@ class Pages:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             self.tags[uri] = [page.etag, page.modified, digest, page.kind]
         return Fetched(uri, path)
-
-
-def _plain(url: str) -> str:
-    try:
-        return plain_address(url)
-    except Refused:  # it is told when the page is to be fetched
-        return url
 
 
 @contextmanager

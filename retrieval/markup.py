@@ -201,6 +201,7 @@ def feed_html(outline: Outline, text: str) -> str:
         if not tag.decomposed:
             tag.decompose()
     root = soup.find("main") or soup
+    layouts = _layouts(root)
     buffer: list[str] = []
     row = pre = False
     items = 0
@@ -221,11 +222,11 @@ def feed_html(outline: Outline, text: str) -> str:
             else:
                 flush(False)
         elif tag.name in {"td", "th"}:
-            buffer.append((" | " if event == "close" else "") if row else " ")
+            buffer.append((" | " if event == "open" else "") if row else " ")
         elif tag.name in _BLOCKS and not (row and tag.name != "tr"):
             flush(row or items > 0)
             items += (tag.name in _ITEMS) * (1 if event == "open" else -1)
-            row = tag.name == "tr" and event == "open" and _is_data(tag)
+            row = tag.name == "tr" and event == "open" and id(tag) not in layouts
             pre = tag.name == "pre" and event == "open"
     flush(False)
     return title
@@ -241,9 +242,15 @@ def _is_dropped(tag: "Tag") -> bool:
     )
 
 
-def _is_data(row: "Tag") -> bool:
-    """Whether a table row holds data, not the layout of a page."""
-    return row.find(["table", "ul", "ol", "pre", *_HEADINGS]) is None
+def _layouts(root: "Tag") -> set[int]:
+    """Return the ids of tags that hold more than text: rows among them make up a page, the others hold data."""
+    found: set[int] = set()
+    for tag in root.find_all(["table", "ul", "ol", "pre", *_HEADINGS]):
+        for parent in tag.parents:
+            if id(parent) in found:
+                break
+            found.add(id(parent))
+    return found
 
 
 def _events(root: "Tag") -> "Iterator[tuple[str, Tag, str]]":

@@ -13,6 +13,7 @@ from source_files import pdf, read, refusal, sections
 from retrieval.markup import from_html, from_markdown
 from retrieval.passages import cut
 from retrieval.sources import Limits, read_documents
+from retrieval.sources.kinds import INLINE
 from retrieval.sources.pdf import running_text
 from retrieval.text import clean
 from retrieval.types import SourceError
@@ -114,6 +115,35 @@ def test_deeply_nested_tags_are_read_without_recursion(tmp_path: Path) -> None:
     assert "200001 tags" in refusal(tmp_path, "deeper.html", b"<i>" * 200_001 + b"deep")
 
 
+@pytest.mark.parametrize(("name", "mark"), [("a.md", b"<!--"), ("a.html", b"</a "), ("a.html", b"<![CDATA[")])
+def test_markup_that_eats_time_is_a_failed_file(tmp_path: Path, name: str, mark: bytes) -> None:
+    assert "1 seconds" in refusal(tmp_path, name, mark * 60_000, Limits(cpu_seconds=1))
+
+
+@pytest.mark.parametrize("mark", [b"*a ", b"![", b"<!--", b"> "])
+def test_small_markup_is_read_here_whatever_it_is(tmp_path: Path, mark: bytes) -> None:
+    assert read(tmp_path, "a.md", b"Words.\n\n" + mark * (INLINE // len(mark) - 10)).text.startswith("Words.")
+
+
+def test_a_long_table_whose_rows_are_not_closed_is_read(tmp_path: Path) -> None:
+    rows = b"".join(b"<tr><td>%d<td>%d squared" % (number * number, number) for number in range(1000))
+    assert len(rows) <= INLINE
+    text = read(tmp_path, "a.html", b"<table>" + rows).text
+    assert "998001 | 999 squared" in text
+
+
+def test_what_the_parser_of_pages_rejects_is_a_failed_file(tmp_path: Path) -> None:
+    assert "broken or truncated HTML" in refusal(tmp_path, "a.html", b"<p>Words</p>" + b"<![" * 20)
+
+
+def test_large_markup_is_read_as_small(tmp_path: Path) -> None:
+    text = b"# Kilns\n\nA kiln burns oak. It is old.\n\n"
+    document = read(tmp_path, "a.md", text * 1000)
+    assert (document.title, len(document.sections)) == ("Kilns", 1000)
+    page = read(tmp_path, "a.html", b"<head><title>Kilns</title></head>" + b"<h1>Kilns</h1><p>A kiln burns oak.</p>" * 1000)
+    assert (page.title, len(page.sections)) == ("Kilns", 1000)
+
+
 def test_a_pdf_is_read_page_by_page_with_running_text_joined(tmp_path: Path) -> None:
     first = "The longest river of this continent is the Mis-\nsissippi, which flows south\nfor a long way.\n1"
     document = read(tmp_path, "a.pdf", pdf(first, "", "Second page.", title="Rivers"))
@@ -169,7 +199,7 @@ def test_a_pdf_that_eats_time_or_memory_is_a_failed_file(tmp_path: Path) -> None
         ("a.pdf", b"<html><p>x", ["PDF (.pdf)", "HTML"]),
         ("a.pdf", b"plain words", ["PDF (.pdf)", "text"]),
         ("a.html", b"PK\x03\x04....", ["HTML (.html)", "ZIP"]),
-        ("a.md", b"\x89PNG\r\n", ["text (.md)", "PNG"]),
+        ("a.md", b"\x89PNG\r\n", ["Markdown (.md)", "PNG"]),
         ("a.txt", b"", ["no text found"]),
         ("a.txt", b" \n\t ", ["no text found"]),
         ("a.txt", "\u200b\ufeff\u2060".encode(), ["no text found"]),

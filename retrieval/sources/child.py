@@ -22,6 +22,10 @@ Item = tuple[str, Document | SourceError]
 
 Parser = Callable[[Path, Limits], Iterator[Item]]
 _PARSERS: Final = {  # by name, so that a process loads only the one it needs
+    "text": ("plain", "read_text"),
+    "source code": ("plain", "read_code"),
+    "Markdown": ("plain", "read_markdown"),
+    "HTML": ("plain", "read_html"),
     "PDF": ("pdf", "read_pdf"),
     "Word": ("office", "read_docx"),
     "PowerPoint": ("office", "read_pptx"),
@@ -62,15 +66,21 @@ def rows(kind: str, items: Iterator[Item], limits: Limits) -> Iterator[dict[str,
     try:
         for member, item in items:
             yield {"member": member, **_row(item, limits)}
-    except SourceError as refusal:
-        error = str(refusal)
-    except MemoryError:
-        error = f"needs more memory than the {limits.memory >> 20} MB that a file may take"
-    except RecursionError:
-        error = f"broken {kind}: nested too deeply"
     except Exception as failure:  # a broken file can break the parser anywhere
-        error = f"broken or truncated {kind} ({type(failure).__name__}: {' '.join(str(failure).split())[:100]})"
+        error = clause(kind, failure, limits)
     yield {"end": True, "error": error}
+
+
+def clause(kind: str, failure: Exception, limits: Limits) -> str:
+    """Say why a parser failed, in words that can follow the name of the file."""
+    match failure:
+        case SourceError():
+            return str(failure)
+        case MemoryError():
+            return f"needs more memory than the {limits.memory >> 20} MB that a file may take"
+        case RecursionError():
+            return f"broken {kind}: nested too deeply"
+    return f"broken or truncated {kind} ({type(failure).__name__}: {' '.join(str(failure).split())[:100]})"
 
 
 def _row(item: Document | SourceError, limits: Limits) -> dict[str, Any]:

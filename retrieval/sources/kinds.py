@@ -15,8 +15,8 @@ SUFFIXES: Final = {
     ".txt": "text",
     ".text": "text",
     ".rst": "text",
-    ".md": "text",
-    ".markdown": "text",
+    ".md": "Markdown",
+    ".markdown": "Markdown",
     ".html": "HTML",
     ".htm": "HTML",
     ".xhtml": "HTML",
@@ -38,7 +38,9 @@ SUFFIXES: Final = {
 }
 READABLE: Final = ", ".join([*(s for s, kind in SUFFIXES.items() if kind != "source code"), "and source code"])
 COLLECTIONS: Final = frozenset({"JSON Lines", "mailbox", "MediaWiki"})  # one file holds many documents
-PLAIN: Final = frozenset({"text", "HTML", "source code"})  # needs no parser, or only that of markup
+PLAIN: Final = frozenset({"text", "source code"})  # needs no parser
+MARKUP: Final = frozenset({"Markdown", "HTML"})  # its parsers are slow and greedy on what is made to harm them
+INLINE: Final = 32_768  # bytes up to which they cost less than a process: a second or two at the worst
 _ZIPPED: Final = frozenset({"Word", "PowerPoint", "Excel", "EPUB"})
 HEAD: Final = 4096  # bytes that tell what a file holds
 

@@ -1,4 +1,4 @@
-"""A file to its documents: kind checked, plain text decoded here, everything else parsed in a process of its own.
+"""A file to its documents: kind checked, plain text and small pages read here, the rest in a process of its own.
 
 Knows nothing of folders, passages or indexes.
 """
@@ -10,15 +10,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval.markup import Outline, from_html, from_markdown, one_line
-from retrieval.sources.decode import decode
-from retrieval.sources.kinds import COLLECTIONS, DEFAULT_LIMITS, HEAD, PLAIN, Limits, check_kind, kind_of, suffix_of
+from retrieval.markup import one_line
+from retrieval.sources.child import Item, clause, parser
+from retrieval.sources.kinds import (
+    COLLECTIONS,
+    DEFAULT_LIMITS,
+    HEAD,
+    INLINE,
+    MARKUP,
+    PLAIN,
+    Limits,
+    check_kind,
+    kind_of,
+)
 from retrieval.sources.noise import sound
 from retrieval.sources.process import parsed
-from retrieval.text import clean
-from retrieval.types import Document, Section, SourceError
+from retrieval.types import Document, SourceError
 
-_BLOCK = 400  # characters of source code from which on a section ends where the code has a gap
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +54,8 @@ def read_documents(
         raise SourceError(f"{path}: no text found, the file is empty")
     check_kind(path, data, kind)
     name = name or _shown(str(path))
-    items = _plain(path, kind, data, limits) if kind in PLAIN else parsed(path, kind, limits)
+    small = kind in PLAIN or (kind in MARKUP and len(data) <= INLINE)
+    items = _here(path, kind, limits) if small else parsed(path, kind, limits)
     number = 0
     for member, item in items:
         try:
@@ -58,6 +67,16 @@ def read_documents(
             refused(SourceError(f"{path}{member}: {error}"))
     if not number:
         raise SourceError(f"{path}: no text found")
+
+
+def _here(path: Path, kind: str, limits: Limits) -> Iterator[Item]:
+    """Parse in this process; raises SourceError as `parsed` does."""
+    try:
+        yield from parser(kind)(path, limits)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
+    except Exception as error:
+        raise SourceError(f"{path}: {clause(kind, error, limits)}") from error
 
 
 def _readable(item: Document | SourceError, source: str, title: str, kind: str) -> Document:
@@ -86,42 +105,3 @@ def _read(path: Path, most: int, wanted: int) -> bytes:
     if (size := max(status.st_size, len(data))) > most:
         raise SourceError(f"{path}: {size} bytes, more than the {most} allowed")
     return data
-
-
-def _plain(path: Path, kind: str, data: bytes, limits: Limits) -> Iterator[tuple[str, Document]]:
-    try:
-        text = decode(data, str(path), page=kind == "HTML")
-    except SourceError as error:
-        raise SourceError(f"{path}: named as {kind} ({suffix_of(path)}) but {error}") from None
-    if len(text) > limits.max_text:
-        raise SourceError(f"{path}: {len(text)} characters of text, more than the {limits.max_text} allowed")
-    if kind == "HTML":
-        if (tags := text.count("<")) > limits.max_tags:
-            raise SourceError(f"{path}: {tags} tags, more than the {limits.max_tags} allowed")
-        yield "", from_html(text, "", "")
-    elif kind == "source code":
-        yield "", from_code(text, _shown(path.name))
-    elif suffix_of(path) in {".md", ".markdown"}:
-        yield "", from_markdown(clean(text), "", "")
-    else:
-        text = clean(text)
-        yield "", Document("", "", text, (Section((), 0, len(text)),))
-
-
-def from_code(text: str, title: str) -> Document:
-    """Return source code in sections that end at gaps between its parts, each placed by its lines."""
-    outline = Outline()
-    block: list[str] = []
-    first, length, gap = 1, 0, False
-    for number, line in enumerate([*clean(text).expandtabs(4).splitlines(), ""], start=1):
-        begins = gap and not line.startswith((" ", "}", ")", "]"))
-        if block and (length > 2 * _BLOCK or (length > _BLOCK and begins)):
-            outline.at(f"lines {first}-{number - 1}")
-            outline.add("\n".join(block).strip("\n"))
-            block, first, length = [], number, 0
-        block.append(line)
-        length += len(line) + 1
-        gap = not line.strip()
-    outline.at(f"lines {first}-{first + len(block) - 2}")
-    outline.add("\n".join(block).strip("\n"))
-    return outline.document("", title)
