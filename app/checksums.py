@@ -5,16 +5,25 @@ Eight bytes of BLAKE2b over what is stored, written with a row and compared when
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.tables import PassageRow, SourceRow, storable
 from retrieval.types import Passage
 
+_PASSAGE: Final = PassageRow.__table__.c
+_SOURCE: Final = SourceRow.__table__.c
+_SHOWN: Final = select(  # columns, not entities: to make those took most of the time of a search
+    *(_PASSAGE.id, _PASSAGE.text, _SOURCE.name, _SOURCE.title),
+    *(_PASSAGE.headings, _PASSAGE.start, _PASSAGE.end, _PASSAGE.place, _PASSAGE.checksum),
+).join_from(PassageRow.__table__, SourceRow.__table__)
+_BY_ID: Final = _SHOWN.where(_PASSAGE.id.in_(bindparam("ids", expanding=True))).order_by(_PASSAGE.id)
+_VECTOR: Final = (_PASSAGE.vector, _PASSAGE.vector_checksum)
+_AS_JSON: Final = json.JSONEncoder(sort_keys=True).encode
 _log = logging.getLogger(__name__)
 
 
@@ -34,25 +43,14 @@ def of_document(text: str, sections: Sequence[dict[str, Any]]) -> bytes:
     return _of([storable(text), sections])
 
 
-def whole_passage(row: PassageRow, name: str, title: str) -> Passage | None:
-    """Return the passage of a row; None, told in the log, when it does not match its checksum."""
-    try:
-        passage = Passage(row.id, row.text, name, title, tuple(row.headings), row.start, row.end, row.place)
-        if of_passage(passage) == row.checksum:
-            return passage
-    except (TypeError, AttributeError):  # a column has become something else
-        pass
-    advice = "remove that source and ingest it again, or restore the database from a backup"
-    _log.error("the stored passage %s of %r is damaged and left out: %s", row.id, name, advice)
-    return None
+def passages_of(connection: Connection, ids: Sequence[int]) -> list[Passage]:
+    """Return the whole ones of the passages with these ids, by id."""
+    return _whole(connection.execute(_BY_ID, {"ids": ids}).all())
 
 
 def passages_where(session: Session, condition: ColumnElement[bool]) -> list[Passage]:
     """Return the whole ones of the passages that meet the condition, by id."""
-    query = select(PassageRow, SourceRow.name, SourceRow.title).join(SourceRow).where(condition)
-    rows = session.execute(query.order_by(PassageRow.id))
-    found = (whole_passage(row, name, title) for row, name, title in rows)
-    return [passage for passage in found if passage is not None]
+    return _whole(session.execute(_SHOWN.where(condition).order_by(_PASSAGE.id)))
 
 
 def passages_with_vectors(
@@ -62,10 +60,9 @@ def passages_with_vectors(
     passages: list[Passage] = []
     vectors: list[bytes] = []
     spoilt: list[int] = []
-    query = select(PassageRow, SourceRow.name, SourceRow.title, PassageRow.vector, PassageRow.vector_checksum)
-    query = query.join(SourceRow).where(PassageRow.id > after).order_by(PassageRow.id).limit(most)
-    for row, name, title, vector, checksum in session.execute(query.execution_options(yield_per=1000)):
-        passage = whole_passage(row, name, title)
+    query = _SHOWN.add_columns(*_VECTOR).where(_PASSAGE.id > after).order_by(_PASSAGE.id).limit(most)
+    for *shown, vector, checksum in session.execute(query.execution_options(yield_per=1000)):
+        passage = _whole_passage(shown)
         if passage is not None:
             if of_bytes(vector) != checksum:
                 spoilt.append(len(passages))
@@ -87,10 +84,10 @@ def write_vectors(session: Session, passages: Sequence[Passage], vectors: Sequen
 def damaged_sources(session: Session) -> list[str]:
     """Return the names of the sources of which a passage, a vector or the text does not match its checksum."""
     names: dict[str, None] = {}
-    rows = select(PassageRow, SourceRow.name, SourceRow.title, PassageRow.vector, PassageRow.vector_checksum)
-    for row, name, title, vector, checksum in session.execute(rows.join(SourceRow).execution_options(yield_per=1000)):
-        if whole_passage(row, name, title) is None or of_bytes(vector) != checksum:
-            names[name] = None
+    rows = _SHOWN.add_columns(*_VECTOR).execution_options(yield_per=1000)
+    for *shown, vector, checksum in session.execute(rows):
+        if _whole_passage(shown) is None or of_bytes(vector) != checksum:
+            names[shown[2]] = None
     texts = select(SourceRow.name, SourceRow.text, SourceRow.sections, SourceRow.checksum)
     for name, text, sections, checksum in session.execute(texts.execution_options(yield_per=10)):
         if of_document(text, sections) != checksum:
@@ -98,5 +95,23 @@ def damaged_sources(session: Session) -> list[str]:
     return list(names)
 
 
+def _whole(rows: Iterable[Sequence[Any]]) -> list[Passage]:
+    return [passage for row in rows if (passage := _whole_passage(row)) is not None]
+
+
+def _whole_passage(row: Sequence[Any]) -> Passage | None:
+    """Return the passage of a row of `_SHOWN`; None, told in the log, when it does not match its checksum."""
+    number, text, name, title, headings, start, end, place, checksum = row
+    try:
+        passage = Passage(number, text, name, title, tuple(headings), start, end, place)
+        if of_passage(passage) == checksum:
+            return passage
+    except (TypeError, AttributeError):  # a column has become something else
+        pass
+    advice = "remove that source and ingest it again, or restore the database from a backup"
+    _log.error("the stored passage %s of %r is damaged and left out: %s", number, name, advice)
+    return None
+
+
 def _of(value: list[Any]) -> bytes:
-    return of_bytes(json.dumps(value, sort_keys=True).encode())
+    return of_bytes(_AS_JSON(value).encode())

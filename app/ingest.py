@@ -125,6 +125,7 @@ class Ingestion:
     outcomes: list[FileOutcome] = field(default_factory=list)
     stored: list[StoredSource] = field(default_factory=list)
     pending: list[ReadFile] = field(default_factory=list)
+    waiting: int = 0  # passages of them
     known: dict[str, str] = field(default_factory=dict)  # digests of documents
     files: dict[str, str] = field(default_factory=dict)  # digests of files, empty where documents differ in theirs
     seen: int = 0
@@ -159,8 +160,9 @@ class Ingestion:
 
     def _take(self, read: ReadFile) -> None:
         self.pending.append(read)
+        self.waiting += len(read.passages)
         self.seen += len(read.passages)
-        if sum(len(item.passages) for item in self.pending) >= BATCH:
+        if self.waiting >= BATCH:
             self.flush()
 
     def _take_many(self, file: SourceFile) -> None:
@@ -195,7 +197,7 @@ class Ingestion:
 
     def flush(self) -> None:
         """Embed the pending documents together and store them."""
-        pending, self.pending = self.pending, []
+        pending, self.pending, self.waiting = self.pending, [], 0
         try:
             vectors = iter(self._embed([passage for item in pending for passage in item.passages]))
         except EMBEDDING_FAILS:

@@ -12,11 +12,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.catalogue import StoredSource, file_of, meant, stored_sources
-from app.checksums import of_bytes, of_document, of_passage, passages_where, passages_with_vectors, write_vectors
+from app.checksums import (
+    of_bytes,
+    of_document,
+    of_passage,
+    passages_of,
+    passages_where,
+    passages_with_vectors,
+    write_vectors,
+)
 from app.database import Database
 from app.errors import DataError, InputError
 from app.jsonform import from_json
@@ -241,16 +249,16 @@ class Library:
     def passages(self, ids: Sequence[int]) -> list[Passage]:
         """Return those passages of the given ids that still exist, in the order of `ids`."""
         found: dict[int, Passage] = {}
-        with self.database.read() as session:
+        with self.database.connection() as connection:
             for first in range(0, len(ids), 500):
-                wanted = passages_where(session, PassageRow.id.in_(ids[first : first + 500]))
+                wanted = passages_of(connection, ids[first : first + 500])
                 found.update((passage.id, passage) for passage in wanted)
-            self._miss(session, [number for number in ids if number not in found])
+            self._miss(connection, [number for number in ids if number not in found])
         return [found[number] for number in ids if number in found]
 
-    def _miss(self, session: Session, ids: Sequence[int]) -> None:
+    def _miss(self, connection: Connection, ids: Sequence[int]) -> None:
         """Tell of passages that are not there although nothing has changed since they were published."""
-        if ids and self._generation and read_meta(session, "version") == str(self._version):
+        if ids and self._generation and read_meta(connection, "version") == str(self._version):
             lost = np.intersect1d(ids, self._generation.ids).tolist()
             if lost:
                 _log.error("the database cannot show the passages %s: run `candor doctor`", lost[:5])
@@ -372,7 +380,7 @@ def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
     return [row.tobytes() for row in vectors.astype(np.float16)]
 
 
-def read_meta(session: Session, key: str) -> str:
+def read_meta(session: Session | Connection, key: str) -> str:
     """Return a fact about the folder; empty when nothing is known."""
     return session.scalar(select(MetaRow.value).where(MetaRow.key == key)) or ""
 

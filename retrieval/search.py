@@ -68,25 +68,25 @@ class HybridRetriever:
         while True:
             candidates = _candidates(generation, vectors, forms, depth)
             if sources:
-                kept, best = self._best(candidates, candidates.order, sources)
-            else:  # to fetch them takes most of the time, and without copies twice as many are enough
-                kept, best = self._best(candidates, candidates.order[: 2 * k])
+                kept, best = self._best(candidates, candidates.order, k, sources)
+            else:  # to fetch them takes most of the time, and without copies a quarter more is enough
+                kept, best = self._best(candidates, candidates.order[: k + k // 4 + 1], k)
                 if len(best) < k:
-                    return self._best(candidates, candidates.order)[1][:k]
+                    return self._best(candidates, candidates.order, k)[1]
             if not sources or depth >= generation.count or kept >= DEPTH * k:
-                return best[:k]
+                return best
             depth *= DEPTH
 
     def _best(
-        self, candidates: "_Candidates", places: NDArray[np.int64], sources: Sequence[str] = ()
+        self, candidates: "_Candidates", places: NDArray[np.int64], k: int, sources: Sequence[str] = ()
     ) -> tuple[int, tuple[Evidence, ...]]:
-        """Return how many of the candidates at these places exist and are of the sources, and them, best first."""
+        """Return how many of the candidates at these places exist and are of the sources, and the best `k` of them."""
         ids = [candidates.ids[place] for place in places]
         found = {p.id: p for p in self._passages(ids) if not sources or matches(p.source, sources)}
         kept = [place for place in places if candidates.ids[place] in found]
         scores, cosines = candidates.scores, candidates.cosines.max(axis=0, initial=-1.0)
         evidence = [Evidence(found[candidates.ids[at]], float(scores[at]), float(cosines[at])) for at in kept]
-        return len(kept), distinct(evidence, candidates.vectors[kept])
+        return len(kept), distinct(evidence, candidates.vectors[kept], k)
 
 
 @dataclass(frozen=True)
@@ -141,14 +141,18 @@ def fuse(cosines: NDArray[np.float32], words: NDArray[np.float32]) -> NDArray[np
     return scores
 
 
-def distinct(evidence: Sequence[Evidence], vectors: Vectors | None = None) -> tuple[Evidence, ...]:
-    """Return the evidence best first, without what says again what a better one says.
+def distinct(
+    evidence: Sequence[Evidence], vectors: Vectors | None = None, most: int | None = None
+) -> tuple[Evidence, ...]:
+    """Return the evidence best first, up to `most`, without what says again what a better one says.
 
     That is the same text, case and white space aside, or, where `vectors` (evidence, dimension) are given, a text
     as near as ALIKE that `repeats` it.
     """
     kept: dict[str, int] = {}
     for place in sorted(range(len(evidence)), key=lambda place: _rank(evidence[place])):
+        if len(kept) == most:
+            break
         text = evidence[place].passage.text
         plain = " ".join(text.casefold().split())
         if plain in kept:
