@@ -3,6 +3,7 @@
 Knows nothing of how a database is opened or who reads it. A change here needs a migration.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, T
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Blob = bytes  # under a name that no column takes
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class SafeText(TypeDecorator[str]):
@@ -40,9 +42,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 def storable(text: str) -> str:
     """Return `text` with lone surrogates and NUL replaced by U+FFFD, of the same length."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 class Base(DeclarativeBase):
