@@ -134,18 +134,19 @@ class Encoder:
             tokens = torch.tensor([[*ids[row], *blank[lengths[row] :]] for row in rows], device=self.device)
             mask = torch.arange(longest) < torch.tensor([lengths[row] for row in rows])[:, None]
             with self._lock:
-                states = self._states(tokens, mask.to(self.device), layers)
+                states = self._states(tokens, mask, layers)
             yield rows, states, mask.to(self.device)
 
     def _states(self, tokens: torch.Tensor, mask: torch.Tensor, layers: int | None) -> torch.Tensor:
         if self._layers is None:
-            made = self._model(input_ids=tokens, attention_mask=mask.long(), output_hidden_states=layers is not None)
+            seen = mask.to(self.device).long()
+            made = self._model(input_ids=tokens, attention_mask=seen, output_hidden_states=layers is not None)
             found: torch.Tensor = made.last_hidden_state if layers is None else made.hidden_states[layers]
             return found
         unseen = None
         if not mask.all():
-            unseen = torch.zeros(mask.shape, dtype=self.dtype, device=self.device)
-            unseen = unseen.masked_fill_(~mask, -torch.inf)[:, None, None]
+            unseen = torch.zeros(mask.shape, dtype=self.dtype).masked_fill_(~mask, -torch.inf)[:, None, None]
+            unseen = unseen.to(self.device)
         states: torch.Tensor = self._model.embeddings(input_ids=tokens)
         for layer in self._layers[:layers]:
             states = layer(states, unseen)
