@@ -8,6 +8,7 @@ read and embedded by this process. Only this file imports ray.
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from retrieval.embed import Encoder
 
 FILES: Final = 16  # that one call of a worker takes
+PATIENCE: Final = 5.0  # seconds for a cluster to answer
+_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # and empty settings
 Made = FileOutcome | tuple[ReadFile, list[bytes]]  # why a file gives nothing, or a document with its vectors
 
 
@@ -114,14 +117,26 @@ def _connect() -> None:
 
     if ray.is_initialized():
         return
+    where = os.environ.get("RAY_ADDRESS", "")
     try:
+        _probe(where)
         ray.init(log_to_driver=False, logging_level="error")
-    except Exception as error:  # of many kinds, plain ones among them
-        where = os.environ.get("RAY_ADDRESS") or "this machine"
+    except (Exception, SystemExit) as error:  # of many kinds, plain ones among them; some end the process
+        told = "it gave up" if isinstance(error, SystemExit) else " ".join(str(error).split())[:300]
         raise RetrievalError(
-            f"Ray cannot be reached on {where}: {' '.join(str(error).split())[:300]}; check RAY_ADDRESS, or ingest "
-            "without --ray"
+            f"Ray cannot be reached on {where or 'this machine'}: {told}; check RAY_ADDRESS, or ingest without --ray"
         ) from error
+
+
+def _probe(address: str) -> None:
+    """Raise OSError unless somebody at the address answers in HTTP/2, as Ray does; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or os.environ.get("RAY_USE_TLS", "0") != "0":
+        return
+    with socket.create_connection((host.strip("[]"), int(port)), PATIENCE) as connection:
+        connection.sendall(_HELLO)
+        if connection.recv(9)[3:4] != b"\x04":
+            raise OSError("what answers there is not Ray")
 
 
 class _Worker:

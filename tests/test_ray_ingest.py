@@ -1,52 +1,72 @@
 """Ingest on Ray stores what the single process stores."""
 
+import re
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from page_server import page_server
 
+import app.ray_ingest
 from app.database import open_database
 from app.ingest import ingest
 from app.library import Library
 from app.ray_ingest import ingest_on_ray
 from retrieval.embed import Encoder
+from retrieval.types import RetrievalError
+
+ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'candor[ray]'")
+pytestmark = [
+    pytest.mark.timeout(600),  # a worker of Ray loads torch anew
+    pytest.mark.filterwarnings("ignore"),  # of ray
+]
 
 
-@pytest.mark.timeout(600)  # the workers of Ray load torch anew
-@pytest.mark.filterwarnings("ignore")  # of ray
-def test_a_local_ray_stores_the_same_ids_passages_and_vectors(
-    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'candor[ray]'")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # else a busy machine starves the worker
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A Ray on this machine, with one worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_worker_niceness", "0")  # else a busy machine starves the worker
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            limits = {"num_cpus": 1, "object_store_memory": 100 << 20}
+            ray.init(**limits, include_dashboard=False, log_to_driver=False, logging_level="error")
+        except Exception as error:
+            pytest.skip(f"Ray does not start on this machine, which may be too busy: {error}")
+        yield
+        ray.shutdown()
+
+
+def write(notes: Path, number: int) -> None:
+    text = f"# Note {number}\n\n" + f"Island {number} lies {number} miles off the coast, and gulls nest there. " * 20
+    (notes / f"{number:02d}.md").write_text(text)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_local_ray_stores_the_same_ids_passages_and_vectors(tmp_path: Path, encoder: Encoder) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
-    for number in range(20):
-        text = (
-            f"# Note {number}\n\n" + f"Island {number} lies {number} miles off the coast, and gulls nest there. " * 20
-        )
-        (notes / f"{number:02d}.md").write_text(text)
-    (notes / "broken.pdf").write_bytes(b"%PDF-1.4 nothing follows")
+    for number in range(6):
+        write(notes, number)
     libraries = []
-    try:
-        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
-    except Exception as error:
-        pytest.skip(f"Ray does not start on this machine, which may be too busy: {error}")
-    try:
-        for name, run in (("one", ingest), ("ray", ingest_on_ray)):
-            (tmp_path / name).mkdir()
-            library = Library(open_database(tmp_path / name), tmp_path / name, encoder)
-            libraries.append(library)
-            report = run(library, [notes])
-            assert (report.count("added"), report.count("failed"), report.interrupted) == (20, 1, False)
-        (notes / "07.md").write_text("# Note 7\n\nA changed island.\n")
-        (notes / "08.md").unlink()
-        report = ingest_on_ray(libraries[1], [notes])
-        assert [report.count(kind) for kind in ("replaced", "removed", "unchanged", "failed")] == [1, 1, 18, 1]
-        ingest(libraries[0], [notes])
-    finally:
-        ray.shutdown()
+    for name in ("one", "ray"):
+        (tmp_path / name).mkdir()
+        libraries.append(Library(open_database(tmp_path / name), tmp_path / name, encoder))
+        assert ingest(libraries[-1], [notes]).count("added") == 6
+    for number in range(6, 20):
+        write(notes, number)
+    (notes / "04.md").write_text("# Note 4\n\nA changed island.\n")
+    (notes / "05.md").unlink()
+    (notes / "broken.pdf").write_bytes(b"%PDF-1.4 nothing follows")
+    for library, run in zip(libraries, (ingest, ingest_on_ray), strict=True):
+        report = run(library, [notes])
+        counts = {name: report.count(name) for name in ("added", "replaced", "removed", "unchanged", "failed")}
+        assert counts == {"added": 14, "replaced": 1, "removed": 1, "unchanged": 4, "failed": 1}
+        assert not report.interrupted
     (passages, vectors), (others, their_vectors) = (library.stored() for library in libraries)
     assert passages == others
     assert len(passages) > 19
@@ -54,3 +74,23 @@ def test_a_local_ray_stores_the_same_ids_passages_and_vectors(
     assert [s.name for s in libraries[0].sources()] == [s.name for s in libraries[1].sources()]
     for library in libraries:
         library.database.close()
+
+
+@pytest.mark.parametrize("way", ["closed", "silent", "other", "client"])
+def test_a_cluster_that_does_not_answer_is_told_at_once(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(app.ray_ingest, "PATIENCE", 0.5)
+    if ray.is_initialized():
+        ray.shutdown()
+    (tmp_path / "a.md").write_text("Words.\n")
+    library = Library(open_database(tmp_path), tmp_path, encoder)
+    with page_server() as other, socket.create_server(("127.0.0.1", 0)) as silent:
+        port = other.port if way == "other" else silent.getsockname()[1]
+        if way in ("closed", "client"):
+            silent.close()
+        address = f"{'ray://' if way == 'client' else ''}127.0.0.1:{port}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(RetrievalError, match=f"cannot be reached on {re.escape(address)}: .*check RAY_ADDRESS"):
+            ingest_on_ray(library, [tmp_path / "a.md"])
+    library.database.close()

@@ -140,7 +140,9 @@ def test_large_markup_is_read_as_small(tmp_path: Path) -> None:
     text = b"# Kilns\n\nA kiln burns oak. It is old.\n\n"
     document = read(tmp_path, "a.md", text * 1000)
     assert (document.title, len(document.sections)) == ("Kilns", 1000)
-    page = read(tmp_path, "a.html", b"<head><title>Kilns</title></head>" + b"<h1>Kilns</h1><p>A kiln burns oak.</p>" * 1000)
+    page = read(
+        tmp_path, "a.html", b"<head><title>Kilns</title></head>" + b"<h1>Kilns</h1><p>A kiln burns oak.</p>" * 1000
+    )
     assert (page.title, len(page.sections)) == ("Kilns", 1000)
 
 
