@@ -5,22 +5,22 @@ nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from app.config import Settings, load_settings
 from app.database import Database, open_database
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.history import History
-from app.ingest import IngestProgress, IngestReport, ingest, refresh
 from app.library import Library
 from app.lock import FolderLock
 from app.pictures import read_pictures
+from app.shelf import Follower, Shelf
 from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
 from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
@@ -29,9 +29,6 @@ from retrieval.text import clean
 from retrieval.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
-
-if TYPE_CHECKING:
-    from app.pages import Pages
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
@@ -49,7 +46,7 @@ class Steps(Protocol):
 
 
 @dataclass(frozen=True)
-class Bot:
+class Bot(Shelf):
     """An open data folder with everything needed to answer from it. Made by `open_bot`; a context manager.
 
     `notice` is a line to show to users, empty when there is nothing to say. Safe to use from several
@@ -146,38 +143,6 @@ class Bot:
                 _log.warning("%s", error)
         return found
 
-    def ingest(
-        self,
-        paths: Sequence[str | Path],
-        progress: Callable[[IngestProgress], None] = lambda step: None,
-        *,
-        ray: bool = False,
-    ) -> IngestReport:
-        """Bring the library up to date with files, folders and pages of the web; see `app.ingest.ingest`.
-
-        With `ray` files are read and embedded on a cluster; see `app.ray_ingest.ingest_on_ray`.
-        """
-        if ray:
-            from app.ray_ingest import ingest_on_ray
-
-            return ingest_on_ray(self.library, paths, progress, self.settings.encoder)
-        with self._pages() as pages:
-            return ingest(self.library, paths, progress, web=pages)
-
-    def refresh(
-        self, names: Sequence[str] = (), progress: Callable[[IngestProgress], None] = lambda step: None
-    ) -> IngestReport:
-        """Read again, from where they came, the sources that names stand for, or all; see `app.ingest.refresh`."""
-        with self._pages() as pages:
-            return refresh(self.library, names, progress, pages)
-
-    def _pages(self) -> AbstractContextManager["Pages"]:
-        from app.pages import opened_pages
-        from retrieval.fetch import Fetcher
-
-        fetcher = Fetcher(read_networks(self.settings.fetch_allow))
-        return opened_pages(fetcher, self.settings.data_dir, self.library.hashes())
-
     def check(self, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
         """Say of each sentence of `text` whether the evidence texts support it. Raises InputError."""
         return checked_claims(self.judge, text, evidence)
@@ -216,12 +181,15 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **setti
     return assemble(load_settings({"data_dir": data_dir, "model": model, **settings}, {}))
 
 
-def assemble(settings: Settings, command: str = "python") -> Bot:
-    """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does."""
+def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:
+    """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does.
+
+    With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.shelf`.
+    """
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
         load_role(settings.role, settings.role_folder)  # an unknown one is told before anything is loaded
-        stack.enter_context(FolderLock(folder, command))
+        stack.enter_context(FolderLock(folder, command, hosts=hosts))
         database = open_database(folder)
         stack.callback(database.close)
         history = History(database)
@@ -257,6 +225,8 @@ def assemble(settings: Settings, command: str = "python") -> Bot:
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *_tools(settings, searcher))
+        if hosts:
+            stack.callback(Follower(library).close)
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
 

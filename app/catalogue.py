@@ -39,14 +39,15 @@ class StoredSource:
 
 
 def stored_sources(database: Database) -> list[StoredSource]:
-    """Return all sources by name. Raises DataError."""
+    """Return all sources by name, the documents of a file by their numbers. Raises DataError."""
     counted = select(func.count()).where(PassageRow.source_id == SourceRow.id).scalar_subquery()
     with database.read() as session:
         rows = session.execute(select(SourceRow, counted).order_by(SourceRow.name, SourceRow.id)).all()
-        return [
-            StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin)
-            for r, passages in rows
-        ]
+    found = [
+        StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin)
+        for r, passages in rows
+    ]
+    return sorted(found, key=lambda row: (file := file_of(row.name), int(row.name[len(file) + 1 :] or 0)))
 
 
 def file_of(name: str) -> str:

@@ -150,7 +150,7 @@ def chat(context: click.Context, conversation: str | None) -> None:
 
     if context.obj["json"]:
         raise click.UsageError("chat is for people; use `candor ask --json`", context)
-    with opened(context) as bot:
+    with opened(context, hosts=True) as bot:
         if conversation is not None:
             bot.role_of(conversation, context.obj.get("role"))
         talk(bot, console_for(), conversation)
@@ -170,7 +170,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
 
     settings = settings_of(context, host=host, port=port)
     probe(settings.host, settings.port)  # a taken port is told before the parts are loaded
-    with opened(context, host=host, port=port) as bot:
+    with opened(context, hosts=True, host=host, port=port) as bot:
 
         def ready(line: str) -> None:
             if context.obj["json"]:

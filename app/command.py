@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from app.config import LOG_LEVELS, Settings, load_settings
-from app.errors import InputError
+from app.errors import InputError, InUse
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from app.bot import Bot
     from app.database import Database
+    from app.shelf import Guest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -88,12 +89,24 @@ def settings_of(context: click.Context, **flags: object) -> Settings:
     return settings
 
 
-def opened(context: click.Context, **flags: object) -> "Bot":
-    """Return the bot of this run's settings, the data folder held; raises as `open_bot` does."""
+def opened(context: click.Context, hosts: bool = False, **flags: object) -> "Bot":
+    """Return the bot of this run's settings, the data folder held; raises as `assemble` does."""
     settings = settings_of(context, **flags)
     from app.bot import assemble
 
-    return assemble(settings, context.command_path)
+    return assemble(settings, context.command_path, hosts)
+
+
+def opened_shelf(context: click.Context) -> "Bot | Guest":
+    """Return what brings the library up to date: the bot, or a guest beside one that another process has opened."""
+    try:
+        return opened(context)
+    except InUse:
+        from app.shelf import open_guest
+
+        guest = open_guest(settings_of(context), context.command_path)
+        context.call_on_close(lambda: click.echo(f"candor: {guest.notice()}", err=True))
+        return guest
 
 
 def read_from(context: click.Context, query: "Callable[[Database], T]") -> T:

@@ -86,6 +86,11 @@ def refresh(
     return _carried_out(Ingestion(library, progress), web, lambda listing: listing.again(names))
 
 
+def ingesting() -> bool:
+    """Whether this process is at it."""
+    return _ONE_AT_A_TIME.locked()
+
+
 def _carried_out(run: "Ingestion", web: "Pages | None", find: Callable[[Listing], None]) -> IngestReport:
     """List, read, remove, and publish once."""
     with _ONE_AT_A_TIME:

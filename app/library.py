@@ -303,7 +303,9 @@ class Library:
                 session.execute(insert(SourceRow), new)
             now = {uri: number for uri, number in session.execute(ids)}
             session.execute(insert(PassageRow), [row for item in documents for row in item.rows(now[item.about.uri])])
-            if not read_meta(session, "encoder"):
+            if (encoder := read_meta(session, "encoder")) not in ("", self.embedder.fingerprint):
+                raise DataError(f"the passages have been embedded by {encoder!r} meanwhile: run it again")
+            if not encoder:
                 write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
 
@@ -343,11 +345,11 @@ class Library:
                 session.execute(update(SourceRow), values)
 
     def forget(self, uris: Sequence[str]) -> None:
-        """Remove the sources of these uris, in one transaction. The index is published apart."""
-        with self.database.write() as session:
-            for uri in uris:
-                session.execute(delete(SourceRow).where(SourceRow.uri == uri))
-            _changed(session)
+        """Remove the sources of these uris, some hundreds at a time. The index is published apart."""
+        for first in range(0, len(uris), 500):  # others who write wait for a few seconds only
+            with self.database.write() as session:
+                session.execute(delete(SourceRow).where(SourceRow.uri.in_(uris[first : first + 500])))
+                _changed(session)
 
 
 def index_state(database: Database) -> IndexState:

@@ -13,17 +13,20 @@ from typing import Final
 from app.errors import DataError, InUse
 
 NAME: Final = "lock"
+GUEST: Final = "guest"  # held by who stores documents beside the process that holds the folder
+_HOSTS: Final = "takes guests"
 
 
 class FolderLock:
     """Holds a data folder from construction to `release`. Raises InUse naming the other process, DataError.
 
-    `command` is how this process is named to others, for instance ``candor serve``.
+    `command` is how this process is named to others, for instance ``candor serve``. `hosts` tells them that it follows
+    what a guest stores.
     """
 
-    def __init__(self, folder: Path, command: str) -> None:
+    def __init__(self, folder: Path, command: str, name: str = NAME, hosts: bool = False) -> None:
         try:
-            self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise DataError(
                 f"the data folder {str(folder)!r} cannot be written ({error.strerror}): "
@@ -34,11 +37,11 @@ class FolderLock:
         except OSError as error:
             os.close(self._file)
             raise InUse(
-                f"the data folder {str(folder)!r} is in use by {holder(folder)}; stop it or use another --data-dir"
+                f"the data folder {str(folder)!r} is in use by {holder(folder, name)}; stop it or use another --data-dir"
             ) from error
         with suppress(OSError):  # on a full disk the lock holds without a name
             os.ftruncate(self._file, 0)
-            os.pwrite(self._file, f"{os.getpid()} {command}\n".encode(), 0)
+            os.pwrite(self._file, f"{os.getpid()} {command}\n{_HOSTS if hosts else ''}\n".encode(), 0)
 
     def release(self) -> None:
         """Let others have the folder."""
@@ -54,13 +57,22 @@ class FolderLock:
         self.release()
 
 
-def holder(folder: Path) -> str:
+def holder(folder: Path, name: str = NAME) -> str:
     """Name the process that wrote itself into the lock file last."""
-    try:
-        pid, _, command = (folder / NAME).read_text(errors="replace").strip().partition(" ")
-    except OSError:
-        return "another process"
+    pid, _, command = _written(folder, name)[0].partition(" ")
     return f"process {pid} ({command})" if command else "another process"
+
+
+def hosts_guests(folder: Path) -> bool:
+    """Whether a process holds the folder that follows what a guest stores."""
+    return is_locked(folder) and _HOSTS in _written(folder, NAME)[1:]
+
+
+def _written(folder: Path, name: str) -> list[str]:
+    try:
+        return (folder / name).read_text(errors="replace").strip().split("\n")
+    except OSError:
+        return [""]
 
 
 def is_locked(folder: Path) -> bool:

@@ -5,11 +5,12 @@ Knows options and output; what is done stands in `app.ingest` and `app.library`.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.command import common, console_for, opened, print_json, read_from, safe
+from app.command import common, console_for, opened, opened_shelf, print_json, read_from, safe
 
 if TYPE_CHECKING:
     from app.ingest import IngestReport
@@ -27,8 +28,8 @@ def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
     from app.progress import ingest_progress
     from retrieval.sources import READABLE
 
-    with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
-        report = bot.ingest(paths, progress, ray=ray)
+    with opened_shelf(context) as shelf, ingest_progress(console_for(err=True)) as progress:
+        report = shelf.ingest(paths, progress, ray=ray)
     return _told(context, report, f"no file to read was found; the kinds are {READABLE}")
 
 
@@ -42,15 +43,21 @@ def sources() -> None:
 @common
 @click.pass_context
 def list_sources(context: click.Context) -> None:
-    """List the documents."""
-    from app.catalogue import stored_sources
+    """List the documents, those of one file on one line; with --json each."""
+    from app.catalogue import file_of, stored_sources
 
     rows = read_from(context, stored_sources)
     if context.obj["json"]:
         print_json({"sources": rows})
         return
-    for row in rows:
-        click.echo(f"{row.id:>5}  {safe(row.name)}  ({row.passages} passages, {safe(row.uri)})")
+    for uri, found in groupby(rows, key=lambda row: file_of(row.uri)):
+        first, *others = found
+        passages = first.passages + sum(row.passages for row in others)
+        if first.uri == uri:
+            click.echo(f"{first.id:>5}  {safe(first.name)}  ({passages} passages, {safe(uri)})")
+        else:
+            count = f"{1 + len(others)} documents"
+            click.echo(f"{'':>5}  {safe(file_of(first.name))}  ({count}, {passages} passages, {safe(uri)})")
 
 
 @sources.command("refresh")
@@ -65,8 +72,8 @@ def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
     """
     from app.progress import ingest_progress
 
-    with opened(context) as bot, ingest_progress(console_for(err=True)) as progress:
-        report = bot.refresh(names, progress)
+    with opened_shelf(context) as shelf, ingest_progress(console_for(err=True)) as progress:
+        report = shelf.refresh(names, progress)
     return _told(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
 
 
@@ -82,8 +89,8 @@ def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
     """
     from app.catalogue import file_of
 
-    with opened(context) as bot:
-        removed = bot.library.remove(*names)
+    with opened_shelf(context) as shelf:
+        removed = shelf.library.remove(*names)
     if context.obj["json"]:
         print_json({"removed": removed})
         return

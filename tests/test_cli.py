@@ -93,6 +93,26 @@ def test_people_get_the_reply_its_sources_and_the_reasons(candor: Candor) -> Non
     assert "ok    index: 1 passages" in candor("doctor")[1]
 
 
+def test_sources_are_refreshed_and_removed_by_file(candor: Candor, told: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [json.dumps({"text": f"Kiln {number} burns oak."}) + "\n" for number in range(11)]
+    (tmp_path / "notes" / "many.jsonl").write_text("".join(rows))
+    told("ingest", "notes")
+    listed = candor("sources", "list")[1].splitlines()
+    assert [line.split("(")[1] for line in listed] == [f"1 passages, {tmp_path}/notes/everest.md)", "11 documents, 11 passages, " + f"{tmp_path}/notes/many.jsonl)"]  # fmt: skip
+    names = [row["name"] for row in told("sources", "list")["sources"]]
+    assert names == ["everest.md", *(f"many.jsonl#{number}" for number in range(1, 12))]
+    (tmp_path / "notes" / "everest.md").unlink()
+    report = told("sources", "refresh")
+    assert report["counts"] == {"added": 0, "replaced": 0, "unchanged": 1, "removed": 1, "failed": 0}
+    (tmp_path / "notes").rename(tmp_path / "away")
+    code, out, err = candor("sources", "refresh", "many.jsonl")
+    assert (code, out) == (1, "0 added, 0 replaced, 0 unchanged, 0 removed, 1 failed\n")
+    assert f"`candor sources remove {tmp_path}/notes` takes it out" in err
+    assert candor("sources", "remove", "many.jsonl")[:2] == (0, "removed many.jsonl (11 documents)\n")
+    assert "nothing to refresh: run `candor ingest PATH` first" in candor("sources", "refresh")[2]
+    assert "there is no source '*.md'" in candor("sources", "remove", "*.md")[2]
+
+
 def test_global_options_stand_before_or_after_the_command(candor: Candor, tmp_path: Path) -> None:
     assert candor("--data-dir", "one", "ask", "Hello?")[0] == 0
     assert candor("ask", "Hello?", "--data-dir", "two", "--json")[0] == 0
