@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.catalogue import StoredSource, file_of, meant, stored_sources
@@ -249,16 +249,18 @@ class Library:
     def passages(self, ids: Sequence[int]) -> list[Passage]:
         """Return those passages of the given ids that still exist, in the order of `ids`."""
         found: dict[int, Passage] = {}
-        with self.database.connection() as connection:
-            for first in range(0, len(ids), 500):
-                wanted = passages_of(connection, ids[first : first + 500])
-                found.update((passage.id, passage) for passage in wanted)
-            self._miss(connection, [number for number in ids if number not in found])
+        for first in range(0, len(ids), 500):
+            wanted = passages_of(self.database, ids[first : first + 500])
+            found.update((passage.id, passage) for passage in wanted)
+        if missing := [number for number in ids if number not in found]:
+            self._miss(missing)
         return [found[number] for number in ids if number in found]
 
-    def _miss(self, connection: Connection, ids: Sequence[int]) -> None:
+    def _miss(self, ids: Sequence[int]) -> None:
         """Tell of passages that are not there although nothing has changed since they were published."""
-        if ids and self._generation and read_meta(connection, "version") == str(self._version):
+        with self.database.read() as session:
+            version = read_meta(session, "version")
+        if self._generation and version == str(self._version):
             lost = np.intersect1d(ids, self._generation.ids).tolist()
             if lost:
                 _log.error("the database cannot show the passages %s: run `candor doctor`", lost[:5])
@@ -382,7 +384,7 @@ def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
     return [row.tobytes() for row in vectors.astype(np.float16)]
 
 
-def read_meta(session: Session | Connection, key: str) -> str:
+def read_meta(session: Session, key: str) -> str:
     """Return a fact about the folder; empty when nothing is known."""
     return session.scalar(select(MetaRow.value).where(MetaRow.key == key)) or ""
 

