@@ -219,7 +219,7 @@ class _Loop:
         for source in sources:
             self._console.print(plain(f"{source.name}  ({source.passages} passages)"))
         if not sources:
-            self._console.print("No documents yet: leave and run `candor ingest PATH`.")
+            self._console.print("No documents yet: run `candor ingest PATH` in another terminal.")
 
     def _history(self, rest: str) -> None:
         if rest:
