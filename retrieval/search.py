@@ -150,6 +150,7 @@ def distinct(
     as near as ALIKE that `repeats` it.
     """
     kept: dict[str, int] = {}
+    near = np.zeros(len(evidence), dtype=np.bool_)  # to one that is kept
     for place in sorted(range(len(evidence)), key=lambda place: _rank(evidence[place])):
         if len(kept) == most:
             break
@@ -157,11 +158,11 @@ def distinct(
         plain = " ".join(text.casefold().split())
         if plain in kept:
             continue
-        if vectors is not None and kept:
-            others = list(kept.values())
-            near = np.flatnonzero(vectors[others] @ vectors[place] >= ALIKE)
-            if any(repeats(text, evidence[others[at]].passage.text) for at in near):
+        if vectors is not None:
+            others = [at for at in kept.values() if near[place] and vectors[at] @ vectors[place] >= ALIKE]
+            if any(repeats(text, evidence[at].passage.text) for at in others):
                 continue
+            near |= vectors @ vectors[place] >= ALIKE
         kept[plain] = place
     return tuple(evidence[place] for place in kept.values())
 
