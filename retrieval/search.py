@@ -131,13 +131,13 @@ def matches(source: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(source.casefold(), pattern.casefold()) for pattern in patterns)
 
 
-def fuse(cosines: NDArray[np.float32], words: NDArray[np.float32]) -> NDArray[np.float32]:
+def fuse(cosines: NDArray[np.float32], words: NDArray[np.float32], meaning: float = MEANING) -> NDArray[np.float32]:
     """Return the fused score of every passage from arrays (forms, passages): the highest over the forms.
 
-    A convex combination of the cosine and the BM25 score relative to the form's best (Bruch, Gai and Ingber 2023); on
-    the training queries of SciFact and on XQuAD it beats reciprocal rank fusion and every other weight tried.
+    A convex combination of the cosine, weighing `meaning`, and the BM25 score relative to the form's best (Bruch, Gai and
+    Ingber 2023). `benchmarks/fusion.py` compares it with other weights and with reciprocal rank fusion.
     """
-    scores: NDArray[np.float32] = (MEANING * cosines + (1 - MEANING) * words).max(axis=0, initial=-1.0)
+    scores: NDArray[np.float32] = (meaning * cosines + (1 - meaning) * words).max(axis=0, initial=-1.0)
     return scores
 
 
