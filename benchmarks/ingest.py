@@ -169,23 +169,24 @@ def _ingested(work: Path) -> dict[str, Any]:
     from app.bot import open_bot
     from retrieval.passages import embedding_text
 
-    begun = time.perf_counter()
+    start = peers.Watch()
     with tempfile.TemporaryDirectory(dir=work) as data, open_bot(data, "quote") as bot:
         bot.library.embedder.encode(["warm"])
-        started = time.perf_counter()
+        started, watch = start.read()[0], peers.Watch()
         first = bot.ingest([work / "documents"])
-        ended = time.perf_counter()
+        (seconds, cpu), watch = watch.read(), peers.Watch()
         again = bot.ingest([work / "documents"])
-        unchanged = time.perf_counter() - ended
+        unchanged, _ = watch.read()
         assert first.count("added") == again.count("unchanged") == len(again.files)
         peak = peers.peak_memory()
         texts = [embedding_text(passage) for passage in bot.library.stored()[0]]
     (work / "passages.json").write_text(json.dumps(texts))
     return {
-        "seconds": round(ended - started, 3),
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu, 3),
         "passages": len(texts),
         "unchanged_seconds": round(unchanged, 3),
-        "start_seconds": round(started - begun, 2),
+        "start_seconds": round(started, 2),
         "peak_memory_mb": peak,
     }
 
@@ -195,15 +196,17 @@ def _encoded(work: Path) -> dict[str, Any]:
     from retrieval.embed import load_encoder
 
     texts = json.loads((work / "passages.json").read_text())
-    begun = time.perf_counter()
+    start = peers.Watch()
     encoder = load_encoder()
     encoder.encode(["warm"])
-    started = time.perf_counter()
+    started, watch = start.read()[0], peers.Watch()
     encoder.encode(texts)
+    seconds, cpu = watch.read()
     return {
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu, 3),
         "passages": len(texts),
-        "start_seconds": round(started - begun, 2),
+        "start_seconds": round(started, 2),
         "peak_memory_mb": peers.peak_memory(),
         "arithmetic": str(encoder.dtype).removeprefix("torch."),
     }
@@ -255,12 +258,7 @@ def _result(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     systems = {name: _summary(read["ingest", name], options.documents) for name in options.systems}
     queries = {
         str(k): {
-            name: {
-                kind: statistics.median(row[str(k)][kind] for row in read["query", name])
-                for kind in read["query", name][0][str(k)]
-            }
-            for name in options.systems
-            if name != "encoder"
+            name: _middle([row[str(k)] for row in read["query", name]]) for name in options.systems if name != "encoder"
         }
         for k in peers.KS
     }
@@ -271,24 +269,35 @@ def _result(options: argparse.Namespace, work: Path) -> dict[str, Any]:
         "rounds": options.rounds,
         "versions": {name: version(name) for name in SHARED},
         "ingest": systems,
-        "query_ms": queries,
+        "query": queries,
     }
     own, others = systems.get("candor"), [name for name in options.systems if name in peers.PACKAGES]
-    if own:
+    if own and "encoder" in systems and others:
         result["unchanged_share"] = round(own["unchanged_seconds"] / own["seconds"], 4)
-    if own and "encoder" in systems:
-        result["share_of_the_encoders_speed"] = round(systems["encoder"]["seconds"] / own["seconds"], 3)
-    if own and others:
-        best = min(others, key=lambda name: systems[name]["seconds"])
-        result["times_the_best_peer"] = {best: round(systems[best]["seconds"] / own["seconds"], 2)}
-        result["query_share_of_the_best_peer"] = {
-            k: {
-                kind: round(of["candor"]["hybrid"] / min(of[name][kind] for name in others), 3)
+        for clock in ("seconds", "cpu_seconds"):
+            best = min(others, key=lambda name: systems[name][clock])
+            result[clock] = {
+                "share_of_the_encoders_speed": round(systems["encoder"][clock] / own[clock], 3),
+                "best_peer": best,
+                "times_its_speed": round(systems[best][clock] / own[clock], 2),
+            }
+        for clock in ("ms", "cpu_ms"):
+            result[clock] = {
+                f"share_of_the_best_{kind}_query_at_{k}": round(
+                    of["candor"]["hybrid"][clock] / min(of[name][kind][clock] for name in others), 3
+                )
+                for k, of in queries.items()
                 for kind in ("dense", "hybrid")
             }
-            for k, of in queries.items()
-        }
     return result
+
+
+def _middle(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return the medians of a system's rounds."""
+    return {
+        kind: {clock: statistics.median(row[kind][clock] for row in rows) for clock in clocks}
+        for kind, clocks in rows[0].items()
+    }
 
 
 def _summary(rows: Sequence[dict[str, Any]], documents: int) -> dict[str, Any]:
