@@ -98,9 +98,10 @@ def _carried_out(run: "Ingestion", web: "Pages | None", find: Callable[[Listing]
         interrupted = False
         fetching = partial(IngestProgress, "fetching")
         listing = Listing(run.stored, web, lambda *step: run.progress(fetching(*step)), outcomes=run.outcomes)
+        listing.ready = lambda: run.read_all(listing.unread())
         try:
             find(listing)
-            run.read_all(list(listing.files.values()))
+            run.read_all(listing.unread())
             run.remove(listing.gone)
             run.adopt(listing.files)
         except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from app.catalogue import StoredSource, as_text, file_of, is_address, meant, within
 from app.errors import InputError
@@ -19,6 +19,7 @@ from retrieval.types import SourceError
 if TYPE_CHECKING:
     from app.pages import Fetched, Pages
 
+TOGETHER: Final = 64
 Outcome = Literal["added", "replaced", "unchanged", "removed", "failed"]
 
 
@@ -52,18 +53,22 @@ class SourceFile:
 class Listing:
     """The `files` to read by uri, the `outcomes` known without reading, and the uris of files that are `gone`.
 
-    `stored` is what the library holds; `fetching(done, total, uri)` is told of every page.
+    `stored` is what the library holds; `fetching(done, total, uri)` is told of every page, and `ready` after every
+    `TOGETHER` of them, so that what has been fetched need not wait for the rest.
     """
 
     stored: Sequence[StoredSource]
     web: "Pages | None" = None
     fetching: Callable[[int, int, str], None] = lambda done, total, uri: None
+    ready: Callable[[], None] = lambda: None
     files: dict[str, SourceFile] = field(default_factory=dict)
     outcomes: list[FileOutcome] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._held = {file_of(row.uri): row for row in reversed(self.stored)}
+        self._fetched: set[str] = set()
+        self._told = 0
 
     def take(self, paths: Sequence[str | Path]) -> None:
         """List what is named, and what of the same folders and sitemaps is stored and gone.
@@ -91,18 +96,24 @@ class Listing:
         origins = [
             *dict.fromkeys(row.origin for row in rows if row.origin and (not names or within(row.origin, names)))
         ]
-        fetched: set[str] = set()
         if self.web is not None:
             for origin in filter(is_address, origins):
-                fetched |= self._fetch(self.web, self.web.at(origin, sitemap=True))
+                self._fetch(self.web, self.web.at(origin, sitemap=True))
+            done = self._fetched | self.gone
+            left = {uri: row.origin for uri, row in wanted.items() if is_address(uri) and uri not in done}
+            self._fetch(self.web, self.web.again(left))
         for uri, row in wanted.items():
             if not is_address(uri):
                 self._look(uri, row)
-            elif self.web is not None and uri not in fetched | self.gone:
-                self._fetch(self.web, self.web.again(uri, row.origin))
         for origin in origins:
             if not is_address(origin) and path_of(origin).is_dir():
                 self._find(path_of(origin), known=False)
+
+    def unread(self) -> list[SourceFile]:
+        """Return the files that were listed since this was asked last."""
+        files = list(self.files.values())[self._told :]
+        self._told = len(self.files)
+        return files
 
     def _find(self, path: Path, known: bool = True) -> None:
         """List a file, or the files of a folder, those that are `known` or only the others."""
@@ -150,12 +161,12 @@ class Listing:
             f"`candor sources remove {shlex.quote(folder)}` takes it out"
         )
 
-    def _fetch(self, web: "Pages", pages: "Iterable[Fetched]") -> set[str]:
-        """List pages as they are fetched, and return their uris."""
-        uris = set()
+    def _fetch(self, web: "Pages", pages: "Iterable[Fetched]") -> None:
+        """List pages as they are fetched."""
         for page in pages:
-            uris.add(page.uri)
-            self.fetching(len(uris), max(web.expected, len(uris)), page.uri)
+            self._fetched.add(page.uri)
+            done = len(self._fetched)
+            self.fetching(done, max(web.expected, done), page.uri)
             if page.gone and page.uri in self._held:
                 self.gone.add(page.uri)
             elif page.path is not None:
@@ -165,10 +176,11 @@ class Listing:
             else:
                 outcome: Outcome = "unchanged" if page.unchanged else "failed"
                 self.outcomes.append(FileOutcome(page.uri, page.uri, outcome, reason=page.reason))
+            if done % TOGETHER == 0:
+                self.ready()
         for row in self.stored:
             if row.origin in web.listed and row.uri not in web.listed[row.origin]:
                 self.gone.add(row.uri)
-        return uris
 
 
 def reason_of(path: Path, error: Exception) -> str:

@@ -80,10 +80,11 @@ class Pages:
         except (Unreachable, SourceError) as error:
             yield Fetched(uri, reason=str(error).removeprefix(f"{uri}: "))
 
-    def again(self, uri: str, origin: str = "") -> Iterator[Fetched]:
-        """Yield a page that was read before, if its site allows it where it was found through a sitemap, its `origin`."""
-        self.expected += 1
-        yield self._one(uri, origin)
+    def again(self, pages: Mapping[str, str]) -> Iterator[Fetched]:
+        """Yield pages that were read before, by uri; where one has an origin, a sitemap, as its site allows."""
+        self.expected += len(pages)
+        for uri, origin in pages.items():
+            yield self._one(uri, origin)
 
     def _all(self, uri: str, sitemap: Sitemap) -> Iterator[Fetched]:
         pages, waiting, sitemaps, whole = list(sitemap.pages), list(sitemap.sitemaps), 0, True

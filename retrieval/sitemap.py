@@ -66,7 +66,7 @@ class Robots:
         """Why a page may not be fetched, nothing where it may; rules that cannot be had now forbid everything."""
         rules = self._of(url)
         if isinstance(rules, str):
-            return f"whether its site wants it fetched by programs cannot be told now ({rules})"
+            return f"its site cannot be asked what programs may fetch: {rules}"
         return "" if rules.can_fetch(url, AGENT) else "its site does not want it fetched by programs (robots.txt)"
 
     def pause(self, url: str) -> float:

@@ -309,6 +309,28 @@ def test_a_host_out_of_reach_keeps_its_pages_and_is_left_alone_after_a_while(lib
     assert names(library) == urls
 
 
+def test_what_was_fetched_does_not_wait_for_the_rest(
+    library: Library, server: PageServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.listing.TOGETHER", 2)
+    urls = [server.url(f"/{number}") for number in range(5)]
+    for number in range(5):
+        page(server, f"/{number}", f"This is the page {number}.")
+    steps: list[tuple[str, int, int]] = []
+
+    def stop(step: IngestProgress) -> None:
+        steps.append((step.stage, step.done, step.total))
+        if step.stage == "fetching" and step.done == 5:
+            raise KeyboardInterrupt
+
+    server.pages["/map.xml"] = sitemap(*urls)
+    with opened_pages(Fetcher(HERE), tmp_path, library.hashes()) as pages:
+        assert ingest(library, [server.url("/map.xml")], stop, web=pages).interrupted
+    assert [step for step in steps if step[0] == "fetching"] == [("fetching", number, 5) for number in range(1, 6)]
+    assert names(library) == urls[:4]
+    assert found(library, "3.") == {urls[3]}
+
+
 def test_ctrl_c_while_pages_are_fetched_loses_nothing(library: Library, server: PageServer, tmp_path: Path) -> None:
     for name in ("/a", "/b"):
         page(server, name, f"This is the page {name}.")

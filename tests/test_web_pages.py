@@ -147,7 +147,7 @@ def test_robots_txt_is_heeded(server: PageServer) -> None:
     assert server.paths() == ["/robots.txt"]
     for status, refusal in ((404, False), (503, True)):
         server.pages["/robots.txt"] = Answer(b"", status)
-        assert ("cannot be told now" in Robots(Fetcher(HERE)).refusal(server.url("/kiln.html"))) is refusal
+        assert ("cannot be asked" in Robots(Fetcher(HERE)).refusal(server.url("/kiln.html"))) is refusal
 
 
 @pytest.fixture
