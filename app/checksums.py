@@ -6,7 +6,7 @@ Eight bytes of BLAKE2b over what is stored, written with a row and compared when
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -105,6 +105,7 @@ def _by_id(count: int) -> str:
     return str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}))
 
 
+@lru_cache(maxsize=1024)  # the passages of a section share their headings
 def _decoded(value: object) -> Any:  # noqa: ANN401
     """A column of JSON; None for one that is damaged."""
     try:
