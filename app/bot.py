@@ -205,6 +205,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.types import Sampling
         from retrieval.adapters import load_reader
         from retrieval.embed import load_encoder
+        from retrieval.rerank import load_reranker
         from safety.guard import WEIGHTS, EmbeddedGuard
         from safety.policy import load_policy
         from safety.sources import load_source
@@ -219,6 +220,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         viewer = load_viewer(settings.viewer, speaker)
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever = _searching(settings, database, searcher, stack)
+        if settings.rerank:
+            retriever = load_reranker(retriever, encoder, library.passages, settings.rerank)
         options = Options(
             sampling=Sampling(n=settings.candidates),
             passages=settings.passages,

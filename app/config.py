@@ -22,6 +22,7 @@ RANGES: Final = {
     "port": (0, 65535),
     "candidates": (1, 64),
     "passages": (1, 50),
+    "rerank": (0, 200),
     "research_rounds": (0, 8),
     "context": (0, 10_000_000),
 }
@@ -55,6 +56,7 @@ class Settings:
     port: int = 7860
     candidates: int = 8
     passages: int = 8
+    rerank: int = 12
     research_rounds: int = 4
     context: int = 8192
     dtype: str = "auto"

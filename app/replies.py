@@ -31,6 +31,7 @@ def reply_rows(turn: int, reply: Reply) -> tuple[dict[str, object], list[Base]]:
             passage=to_json(evidence.passage),
             score=evidence.score,
             similarity=evidence.similarity,
+            probability=evidence.probability,
             withheld=reason,
         )
         for rank, (evidence, reason) in enumerate(found)
@@ -85,7 +86,7 @@ def _reply(
 ) -> Reply:
     passages = [from_json(Passage, row.passage) for row in evidence]
     found = [
-        (Evidence(passage, row.score, row.similarity), row.withheld)
+        (Evidence(passage, row.score, row.similarity, row.probability), row.withheld)
         for passage, row in zip(passages, evidence, strict=True)
     ]
     trace = Trace(

@@ -187,6 +187,7 @@ class EvidenceRow(Base):
     passage: Mapped[dict[str, Any]]
     score: Mapped[float]
     similarity: Mapped[float | None]
+    probability: Mapped[float | None]
     withheld: Mapped[str | None]
 
 

@@ -43,7 +43,8 @@ def evidence_is_ordered_distinct_and_bounded(make: Make) -> None:
     for k in (1, 2, 5, 50):
         found = retriever.search(["three hearts", "cacao seeds"], k)
         assert 0 < len(found) <= k
-        assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
+        plain = [item.score for item in found if item.probability is None]  # what is read again is ordered anew
+        assert plain == sorted(plain, reverse=True)
         texts = [" ".join(item.passage.text.casefold().split()) for item in found]
         assert len(set(texts)) == len(texts)
         assert all(item.similarity is None or -1.001 <= item.similarity <= 1.001 for item in found)
@@ -112,3 +113,4 @@ CHECKS = (
     sources_restrict_what_is_found_and_cost_no_recall,
     any_text_may_be_asked,
 )
+ORDERED = (the_order_of_the_query_forms_does_not_matter,)  # not asked of what reads the passages after the first form

@@ -6,15 +6,18 @@ Documents are cut, embedded and indexed as ingestion does; a document ranks wher
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.bot import Bot
+from app.evaluation.kinds import responder_of
 from app.evaluation.report import Report
 from app.evaluation.rows import EvaluationError, lines
 from dialogue import metrics
 from retrieval.index import Generation, build
 from retrieval.passages import cut, embedding_text
+from retrieval.rerank import Reranker
 from retrieval.search import HybridRetriever
 from retrieval.text import clean
 from retrieval.types import Document, Embedder, Passage, Section
@@ -40,7 +43,7 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     embedder = bot.library.embedder
     with tempfile.TemporaryDirectory() as folder:
         generation = _built(Path(folder), passages, embedder)
-        rankers = _rankers(generation, passages, embedder)
+        rankers = _rankers(generation, passages, bot)
         rankings: dict[str, list[list[str]]] = {name: [] for name in rankers}
         for done, (_, text) in enumerate(asked, 1):
             for name, rank in rankers.items():
@@ -49,7 +52,8 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     judged = [qrels[name] for name, _ in asked]
     for name, found in rankings.items():
         _measure(report, name, found, judged)
-    report.missing("reranked", "there is no reranker")
+    if "reranked" not in rankings:
+        report.missing("reranked", "the setting rerank is 0")
     report.put("documents", len({passage.source for passage in passages}))
     report.put("passages", len(passages))
     return len(asked)
@@ -69,17 +73,22 @@ def _measure(report: Report, name: str, found: Sequence[list[str]], judged: Sequ
     report.mean((name, "mrr@10"), firsts)
 
 
-def _rankers(generation: Generation, passages: Sequence[Passage], embedder: Embedder) -> dict[str, Ranker]:
+def _rankers(generation: Generation, passages: Sequence[Passage], bot: Bot) -> dict[str, Ranker]:
+    embedder, served = bot.library.embedder, responder_of(bot).retriever
     hybrid = HybridRetriever(embedder, generation, lambda ids: [passages[number] for number in ids])
 
     def documents(numbers: Iterator[int]) -> list[str]:
         return list(dict.fromkeys(passages[number].source for number in numbers))[:DEPTH]
 
-    return {
+    rankers = {
         "dense": lambda text: documents(iter(generation.dense(embedder.encode([clean(text)]), WIDE)[0][0].tolist())),
         "lexical": lambda text: documents(number for number, _ in generation.lexical(text, WIDE)),
         "hybrid": lambda text: documents(found.passage.id for found in hybrid.search([text], WIDE)),
     }
+    if isinstance(served, Reranker):
+        reranked = replace(served, retriever=hybrid, passages=lambda ids: ())
+        rankers["reranked"] = lambda text: documents(found.passage.id for found in reranked.search([text], WIDE))
+    return rankers
 
 
 def _built(folder: Path, passages: Sequence[Passage], embedder: Embedder) -> Generation:

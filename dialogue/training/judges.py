@@ -17,12 +17,13 @@ import safety.guard
 from dialogue.answers import AnswerScorer
 from dialogue.grounding import Grounder
 from dialogue.metrics import auroc
-from dialogue.training import answers, grounding, grounding_data, quality
+from dialogue.training import answers, grounding, grounding_data, quality, ranking, ranking_report
 from dialogue.training import safety as guard
 from dialogue.training.adapters import Plan
 from dialogue.training.quality_data import CORPORA
-from retrieval.adapters import Adapter, load_reader
+from retrieval.adapters import Adapter, Reader, load_reader
 from retrieval.embed import Encoder
+from retrieval.rerank import WEIGHTS as RELEVANCE
 from safety.heads import Head
 from safety.training import SHARES, gather, split
 from safety.windows import shown
@@ -105,6 +106,25 @@ def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, floa
     return grades
 
 
+def _train_relevance(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plans = _shortened(ranking.PLANS, share)
+    adapter, curve = ranking.train_adapter(data, encoder, seed, plans)
+    told = ranking_report.collect(data, encoder, Reader(encoder, adapter))
+    order, likely = ranking_report.ordering(told), ranking_report.calibrate(told)
+    adapter.about.update(order=order, likely=likely)
+    _described(adapter, encoder, list(ranking.SHARES[-1]), plans, seed).save(folder / RELEVANCE.name)
+    return ranking_report.report(told, order, likely) | {"curve": curve}
+
+
+def _grade_relevance(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """Mean average precision on TREC-QA's validation questions; nDCG@10 and more for the queries kept apart."""
+    reader = load_reader(encoder, folder / RELEVANCE.name)
+    told = ranking_report.collect(data, encoder, reader)
+    figures = ranking_report.report(told, reader.about["order"], reader.about["likely"])
+    grades = {name: figures[name] for name in ("scifact_after", "xquad_after", "answerable")}
+    return grades | ranking_report.answers_report(data, reader)
+
+
 def _train_answers(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
     head, figures = answers.train(data, encoder, seed)
     head.save(folder / "answers.safetensors")
@@ -148,5 +168,6 @@ PARTS: dict[str, Part] = {
         _train_quality,
         _grade_quality,
     ),
+    "relevance": Part(RELEVANCE.parent, (RELEVANCE.name,), _train_relevance, _grade_relevance),
     "answers": Part(_DIALOGUE, ("answers.safetensors",), _train_answers, _grade_answers),
 }
