@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+from older_database import take_back
 from sqlalchemy import text
 
 from app.catalogue import StoredSource
@@ -237,13 +238,7 @@ def test_an_index_that_the_database_does_not_know_is_named(
 
 def test_an_older_database_gets_its_checksums(library: Library, tmp_path: Path) -> None:
     library.database.close()
-    raw = sqlite3.connect(tmp_path / NAME)
-    columns = [("source", "checksum"), ("source", "origin"), ("passage", "checksum"), ("passage", "vector_checksum")]
-    for table, column in columns:
-        raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    raw.execute("UPDATE alembic_version SET version_num = '0002'")
-    raw.commit()
-    raw.close()
+    take_back(tmp_path, "0002")
     upgraded = open_database(tmp_path)
     with upgraded.read() as session:
         assert damaged_sources(session) == []

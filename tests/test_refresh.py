@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from older_database import take_back
 from page_server import Answer, PageServer, page_server
 from test_index_library import Words
 
 from app.catalogue import StoredSource, meant
-from app.database import NAME, Database, open_database
+from app.database import Database, open_database
 from app.errors import InputError
 from app.ingest import IngestProgress, IngestReport, ingest, refresh
 from app.library import Library
@@ -349,15 +350,9 @@ def test_ctrl_c_while_pages_are_fetched_loses_nothing(library: Library, server: 
 
 
 def test_a_library_of_an_older_version_learns_its_folders(library: Library, notes: Path, tmp_path: Path) -> None:
-    import sqlite3
-
     ingest(library, [notes])
     library.database.close()
-    raw = sqlite3.connect(tmp_path / NAME)
-    raw.execute("ALTER TABLE source DROP COLUMN origin")
-    raw.execute("UPDATE alembic_version SET version_num = '0003'")
-    raw.commit()
-    raw.close()
+    take_back(tmp_path, "0003")
     (notes / "iron.md").write_text("Iron rusts.\n")
     database = open_database(tmp_path)
     later = Library(database, tmp_path, Words())
