@@ -11,7 +11,7 @@ import click
 
 from app.command import common, console_for, print_json, settings_of
 
-JUDGES = ("safety", "grounded", "quality", "answers")
+JUDGES = ("safety", "grounded", "quality", "relevance", "answers")
 
 
 @click.group()

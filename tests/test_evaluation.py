@@ -4,13 +4,16 @@ import gzip
 import json
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.bot import Bot, open_bot
 from app.evaluation import EvaluationError, failed, run
+from app.evaluation.kinds import responder_of
 from dialogue.types import ModelError, Reply, Role, Turn
+from retrieval.memory import MemoryRetriever
 from safety.types import SafetyError, Stage, Verdict
 
 WHALE = "The blue whale is the largest animal ever known. A blue whale can weigh up to 190 tonnes."
@@ -425,11 +428,13 @@ def test_retrieval_ranks_documents_by_every_way_of_searching(bot: Bot, tmp_path:
     )
     result = run("retrieval", tmp_path, bot, tmp_path / "out")
     assert result["n"] == 2
-    for way in ("dense", "lexical", "hybrid"):
+    for way in ("dense", "lexical", "hybrid", "reranked"):
         for name in ("ndcg@10", "recall@10", "recall@100", "mrr@10"):
             assert result[way][name] == 1, (way, name)
+    plain = replace(bot, responder=replace(responder_of(bot), retriever=MemoryRetriever([], bot.library.embedder)))
+    result = run("retrieval", tmp_path, plain)
     assert result["reranked"] is None
-    assert "no reranker" in result["undefined"]["reranked"]
+    assert "rerank is 0" in result["undefined"]["reranked"]
     (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n")
     with pytest.raises(EvaluationError, match="0 rows"):
         run("retrieval", tmp_path, bot)

@@ -81,7 +81,8 @@ def test_every_token_is_read_once_and_counted(model: Local) -> None:
     questions = sum(len(model._question(model._form.asked(attribute)).ids) for attribute in QUALITY)
     assert tokens["prompt"] == prompt
     assert tokens["encoded"] == prompt - tokens["reused"] + tokens["sampled"] - FIVE.n + tokens["asked"]
-    assert len(drafts) * questions <= tokens["asked"] <= len(drafts) * (questions + 1)
+    most = questions + 8  # the end of a draft is read again, which is several tokens where it breaks off in a character
+    assert len(drafts) * questions <= tokens["asked"] <= len(drafts) * most
     again = context("How heavy is it?")
     written(model, again, FIVE)
     assert again.working.tokens["reused"] == prompt
