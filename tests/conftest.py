@@ -1,11 +1,13 @@
 """Isolation for every test, and the parts that are dear to make: one encoder for the whole run."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from app.database import Database, open_database
 from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder, load_encoder
 from safety import WEIGHTS
@@ -50,3 +52,11 @@ def dev_data() -> Path:
     if not path.is_dir():
         pytest.skip("the development data is not on this machine (set CANDOR_DEV_DATA)")
     return path
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A database in the test's own folder."""
+    database = open_database(tmp_path)
+    yield database
+    database.close()

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import app.ingest
-from app.database import Database, open_database
+from app.database import Database
 from app.errors import DataError, InputError
 from app.ingest import IngestProgress, IngestReport, ingest
 from app.library import INDEX, Library, index_state
@@ -43,13 +43,6 @@ class Counting:
             if self.spoil(text):
                 vectors[row] = np.nan
         return vectors
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path)
-    yield database
-    database.close()
 
 
 @pytest.fixture

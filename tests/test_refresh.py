@@ -25,13 +25,6 @@ HERE = read_networks("127.0.0.1/32")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def library(database: Database, tmp_path: Path) -> Library:
     return Library(database, tmp_path, Words())
 
