@@ -258,12 +258,14 @@ class Library:
 
     def _miss(self, ids: Sequence[int]) -> None:
         """Tell of passages that are not there although nothing has changed since they were published."""
+        generation = self._generation
+        if generation is None or not (held := generation.holds(ids)).any():
+            return
         with self.database.read() as session:
             version = read_meta(session, "version")
-        if self._generation and version == str(self._version):
-            lost = np.intersect1d(ids, self._generation.ids).tolist()
-            if lost:
-                _log.error("the database cannot show the passages %s: run `candor doctor`", lost[:5])
+        if version == str(self._version):
+            lost = np.asarray(ids)[held].tolist()
+            _log.error("the database cannot show the passages %s: run `candor doctor`", lost[:5])
 
     def stored(self, after: int = 0, most: int | None = None) -> tuple[list[Passage], Vectors]:
         """Return up to `most` passages with ids above `after`, in their order, and their vectors as unit rows.

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import dense, manifest
+from retrieval import dense, manifest, shard
 from retrieval.index import Generation, build, open_current
 
 DIMENSION = 384
@@ -37,7 +37,7 @@ RESULTS = Path(__file__).parent / "results" / "index.json"
 
 def main() -> None:
     options = _options()
-    dense.EXACT = 0 if options.graph else dense.EXACT
+    shard.EXACT = 0 if options.graph else shard.EXACT
     work: Path = options.work / "-".join(map(str, (options.passages, options.queries, options.seed, options.graph)))
     work.mkdir(parents=True, exist_ok=True)
     if options.measure:
@@ -139,7 +139,7 @@ def _built(work: Path, vectors: NDArray[Any]) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "vectors_mb": round((folder / dense.VECTORS).stat().st_size / 1e6, 1),
+        "vectors_mb": round(sum(file.stat().st_size for file in folder.glob("vectors*")) / 1e6, 1),
         "words_mb": round(sum(file.stat().st_size for file in (folder / "lexical").iterdir()) / 1e6, 1),
     }
 
@@ -154,12 +154,14 @@ def _measured(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     verified = _seconds(lambda: opened.append(_opened(work)))
     generation = opened[0]
     folder = work / "index" / generation.id
-    names = (dense.VECTORS, dense.IDS)
-    unverified = _seconds(lambda: dense.load(*(manifest.contents(folder / name) for name in names)))
-    mapped = (folder / dense.VECTORS).stat().st_size >= manifest.MAPPED
+    files = list(folder.glob("vectors*"))
+    unverified = _seconds(lambda: dense.load({file.name: manifest.contents(file) for file in files}))
+    mapped = max(file.stat().st_size for file in files) >= manifest.MAPPED
+    shards = generation.shards
     after_open = _memory()
     result = {
-        "kind": "graph" if len(vectors) > dense.EXACT else "exact",
+        "kind": "graph" if shards[0].graph else "exact",
+        "shards": [each.size for each in shards],
         "open": {
             "mapped": mapped,
             "seconds_verified": round(verified, 3),
@@ -169,12 +171,16 @@ def _measured(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         },
         "search": {},
     }
-    for breadth in (128, 192, 256, 384, 512) if result["kind"] == "graph" else (dense.BREADTH,):
-        chosen, dense.BREADTH = dense.BREADTH, breadth
-        result["search"][f"breadth_{breadth}" + " (chosen)" * (breadth == chosen)] = _searched(
-            generation, queries, exact
-        )
-        dense.BREADTH = chosen
+    if shards[0].graph:
+        chosen = [each.breadth for each in shards]
+        for breadth in shard.BREADTHS[2:]:
+            for each in shards:
+                each.breadth = breadth
+            result["search"][f"breadth_{breadth}"] = _searched(generation, queries, exact)
+        for each, tried in zip(shards, chosen, strict=True):
+            each.breadth = tried
+        result["breadths_chosen"] = chosen
+    result["search"]["chosen"] = _searched(generation, queries, exact)
     after_search = _memory()
     result["memory_after_searches_mb"] = {name: after_search[name] - before[name] for name in before}
     left = np.setdiff1d(
@@ -182,7 +188,7 @@ def _measured(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     )
     result["with_a_tenth_removed"] = _searched(generation.keeping(left), queries, exact, left)
     few = queries[:30]
-    result["comparing_all_ms"] = _milliseconds(lambda query: generation.dense(query[None], 2 * dense.DEEPEST), few)[0]
+    result["comparing_all_ms"] = _milliseconds(lambda query: generation.dense(query[None], 2 * shard.DEEPEST), few)[0]
     return result
 
 

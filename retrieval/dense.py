@@ -1,34 +1,30 @@
-"""Search by cosine: a faiss index whose kind follows from how many vectors there are, and the ids of its rows.
+"""Search by cosine: shards of vectors, and the ids of their rows.
 
-    vectors.faiss    the vectors in float16; above EXACT of them with an HNSW graph (Malkov and Yashunin 2016)
-    vectors.ids      the id of every row, 64-bit little-endian; ``~id`` where the passage is gone
+    vectors.faiss, vectors-1.faiss, ...   the shards; one up to LARGEST vectors
+    vectors.ids                           the id of every row, shard after shard, 64-bit little-endian; ``~id`` where
+                                          the passage is gone
 
-Knows nothing of words, texts, generations or whether the files are whole. Only this file imports faiss.
+Shards are searched by as many threads: two graphs of half the vectors find more in the same time than one of all.
+Knows nothing of words, texts, generations or whether the files are whole.
 """
 
 import mmap
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import shard
+from retrieval.shard import Shard
 from retrieval.types import RetrievalError, Vectors
 
-if TYPE_CHECKING:
-    import faiss
-
-VECTORS: Final = "vectors.faiss"
 IDS: Final = "vectors.ids"
-EXACT = 100_000  # vectors up to which every one is compared with the query
-DEEPEST: Final = 1_000  # results beyond which a graph is no faster than comparing all
-_NEIGHBOURS: Final = 48  # of a vertex in the graph
-_CONSTRUCTION: Final = 120  # candidates when a vertex is placed (efConstruction)
-BREADTH = 256  # candidates when the graph is searched (efSearch)
-_BATCH: Final = 50_000  # vectors added at once
+LARGEST = 500_000  # vectors of a shard
 
 Ids = NDArray[np.int64]
 
@@ -36,23 +32,29 @@ Ids = NDArray[np.int64]
 class Dense:
     """Vectors opened for search; those of `gone` rows are never found. Safe to use from several threads.
 
-    Made by `load`, and by `without` from another; the vectors are then shared.
+    Made by `load`, and by `keeping` from another; the vectors are then shared.
     """
 
-    def __init__(self, index: "faiss.Index", data: NDArray[np.uint8], rows: Ids, gone: NDArray[np.bool_]) -> None:
-        self._index: Any = index
-        self._data = data  # faiss reads from these bytes for as long as it lives
+    def __init__(self, shards: Sequence[Shard], rows: Ids, gone: NDArray[np.bool_]) -> None:
+        self._starts = np.cumsum([0, *(shard.size for shard in shards)])
+        self._shards = [
+            each.without(gone[start : start + each.size]) for each, start in zip(shards, self._starts, strict=False)
+        ]
         self._rows = rows
         self._gone = gone
         self._order = np.argsort(rows, kind="stable")
-        self._selector = _faiss().IDSelectorBitmap(np.packbits(~gone, bitorder="little")) if gone.any() else None
         self.count = len(rows) - int(gone.sum())
-        self.dimension: int = index.d
+        self.dimension = shards[0].dimension
 
     @property
     def ids(self) -> Ids:
         """The ids that can be found, ascending."""
         return self._rows[self._order[~self._gone[self._order]]]
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """What is searched."""
+        return self._shards
 
     def holds(self, ids: Sequence[int] | Ids) -> NDArray[np.bool_]:
         """Say of each id whether it can be found."""
@@ -63,23 +65,19 @@ class Dense:
 
     def keeping(self, ids: Sequence[int] | Ids) -> "Dense":
         """Return the same vectors with all but those of `ids` never found."""
-        return Dense(self._index, self._data, self._rows, self._gone | ~np.isin(self._rows, ids))
+        return Dense(self._shards, self._rows, self._gone | ~np.isin(self._rows, ids))
 
     def search(self, vectors: Vectors, k: int) -> tuple[Ids, NDArray[np.float32]]:
         """Return ids and cosines, each (queries, min(k, count)), best first."""
-        k = min(k, self.count)
-        if k < 1 or not len(vectors):
-            return np.zeros((len(vectors), 0), np.int64), np.zeros((len(vectors), 0), np.float32)
-        faiss = _faiss()
-        faiss.omp_set_num_threads(1)  # holds for this thread; waiting OpenMP threads would slow the encoder
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
-        if _graph(self._index) and k <= DEEPEST:
-            how = faiss.SearchParametersHNSW(efSearch=max(BREADTH, 2 * k), sel=self._selector)
-            cosines, rows = self._index.search(queries, k, params=how)
-            if (rows >= 0).all():
-                return self._rows[rows], cosines
-        every = faiss.downcast_index(self._index.storage) if _graph(self._index) else self._index
-        cosines, rows = every.search(queries, k, params=faiss.SearchParameters(sel=self._selector))
+        first, *others = self._shards
+        waiting = [_pool().submit(each.search, queries, k) for each in others]
+        found = [first.search(queries, k), *(each.result() for each in waiting)]
+        rows = np.concatenate([rows + start for (rows, _), start in zip(found, self._starts, strict=False)], axis=1)
+        cosines = np.concatenate([cosines for _, cosines in found], axis=1)
+        if others:
+            best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+            rows, cosines = np.take_along_axis(rows, best, axis=1), np.take_along_axis(cosines, best, axis=1)
         return self._rows[rows], cosines
 
     def vectors(self, ids: Sequence[int] | Ids) -> Vectors:
@@ -87,9 +85,11 @@ class Dense:
         rows = self._places(ids)
         if (rows < 0).any():
             raise RetrievalError(f"the index has no vector of passage {np.asarray(ids)[rows < 0][0]}")
-        if not len(rows):
-            return np.zeros((0, self.dimension), np.float32)
-        found: Vectors = self._index.reconstruct_batch(rows)
+        found = np.zeros((len(rows), self.dimension), np.float32)
+        for each, start in zip(self._shards, self._starts, strict=False):
+            here = (rows >= start) & (rows < start + each.size)
+            if here.any():
+                found[here] = each.vectors(rows[here] - start)
         return found
 
     def wasteful(self, count: int) -> bool:
@@ -97,27 +97,27 @@ class Dense:
         return (len(self._rows) - count) * 5 > len(self._rows)
 
     def grows_into(self, ids: Sequence[int] | Ids) -> bool:
-        """Say whether this is a graph to which the vectors of new `ids` are better added than built anew."""
-        return _graph(self._index) and not self.wasteful(int(np.isin(self._rows, ids).sum()))
+        """Say whether these are graphs to which the vectors of new `ids` are better added than built anew."""
+        graphs = all(each.graph for each in self._shards)
+        return graphs and not self.wasteful(int(np.isin(self._rows, ids).sum()))
 
     def write(self, folder: Path, ids: Sequence[int], vectors: Vectors) -> None:
-        """Write this graph with the vectors of new `ids` added, and those that `ids` lack gone, as `write` does.
+        """Write these graphs with the vectors of new `ids` added, and those that `ids` lack gone, as `write` does.
 
         The vector of an id that is here already is not looked at.
         """
-        faiss = _faiss()
-        done = 0
-
-        def read(size: int) -> bytes:
-            nonlocal done
-            done += size
-            return self._data[done - size : done].tobytes()
-
-        index = faiss.read_index(faiss.PyCallbackIOReader(read))  # in memory of its own: a mapping cannot grow
+        numbers = np.asarray(ids, dtype=np.int64)
         new = np.flatnonzero(self._places(ids) < 0)
-        _add(index, vectors, new)
-        rows = np.concatenate([self._rows, np.asarray(ids, dtype=np.int64)[new]])
-        _save(folder, index, np.where(np.isin(rows, ids), rows, ~rows))
+        rows: list[Ids] = []
+        for place, each in enumerate(self._shards):
+            here = self._rows[self._starts[place] : self._starts[place + 1]]
+            room = max(0, LARGEST - each.size)
+            added, new = new[:room], new[room:]
+            each.write(folder / _name(place), vectors, added)
+            rows += [np.where(np.isin(here, numbers), here, ~here), numbers[added]]
+        if len(new):
+            rows += [numbers[part] for part in _write_shards(folder, vectors, new, first=len(self._shards))]
+        _write_ids(folder, rows)
 
     def _places(self, ids: Sequence[int] | Ids) -> Ids:
         """The row of each id, -1 where there is none."""
@@ -130,67 +130,50 @@ class Dense:
 
 
 def write(folder: Path, ids: Sequence[int], vectors: Vectors) -> None:
-    """Write an index of unit rows, (ids, dimension), into the folder. The one place that chooses its kind."""
-    faiss = _faiss()
-    half, cosine = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-    if len(ids) <= EXACT:
-        index = faiss.IndexScalarQuantizer(vectors.shape[1], half, cosine)
-    else:
-        index = faiss.IndexHNSWSQ(vectors.shape[1], half, _NEIGHBOURS, cosine)
-        index.hnsw.efConstruction = _CONSTRUCTION
-    _add(index, vectors, np.arange(len(ids)))
-    _save(folder, index, np.asarray(ids, dtype=np.int64))
+    """Write an index of unit rows, (ids, dimension), into the folder."""
+    numbers = np.asarray(ids, dtype=np.int64)
+    _write_ids(folder, [numbers[part] for part in _write_shards(folder, vectors, np.arange(len(ids)))])
 
 
-def load(vectors: bytes | mmap.mmap, ids: bytes | mmap.mmap) -> Dense:
-    """Open what `write` has written; a mapping stays one. Raises RetrievalError when the two disagree."""
-    faiss = _faiss()
-    data = np.frombuffer(vectors, dtype=np.uint8)
+def load(files: Mapping[str, bytes | mmap.mmap]) -> Dense:
+    """Open what `write` has written; a mapping stays one. Raises RetrievalError when a file is missing or wrong."""
+    shards: list[Shard] = []
+    while _name(len(shards)) in files:
+        shards.append(shard.load(files[_name(len(shards))]))
+    if not shards or IDS not in files:
+        raise RetrievalError(f"there is no {IDS if shards else _name(0)}")
     try:
-        index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(data), len(data)))
-        rows = np.frombuffer(ids, dtype="<i8").astype(np.int64)
-    except (RuntimeError, ValueError) as error:
-        raise RetrievalError(f"{VECTORS} and {IDS} cannot be read: {error}") from error
-    if index.ntotal != len(rows):
-        raise RetrievalError(f"{VECTORS} holds {index.ntotal} vectors, {IDS} {len(rows)} ids")
+        rows = np.frombuffer(files[IDS], dtype="<i8").astype(np.int64)
+    except ValueError as error:
+        raise RetrievalError(f"{IDS} cannot be read: {error}") from error
+    total = sum(each.size for each in shards)
+    if total != len(rows):
+        raise RetrievalError(f"there are {total} vectors, {IDS} holds {len(rows)} ids")
     gone = rows < 0
-    return Dense(index, data, np.where(gone, ~rows, rows), gone)
+    return Dense(shards, np.where(gone, ~rows, rows), gone)
 
 
-def _add(index: "faiss.Index", vectors: Vectors, rows: Ids) -> None:
-    faiss = _faiss()
-    faiss.omp_set_num_threads(_threads())
-    try:
-        for start in range(0, len(rows), _BATCH):
-            part = vectors[rows[start : start + _BATCH]]
-            index.add(np.ascontiguousarray(part, dtype=np.float32))
-    finally:
-        faiss.omp_set_num_threads(1)
+def _write_shards(folder: Path, vectors: Vectors, rows: Ids, first: int = 0) -> list[Ids]:
+    """Write shards of these rows of `vectors`, all about as large; return the rows of each as they stand in it."""
+    graph = first > 0 or len(rows) > shard.EXACT
+    if graph:  # it is tried with its last vectors, which therefore are not those of the last document
+        last = np.random.default_rng(0).permutation(len(rows)) < shard.SAMPLE * (1 + len(rows) // LARGEST)
+        rows = np.concatenate([rows[~last], rows[last]])
+    shards = -(-len(rows) // LARGEST) or 1
+    parts = [rows[start::shards] for start in range(shards)]
+    for place, part in enumerate(parts, first):
+        shard.write(folder / _name(place), vectors, part, graph)
+    return parts
 
 
-def _save(folder: Path, index: "faiss.Index", rows: Ids) -> None:
-    faiss = _faiss()
-    with (folder / VECTORS).open("wb") as file:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # errors of the disk arrive as OSError
-    (folder / IDS).write_bytes(rows.astype("<i8").tobytes())
+def _write_ids(folder: Path, parts: Sequence[Ids]) -> None:
+    (folder / IDS).write_bytes(np.concatenate(parts).astype("<i8").tobytes())
 
 
-def _graph(index: "faiss.Index") -> bool:
-    return hasattr(index, "hnsw")
-
-
-@cache
-def _faiss() -> ModuleType:
-    import faiss
-
-    _threads()
-    return faiss
+def _name(place: int) -> str:
+    return f"vectors-{place}.faiss" if place else "vectors.faiss"
 
 
 @cache
-def _threads() -> int:
-    """How many threads this process may use, asked before any of them is told to use one."""
-    import faiss
-
-    threads: int = faiss.omp_get_max_threads()
-    return threads
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="shard")

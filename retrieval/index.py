@@ -1,7 +1,7 @@
 """The published index: vectors and words of all passages, as checksummed generations in a folder.
 
     <folder>/CURRENT                  the id of the generation that is served
-    <folder>/<id>/vectors.*           cosine search
+    <folder>/<id>/vectors*            cosine search
     <folder>/<id>/lexical/            word search
     <folder>/<id>/manifest.json       written last: sizes and SHA-256 of the files, and what they hold
 
@@ -26,7 +26,9 @@ from retrieval import dense
 from retrieval.dense import Dense, Ids
 from retrieval.lexical import Lexical, write
 from retrieval.manifest import NAME, SCHEMA, Manifest, listed, read_manifest, sync, verified
-from retrieval.types import IndexDamaged, RetrievalError, Vectors
+from retrieval.passages import embedding_text
+from retrieval.shard import Shard
+from retrieval.types import Embedder, IndexDamaged, Passage, RetrievalError, Vectors
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,10 @@ class Generation:
         """The ids of the passages that can be found, ascending."""
         return self._dense.ids
 
+    def holds(self, ids: Sequence[int] | Ids) -> NDArray[np.bool_]:
+        """Say of each id whether it can be found."""
+        return self._dense.holds(ids)
+
     def spans(self, ids: Sequence[int] | Ids) -> bool:
         """Say whether `keeping` is enough for these ids: none is missing, and no more than a fifth is wasted."""
         return bool(np.isin(ids, self.ids).all()) and not self._dense.wasteful(len(ids))
@@ -68,7 +74,7 @@ class Generation:
             hits = self._lexical.search(query, depth)
             if self.count == self._manifest.count:
                 return hits
-            here = self._dense.holds([number for number, _ in hits])
+            here = self.holds([number for number, _ in hits])
             found = [hit for hit, held in zip(hits, here, strict=True) if held]
             if len(found) >= k or len(hits) < depth:
                 return found[:k]
@@ -77,6 +83,11 @@ class Generation:
     def vectors(self, ids: Sequence[int]) -> Vectors:
         """Return the stored vectors of these ids, shape (ids, dimension). Raises RetrievalError for unknown ones."""
         return self._dense.vectors(ids)
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """What is searched by cosine."""
+        return self._dense.shards
 
     def base_for(self, ids: Sequence[int]) -> Dense | None:
         """Return the vectors to which those of new `ids` can be added, None when it is better to begin anew."""
@@ -121,6 +132,13 @@ def build(
             f"cannot write the index in {str(folder)!r}: {error.strerror or error}; the old one stays in use"
         ) from error
     return generation
+
+
+def build_of(folder: Path, passages: Sequence[Passage], embedder: Embedder) -> Generation:
+    """Embed the passages and `build` their index."""
+    texts = [embedding_text(passage) for passage in passages]
+    ids = [passage.id for passage in passages]
+    return build(folder, ids, embedder.encode(texts), texts, embedder.fingerprint)
 
 
 def open_current(folder: Path, encoder: str) -> Generation | None:
@@ -195,11 +213,8 @@ def _open(path: Path) -> Generation:
     """Verify every file of the generation, then open it. Raises IndexDamaged."""
     manifest = read_manifest(path / NAME)
     held = {name: verified(path / name, *expected) for name, expected in manifest.files.items()}
-    for name in (dense.VECTORS, dense.IDS):
-        if name not in held:
-            raise IndexDamaged(f"{path / NAME} does not list {name}")
     try:
-        vectors = dense.load(held[dense.VECTORS], held[dense.IDS])
+        vectors = dense.load(held)
         lexical = Lexical(path / "lexical")
     except RetrievalError as error:
         raise IndexDamaged(f"{path} cannot be opened: {error}") from error

@@ -3,9 +3,10 @@
 Knows nothing of files, vectors or indexes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from retrieval.text import sentences
+from retrieval.text import clean, sentences
 from retrieval.types import Document, Passage, Section
 
 
@@ -58,6 +59,16 @@ def _packed(text: str, section: Section, target: int, longest: int) -> Iterator[
         stop = end
     if begin >= 0:
         yield section.start + begin, section.start + stop
+
+
+def cut_all(documents: Iterable[tuple[str, str, str]]) -> list[Passage]:
+    """Return the passages of plain documents, each its name, title and text, numbered throughout from 0."""
+    cleaned = ((name, clean(title).strip(), clean(text)) for name, title, text in documents)
+    plain = (Document(name, title, text, (Section((), 0, len(text)),)) for name, title, text in cleaned)
+    return [
+        replace(passage, id=number)
+        for number, passage in enumerate(passage for document in plain for passage in cut(document))
+    ]
 
 
 def embedding_text(passage: Passage) -> str:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval import dense, manifest
+from retrieval import dense, manifest, shard
 from retrieval.index import Generation, build, open_current, sweep
 from retrieval.types import IndexDamaged, RetrievalError, Vectors
 
@@ -268,7 +268,8 @@ def test_a_query_of_ten_thousand_words_keeps_its_rarest(tmp_path: Path) -> None:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every index counts as large: searched by a graph, and mapped."""
-    monkeypatch.setattr(dense, "EXACT", 50)
+    monkeypatch.setattr(shard, "EXACT", 50)
+    monkeypatch.setattr(dense, "LARGEST", 250)
     monkeypatch.setattr(manifest, "MAPPED", 1)
 
 
@@ -324,7 +325,7 @@ def test_what_is_left_out_is_never_found_and_the_results_stay_as_many(
     tmp_path: Path, exact: int, gone: set[int], seed: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense, "EXACT", exact)
+        patch.setattr(shard, "EXACT", exact)
         whole = publish(tmp_path, rows=300, seed=seed)
     left = [number for number in range(100, 400) if number not in gone]
     reads(whole.keeping(left), unit(300, seed)[[number - 100 for number in left]], left)
@@ -354,6 +355,31 @@ def test_a_graph_grows_by_what_is_new_and_forgets_what_is_gone(tmp_path: Path) -
     reads(before, vectors[:300], first)
     another = build(tmp_path, later, vectors[20:], [""] * 380, "another", built)
     reads(another, vectors[20:], later)
+
+
+@pytest.mark.usefixtures("large")
+def test_graphs_that_are_full_are_joined_by_another(tmp_path: Path) -> None:
+    vectors = unit(700)
+    built: Generation | None = None
+    for count, sizes in ((200, [200]), (240, [240]), (400, [250, 150]), (700, [250, 250, 200])):
+        built = build(tmp_path, range(count), vectors[:count], [""] * count, "e", built)
+        assert [each.size for each in built.shards] == sizes
+        reads(built, vectors[:count], list(range(count)))
+    anew = build(tmp_path, range(700), vectors, [""] * 700, "e")
+    assert [each.size for each in anew.shards] == [234, 233, 233]
+    reads(anew, vectors, list(range(700)))
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("enough", [0.0, 1.1])
+def test_a_graph_is_searched_as_broadly_as_its_own_vectors_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: float
+) -> None:
+    monkeypatch.setattr(shard, "FOUND", enough)
+    publish(tmp_path, rows=300)
+    opened = open_current(tmp_path, "e")
+    assert opened is not None
+    assert {each.breadth for each in opened.shards} == {shard.BREADTHS[0 if enough < 1 else -1]}
 
 
 @pytest.mark.usefixtures("large")

@@ -15,12 +15,12 @@ from app.evaluation.kinds import responder_of
 from app.evaluation.report import Report
 from app.evaluation.rows import EvaluationError, lines
 from dialogue import metrics
-from retrieval.index import Generation, build
-from retrieval.passages import cut, embedding_text
+from retrieval.index import Generation, build_of
+from retrieval.passages import cut_all
 from retrieval.rerank import Reranker
 from retrieval.search import HybridRetriever
 from retrieval.text import clean
-from retrieval.types import Document, Embedder, Passage, Section
+from retrieval.types import Passage
 
 DEPTH = 100  # documents ranked
 WIDE = 500  # passages searched for them
@@ -36,13 +36,12 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     asked = asked[:limit]
     if not asked:
         raise EvaluationError(f"{str(data)!r} has 0 rows to evaluate: no query has a relevant document in qrels")
-    passages = [passage for row in _objects(data, "corpus") for passage in _passages(row)]
-    passages = [_numbered(passage, number) for number, passage in enumerate(passages)]
+    passages = cut_all((row["_id"], row.get("title") or "", row["text"]) for row in _objects(data, "corpus"))
     if not passages:
         raise EvaluationError(f"{str(data)!r} has 0 documents with text in its corpus")
     embedder = bot.library.embedder
     with tempfile.TemporaryDirectory() as folder:
-        generation = _built(Path(folder), passages, embedder)
+        generation = build_of(Path(folder), passages, embedder)
         rankers = _rankers(generation, passages, bot)
         rankings: dict[str, list[list[str]]] = {name: [] for name in rankers}
         for done, (_, text) in enumerate(asked, 1):
@@ -89,21 +88,6 @@ def _rankers(generation: Generation, passages: Sequence[Passage], bot: Bot) -> d
         reranked = replace(served, retriever=hybrid, passages=lambda ids: ())
         rankers["reranked"] = lambda text: documents(found.passage.id for found in reranked.search([text], WIDE))
     return rankers
-
-
-def _built(folder: Path, passages: Sequence[Passage], embedder: Embedder) -> Generation:
-    texts = [embedding_text(passage) for passage in passages]
-    ids = [passage.id for passage in passages]
-    return build(folder, ids, embedder.encode(texts), texts, embedder.fingerprint)
-
-
-def _passages(row: dict[str, Any]) -> list[Passage]:
-    text, title = clean(row["text"]), clean(row.get("title") or "").strip()
-    return cut(Document(row["_id"], title, text, (Section((), 0, len(text)),)))
-
-
-def _numbered(passage: Passage, number: int) -> Passage:
-    return Passage(number, passage.text, passage.source, passage.title, passage.headings, passage.start, passage.end)
 
 
 def _objects(data: Path, stem: str) -> Iterator[dict[str, Any]]:

@@ -15,9 +15,9 @@ from dialogue.answers import FEATURES, AnswerScorer, Offer, features, paged
 from dialogue.metrics import auroc
 from dialogue.quote import said
 from dialogue.training.quality_data import rows as lines
-from retrieval.passages import cut
+from retrieval.passages import cut_all
 from retrieval.text import sentences
-from retrieval.types import Document, Passage, Section, TokenEmbedder
+from retrieval.types import Passage, TokenEmbedder
 from safety.heads import Array, Head
 
 FOLDS = 4
@@ -92,7 +92,7 @@ def _xquad(data: Path, encoder: TokenEmbedder) -> tuple[list[Asked], list[Asked]
     """Return XQuAD's questions over their nearest passages, and again with their own paragraph taken away."""
     found = list(lines(data / "retrieval" / "xquad_a.jsonl.gz"))
     paragraphs = {str(row["paragraph_id"]): row["paragraph"] for row in found}
-    passages = [p for name, text in paragraphs.items() for p in _passages(name, text)]
+    passages = cut_all((name, "", text) for name, text in paragraphs.items())
     near = encoder.encode([row["question"] for row in found]) @ encoder.encode([p.text for p in passages]).T
     whole, bare = [], []
     for row, cosines in zip(found, near, strict=True):
@@ -118,10 +118,6 @@ def _holds(passage: Passage, row: dict[str, Any]) -> tuple[int, ...]:
         return ()
     at = row["start"] - passage.start
     return tuple(i for i, (start, end) in enumerate(sentences(passage.text)) if start <= at < end)
-
-
-def _passages(name: str, text: str) -> list[Passage]:
-    return cut(Document(name, "", text, (Section((), 0, len(text)),)))
 
 
 def _wikiqa(data: Path) -> Iterator[Asked]:

@@ -7,7 +7,7 @@ Knows nothing of where the adapter is shipped.
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from dialogue.training.quality_data import rows as lines
 from dialogue.training.quality_data import share
 from retrieval.adapters import Adapter, load_adapter
 from retrieval.embed import Encoder
-from retrieval.passages import cut, embedding_text
+from retrieval.passages import cut_all, embedding_text
 from retrieval.text import clean
-from retrieval.types import Document, Passage, Section
+from retrieval.types import Passage
 
 OUTPUTS = ("relevant", "answers")
 SHARES = ({"scifact": 0.24, "titles": 0.10, "xquad": 0.14, "wikiqa": 0.14, "trecqa": 0.38},)
@@ -62,6 +62,10 @@ class Corpus:
         passage = self.passages[place]
         return embedding_text(passage if self.titled else replace(passage, title=""))
 
+    def stored(self, places: Sequence[int]) -> list[Passage]:
+        """The passages at these places."""
+        return [self.passages[place] for place in places]
+
     def nearest(self, encoder: Encoder) -> NDArray[np.int64]:
         """Return the passages of each query (queries, passages), nearest first by words (TF-IDF) and by meaning."""
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -86,16 +90,16 @@ def scifact(data: Path, held: bool) -> Corpus:
         relevant[query].add(document)
     asked = [row for row in lines(folder / "queries.jsonl.gz") if row["_id"] in relevant]
     kept = [row for row in asked if (share(f"rank {row['_id']}") < VALIDATES) == held]
-    passages = _passages((row["_id"], row["title"], row["text"]) for row in lines(folder / "corpus.jsonl.gz"))
-    return Corpus(passages, tuple(Asked(clean(row["text"]), frozenset(relevant[row["_id"]])) for row in kept))
+    passages = cut_all((row["_id"], row["title"], row["text"]) for row in lines(folder / "corpus.jsonl.gz"))
+    return Corpus(tuple(passages), tuple(Asked(clean(row["text"]), frozenset(relevant[row["_id"]])) for row in kept))
 
 
 def titles(data: Path) -> Corpus:
     """Return SciFact's abstracts, read without their titles; each title is a query for its abstract."""
     rows = list(lines(data / "retrieval" / "scifact" / "corpus.jsonl.gz"))
-    passages = _passages((row["_id"], row["title"], row["text"]) for row in rows)
+    passages = cut_all((row["_id"], row["title"], row["text"]) for row in rows)
     asked = tuple(Asked(clean(row["title"]), frozenset([row["_id"]])) for row in rows if row["title"])
-    return Corpus(passages, asked, titled=False)
+    return Corpus(tuple(passages), asked, titled=False)
 
 
 def xquad(data: Path, held: bool) -> Corpus:
@@ -103,24 +107,14 @@ def xquad(data: Path, held: bool) -> Corpus:
     rows = list(lines(data / "retrieval" / "xquad_a.jsonl.gz"))
     paragraphs = {str(row["paragraph_id"]): row["paragraph"] for row in rows}
     kept = [row for row in rows if kept_apart(row) == held]
-    passages = _passages((name, "", text) for name, text in paragraphs.items())
+    passages = cut_all((name, "", text) for name, text in paragraphs.items())
     found = (Asked(row["question"], frozenset([str(row["paragraph_id"])]), clean(row["answer"])) for row in kept)
-    return Corpus(passages, tuple(found))
+    return Corpus(tuple(passages), tuple(found))
 
 
 def kept_apart(row: Mapping[str, Any]) -> bool:
     """Whether a row of XQuAD is of an article that the adapter does not learn from."""
     return share(f"rank {str(row['paragraph_id']).split('-')[0]}") < ARTICLES
-
-
-def _passages(documents: Iterable[tuple[str, str, str]]) -> tuple[Passage, ...]:
-    found = [
-        passage
-        for name, title, raw in documents
-        for text in [clean(raw)]
-        for passage in cut(Document(name, clean(title).strip(), text, (Section((), 0, len(text)),)))
-    ]
-    return tuple(replace(passage, id=number) for number, passage in enumerate(found))
 
 
 def groups_of(corpus: Corpus, encoder: Encoder, seed: int, draws: int = DRAWS) -> list[Group]:

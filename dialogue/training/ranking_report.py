@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.metrics import auroc, average_precision, ndcg
-from dialogue.training.ranking import Corpus, answered, scifact, xquad
+from dialogue.training.ranking import answered, scifact, xquad
 from retrieval.embed import Encoder
-from retrieval.index import build
-from retrieval.passages import embedding_text
+from retrieval.index import build_of
 from retrieval.rerank import FEATURES, PairReader, Weights, features, weighed
 from retrieval.search import HybridRetriever
 
@@ -41,7 +40,8 @@ def collect(data: Path, encoder: Encoder, reader: PairReader) -> Collections:
     told: Collections = {"scifact": [], "xquad": [], "without": []}
     for name, corpus in (("scifact", scifact(data, held=True)), ("xquad", xquad(data, held=True))):
         with tempfile.TemporaryDirectory() as folder:
-            retriever = _searching(Path(folder), corpus, encoder)
+            generation = build_of(Path(folder), corpus.passages, encoder)
+            retriever = HybridRetriever(encoder, generation, corpus.stored)
             for asked in corpus.queries:
                 near = retriever.search([asked.query], DEPTH)
                 rows = features(reader, asked.query, near)
@@ -116,9 +116,3 @@ def answers_report(data: Path, reader: PairReader) -> dict[str, float]:
 
 def _ndcg(order: NDArray[np.int64], met: NDArray[np.bool_]) -> float:
     return ndcg([str(place) for place in order], {str(place): 1.0 for place in np.flatnonzero(met)}, 10)
-
-
-def _searching(folder: Path, corpus: Corpus, encoder: Encoder) -> HybridRetriever:
-    texts = [embedding_text(passage) for passage in corpus.passages]
-    generation = build(folder, range(len(texts)), encoder.encode(texts), texts, encoder.fingerprint)
-    return HybridRetriever(encoder, generation, lambda ids: [corpus.passages[number] for number in ids])
