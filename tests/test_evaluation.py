@@ -414,6 +414,7 @@ def test_retrieval_ranks_documents_by_every_way_of_searching(bot: Bot, tmp_path:
         "bread": "Bread is baked from flour, water and yeast in a hot oven.",
         "moon": "The moon goes around the earth in twenty-seven days.",
         "empty": "",
+        "q1": "How heavy is a blue whale?",  # the query itself, which is no answer
     }
     written(
         tmp_path / "corpus.jsonl",

@@ -1,6 +1,7 @@
 """Retrieval: are the relevant documents found? Over a folder in BEIR's form (Thakur et al. 2021).
 
-Documents are cut, embedded and indexed as ingestion does; a document ranks where its first passage does.
+Documents are cut, embedded and indexed as ingestion does; a document ranks where its first passage does. One that has
+the id of the query is the query itself, as in ArguAna, and is left out, as BEIR's own evaluation leaves it out.
 """
 
 import json
@@ -44,9 +45,9 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
         generation = build_of(Path(folder), passages, embedder)
         rankers = _rankers(generation, passages, bot)
         rankings: dict[str, list[list[str]]] = {name: [] for name in rankers}
-        for done, (_, text) in enumerate(asked, 1):
+        for done, (query, text) in enumerate(asked, 1):
             for name, rank in rankers.items():
-                rankings[name].append(rank(text))
+                rankings[name].append([document for document in rank(text) if document != query])
             progress(done)
     judged = [qrels[name] for name, _ in asked]
     for name, found in rankings.items():
