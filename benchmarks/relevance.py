@@ -23,6 +23,7 @@ from app.bot import Bot, open_bot
 from app.evaluation import run
 from dialogue.metrics import average_precision
 from dialogue.training.ranking import answered
+from retrieval.rerank import DEPTH
 
 COLLECTION = "scifact"
 SENTENCES = "trecqa.validation"
@@ -32,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="the folder of retrieval data")
     parser.add_argument("--out", type=Path, help="write the figures to this file, too")
-    parser.add_argument("--rerank", type=int, default=16, help="passages read again after a query")
+    parser.add_argument("--rerank", type=int, default=DEPTH, help="passages read again after a query")
     parser.add_argument("--limit", type=int, help="queries of the collection, to try this script")
     given = parser.parse_args()
     if not (given.data / COLLECTION).is_dir():

@@ -5,14 +5,15 @@ token among the tokens of the sentence and its title (late interaction, Khattab 
 token weighted by how much it tells the offered sentences apart; the share of the question's words found; and
 whether the sentence holds something new of the kind the question asks for. Beside the head stands a check: a
 passage that says nothing of some word of the question, or a sentence without the sum, the date or the name that was
-asked for, does not answer, however well the rest agrees. Knows
+asked for, does not answer, however well the rest agrees. Where the search has read the passage and says how likely it
+answers, a sentence's probability follows from both: one of an unlikely passage hardly answers. Knows
 nothing of retrieval, of drafts or of how the head was trained.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +27,22 @@ WEIGHTS = Path(__file__).parent / "weights" / "answers.safetensors"
 
 SPOKEN_OF = 0.27  # mean match of the question's worst third of tokens in a passage; 6 % of XQuAD's answers lie below
 IMPOSSIBLE = 0.1  # the most a sentence can have that fails a check
+OWN, PASSAGE, BIAS = 0.98, 0.53, 0.81  # of a sentence's logit and its passage's; benchmarks/answerable.py fits them
 
 TokenEncoder = Callable[[Sequence[str]], list[tuple[Array, NDArray[np.int64]]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A sentence offered as an answer, the title and headings it stands under, and the sentences around it."""
+    """A sentence offered as an answer, the title and headings it stands under, and the sentences around it.
+
+    `passage` is the probability that its passage answers, None when that was not read.
+    """
 
     sentence: str
     title: str = ""
     around: tuple[str, ...] = ()
+    passage: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ class AnswerScorer:
         if not offers:
             return []
         rows, possible = features(self.encode_tokens, question, offers, background)
-        return [float(p if can else min(p, IMPOSSIBLE)) for p, can in zip(self.head(rows), possible, strict=True)]
+        scored = [combined(float(p), offer.passage) for p, offer in zip(self.head(rows), offers, strict=True)]
+        return [p if can else min(p, IMPOSSIBLE) for p, can in zip(scored, possible, strict=True)]
 
 
 def load_answers(encode_tokens: TokenEncoder) -> AnswerScorer:
@@ -69,6 +76,16 @@ def load_answers(encode_tokens: TokenEncoder) -> AnswerScorer:
     if head.features != FEATURES:
         raise ValueError(f"{WEIGHTS.name} was trained on features {head.features!r}, not {FEATURES!r}: train it again")
     return AnswerScorer(encode_tokens, head)
+
+
+def combined(sentence: float, passage: float | None) -> float:
+    """Return the probability that a sentence answers, given that of its passage; logistic, by OWN, PASSAGE and BIAS.
+
+    It is never higher than that of the sentence: where there is only one passage, it is the best for any question.
+    """
+    if passage is None:
+        return sentence
+    return min(sentence, 1 / (1 + exp(-(OWN * _logit(sentence) + PASSAGE * _logit(passage) + BIAS))))
 
 
 def paged(sentences: Sequence[tuple[str, str]]) -> list[Offer]:
@@ -172,6 +189,11 @@ class _Question:
     def _covered(self, words: set[str]) -> float:
         total = sum(self.rarity.values())
         return sum(self.rarity[word] for word in self.words & words) / total if total else 0.0
+
+
+def _logit(probability: float) -> float:
+    bounded = min(max(probability, 1e-4), 1 - 1e-4)
+    return log(bounded / (1 - bounded))
 
 
 def _unit(vector: Array) -> Array:

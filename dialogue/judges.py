@@ -63,11 +63,10 @@ class EmbeddedJudge:
         worked_out = any(item.passage.id <= LOWEST for item in context.evidence)  # "12 * 7" asks in its way
         if small_talk(context.question, context.role) or not (asks(context.question) or worked_out):
             return [None] * len(drafts)
-        subject = context.role.subject
         offered = [
             []
             if is_abstention(draft)
-            else [_offer(c, subject) for c in made if c.support is not None] or [_offer(c, subject) for c in made]
+            else [_offer(c, context) for c in made if c.support is not None] or [_offer(c, context) for c in made]
             for draft, made in zip(drafts, claims, strict=True)
         ]
         distinct = list(dict.fromkeys(offer for row in offered for offer in row))
@@ -83,10 +82,15 @@ def load_judge(encoder: "Encoder") -> EmbeddedJudge:
     return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(encoder.encode_tokens))
 
 
-def _offer(claim: Claim, subject: str) -> Offer:
+def _offer(claim: Claim, context: Context) -> Offer:
+    subject = context.role.subject
     sentence = " ".join(claim.text.split())
     sentence = in_third_person(sentence, subject) if subject else sentence
-    return Offer(sentence, heading(claim.passage), said(claim.passage)) if claim.passage else Offer(sentence)
+    passage = claim.passage
+    if not passage:
+        return Offer(sentence)
+    likely = next((item.probability for item in context.evidence if item.passage == passage), None)
+    return Offer(sentence, heading(passage), said(passage), likely)
 
 
 def _any(probabilities: Sequence[float]) -> float | None:

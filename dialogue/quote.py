@@ -133,7 +133,9 @@ def offers(context: Context) -> list[tuple[Passage, int, Offer]]:
     found: list[tuple[Passage, int, Offer]] = []
     for item in context.evidence:
         around = said(item.passage)
-        found += [(item.passage, order, Offer(one, heading(item.passage), around)) for order, one in enumerate(around)]
+        title = heading(item.passage)
+        offered = [Offer(one, title, around, item.probability) for one in around]
+        found += [(item.passage, order, offer) for order, offer in enumerate(offered)]
     return found
 
 

@@ -1,10 +1,12 @@
 """Kinds of answers, the answer scorer, the quote generator and the composed judge, on the real encoder and weights."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.answers import IMPOSSIBLE, AnswerScorer, Offer, load_answers
+from dialogue.answers import IMPOSSIBLE, AnswerScorer, Offer, combined, load_answers
 from dialogue.judges import EmbeddedJudge, load_judge
 from dialogue.kinds import KINDS, kind_of, meets
 from dialogue.prompts import is_abstention
@@ -113,6 +115,24 @@ def test_with_a_background_a_score_depends_neither_on_order_nor_on_company(
     alone = scorer.score(question, background, background)
     mixed = scorer.score(question, [background[i] for i in order[:count]], background)
     assert mixed == pytest.approx([alone[i] for i in order[:count]], abs=1e-3)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_sentence_of_a_likelier_passage_is_likelier(own: float, lower: float, higher: float) -> None:
+    lower, higher = sorted((lower, higher))
+    assert 0 <= combined(own, lower) <= combined(own, higher) <= own
+    assert combined(lower, own) <= combined(higher, own)
+    assert combined(own, None) == own
+
+
+def test_that_nothing_answers_follows_from_what_the_search_says_of_the_passages(judge: EmbeddedJudge) -> None:
+    question, draft = "When was the Eiffel Tower completed?", "The Eiffel Tower was completed in 1889."
+    scores = []
+    for likely in (0.001, 0.9):
+        read = tuple(replace(item, probability=likely) for item in _evidence())
+        [score] = judge.score(replace(context(question), evidence=read), [draft])
+        scores.append(score.answers or 0.0)
+    assert scores[0] < scores[1]
 
 
 def test_quote_offers_eight_different_drafts_and_an_abstention_last(quote: Quote) -> None:
