@@ -55,7 +55,7 @@ class AnswerScorer:
     @property
     def fingerprint(self) -> str:
         """Identifies the features and the weights."""
-        return f"{self.head.features}/{self.head.fingerprint}"
+        return f"{self.head.features}/{self.head.fingerprint}/{OWN}:{PASSAGE}:{BIAS}"
 
     def score(self, question: str, offers: Sequence[Offer], background: Sequence[Offer] = ()) -> list[float]:
         """Return one probability per offer.
