@@ -78,7 +78,10 @@ class Shard:
         return found
 
     def write(self, path: Path, vectors: Vectors, new: Rows) -> None:
-        """Write these vectors, and after them those of the `new` rows of `vectors`. Raises OSError."""
+        """Write these vectors, and after them those of the `new` rows of `vectors`. Raises OSError.
+
+        With every further _BATCH vectors a graph is tried again, and searched no less broadly than before.
+        """
         if not len(new):
             path.write_bytes(self._data.data)
             return
@@ -90,7 +93,10 @@ class Shard:
             return self._data[done - size : done].tobytes()
 
         index = faiss.read_index(faiss.PyCallbackIOReader(read))  # in memory of its own: a mapping cannot grow
-        _add(index, vectors, new)
+        if (self.size + len(new)) // _BATCH > self.size // _BATCH and self.graph:
+            _fill(index, vectors, new, min(SAMPLE, len(new)), self.breadth)
+        else:
+            _add(index, vectors, new)
         _save(path, index)
 
 
@@ -108,10 +114,7 @@ def write(path: Path, vectors: Vectors, rows: Rows, graph: bool) -> None:
     else:
         index = faiss.IndexHNSWSQ(vectors.shape[1], half, _NEIGHBOURS, cosine)
         index.hnsw.efConstruction = _CONSTRUCTION
-        first = len(rows) - min(SAMPLE, len(rows) // 10)
-        _add(index, vectors, rows[:first])
-        index.hnsw.efSearch = _breadth(index, np.ascontiguousarray(vectors[rows[first:]], dtype=np.float32))
-        _add(index, vectors, rows[first:])
+        _fill(index, vectors, rows, min(SAMPLE, len(rows) // 10))
     _save(path, index)
 
 
@@ -124,6 +127,15 @@ def load(data: bytes | mmap.mmap) -> Shard:
     except (RuntimeError, ValueError) as error:
         raise RetrievalError(f"the vectors cannot be read: {error}") from error
     return Shard(index, held, np.zeros(index.ntotal, dtype=np.bool_))
+
+
+def _fill(index: "faiss.IndexHNSW", vectors: Vectors, rows: Rows, sample: int, least: int = 0) -> None:
+    """Add these rows to a graph, and try it with the last of them before they are in it; its breadth is `least` or more."""
+    first = len(rows) - sample
+    _add(index, vectors, rows[:first])
+    tried = _breadth(index, np.ascontiguousarray(vectors[rows[first:]], dtype=np.float32))
+    index.hnsw.efSearch = max(least, tried)
+    _add(index, vectors, rows[first:])
 
 
 def _breadth(index: "faiss.IndexHNSW", queries: Vectors) -> int:

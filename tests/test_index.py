@@ -382,6 +382,18 @@ def test_a_graph_is_searched_as_broadly_as_its_own_vectors_ask(
     assert {each.breadth for each in opened.shards} == {shard.BREADTHS[0 if enough < 1 else -1]}
 
 
+def test_a_graph_that_has_grown_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard, "EXACT", 50)
+    monkeypatch.setattr(shard, "_BATCH", 250)
+    vectors = unit(400)
+    built: Generation | None = None
+    for count, found, breadth in ((200, 0.0, 0), (240, 1.1, 0), (260, 1.1, -1), (300, 0.0, -1)):
+        monkeypatch.setattr(shard, "FOUND", found)
+        built = build(tmp_path, range(count), vectors[:count], [""] * count, "e", built)
+        assert [each.breadth for each in built.shards] == [shard.BREADTHS[breadth]], count
+        reads(built, vectors[:count], list(range(count)))
+
+
 @pytest.mark.usefixtures("large")
 def test_a_graph_of_which_too_much_is_gone_is_built_anew(tmp_path: Path) -> None:
     before = publish(tmp_path, rows=300)
