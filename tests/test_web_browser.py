@@ -217,6 +217,16 @@ def test_documents_are_added_and_removed(page: Page, tmp_path: Path) -> None:
     expect(rows.filter(has_text="Zeppelin")).to_have_count(0)
 
 
+def test_documents_added_elsewhere_are_listed_when_one_looks(page: Page, bot: Bot, tmp_path: Path) -> None:
+    rows = page.locator(".documents li").filter(has_text="Airship")
+    expect(rows).to_have_count(0)
+    (tmp_path / "airship.md").write_text("# Airship\n\nThe airship Norge was 106 metres long.\n")
+    bot.ingest([tmp_path / "airship.md"])
+    page.locator("#tab-documents").click()
+    expect(rows).to_be_visible()
+    bot.library.remove(next(row.id for row in bot.library.sources() if row.name == "airship.md"))
+
+
 def test_the_keyboard_is_enough(page: Page) -> None:
     page.locator("#header h1").click()
     page.keyboard.press("/")

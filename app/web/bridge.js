@@ -92,6 +92,7 @@ const tab = (name, focus) => {
     button.tabIndex = on ? 0 : -1;
     if (on && focus) button.focus();
   }
+  if (name === 'documents') trigger('do_list', {});
 };
 const openSide = () => {
   if (!$('#side').contains(document.activeElement)) state.back = document.activeElement;

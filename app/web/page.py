@@ -90,6 +90,7 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], drop: gr.File, doc
     bridge.do_find(page.find, identity, rows, **quick)
     bridge.do_show(page.show, identity, [sources, why], **quick)
     bridge.do_document(page.document, identity, sources, **quick)
+    bridge.do_list(page.documents, None, documents, **quick)
     bridge.do_remove(page.remove, identity, [bridge, documents], **quick)
     uploaded = drop.upload(page.upload, drop, [drop, documents], **quick)
     for event in (loaded, uploaded):
