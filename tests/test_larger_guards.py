@@ -163,7 +163,9 @@ def _raises() -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize(
-    "answer", [_raises, list, lambda: [{"violence": float("nan")}], lambda: [{"violence": 1.5}]], ids=str
+    "answer",
+    [_raises, list, lambda: [{"violence": float("nan")}], lambda: [{"violence": 1.5}]],
+    ids=["raises", "nothing", "no number", "more than one"],
 )
 def test_a_source_that_breaks_makes_every_text_unsafe(
     safety_reader: Reader, answer: Callable[[], list[dict[str, float]]], caplog: pytest.LogCaptureFixture
