@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.metrics import ndcg
-from dialogue.training.ranking import Asked, Corpus, scifact, xquad
+from dialogue.training.ranking import Asked, scifact, xquad
 from retrieval.embed import Encoder, load_encoder
 from retrieval.lexical import Lexical, write
 from retrieval.passages import embedding_text
@@ -39,8 +39,7 @@ def main() -> None:
     given = parser.parse_args()
     if not (given.data / "retrieval" / "scifact").is_dir():
         parser.error(f"{str(given.data)!r} is not the development data: it holds no retrieval/scifact")
-    abstracts, paragraphs = scifact(given.data, held=False), xquad(given.data, held=False)
-    paragraphs = Corpus(paragraphs.passages, (*paragraphs.queries, *xquad(given.data, held=True).queries))
+    abstracts, paragraphs = scifact(given.data, held=False), xquad(given.data)
     encoder = load_encoder()
     vectors = {each: encoder.encode(texts(each.passages)) for each in (abstracts, paragraphs)}
     both = _numbered([*paragraphs.passages, *abstracts.passages])

@@ -85,7 +85,7 @@ def combined(sentence: float, passage: float | None) -> float:
     """
     if passage is None:
         return sentence
-    return min(sentence, 1 / (1 + exp(-(OWN * _logit(sentence) + PASSAGE * _logit(passage) + BIAS))))
+    return min(sentence, 1 / (1 + exp(-(OWN * logit(sentence) + PASSAGE * logit(passage) + BIAS))))
 
 
 def paged(sentences: Sequence[tuple[str, str]]) -> list[Offer]:
@@ -191,7 +191,8 @@ class _Question:
         return sum(self.rarity[word] for word in self.words & words) / total if total else 0.0
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
+    """Return the log-odds of a probability, kept within 1e-4 of 0 and 1."""
     bounded = min(max(probability, 1e-4), 1 - 1e-4)
     return log(bounded / (1 - bounded))
 

@@ -122,6 +122,20 @@ def partial_spearman(first: Values, second: Values, covariates: Sequence[Values]
     return float(np.clip((residuals[:, 0] @ residuals[:, 1]) / (spread[0] * spread[1]), -1, 1))
 
 
+def calibration_error(labels: Labels, probabilities: Values, bins: int = 10) -> float:
+    """Mean difference of probability and share of positives over equally filled bins; fewer rows are as many bins.
+
+    Raises Undefined without rows.
+    """
+    y, p = np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=float)
+    if len(y) != len(p):
+        raise ValueError(f"{len(y)} labels and {len(p)} probabilities: one probability per label")
+    if not len(y):
+        raise Undefined("no rows")
+    parts = np.array_split(np.argsort(p, kind="stable"), min(bins, len(p)))
+    return float(np.mean([abs(p[rows].mean() - y[rows].mean()) for rows in parts]))
+
+
 def average_precision(relevant: Sequence[bool]) -> float:
     """Average precision of one ranking, best first, that holds every relevant item. Needs a relevant one."""
     hits = np.flatnonzero(np.asarray(relevant, dtype=bool))

@@ -36,8 +36,8 @@ class Dense:
     """
 
     def __init__(self, shards: Sequence[Shard], rows: Ids, gone: NDArray[np.bool_]) -> None:
-        self._starts = np.cumsum([0, *(shard.size for shard in shards)])
-        self._shards = [
+        self._starts = np.cumsum([0, *(each.size for each in shards)])
+        self.shards = [
             each.without(gone[start : start + each.size]) for each, start in zip(shards, self._starts, strict=False)
         ]
         self._rows = rows
@@ -51,11 +51,6 @@ class Dense:
         """The ids that can be found, ascending."""
         return self._rows[self._order[~self._gone[self._order]]]
 
-    @property
-    def shards(self) -> Sequence[Shard]:
-        """What is searched."""
-        return self._shards
-
     def holds(self, ids: Sequence[int] | Ids) -> NDArray[np.bool_]:
         """Say of each id whether it can be found."""
         rows = self._places(ids)
@@ -65,12 +60,12 @@ class Dense:
 
     def keeping(self, ids: Sequence[int] | Ids) -> "Dense":
         """Return the same vectors with all but those of `ids` never found."""
-        return Dense(self._shards, self._rows, self._gone | ~np.isin(self._rows, ids))
+        return Dense(self.shards, self._rows, self._gone | ~np.isin(self._rows, ids))
 
     def search(self, vectors: Vectors, k: int) -> tuple[Ids, NDArray[np.float32]]:
         """Return ids and cosines, each (queries, min(k, count)), best first."""
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
-        first, *others = self._shards
+        first, *others = self.shards
         waiting = [_pool().submit(each.search, queries, k) for each in others]
         found = [first.search(queries, k), *(each.result() for each in waiting)]
         rows = np.concatenate([rows + start for (rows, _), start in zip(found, self._starts, strict=False)], axis=1)
@@ -86,7 +81,7 @@ class Dense:
         if (rows < 0).any():
             raise RetrievalError(f"the index has no vector of passage {np.asarray(ids)[rows < 0][0]}")
         found = np.zeros((len(rows), self.dimension), np.float32)
-        for each, start in zip(self._shards, self._starts, strict=False):
+        for each, start in zip(self.shards, self._starts, strict=False):
             here = (rows >= start) & (rows < start + each.size)
             if here.any():
                 found[here] = each.vectors(rows[here] - start)
@@ -98,7 +93,7 @@ class Dense:
 
     def grows_into(self, ids: Sequence[int] | Ids) -> bool:
         """Say whether these are graphs to which the vectors of new `ids` are better added than built anew."""
-        graphs = all(each.graph for each in self._shards)
+        graphs = all(each.graph for each in self.shards)
         return graphs and not self.wasteful(int(np.isin(self._rows, ids).sum()))
 
     def write(self, folder: Path, ids: Sequence[int], vectors: Vectors) -> None:
@@ -109,14 +104,14 @@ class Dense:
         numbers = np.asarray(ids, dtype=np.int64)
         new = np.flatnonzero(self._places(ids) < 0)
         rows: list[Ids] = []
-        for place, each in enumerate(self._shards):
+        for place, each in enumerate(self.shards):
             here = self._rows[self._starts[place] : self._starts[place + 1]]
             room = max(0, LARGEST - each.size)
             added, new = new[:room], new[room:]
             each.write(folder / _name(place), vectors, added)
             rows += [np.where(np.isin(here, numbers), here, ~here), numbers[added]]
         if len(new):
-            rows += [numbers[part] for part in _write_shards(folder, vectors, new, first=len(self._shards))]
+            rows += [numbers[part] for part in _write_shards(folder, vectors, new, first=len(self.shards))]
         _write_ids(folder, rows)
 
     def _places(self, ids: Sequence[int] | Ids) -> Ids:

@@ -40,7 +40,7 @@ class Shard:
         self.size = int(index.ntotal)
         self.dimension = int(index.d)
         self.count = self.size - int(gone.sum())
-        self.graph = _is_graph(index)
+        self.graph = hasattr(index, "hnsw")
 
     def without(self, gone: NDArray[np.bool_]) -> "Shard":
         """Return the same vectors, these rows gone."""
@@ -170,10 +170,6 @@ def _save(path: Path, index: "faiss.Index") -> None:
     faiss = _faiss()
     with path.open("wb") as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # errors of the disk arrive as OSError
-
-
-def _is_graph(index: "faiss.Index") -> bool:
-    return hasattr(index, "hnsw")
 
 
 @cache

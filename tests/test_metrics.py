@@ -81,6 +81,16 @@ def test_auroc_is_the_share_of_pairs_in_order(pairs: list[tuple[bool, int]]) -> 
     assert 0 <= m.tpr_at_fpr(labels, scores) <= 1
 
 
+def test_calibration_by_hand() -> None:
+    assert m.calibration_error([False, True, True, False], [0.5, 0.5, 0.5, 0.5], bins=1) == 0
+    assert m.calibration_error([False, True, False, True], [0.1, 0.9, 0.3, 0.7], bins=2) == pytest.approx(0.2)
+    assert m.calibration_error([True], [0.25]) == pytest.approx(0.75)
+    with pytest.raises(m.Undefined, match="no rows"):
+        m.calibration_error([], [])
+    with pytest.raises(ValueError, match="2 labels and 1"):
+        m.calibration_error([True, False], [0.5])
+
+
 def test_rank_correlations_by_hand() -> None:
     assert m.spearman([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx(1)
     assert m.spearman([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)  # 1 - 6*2 / (4*15)

@@ -102,11 +102,11 @@ def titles(data: Path) -> Corpus:
     return Corpus(tuple(passages), asked, titled=False)
 
 
-def xquad(data: Path, held: bool) -> Corpus:
-    """Return XQuAD's paragraphs with the questions on most articles, or with those on the articles that are kept."""
+def xquad(data: Path, held: bool | None = None) -> Corpus:
+    """Return XQuAD's paragraphs with the questions on most articles, on the articles that are `held`, or on all."""
     rows = list(lines(data / "retrieval" / "xquad_a.jsonl.gz"))
     paragraphs = {str(row["paragraph_id"]): row["paragraph"] for row in rows}
-    kept = [row for row in rows if kept_apart(row) == held]
+    kept = [row for row in rows if held is None or kept_apart(row) == held]
     passages = cut_all((name, "", text) for name, text in paragraphs.items())
     found = (Asked(row["question"], frozenset([str(row["paragraph_id"])]), clean(row["answer"])) for row in kept)
     return Corpus(tuple(passages), tuple(found))

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.metrics import auroc, average_precision, ndcg
+from dialogue.metrics import auroc, average_precision, calibration_error, ndcg
 from dialogue.training.ranking import answered, scifact, xquad
 from retrieval.embed import Encoder
 from retrieval.index import build_of
 from retrieval.rerank import FEATURES, PairReader, Weights, features, weighed
 from retrieval.search import HybridRetriever
 
-BINS = 10
 DEPTH = 16  # passages read per query
 RIDGE = 1e-3
 SCORE = FEATURES.index("score")
@@ -99,8 +98,7 @@ def report(told: Collections, order: Weights, likely: Weights) -> dict[str, floa
             figures[f"{kind}_after"] = float(np.mean([_ndcg(o, e.met) for o, e in zip(sorts, answered, strict=True)]))
     p, right, known = (np.array(column) for column in zip(*best, strict=True))
     figures["answerable"] = auroc(known.tolist(), p.tolist())
-    bins = np.array_split(np.argsort(p, kind="stable"), BINS)
-    figures["calibration_error"] = float(np.mean([abs(p[rows].mean() - right[rows].mean()) for rows in bins]))
+    figures["calibration_error"] = calibration_error(right.tolist(), p.tolist())
     return figures
 
 
