@@ -25,7 +25,7 @@ from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
 from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
 from retrieval.addresses import read_networks
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
@@ -67,11 +67,11 @@ class Bot(Shelf):
         conversation: str | None = None,
         role: str | None = None,
         *,
-        images: Sequence[str | Path | bytes] = (),
+        images: str | Path | bytes | Sequence[str | Path | bytes] = (),
     ) -> Reply:
         """Answer a message and return the stored reply; its `conversation` continues the conversation.
 
-        `images` are picture files, or their bytes, that the message is about; then `text` may be empty.
+        `images` are picture files, or their bytes, one or many, that the message is about; then `text` may be empty.
         `role` is the one to begin a conversation in; a conversation keeps its role. Raises InputError for an empty
         or too long message, an unknown conversation or one in another role, and whatever stopped the turn:
         DialogueError, RetrievalError, SafetyError, DataError.
@@ -143,8 +143,8 @@ class Bot(Shelf):
                 _log.warning("%s", error)
         return found
 
-    def check(self, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
-        """Say of each sentence of `text` whether the evidence texts support it. Raises InputError."""
+    def check(self, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
+        """Say of each sentence of `text` whether the evidence, one text or many, supports it. Raises InputError."""
         return checked_claims(self.judge, text, evidence)
 
     def doctor(self) -> list[Finding]:
@@ -318,10 +318,10 @@ def packaged_judge() -> Judge:
     return load_judge(load_encoder())
 
 
-def checked_claims(judge: Judge, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
-    """Return the sentences of `text`, each judged against the evidence texts. Raises InputError."""
+def checked_claims(judge: Judge, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
+    """Return the sentences of `text`, each judged against the evidence, one text or many. Raises InputError."""
     text = checked_message(text)
-    cleaned = [clean(item) for item in evidence]
+    cleaned = [clean(item) for item in each(evidence)]
     found = tuple(
         Evidence(Passage(number, item, f"evidence {number}", "", (), 0, len(item)), 1.0)
         for number, item in enumerate(cleaned, start=1)

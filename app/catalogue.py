@@ -62,7 +62,10 @@ def is_address(path: object) -> bool:
 
 def as_text(path: str | os.PathLike[str]) -> str:
     """Return a path as text that can be stored, shown and told from any other."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file's name holds
+        return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 
 def as_address(url: str) -> str:

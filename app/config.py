@@ -5,13 +5,13 @@ Knows nothing of what the settings configure, beyond their types and ranges.
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
 from app.errors import SettingsError
+from safety.files import FileError, NoFile, read_toml
 from safety.sources import read_spec
 from safety.types import SafetyError
 
@@ -109,13 +109,11 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
 
 def _from_file(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise SettingsError(f"there is no settings file {str(file)!r}") from None
-    except OSError as error:
-        raise SettingsError(f"the settings file {str(file)!r} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the settings file {str(file)!r} is not valid TOML: {error}") from error
+        return read_toml(file)
+    except NoFile as error:
+        raise SettingsError(f"there is no settings file {str(file)!r} ({error})") from None
+    except FileError as error:
+        raise SettingsError(f"the settings file {str(file)!r} cannot be read: {error}") from error
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, object]:
@@ -145,7 +143,10 @@ def _checked(key: str, value: object) -> object:
     if isinstance(default, Path):
         if not str(value):
             raise ValueError("must not be empty")
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError("names the home of a user who is not known here") from None
     _check_choice(key, str(value))
     if key in ("model", "role", "host") and not str(value).strip():
         raise ValueError("must not be empty")

@@ -16,6 +16,7 @@ from dialogue.quality import WEIGHTS as REPLY
 from dialogue.quality import QualityJudge, load_quality
 from dialogue.quote import asks, evidence, heading, said, small_talk
 from dialogue.types import Claim, Context, Scores
+from retrieval.text import each
 from retrieval.toolset import LOWEST
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class EmbeddedJudge:
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft, all drafts judged together."""
+        drafts = each(drafts)
         claims = [
             tuple(Claim(c.text, c.start, c.end, None) for c in made) if is_abstention(draft) else made
             for draft, made in zip(drafts, self.grounder.claims(context, drafts), strict=True)

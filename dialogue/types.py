@@ -63,6 +63,11 @@ class Role:
     subject: str = ""
     about: str = ""
 
+    def __post_init__(self) -> None:
+        """Take a single pattern for a list of one."""
+        if isinstance(self.sources, str):
+            object.__setattr__(self, "sources", (self.sources,))
+
 
 @dataclass(slots=True)
 class Working:

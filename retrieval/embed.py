@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from retrieval.layers import direct
 from retrieval.pooling import Pooling, pooled, read_pooling
+from retrieval.text import each
 from retrieval.types import RetrievalError, Vectors
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Encoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector per text, shape (len(texts), dimension), float32."""
+        texts = each(texts)
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for rows, states, mask in self._batches(self._tokenize(texts)["input_ids"]):
             found = pooled(states.float(), mask.float(), self.pooling)
@@ -71,6 +73,7 @@ class Encoder:
         The special tokens at both ends are left out. For late interaction (Khattab and Zaharia 2020). The
         last CACHED texts are kept, because the parts of a turn look at the same sentences.
         """
+        texts = each(texts)
         distinct = list(dict.fromkeys(texts))
         with self._cache_lock:
             found = {text: self._cache.pop(text) for text in distinct if text in self._cache}

@@ -15,7 +15,7 @@ import numpy as np
 
 from retrieval.passages import embedding_text
 from retrieval.search import DEPTH, MOST_CHARACTERS, distinct, matches
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.types import Embedder, Evidence, IndexDamaged, Passage, RetrievalError, Vectors
 
 SCHEMA: Final = "1"
@@ -250,7 +250,7 @@ class MilvusRetriever:
         reading deeper until there are enough. Raises RetrievalError when the server cannot be asked.
         """
         collection = self._collection()  # one search sees one collection
-        forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in queries) if form]
+        forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in each(queries)) if form]
         if collection is None or not forms or k < 1:
             return ()
         vectors = self._embedder.encode(forms)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.passages import embedding_text
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.types import Evidence, Passage, RetrievalError, Retriever
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Reranker:
         Found for any form of the question in `queries`, read after the first form. Where the best has neighbours that
         were not found, the last places, CONTEXT at most, are theirs. Raises RetrievalError as the retriever does.
         """
-        forms = [form for form in (clean(query).strip() for query in queries) if form]
+        forms = [form for form in (clean(query).strip() for query in each(queries)) if form]
         if not forms or k < 1:
             return ()
         found = self.retriever.search(queries, max(k, self.depth), sources)

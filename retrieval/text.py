@@ -5,7 +5,7 @@ Knows nothing of documents, passages or files. Everything here runs in time line
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 LONGEST_SENTENCE = 1000  # characters
@@ -42,6 +42,11 @@ _STARTERS = _words(
     "what who why how where which is are was were do does did can could will would should not no yes all "
     "some many most each every both one two another other then also instead today later"
 )
+
+
+def each(texts: Sequence[str]) -> Sequence[str]:
+    """Return the texts; a single string is one text and not its letters."""
+    return [texts] if isinstance(texts, str) else texts
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

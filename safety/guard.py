@@ -80,8 +80,10 @@ class EmbeddedGuard:
         `tightened` lowers thresholds as `Policy.tightened` does. Never raises for a text: what cannot be judged
         is unsafe with risk None. The policy's own messages and blank texts are safe unread.
         """
-        before = context[-1] if context else ""
-        return self.check_pairs([(before, text) for text in texts], stage, tightened)
+        said = [context] if isinstance(context, str) else context  # a single string is one text, not its letters
+        before = said[-1] if said else ""
+        given = [texts] if isinstance(texts, str) else texts
+        return self.check_pairs([(before, text) for text in given], stage, tightened)
 
     def check_pairs(
         self, pairs: Sequence[tuple[str, str]], stage: Stage, tightened: Sequence[tuple[str, float]] = ()

@@ -6,12 +6,12 @@ Reads TOML into frozen dataclasses. Knows nothing of how a risk is computed.
 import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from safety.files import FileError, read_toml
 from safety.types import SafetyError, Stage
 
 Mode = Literal["off", "annotate", "enforce"]
@@ -127,8 +127,8 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_toml(path)
+    except FileError as error:
         raise SafetyError(f"the safety policy {path} cannot be read: {error}") from error
 
 

@@ -20,6 +20,7 @@ from app.web import panels, render, welcome
 from app.web.jobs import Busy, Jobs, Uploads
 from app.web.pictures import Held, Shown, sent, waiting
 from dialogue.types import Citation, DialogueError, Picture, Role
+from retrieval.text import each
 
 if TYPE_CHECKING:
     from app.bot import Bot
@@ -51,7 +52,7 @@ class Handlers:
     """The handlers of all events; each returns what is painted, in the order of `view`."""
 
     def __init__(self, bot: "Bot", jobs: Jobs, uploads: Uploads, examples: Sequence[str]) -> None:
-        self.bot, self.jobs, self.uploads, self.examples = bot, jobs, uploads, tuple(examples)
+        self.bot, self.jobs, self.uploads, self.examples = bot, jobs, uploads, tuple(each(examples))
         self.held = Held()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._serial = itertools.count(1)

@@ -19,6 +19,7 @@ from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step
+from retrieval.text import each
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -93,6 +94,7 @@ class Local:
         The prompt and the drafts that were sampled after it are not read again. Raises ModelError when the
         question does not fit or memory runs out.
         """
+        drafts = each(drafts)
         if not drafts or not attributes:
             return [[] for _ in drafts]
         ids, said = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})

@@ -19,6 +19,7 @@ from dialogue.models.server.protocol import BROKEN, Choices, Known, tokens_of, t
 from dialogue.models.server.wire import Passing, Rejected
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step, Unavailable
+from retrieval.text import each
 
 LOG = logging.getLogger(__name__)
 LOOK: Final = 10.0  # seconds to say which models there are
@@ -97,6 +98,7 @@ class Remote:
         One request for each pair of draft and attribute, side by side. Raises ModelError when the server tells no
         probabilities, Unavailable when it cannot be asked now.
         """
+        drafts = each(drafts)
         pairs = list(dict.fromkeys((draft, attribute) for draft in drafts for attribute in attributes))
         shares: dict[tuple[str, Attribute], float] = {}
         if pairs and not self._model:
