@@ -17,6 +17,9 @@ from typing import Any, Final
 import click
 
 from app.command import (
+    FILE,
+    LARGEST,
+    TEXT,
     common,
     console_for,
     in_a_role,
@@ -102,12 +105,17 @@ def cli() -> None:
     """Answers from your documents, each sentence checked against its source."""
 
 
+def _held(conversation: str | None) -> str:
+    """What has to be stored already where a conversation is to be continued."""
+    return "" if conversation is None else f"conversation {conversation!r}"
+
+
 @cli.command()
 @common
 @click.argument("question")
-@click.option("--conversation", metavar="ID", help="Continue this conversation.")
+@click.option("--conversation", type=TEXT, metavar="ID", help="Continue this conversation.")
 @in_a_role
-@click.option("--image", "images", multiple=True, type=Path, metavar="FILE", help="A picture to ask about.")
+@click.option("--image", "images", multiple=True, type=FILE, metavar="FILE", help="A picture to ask about.")
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
 def ask(
@@ -125,7 +133,7 @@ def ask(
 
     text = checked_message(read_stdin() if question == "-" else question, pictured=bool(images))
     pictures = checked(read_pictures(images))
-    with opened(context) as bot:
+    with opened(context, needs=_held(conversation)) as bot:
         reply = follow(bot.steps(text, conversation, context.obj.get("role"), pictures), console_for(err=True))
     if context.obj["json"]:
         print_json(reply)
@@ -141,7 +149,7 @@ def ask(
 
 @cli.command()
 @common
-@click.option("--conversation", metavar="ID", help="Continue this conversation.")
+@click.option("--conversation", type=TEXT, metavar="ID", help="Continue this conversation.")
 @in_a_role
 @click.pass_context
 def chat(context: click.Context, conversation: str | None) -> None:
@@ -150,7 +158,7 @@ def chat(context: click.Context, conversation: str | None) -> None:
 
     if context.obj["json"]:
         raise click.UsageError("chat is for people; use `candor ask --json`", context)
-    with opened(context, hosts=True) as bot:
+    with opened(context, hosts=True, needs=_held(conversation)) as bot:
         if conversation is not None:
             bot.role_of(conversation, context.obj.get("role"))
         talk(bot, console_for(), conversation)
@@ -161,7 +169,9 @@ def chat(context: click.Context, conversation: str | None) -> None:
 @click.option("--host", help="The address to listen on (default: 127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (default: 7860; 0 takes a free one).")
 @in_a_role
-@click.option("--example", multiple=True, metavar="TEXT", help="A question to offer on the empty page; up to four.")
+@click.option(
+    "--example", multiple=True, type=TEXT, metavar="TEXT", help="A question to offer on the empty page; up to four."
+)
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, example: tuple[str, ...]) -> None:
     """Serve the web chat."""
@@ -192,7 +202,7 @@ def history() -> None:
 @common
 @click.option("--search", default="", help="Only those with these words in title or messages.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@click.option("--offset", default=0, type=click.IntRange(0))
+@click.option("--offset", default=0, type=click.IntRange(0, LARGEST))
 @click.pass_context
 def list_history(context: click.Context, search: str, limit: int, offset: int) -> None:
     """List conversations, pinned first, then the latest."""
@@ -209,7 +219,7 @@ def list_history(context: click.Context, search: str, limit: int, offset: int) -
 
 @history.command("show")
 @common
-@click.argument("conversation")
+@click.argument("conversation", type=TEXT)
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
 def show_history(context: click.Context, conversation: str, why: bool) -> None:
@@ -227,7 +237,7 @@ def show_history(context: click.Context, conversation: str, why: bool) -> None:
 
 @history.command("export")
 @common
-@click.argument("conversation")
+@click.argument("conversation", type=TEXT)
 @click.option("--format", "form", type=click.Choice(["json", "md"]), default="json", show_default=True)
 @click.pass_context
 def export_history(context: click.Context, conversation: str, form: str) -> None:
@@ -240,7 +250,7 @@ def export_history(context: click.Context, conversation: str, form: str) -> None
 
 @history.command("delete")
 @common
-@click.argument("conversations", nargs=-1, required=True, metavar="CONVERSATION...")
+@click.argument("conversations", nargs=-1, required=True, type=TEXT, metavar="CONVERSATION...")
 @click.pass_context
 def delete_history(context: click.Context, conversations: tuple[str, ...]) -> None:
     """Delete conversations with all their turns."""
@@ -276,7 +286,7 @@ def doctor(context: click.Context) -> int:
 @cli.command()
 @common
 @click.argument("text")
-@click.option("--evidence", required=True, multiple=True, type=Path, metavar="FILE", help="What TEXT has to rest on.")
+@click.option("--evidence", required=True, multiple=True, type=FILE, metavar="FILE", help="What TEXT has to rest on.")
 @click.pass_context
 def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
     """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
@@ -301,7 +311,7 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None
 @common
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=Path, metavar="DIR", help="Keep the result and the rows in this folder.")
+@click.option("--out", type=FILE, metavar="DIR", help="Keep the result and the rows in this folder.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @in_a_role

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from retrieval.text import each
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
 
@@ -65,8 +66,7 @@ class Role:
 
     def __post_init__(self) -> None:
         """Take a single pattern for a list of one."""
-        if isinstance(self.sources, str):
-            object.__setattr__(self, "sources", (self.sources,))
+        object.__setattr__(self, "sources", tuple(each(self.sources)))
 
 
 @dataclass(slots=True)

@@ -275,7 +275,7 @@ def expression(patterns: Sequence[str]) -> str:
     Only ``*``, letters, digits and a few plain characters are told to Milvus, the rest stands as ``%``, so that
     there is nothing to escape; it may let others pass.
     """
-    likes = sorted({_like(pattern.casefold()) for pattern in patterns})
+    likes = sorted({_like(pattern.casefold()) for pattern in each(patterns)})
     return "" if "%" in likes else " or ".join(f'source like "{like}"' for like in likes)
 
 

@@ -327,12 +327,13 @@ class Handlers:
 
     def remove(self, conversation: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         """A document was removed. Earlier replies keep their quotes."""
-        session, said = self.session(request, conversation), "Document removed"
+        session, said = self.session(request, conversation), "There is no such document any more"
         wanted = _text(event, "source")
         try:
             for row in self.bot.library.sources():
                 if str(row.id) == wanted:
                     self.bot.library.remove(row.id)
+                    said = "Document removed"
         except AppError as error:
             said = render.sentence(str(error))
         return [self.signal(session, toast=said), self.documents()]
