@@ -4,6 +4,7 @@ With --json, stdout holds exactly one JSON document. Parts are imported by the c
 so that help and mistakes answer at once. Holds no behaviour of its own.
 """
 
+import errno
 import io
 import json
 import logging
@@ -29,6 +30,7 @@ from app.command import (
     read_stdin,
     safe,
     settings_of,
+    without_data,
     write_out,
     writing,
 )
@@ -77,6 +79,12 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
         return _told(options, "UsageError", error.format_message() + where, 2)
     except SettingsError as error:
         return _told(options, "SettingsError", str(error), 2)
+    except MemoryError:
+        return _told(options, "MemoryError", "out of memory: give less at once, or name a smaller --model", 1)
+    except OSError as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            logging.exception("the command failed")
+        return _told(options, "OSError", _system(error), 1)
     except Exception as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             logging.exception("the command failed")
@@ -84,6 +92,17 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
         hint = "" if known else " (the traceback: --log-level debug)"
         return _told(options, type(error).__name__, message + hint, 1)
+
+
+def _system(error: OSError) -> str:
+    """Say what the system refused and what to do about it. The streams of a process have no name in its errors."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{reason}: allow more of them (ulimit -n 1024)"
+    place = f"{error.filename!s}: " if error.filename is not None else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return f"{place or 'the output cannot be written: '}{reason}: free some space, or write elsewhere"
+    return f"{place}{reason} (the traceback: --log-level debug)"
 
 
 def _told(options: dict[str, Any], kind: str, message: str, code: int) -> int:
@@ -189,7 +208,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
                 click.echo(line)
             sys.stdout.flush()
 
-        run_server(bot, settings.host, settings.port, ready, example)
+        run_server(bot, settings.host, settings.port, ready, [safe(text) for text in example])
 
 
 @cli.group()
@@ -322,7 +341,11 @@ def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, li
     from app.evaluation import run as run_evaluation
     from app.progress import counter
 
-    with opened(context) as bot, counter(console_for(err=True), "rows") as progress:
+    with (
+        without_data(context) as flags,
+        opened(context, **flags) as bot,  # type: ignore[arg-type]
+        counter(console_for(err=True), "rows") as progress,
+    ):
         result = run_evaluation(kind, data, bot, out, limit, strict, progress)
     print_json(result)
     return 130 if result.get("interrupted") else int(failed(result))

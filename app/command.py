@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -122,6 +123,18 @@ def opened(context: click.Context, hosts: bool = False, needs: str = "", **flags
     from app.bot import assemble
 
     return assemble(settings, context.command_path, hosts)
+
+
+@contextmanager
+def without_data(context: click.Context) -> Iterator[dict[str, object]]:
+    """Flags for a command that stores nothing: where there is no data folder, a passing one, and a word about it."""
+    folder = settings_of(context).data_dir
+    if os.path.lexists(folder):
+        yield {}
+        return
+    with TemporaryDirectory(prefix="candor-") as passing:
+        click.echo(f"candor: there is no data folder {safe(str(folder))!r}: this runs without documents", err=True)
+        yield {"data_dir": passing}
 
 
 def _require(folder: Path, needs: str) -> None:

@@ -29,6 +29,7 @@ from dialogue.types import (
     Trace,
     Turn,
 )
+from retrieval.text import paired
 from retrieval.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
@@ -172,7 +173,7 @@ class Responder:
                 if isinstance(made, Step):
                     yield made
                 else:
-                    written.append(made)
+                    written.append(paired(made))  # what cannot be encoded could be neither judged nor stored
         except ModelError as error:
             if not (found or written):
                 raise

@@ -178,6 +178,11 @@ _JOINING = "\u0600-\u0fff\u1000-\u109f\u1780-\u17ff\u1800-\u18af"  # scripts spe
 _STRAY_JOINER = re.compile(rf"(?<![{_EMOJI}{_JOINING}\ufe0f])[\u200c\u200d]|[\u200c\u200d](?![{_EMOJI}{_JOINING}])")
 
 
+def paired(text: str) -> str:
+    """Return the text with the halves of a character that stand side by side joined, and U+FFFD for one alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def clean(text: str) -> str:
     """Return the text in NFC, with LF line ends and without what cannot be seen or stored.
 

@@ -57,7 +57,8 @@ class Remote:
             found = None  # some servers do not say
         entries = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
         if not self._model:
-            named = [item["id"] for item in entries if isinstance(item.get("id"), str) and item["id"]]
+            ids = [item.get("id") for item in entries]
+            named = [name for name in ids if isinstance(name, str) and name and name.isprintable()]
             if not named:
                 raise ModelError(f"{self._server} does not say which models it serves: name one, as in URL#MODEL")
             self._model = named[0]
