@@ -18,9 +18,7 @@ from typing import Any, Final
 import click
 
 from app.command import (
-    FILE,
     LARGEST,
-    TEXT,
     common,
     console_for,
     in_a_role,
@@ -30,6 +28,8 @@ from app.command import (
     read_stdin,
     safe,
     settings_of,
+    some_path,
+    some_text,
     without_data,
     write_out,
     writing,
@@ -132,9 +132,9 @@ def _held(conversation: str | None) -> str:
 @cli.command()
 @common
 @click.argument("question")
-@click.option("--conversation", type=TEXT, metavar="ID", help="Continue this conversation.")
+@click.option("--conversation", type=some_text, metavar="ID", help="Continue this conversation.")
 @in_a_role
-@click.option("--image", "images", multiple=True, type=FILE, metavar="FILE", help="A picture to ask about.")
+@click.option("--image", "images", multiple=True, type=some_path, metavar="FILE", help="A picture to ask about.")
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
 def ask(
@@ -168,7 +168,7 @@ def ask(
 
 @cli.command()
 @common
-@click.option("--conversation", type=TEXT, metavar="ID", help="Continue this conversation.")
+@click.option("--conversation", type=some_text, metavar="ID", help="Continue this conversation.")
 @in_a_role
 @click.pass_context
 def chat(context: click.Context, conversation: str | None) -> None:
@@ -189,7 +189,11 @@ def chat(context: click.Context, conversation: str | None) -> None:
 @click.option("--port", type=int, help="The port to listen on (default: 7860; 0 takes a free one).")
 @in_a_role
 @click.option(
-    "--example", multiple=True, type=TEXT, metavar="TEXT", help="A question to offer on the empty page; up to four."
+    "--example",
+    multiple=True,
+    type=some_text,
+    metavar="TEXT",
+    help="A question to offer on the empty page; up to four.",
 )
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, example: tuple[str, ...]) -> None:
@@ -238,7 +242,7 @@ def list_history(context: click.Context, search: str, limit: int, offset: int) -
 
 @history.command("show")
 @common
-@click.argument("conversation", type=TEXT)
+@click.argument("conversation", type=some_text)
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
 def show_history(context: click.Context, conversation: str, why: bool) -> None:
@@ -256,7 +260,7 @@ def show_history(context: click.Context, conversation: str, why: bool) -> None:
 
 @history.command("export")
 @common
-@click.argument("conversation", type=TEXT)
+@click.argument("conversation", type=some_text)
 @click.option("--format", "form", type=click.Choice(["json", "md"]), default="json", show_default=True)
 @click.pass_context
 def export_history(context: click.Context, conversation: str, form: str) -> None:
@@ -269,7 +273,7 @@ def export_history(context: click.Context, conversation: str, form: str) -> None
 
 @history.command("delete")
 @common
-@click.argument("conversations", nargs=-1, required=True, type=TEXT, metavar="CONVERSATION...")
+@click.argument("conversations", nargs=-1, required=True, type=some_text, metavar="CONVERSATION...")
 @click.pass_context
 def delete_history(context: click.Context, conversations: tuple[str, ...]) -> None:
     """Delete conversations with all their turns."""
@@ -305,7 +309,9 @@ def doctor(context: click.Context) -> int:
 @cli.command()
 @common
 @click.argument("text")
-@click.option("--evidence", required=True, multiple=True, type=FILE, metavar="FILE", help="What TEXT has to rest on.")
+@click.option(
+    "--evidence", required=True, multiple=True, type=some_path, metavar="FILE", help="What TEXT has to rest on."
+)
 @click.pass_context
 def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
     """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
@@ -330,7 +336,7 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None
 @common
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=FILE, metavar="DIR", help="Keep the result and the rows in this folder.")
+@click.option("--out", type=some_path, metavar="DIR", help="Keep the result and the rows in this folder.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @in_a_role

@@ -30,26 +30,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
-class _Filled(click.ParamType):
-    """Text of the command line that is not empty: empty is mostly a variable of the shell that is not set."""
-
-    def __init__(self, name: str, make: Callable[[str], object]) -> None:
-        self.name = name
-        self._make = make
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        """Return the value, or refuse it as wrong use."""
-        if not isinstance(value, str):
-            return value
-        if not value.strip():
-            self.fail("it is empty: is a variable of the shell not set?", param, ctx)
-        if "\0" in value:
-            self.fail("it must not hold a NUL character", param, ctx)
-        return self._make(value)
+def some_text(value: str) -> str:
+    """The type of an argument that must say something: an empty one is mostly a variable of the shell that is not set."""
+    if not value.strip():
+        raise click.BadParameter("it is empty: is a variable of the shell not set?")
+    if "\0" in value:
+        raise click.BadParameter("it must not hold a NUL character")
+    return value
 
 
-FILE: Final = _Filled("path", Path)
-TEXT: Final = _Filled("text", str)
+def some_path(value: str) -> Path:
+    """The type of an argument that must name a file or a folder."""
+    return Path(some_text(value))
 
 
 def keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -69,7 +61,14 @@ def common(command: Command) -> Command:
             help="What is told on stderr (default: warning).",
         ),
         click.option("--json", is_flag=True, expose_value=False, callback=keep, help="One JSON document on stdout."),
-        click.option("--config", type=FILE, expose_value=False, callback=keep, help="A candor.toml with settings."),
+        click.option(
+            "--config",
+            type=some_path,
+            metavar="FILE",
+            expose_value=False,
+            callback=keep,
+            help="A candor.toml with settings.",
+        ),
         click.option(
             "--model",
             expose_value=False,
@@ -104,8 +103,8 @@ def in_a_role(command: Command) -> Command:
 def settings_of(context: click.Context, **flags: object) -> Settings:
     """Return the settings of this run and set up logging. Raises SettingsError."""
     given = {key: value for key, value in context.obj.items() if key not in ("json", "config")}
-    file = context.obj.get("config") or os.environ.get("CANDOR_CONFIG")
-    settings = load_settings({**given, **flags}, os.environ, Path(file) if file else None)
+    found = context.obj.get("config") or os.environ.get("CANDOR_CONFIG")
+    settings = load_settings({**given, **flags}, os.environ, Path(found) if found else None)
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="candor: %(levelname)s: %(message)s"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.command import TEXT, common, console_for, opened, opened_shelf, print_json, read_from, safe
+from app.command import common, console_for, opened, opened_shelf, print_json, read_from, safe, some_text
 
 if TYPE_CHECKING:
     from app.ingest import IngestReport
@@ -20,7 +20,7 @@ SHOWN: Final = 3  # failures that are told one by one where many have the same r
 
 @click.command()
 @common
-@click.argument("paths", nargs=-1, required=True, type=TEXT, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=some_text, metavar="PATH...")
 @click.option("--ray", is_flag=True, help="Read and embed on the Ray cluster of RAY_ADDRESS.")
 @click.pass_context
 def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
@@ -62,7 +62,7 @@ def list_sources(context: click.Context) -> None:
 
 @sources.command("refresh")
 @common
-@click.argument("names", nargs=-1, type=TEXT, metavar="[NAME]...")
+@click.argument("names", nargs=-1, type=some_text, metavar="[NAME]...")
 @click.pass_context
 def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
     """Read documents again from where they came, without NAMEs all of them.
@@ -79,7 +79,7 @@ def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
 
 @sources.command("remove")
 @common
-@click.argument("names", nargs=-1, required=True, type=TEXT, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, type=some_text, metavar="NAME...")
 @click.pass_context
 def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
     """Remove documents; replies that cite them keep their quotes.

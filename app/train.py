@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from app.command import FILE, common, console_for, print_json, settings_of
+from app.command import common, console_for, print_json, settings_of, some_path
 
 JUDGES = ("safety", "grounded", "quality", "relevance", "answers")
 
@@ -22,7 +22,7 @@ def train() -> None:
 
 @train.command("judges")
 @common
-@click.option("--data", required=True, type=FILE, metavar="DIR", help="The folder of the development data.")
+@click.option("--data", required=True, type=some_path, metavar="DIR", help="The folder of the development data.")
 @click.option("--only", multiple=True, type=click.Choice(JUDGES), help="Train this judge, again for more.")
 @click.option("--share", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Of the examples, for a trial.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -48,7 +48,9 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
 @train.command("generator")
 @common
 @click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", required=True, type=FILE, metavar="FOLDER", help="Where the adapter is written; then hf:FOLDER.")
+@click.option(
+    "--out", required=True, type=some_path, metavar="FOLDER", help="Where the adapter is written; then hf:FOLDER."
+)
 @click.option("--epochs", type=click.IntRange(1), default=2, show_default=True, help="How often each row is read.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=2e-4, show_default=True, help="Of learning.")
 @click.option("--rank", type=click.IntRange(1), default=16, show_default=True, help="Of the adapter.")

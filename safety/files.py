@@ -8,8 +8,9 @@ import errno
 import os
 import stat
 import tomllib
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 MOST: Final = 1 << 20  # bytes of a text that people write by hand
 
@@ -22,7 +23,7 @@ class NoFile(FileError):
     """There is nothing of that name."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes. Raises FileError for anything else, and NoFile."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # so that a pipe does not wait

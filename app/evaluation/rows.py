@@ -165,11 +165,11 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
             file.seek(0)
             if start == b"PAR1":
                 raise EvaluationError(f"{str(path)!r} is Parquet: write it as JSON lines (.jsonl or .jsonl.gz)")
-            stream = gzip.open(file) if start[:2] == b"\x1f\x8b" else file
-            number = 0
-            while line := stream.readline(LONGEST_LINE):
-                number += 1
-                yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            with gzip.open(file) if start[:2] == b"\x1f\x8b" else file as stream:
+                number = 0
+                while line := stream.readline(LONGEST_LINE):
+                    number += 1
+                    yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise EvaluationError(f"{str(path)!r} is a damaged gzip file: {error}") from error
     except (FileError, OSError) as error:
