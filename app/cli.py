@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,6 +40,7 @@ from app.sources import ingest, sources
 from app.train import train
 
 KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
+FEWEST: Final = 32  # open files
 _OURS: Final = ("app", "dialogue", "retrieval", "safety")
 
 
@@ -48,12 +50,22 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:]) if _has_files() else 1
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # closed, or its reader has gone
             stream.flush()
     os._exit(code)  # all is closed and stored; taking torch apart would take seconds
+
+
+def _has_files() -> bool:
+    """Say so where too few files may be open: libraries would fail in ways that tell of something else."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = most == resource.RLIM_INFINITY or most >= FEWEST
+    if not enough:
+        with suppress(OSError):
+            click.echo(f"candor: only {most} files may be open at once: allow more (ulimit -n 1024)", err=True)
+    return enough
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to end

@@ -100,7 +100,8 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
             try:
                 found[key] = _checked(key, value)
             except ValueError as error:
-                shown = "…" if key in SECRET or "://" in str(value) else repr(value)  # an address may hold a password
+                told = str(value) if isinstance(value, Path) else value
+                shown = "…" if key in SECRET or "://" in str(value) else repr(told)  # an address may hold a password
                 problems.append(f"{key} = {shown} in {place}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))

@@ -31,6 +31,16 @@ def finds_the_passage_that_answers(make: Make) -> None:
     assert sources(retriever.search(["Where was the ENIAC built?"], 1)) == ["3.txt"]
 
 
+def a_single_string_is_one_query_and_one_pattern(make: Make) -> None:
+    retriever = make(passages())
+    query = "What is the highest mountain?"
+    assert sources(retriever.search(query, 3)) == sources(retriever.search([query], 3))
+    assert sources(retriever.search([query], 3, sources="[34].txt")) == sources(
+        retriever.search([query], 3, sources=["[34].txt"])
+    )
+    assert set(sources(retriever.search(query, 3, sources="[34].txt"))) <= {"3.txt", "4.txt"}
+
+
 def a_text_finds_itself_first(make: Make) -> None:
     retriever = make(passages())
     for passage in passages()[:5]:

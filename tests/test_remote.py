@@ -762,3 +762,21 @@ def test_transformers_serve_survives_callers_that_hang_up(served: tuple[str, str
     assert isinstance(next(steps), Step)
     steps.close()
     assert written(model, context("Hello", evidence=()), Sampling(n=1, max_new_tokens=8))
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_half_a_character_that_a_server_sends_becomes_a_sign_and_two_halves_become_one(many: bool) -> None:
+    with remote(saying="It eats \ud800 krill \ud83d\ude0b .", many=many) as (model, _):
+        assert set(written(model, ASKED, FIVE)) == {"It eats \ufffd krill \U0001f60b ."}
+
+
+def test_a_character_whose_halves_come_in_two_pieces_is_whole() -> None:
+    choices = Choices(1)
+    for text, reason in (("Krill \ud83d", None), ("\ude0b", None), (" \ude0b", "stop")):
+        done = choices.feed({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]})
+    assert [choice.text for choice in done] == ["Krill \U0001f60b \ufffd"]
+
+
+def test_a_model_that_cannot_be_named_is_not_taken() -> None:
+    with fault_server(models=["\ud800", "whale-7b"]) as server:
+        assert load_remote(server.url).name.endswith("#whale-7b")

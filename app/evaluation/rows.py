@@ -6,6 +6,7 @@ Knows the fields of each kind of data and nothing of what is measured on them.
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,7 +180,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def digest_of(path: Path) -> str:
     """Return the first 16 hex digits of the SHA-256 of a file, or of the files of a BEIR folder."""
     files = [path]
-    if path.is_dir():
+    if os.path.isdir(path):
         files = sorted(item for place in ("*", "qrels/*") for item in path.glob(place) if item.is_file())
     digest = hashlib.sha256()
     try:
