@@ -114,6 +114,7 @@ def any_text_may_be_asked(make: Make) -> None:
 
 CHECKS = (
     finds_the_passage_that_answers,
+    a_single_string_is_one_query_and_one_pattern,
     a_text_finds_itself_first,
     evidence_is_ordered_distinct_and_bounded,
     near_copies_are_shown_once_and_reports_that_differ_all,
