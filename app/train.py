@@ -39,6 +39,8 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
         logging.getLogger(name).setLevel(logging.INFO)  # the curve, on stderr
     found = run_training(data, only, seed, share)
     print_json(found)
+    for file, digest in ((file, digest) for figures in found.values() for file, digest in figures["sha256"].items()):
+        click.echo(f"candor: to be loaded, {file} has to stand in the table SHIPPED of its package: {digest}", err=True)
     worse = [name for name, figures in found.items() if figures["kept"] == "shipped"]
     if worse:
         click.echo(f"candor: worse than the shipped weights, not written: {', '.join(worse)}", err=True)
