@@ -324,8 +324,8 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     from safety.types import SafetyError
 
     try:
-        load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
-        yield Finding("policy", "ok", f"{settings.policy or 'packaged'}, preset {settings.preset}")
+        policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset or None)
+        yield Finding("policy", "ok", f"{settings.policy or 'packaged'}, preset {policy.preset}")
     except SafetyError as error:
         yield Finding("policy", "fail", str(error), "mend the policy file, or leave it out")
 

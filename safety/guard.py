@@ -215,7 +215,7 @@ def _calibrations(read: PairReader) -> dict[str, Calibration]:
         fields = ("temperature", "shift", "threshold")
         numbers = [told.get(field) for field in fields] if isinstance(told, Mapping) else []
         known = [float(n) for n in numbers if isinstance(n, int | float) and math.isfinite(n)]
-        if len(known) != len(fields) or known[0] <= 0:
+        if len(known) != len(fields) or known[0] <= 0 or not 0 < known[2] < 1:
             raise SafetyError(f"the safety classifier {read.fingerprint} has no calibration of {name!r}: {_MEND}")
         found[name] = Calibration(*known)
     return found
