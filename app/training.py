@@ -44,8 +44,9 @@ def train_judges(data: Path, only: Sequence[str] = (), seed: int = 0, share: flo
             with tempfile.TemporaryDirectory() as made:
                 folder = Path(made)
                 _log.info("training %s", name)
+                old = grade(part, data, encoder, part.shipped)  # first: hours are not lost over what cannot be read
                 figures = part.train(data, encoder, folder, seed, share)
-                new, old = (grade(part, data, encoder, place) for place in (folder, part.shipped))
+                new = grade(part, data, encoder, folder)
                 better = new[0] >= old[0] - SAME
                 written = _put(folder, part.shipped, part.files) if better else {}
             found[name] = {

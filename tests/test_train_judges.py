@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,19 @@ def test_the_command_says_what_the_tables_have_to_name(
         f"shipped/weights has to stand in the table SHIPPED of its package: {hashlib.sha256(b'0.9').hexdigest()}"
         in said
     )
+
+
+def test_weights_that_cannot_be_graded_stop_the_training_before_it_begins(
+    shipped: Path, data: Path, trained: Callable[[str], None]
+) -> None:
+    trained("0.9")
+    (shipped / "weights").unlink()
+    part = judges.PARTS["answers"]
+    started: list[Path] = []
+    judges.PARTS["answers"] = replace(part, train=lambda *given: started.append(given[2]) or {})
+    with pytest.raises(InputError):
+        train_judges(data, ["answers"])
+    assert started == []
 
 
 def test_a_folder_that_is_not_the_data_is_refused(tmp_path: Path) -> None:
