@@ -206,18 +206,19 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from retrieval.adapters import load_reader
         from retrieval.embed import load_encoder
         from retrieval.rerank import load_reranker
-        from safety.guard import WEIGHTS, EmbeddedGuard
+        from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
         from safety.policy import load_policy
         from safety.sources import load_source
 
-        policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
+        policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset or None)
         encoder = load_encoder()
         source = load_source(settings.guard, settings.guard_key) if settings.guard else None
-        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), policy, source)
+        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), policy, source)
+        guard.prove()
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         speaker = load_model(settings.model, encoder, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
         judge = _judge(settings, load_judge(encoder), speaker)
-        viewer = load_viewer(settings.viewer, speaker)
+        viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever = _searching(settings, database, searcher, stack)
         if settings.rerank:

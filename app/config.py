@@ -12,6 +12,7 @@ from typing import Final
 
 from app.errors import SettingsError
 from safety.files import FileError, NoFile, read_toml
+from safety.policy import PRESETS
 from safety.sources import read_spec
 from safety.types import SafetyError
 
@@ -35,7 +36,8 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one.
+    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one, and `preset` wins over
+    the one that this file states; empty, it leaves the choice to the file.
 
     `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
     `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
@@ -71,7 +73,7 @@ class Settings:
     searxng: str = ""
     fetch_allow: str = ""
     policy: str = ""
-    preset: str = "balanced"
+    preset: str = ""
     log_level: str = "warning"
 
     @property
@@ -165,14 +167,15 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES}.get(key)
-    if allowed is None or value in allowed:
+    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS}.get(key)
+    if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":
         if value.startswith("hf:") and value != "hf:":
             return
         allowed = (*allowed, "hf:FOLDER-OR-HUB-NAME")
-    raise ValueError(f"must be one of {', '.join(allowed)}" if len(allowed) > 1 else f"must be {allowed[0]}")
+    near = difflib.get_close_matches(value, allowed, n=1, cutoff=0.4)
+    raise ValueError(f"must be one of {', '.join(allowed)}" + (f" (did you mean {near[0]!r}?)" if near else ""))
 
 
 def _check_tool(key: str, value: str) -> None:

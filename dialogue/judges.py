@@ -15,6 +15,7 @@ from dialogue.prompts import is_abstention
 from dialogue.quality import WEIGHTS as REPLY
 from dialogue.quality import QualityJudge, load_quality
 from dialogue.quote import asks, evidence, heading, said, small_talk
+from dialogue.shipped import SHIPPED
 from dialogue.types import Claim, Context, Scores
 from retrieval.text import each
 from retrieval.toolset import LOWEST
@@ -77,10 +78,10 @@ class EmbeddedJudge:
 
 
 def load_judge(encoder: "Encoder") -> EmbeddedJudge:
-    """Load the shipped judges, which share one encoder. Raises DialogueError, RetrievalError when weights are missing."""
+    """Load the shipped judges, which share one encoder. Raises DialogueError, RetrievalError when weights are missing or damaged."""
     from retrieval.adapters import load_reader
 
-    quality = load_quality(encoder.encode, load_reader(encoder, REPLY))
+    quality = load_quality(encoder.encode, load_reader(encoder, REPLY, SHIPPED))
     return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(encoder.encode_tokens))
 
 

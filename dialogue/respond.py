@@ -51,6 +51,12 @@ class Options:
     rounds: int = 2
     research: int = 0
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a bound that is no whole number of 0 or more."""
+        for name, bound in (("passages", self.passages), ("rounds", self.rounds), ("research", self.research)):
+            if isinstance(bound, bool) or not isinstance(bound, int) or bound < 0:
+                raise ValueError(f"{name} is {bound!r}: it has to be a whole number, 0 or more")
+
 
 @dataclass(frozen=True)
 class Responder:

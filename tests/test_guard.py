@@ -15,7 +15,7 @@ from told_reader import ABOUT, CALIBRATION, TOPICS, Array, Pairs, Told, logit
 from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder
 from retrieval.types import RetrievalError
-from safety import WEIGHTS, EmbeddedGuard, SafetyError, load_policy
+from safety import SHIPPED, WEIGHTS, EmbeddedGuard, SafetyError, load_policy
 from safety.contrast import load_ordinary, load_pairs
 from safety.types import Verdict
 from safety.windows import BEFORE, WINDOW, windows
@@ -258,8 +258,9 @@ def test_a_classifier_that_lacks_something_is_refused_with_what_to_do(told: Told
 
 
 def test_weights_that_are_missing_are_told(encoder: Encoder, tmp_path: Path) -> None:
+    path = tmp_path / "safety.safetensors"
     with pytest.raises(RetrievalError, match="reinstall candor"):
-        load_reader(encoder, tmp_path / "safety.safetensors")
+        load_reader(encoder, path, {path: SHIPPED[WEIGHTS]})
 
 
 def test_the_shipped_classifier_knows_every_objective_and_is_small(safety_reader: Reader) -> None:

@@ -39,7 +39,7 @@ from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unav
 from retrieval import MemoryRetriever
 from retrieval.adapters import load_reader
 from retrieval.embed import Encoder
-from safety import WEIGHTS, EmbeddedGuard, load_policy
+from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
 
 QUICK = Limits(first=1.0, between=0.5, whole=20.0, backoff=0.01, cooldown=0.3)
 FIVE = Sampling(n=5, max_new_tokens=40, seed=3)
@@ -663,7 +663,7 @@ def test_a_newer_name_for_the_length_is_learned() -> None:
 
 def responder(model: LanguageModel, encoder: Encoder) -> Responder:
     passages = [item.passage for item in EVIDENCE]
-    guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), load_policy())
+    guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), load_policy())
     return Responder(model, MemoryRetriever(passages, encoder), guard, load_judge(encoder))
 
 
