@@ -33,6 +33,8 @@ class ClassifierJudge:
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft. Raises DialogueError when the classifier fails."""
         scores = self.judge.score(context, drafts)
+        if not context.wants("quality"):
+            return scores
         before = "\n".join(turn.text for turn in context.turns[-TURNS:])
         try:
             found = self.classifier.probabilities([before] * len(drafts), drafts)

@@ -31,7 +31,7 @@ class GeneratorJudge:
         unavailable, when another model wrote the drafts, do the other judge's scores stand, with a note.
         """
         scores = self.judge.score(context, drafts)
-        if not drafts:
+        if not drafts or not context.wants("quality"):
             return scores
         played = any(score.in_role is not None for score in scores)
         attributes = (*QUALITY, IN_ROLE) if played else QUALITY
