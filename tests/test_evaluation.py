@@ -343,7 +343,7 @@ def test_a_journal_that_does_not_say_its_run_is_told_with_what_to_delete(
     data, out = written(tmp_path / "a.jsonl", DIALOGUE[:1]), tmp_path / "out"
     out.mkdir()
     (out / "run.json").write_bytes(content)
-    with pytest.raises(EvaluationError, match="delete it and rows.jsonl beside it"):
+    with pytest.raises(EvaluationError, match=r"delete it and rows\.jsonl beside it"):
         run("dialogue", data, bot, out)
 
 
@@ -358,7 +358,7 @@ def test_rows_without_the_run_they_are_of_are_not_taken(bot: Bot, tmp_path: Path
 def test_rows_of_another_run_are_never_mixed_in(bot: Bot, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("dialogue", written(tmp_path / "a.jsonl", DIALOGUE[:1]), bot, out)
-    with pytest.raises(EvaluationError, match="rows of another run .* delete run.json and rows.jsonl"):
+    with pytest.raises(EvaluationError, match=r"rows of another run .* delete run\.json and rows\.jsonl"):
         run("dialogue", written(tmp_path / "b.jsonl", DIALOGUE[1:2]), bot, out)
 
 
