@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from app.config import load_settings
+from app.doctor import examine
 from dialogue.models import load_model
+from dialogue.models.checkpoints import load_checkpoint
 from dialogue.models.decoding import Drafting, Question, probe
 from dialogue.models.decoding import engine as engines
 from dialogue.models.decoding.choice import choose, generator
 from dialogue.models.decoding.engine import Engine
 from dialogue.models.decoding.plain import Plain
 from dialogue.models.decoding.probe import suits
-from dialogue.types import Sampling
+from dialogue.models.local import Local
+from dialogue.types import ModelError, Sampling
 from retrieval.embed import Encoder
 
 SHORT, LONG = list(range(5, 25)), [5 + n % 300 for n in range(200)]
@@ -63,6 +68,29 @@ def test_a_model_that_fails_the_trial_is_put_back_and_named(
     finally:
         monkeypatch.undo()
         assert suits(model)
+
+
+def test_memory_planned_for_a_shared_prompt_is_planned_again_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*given: object) -> None:
+        raise ValueError("no such mask")
+
+    found = load_checkpoint(str(tiny_models.save(tmp_path, "llama")))
+    plan = replace(found.plan, free=found.plan.need)
+    assert plan.fits
+    monkeypatch.setattr(probe, "_tried", failing)
+    with pytest.raises(ModelError, match="a copy for each draft"):
+        Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=plan)
+    Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=found.plan)
+
+
+@pytest.mark.parametrize(("kind", "copies"), [("llama", False), ("bloom", True)])
+def test_doctor_says_whether_drafts_share_their_prompt(tmp_path: Path, kind: str, copies: bool) -> None:
+    folder = tiny_models.save(tmp_path / kind, kind)
+    settings = load_settings({"model": f"hf:{folder}", "data_dir": str(tmp_path / "data")}, {})
+    [said] = [finding.detail for finding in examine(settings, "encoder") if finding.name == "model"]
+    assert ("a copy for each draft" in said) is copies
 
 
 def test_a_model_whose_logits_differ_is_named_with_how_much(
