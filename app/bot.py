@@ -5,12 +5,12 @@ nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from app.config import Settings, load_settings
 from app.database import Database, open_database
@@ -30,19 +30,14 @@ from retrieval.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
 
+if TYPE_CHECKING:
+    from dialogue.respond import Responder
+
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
-
-
-class Steps(Protocol):
-    """Takes a turn step by step; `dialogue.Responder` is one."""
-
-    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Reply]:
-        """Yield progress, then the reply."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class Bot(Shelf):
     settings: Settings
     history: History
     library: Library
-    responder: Steps
+    responder: "Responder"
     judge: Judge
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)

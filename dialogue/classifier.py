@@ -35,6 +35,8 @@ class ClassifierJudge:
         """Return one Scores per draft. Raises DialogueError when the classifier fails."""
         drafts = each(drafts)
         scores = self.judge.score(context, drafts)
+        if not context.wants("quality"):
+            return scores
         before = "\n".join(turn.text for turn in context.turns[-TURNS:])
         try:
             found = self.classifier.probabilities([before] * len(drafts), drafts)

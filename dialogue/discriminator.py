@@ -33,7 +33,7 @@ class GeneratorJudge:
         """
         drafts = each(drafts)
         scores = self.judge.score(context, drafts)
-        if not drafts:
+        if not drafts or not context.wants("quality"):
             return scores
         played = any(score.in_role is not None for score in scores)
         attributes = (*QUALITY, IN_ROLE) if played else QUALITY

@@ -88,7 +88,9 @@ class Context:
 
     `turns` ends with the user's; `query` is that turn made to stand alone; `research` is the exchange with the
     toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
-    (empty on the first round).
+    (empty on the first round). Two fields are for evaluations: `only` names the scores that are asked for, so that a
+    judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
+    an answer, small talk too.
     """
 
     turns: tuple[Turn, ...]
@@ -97,12 +99,18 @@ class Context:
     complaints: tuple[str, ...] = ()
     research: tuple[Turn, ...] = ()
     role: Role = field(default_factory=Role)
+    only: Literal["", "quality", "grounded", "answers"] = ""
+    exhaustive: bool = False
     working: Working = field(default_factory=Working, compare=False, repr=False)
 
     @property
     def question(self) -> str:
         """The last user turn as it was typed."""
         return self.turns[-1].text
+
+    def wants(self, scores: Literal["quality", "grounded", "answers"]) -> bool:
+        """Say whether these scores are asked for."""
+        return self.only in ("", scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,8 @@ class EmbeddedGuard:
             risks = self._risks(read, stage, watched)
             verdicts = {p: self._verdict(p[1], stage, watched, risks[p]) for p in read}
         except Exception as error:  # whatever went wrong, the texts are unjudged and so unsafe
-            _log.warning("texts could not be judged at stage %s: %r", stage, error)
+            ours = not isinstance(error, SafetyError)  # a mistake in the code: then its traceback is wanted
+            _log.warning("texts could not be judged at stage %s: %r", stage, error, exc_info=ours)
             reason = self.policy.message("unjudged")
             verdicts = dict.fromkeys(read, Verdict(False, None, reason=reason, action=_fallback(stage), flagged=True))
         return [verdicts.get(pair, Verdict(True, 0.0)) for pair in pairs]

@@ -66,6 +66,16 @@ def test_a_broken_classifier_makes_every_text_unsafe_and_unjudged(
             assert "could not be checked" in verdict.reason
 
 
+def test_a_mistake_of_ours_fails_closed_and_its_traceback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(before: str, text: str) -> dict[str, float]:
+        raise KeyError("a mistake")
+
+    [verdict] = EmbeddedGuard(Told(broken), load_policy()).check(["Fine."], "served")
+    assert (verdict.safe, verdict.risk) == (False, None)
+    assert "Traceback" in caplog.text
+    assert "in broken" in caplog.text
+
+
 def test_logits_of_another_shape_count_as_unjudged() -> None:
     class Short(Told):
         def __call__(self, pairs: Pairs, /) -> Array:

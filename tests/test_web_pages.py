@@ -145,7 +145,7 @@ def test_robots_txt_is_heeded(server: PageServer) -> None:
     assert [bool(robots.refusal(server.url(path))) for path in ("/kiln.html", "/private/a")] == [False, True]
     assert robots.pause(server.url()) == 10
     assert server.paths() == ["/robots.txt"]
-    for status, refusal in ((404, False), (503, True)):
+    for status, refusal in ((404, False), (403, False), (409, True), (429, True), (503, True)):
         server.pages["/robots.txt"] = Answer(b"", status)
         assert ("cannot be asked" in Robots(Fetcher(HERE)).refusal(server.url("/kiln.html"))) is refusal
 

@@ -192,13 +192,19 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
 
 
 def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
-    """Return the engine for models whose attention can be handed in, else the plain decoder."""
+    """Return the engine for models whose attention can be handed in, else the plain decoder.
+
+    Raises ModelError where memory was planned for the one and is too little for the other.
+    """
     from dialogue.models.decoding.engine import KEPT, Engine
     from dialogue.models.decoding.packed import pack
     from dialogue.models.decoding.plain import Plain
     from dialogue.models.decoding.probe import suits
 
     if not suits(model):
+        copied = replace(plan, shared=False) if plan else None
+        if copied and not copied.fits:
+            raise ModelError(f"the model does not fit into memory: {copied.describe()}; {copied.advice()}")
         return Plain(model)
     if plan is None:
         pack(model, 0)
