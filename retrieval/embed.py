@@ -121,6 +121,25 @@ class Encoder:
             found |= {row: states[place, : len(ids[row])] for place, row in enumerate(rows)}
         return [found[row] for row in range(len(texts))]
 
+    @property
+    def brackets(self) -> tuple[int, int]:
+        """The ids of the tokens that stand at the beginning and at the end of a text."""
+        return self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+
+    def pieces(self, text: str) -> tuple[list[int], NDArray[np.int64]]:
+        """Return the ids of a text's tokens and their character spans (tokens, 2), without special tokens, uncut."""
+        with self._lock:
+            read = self._tokenizer(
+                text, truncation=False, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )
+        return read["input_ids"], np.asarray(read["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+
+    @torch.no_grad()
+    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the states (rows, tokens, dimension) that the first layer is given for ids (rows, tokens)."""
+        embedded: torch.Tensor = self._model.embeddings(input_ids=tokens.to(self.device))
+        return embedded
+
     def _tokenize(self, texts: Sequence[str], most: int = 0) -> Mapping[str, Any]:
         if not texts:
             return {"input_ids": [], "offset_mapping": []}

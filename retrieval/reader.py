@@ -1,0 +1,257 @@
+"""The reader: a question and a passage, read together by a cross-encoder, to where the answer stands and whether it does.
+
+Six layers of MiniLM, trained on reading comprehension, over the word embeddings of the packaged encoder, which are
+shared. One pass gives for every token of the passage how likely an answer begins or ends there, and for the passage
+how likely it answers and how relevant it is. The first token stands for "no answer here" (Devlin et al. 2019).
+Knows nothing of search, of sentences or of what is done with the spans.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
+
+from retrieval.types import RetrievalError
+
+if TYPE_CHECKING:
+    from retrieval.embed import Encoder
+
+FORMAT = "candor-reader-1"
+QUESTION_TOKENS = 64
+TOKENS = 288  # of question, titles and passage together
+LONGEST_ANSWER = 48  # tokens
+BATCH = 2048  # tokens read at once, padding included
+EPSILON = 1e-12  # of BERT's layer norms
+HEADS = 12
+OUTPUTS = ("answers", "relevant")
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is read after a question: the title and headings that a passage stands under, and its text."""
+
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What the reader made of one passage.
+
+    `spans` (tokens, 2) are the character spans of the text's tokens, `begins` and `ends` (tokens,) the logits of an
+    answer's first and last token, each less that of "no answer". `answers` and `relevant` are logits of the passage.
+    """
+
+    spans: NDArray[np.int64]
+    begins: NDArray[np.float32]
+    ends: NDArray[np.float32]
+    answers: float
+    relevant: float
+
+    def best(self, start: int = 0, end: int | None = None) -> tuple[float, int, int]:
+        """Return (logit, start, end) of the likeliest answer within characters `start` to `end` of the text.
+
+        The logit is the sum of those of its ends, -inf where no token lies within.
+        """
+        inside = self.spans[:, 0] >= start
+        if end is not None:
+            inside &= self.spans[:, 1] <= end
+        rows = np.flatnonzero(inside)
+        if not len(rows):
+            return -np.inf, start, start
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        sums = self.begins[first:last, None] + self.ends[None, first:last]
+        width = last - first
+        allowed = np.triu(np.ones((width, width), bool)) & ~np.triu(np.ones((width, width), bool), LONGEST_ANSWER)
+        begin, stop = np.unravel_index(int(np.where(allowed, sums, -np.inf).argmax()), sums.shape)
+        return float(sums[begin, stop]), int(self.spans[first + begin, 0]), int(self.spans[first + stop, 1])
+
+
+def initial(encoder: "Encoder", seed: int = 0) -> Weights:
+    """Return the weights that training begins with: the layers of the encoder, and heads that say nothing yet."""
+    chance = torch.Generator().manual_seed(seed)
+    weights: Weights = {"sides": torch.zeros(2, encoder.dimension)}
+    for place, layer in enumerate(encoder.upper(0)):
+        for name, part in _parts(layer).items():
+            weights[f"{place}.{name}.weight"] = part.weight.detach().float().cpu().clone()
+            weights[f"{place}.{name}.bias"] = part.bias.detach().float().cpu().clone()
+    wide = encoder.dimension
+    weights["span.weight"] = torch.randn(2, wide, generator=chance) * 0.02
+    weights["span.bias"] = torch.zeros(2)
+    weights["pool.weight"] = torch.randn(wide, wide, generator=chance) * 0.02
+    weights["pool.bias"] = torch.zeros(wide)
+    weights["passage.weight"] = torch.randn(len(OUTPUTS), wide, generator=chance) * 0.02
+    weights["passage.bias"] = torch.zeros(len(OUTPUTS))
+    return weights
+
+
+def _parts(layer: Any) -> dict[str, Any]:  # noqa: ANN401, a layer of transformers' BERT
+    own, attended = layer.attention.self, layer.attention.output
+    return {
+        "query": own.query,
+        "key": own.key,
+        "value": own.value,
+        "attended": attended.dense,
+        "attended_norm": attended.LayerNorm,
+        "wide": layer.intermediate.dense,
+        "narrow": layer.output.dense,
+        "norm": layer.output.LayerNorm,
+    }
+
+
+def forward(weights: Weights, embedded: Tensor, sides: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (rows, tokens, 2) logits of an answer's ends, and (rows, 2) of OUTPUTS, in float32.
+
+    `embedded` (rows, tokens, dimension) are the encoder's embeddings, `sides` (rows, tokens) is 1 after the question,
+    `mask` (rows, tokens) is true where there is a token.
+    """
+    states = embedded + weights["sides"][sides]
+    unseen = None
+    if not bool(mask.all()):
+        unseen = torch.zeros(mask.shape, dtype=states.dtype, device=states.device)
+        unseen = unseen.masked_fill(~mask, -torch.inf)[:, None, None]
+    layers = 1 + max(int(name.partition(".")[0]) for name in weights if name[0].isdigit())
+    for place in range(layers):
+        states = _layer({name: weights[f"{place}.{name}"] for name in _NAMES}, states, unseen)
+    spans = linear(states, weights["span.weight"], weights["span.bias"]).float()
+    pooled = torch.tanh(linear(states[:, 0], weights["pool.weight"], weights["pool.bias"]))
+    return spans, linear(pooled, weights["passage.weight"], weights["passage.bias"]).float()
+
+
+_NAMES = tuple(
+    f"{part}.{kind}"
+    for part in ("query", "key", "value", "attended", "attended_norm", "wide", "narrow", "norm")
+    for kind in ("weight", "bias")
+)
+
+
+def _layer(own: Weights, states: Tensor, unseen: Tensor | None) -> Tensor:
+    """One layer of BERT (Devlin et al. 2019)."""
+
+    def mapped(name: str, x: Tensor) -> Tensor:
+        return linear(x, own[f"{name}.weight"], own[f"{name}.bias"])
+
+    def normed(name: str, x: Tensor) -> Tensor:
+        return layer_norm(x, x.shape[-1:], own[f"{name}.weight"], own[f"{name}.bias"], EPSILON)
+
+    query, key, value = (
+        mapped(name, states).view(*states.shape[:2], HEADS, -1).transpose(1, 2) for name in ("query", "key", "value")
+    )
+    attended = scaled_dot_product_attention(query, key, value, attn_mask=unseen).transpose(1, 2).flatten(2)
+    states = normed("attended_norm", mapped("attended", attended) + states)
+    return normed("norm", mapped("narrow", gelu(mapped("wide", states))) + states)
+
+
+class PassageReader:
+    """Reads passages after a question, in the arithmetic of the encoder whose embeddings it shares."""
+
+    def __init__(self, encoder: "Encoder", weights: Weights, about: dict[str, Any] | None = None) -> None:
+        self.encoder, self.about = encoder, about or {}
+        self._weights = {name: weight.to(encoder.device, encoder.dtype) for name, weight in weights.items()}
+        digest = hashlib.sha256()
+        for name in sorted(weights):
+            digest.update(weights[name].detach().cpu().half().numpy().tobytes())
+        self.fingerprint = f"reader/{digest.hexdigest()[:12]}"
+
+    @torch.inference_mode()
+    def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
+        """Return what is made of each page, in order."""
+        tokens = [encoded(self.encoder, question, page) for page in pages]
+        order = sorted(range(len(pages)), key=lambda row: len(tokens[row].ids))
+        found: dict[int, Reading] = {}
+        batch: list[int] = []
+        for row in order:
+            if batch and (len(batch) + 1) * len(tokens[row].ids) > BATCH:
+                found |= self._read(batch, tokens)
+                batch = []
+            batch.append(row)
+        if batch:
+            found |= self._read(batch, tokens)
+        return [found[row] for row in range(len(pages))]
+
+    def _read(self, rows: Sequence[int], tokens: Sequence["Tokens"]) -> dict[int, Reading]:
+        ids, sides, mask = padded([tokens[row] for row in rows])
+        logits, outputs = forward(self._weights, self.encoder.embed(ids), sides.to(self.encoder.device), mask)
+        ends, answers = logits.cpu().numpy(), outputs.cpu().numpy()
+        found = {}
+        for place, row in enumerate(rows):
+            here = tokens[row]
+            own = ends[place, here.first : here.first + len(here.spans)] - ends[place, 0]
+            found[row] = Reading(here.spans, own[:, 0], own[:, 1], *map(float, answers[place]))
+        return found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Tokens:
+    """A pair as it is read: `ids` and `sides` (tokens), and the spans (text tokens, 2) of the text from `first` on."""
+
+    ids: list[int]
+    sides: list[int]
+    first: int
+    spans: NDArray[np.int64]
+
+
+def encoded(encoder: "Encoder", question: str, page: Page) -> Tokens:
+    """Return the tokens of a question and a page; what is too long loses its end."""
+    asked = encoder.pieces(question)[0][:QUESTION_TOKENS]
+    title = encoder.pieces(page.title)[0][:QUESTION_TOKENS] if page.title else []
+    text, spans = encoder.pieces(page.text)
+    [start, end] = encoder.brackets
+    room = TOKENS - len(asked) - len(title) - 3 - bool(title)
+    text, spans = text[:room], spans[:room]
+    before = [start, *asked, end, *title, *([end] if title else [])]
+    ids = [*before, *text, end]
+    sides = [0] * (len(asked) + 2) + [1] * (len(ids) - len(asked) - 2)
+    return Tokens(ids, sides, len(before), spans)
+
+
+def padded(tokens: Sequence[Tokens]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ids, sides and mask (rows, tokens) of pairs, padded to the longest."""
+    longest = max(len(each.ids) for each in tokens)
+    ids = torch.tensor([[*each.ids, *[0] * (longest - len(each.ids))] for each in tokens])
+    sides = torch.tensor([[*each.sides, *[1] * (longest - len(each.sides))] for each in tokens])
+    mask = torch.arange(longest) < torch.tensor([len(each.ids) for each in tokens])[:, None]
+    return ids, sides, mask
+
+
+def save(weights: Weights, path: Path, about: dict[str, Any]) -> None:
+    """Write weights as safetensors: matrices of the layers in int8, a scale for every output; the rest in float16."""
+    stored: Weights = {}
+    for name, weight in weights.items():
+        whole = weight.detach().float().cpu()
+        if whole.ndim == 2 and name[0].isdigit():
+            scale = whole.abs().amax(1).clamp(min=1e-8) / 127
+            stored[name] = (whole / scale[:, None]).round().to(torch.int8).contiguous()
+            stored[f"{name}.scale"] = scale.contiguous()
+        else:
+            stored[name] = whole.half().contiguous()
+    save_file(stored, path, metadata={"format": FORMAT, "about": json.dumps(about)})
+
+
+def load(path: Path) -> tuple[Weights, dict[str, Any]]:
+    """Read weights written by `save`, in float32, and their model card. Raises RetrievalError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = file.metadata() or {}
+            stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RetrievalError(f"the reader {path} cannot be read ({error}): reinstall candor") from error
+    if told.get("format") != FORMAT:
+        raise RetrievalError(f"{path} is no reader of the format {FORMAT!r}: train it with: candor train judges")
+    weights = {name: value for name, value in stored.items() if not name.endswith(".scale")}
+    for name in weights:
+        if f"{name}.scale" in stored:
+            weights[name] = weights[name] * stored[f"{name}.scale"][:, None]
+    return weights, json.loads(told["about"])
