@@ -8,6 +8,7 @@ Knows nothing of search, of sentences or of what is done with the spans.
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
 
-from retrieval.types import RetrievalError
+from retrieval.types import Passage, RetrievalError
 
 if TYPE_CHECKING:
     from retrieval.embed import Encoder
@@ -31,6 +32,7 @@ QUESTION_TOKENS = 64
 TOKENS = 288  # of question, titles and passage together
 LONGEST_ANSWER = 48  # tokens
 BATCH = 2048  # tokens read at once, padding included
+KEPT = 256  # readings that are kept, about 2 kB each
 EPSILON = 1e-12  # of BERT's layer norms
 HEADS = 12
 OUTPUTS = ("answers", "relevant")
@@ -77,6 +79,11 @@ class Reading:
         allowed = np.triu(np.ones((width, width), bool)) & ~np.triu(np.ones((width, width), bool), LONGEST_ANSWER)
         begin, stop = np.unravel_index(int(np.where(allowed, sums, -np.inf).argmax()), sums.shape)
         return float(sums[begin, stop]), int(self.spans[first + begin, 0]), int(self.spans[first + stop, 1])
+
+
+def page_of(passage: Passage) -> Page:
+    """Return a passage as it is read, under the title and headings that it stands under."""
+    return Page(passage.text, ": ".join(filter(None, dict.fromkeys((passage.title, *passage.headings)))))
 
 
 def initial(encoder: "Encoder", seed: int = 0) -> Weights:
@@ -163,11 +170,24 @@ class PassageReader:
         digest = hashlib.sha256()
         for name in sorted(weights):
             digest.update(weights[name].detach().cpu().half().numpy().tobytes())
+        self._kept: dict[tuple[str, Page], Reading] = {}  # oldest use first
+        self._lock = threading.Lock()
         self.fingerprint = f"reader/{digest.hexdigest()[:12]}"
 
-    @torch.inference_mode()
     def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
-        """Return what is made of each page, in order."""
+        """Return what is made of each page, in order. The last KEPT readings are kept: the parts of a turn share them."""
+        with self._lock:
+            known = {page: self._kept.pop((question, page)) for page in set(pages) if (question, page) in self._kept}
+        missing = [page for page in dict.fromkeys(pages) if page not in known]
+        known |= dict(zip(missing, self._fresh(question, missing), strict=True))
+        with self._lock:
+            self._kept |= {(question, page): reading for page, reading in known.items()}
+            while len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
+        return [known[page] for page in pages]
+
+    @torch.inference_mode()
+    def _fresh(self, question: str, pages: Sequence[Page]) -> list[Reading]:
         tokens = [encoded(self.encoder, question, page) for page in pages]
         order = sorted(range(len(pages)), key=lambda row: len(tokens[row].ids))
         found: dict[int, Reading] = {}

@@ -1,43 +1,25 @@
-"""Reranking: the nearest passages read again after the query, each with the probability that it answers.
+"""Reranking: the nearest passages read after the query, each with the probability that it answers.
 
-An adapter reads query and passage together. Its logits, the cosine and the score of the search before it make two sums:
-one orders the passages of a query, the other is a calibrated probability, comparable between queries. Works over
-any Retriever and knows nothing of how that one searches, nor of what is done with the probability.
+What the reader makes of a passage, its cosine and the score of the search before it make two sums: one orders the
+passages of a query, the other is a calibrated probability, comparable between queries. Works over any Retriever and
+knows nothing of how that one searches, nor of what is done with the probability.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.passages import embedding_text
+from retrieval.reader import PassageReader, page_of
 from retrieval.text import clean, each
 from retrieval.types import Evidence, Passage, RetrievalError, Retriever
-from retrieval.weights import SHIPPED
-from retrieval.weights import WEIGHTS as FOLDER
 
-if TYPE_CHECKING:
-    from retrieval.embed import Encoder
-
-WEIGHTS = FOLDER / "relevance.safetensors"
 DEPTH = 12  # passages read after a query
 CONTEXT = 2  # of the passages asked for, how many may be neighbours of the best
-MOST_CHARACTERS = 1_000  # of a query, as it is read
-FEATURES = ("relevant", "answers", "similarity", "score")
+FAR = 15.0  # the most that a span's logit counts
+FEATURES = ("answers", "span", "relevant", "similarity", "score")
 Weights = Mapping[str, float]  # by FEATURES, and of a bias
-
-
-class PairReader(Protocol):
-    """Reads pairs of texts; an adapter's Reader is one."""
-
-    outputs: tuple[str, ...]
-    fingerprint: str
-
-    def __call__(self, pairs: Sequence[tuple[str, str]], /) -> NDArray[np.float32]:
-        """Return logits (pairs, outputs)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +30,7 @@ class Reranker:
     """
 
     retriever: Retriever
-    reader: PairReader
+    reader: PassageReader
     order: Weights
     likely: Weights
     passages: Callable[[Sequence[int]], Sequence[Passage]] = lambda ids: ()
@@ -83,25 +65,27 @@ class Reranker:
 
 
 def load_reranker(
-    retriever: Retriever, encoder: "Encoder", passages: Callable[[Sequence[int]], Sequence[Passage]], depth: int = DEPTH
+    retriever: Retriever,
+    reader: PassageReader,
+    passages: Callable[[Sequence[int]], Sequence[Passage]],
+    depth: int = DEPTH,
 ) -> Reranker:
-    """Put the shipped adapter before a retriever. Raises RetrievalError when it is missing, damaged or does not fit."""
-    from retrieval.adapters import load_reader
-
-    reader = load_reader(encoder, WEIGHTS, SHIPPED)
+    """Put the reader before a retriever. Raises RetrievalError when its card holds no calibration of FEATURES."""
     order, likely = (reader.about.get(name, {}) for name in ("order", "likely"))
     if not set(FEATURES) <= order.keys() & likely.keys():
-        raise RetrievalError(f"{WEIGHTS.name} is not calibrated on {FEATURES}: train it with: candor train judges")
+        raise RetrievalError(f"the reader is not calibrated on {FEATURES}: train it with: candor train judges")
     return Reranker(retriever, reader, order, likely, passages, depth)
 
 
-def features(reader: PairReader, query: str, found: Sequence[Evidence]) -> NDArray[np.float64]:
+def features(reader: PassageReader, query: str, found: Sequence[Evidence]) -> NDArray[np.float64]:
     """Return rows (found, FEATURES); the score is relative to the best one found."""
-    pairs = [(query[:MOST_CHARACTERS], embedding_text(item.passage)) for item in found]
-    logits = reader(pairs)[:, [reader.outputs.index(name) for name in FEATURES[:2]]]
+    readings = reader.read(query, [page_of(item.passage) for item in found])
     most = max((item.score for item in found), default=1.0) or 1.0
-    told = [((item.similarity or 0.0), item.score / most) for item in found]
-    return np.concatenate([logits, np.array(told, dtype=np.float64).reshape(-1, 2)], axis=1)
+    rows = [
+        (one.answers, min(max(one.best()[0], -FAR), FAR), one.relevant, item.similarity or 0.0, item.score / most)
+        for one, item in zip(readings, found, strict=True)
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
 
 
 def weighed(rows: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
