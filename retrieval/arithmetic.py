@@ -173,9 +173,10 @@ class _Parser:
             if not self.take(")"):
                 raise NoSum("a bracket is not closed")
         elif self.take("sqrt"):
-            sign = -1 if self.take("-") else 1
+            negative = self.take("-")
             under = self.value()[0]
-            number = self.step(partial(_raised, Number(sign * under.value, under.exact), Number(Fraction(1, 2))))
+            under = Number(-under.value, under.exact) if negative else under
+            number = self.step(partial(_raised, under, Number(Fraction(1, 2))))
         elif self.place < len(self.tokens) and re.fullmatch(NUMBER, self.tokens[self.place]):
             number = self.step(partial(_read, self.tokens[self.place]))
             self.place += 1

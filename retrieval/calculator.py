@@ -114,9 +114,9 @@ def _too_long(text: str) -> str:
 
 
 def _summed(text: str, told: bool) -> str:
-    if _UNCLEAR.fullmatch(text.removesuffix("!")) and not (told and re.search(r"[-–/x]", text)):
-        if not re.fullmatch(r"\d+!", text):
-            return ""
+    unclear = _UNCLEAR.fullmatch(text.removesuffix("!")) and not re.fullmatch(r"\d+!", text)
+    if unclear and not (told and re.search(r"[-–/x]", text)):
+        return ""
     for pattern, sign in _WORDS:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
     if not _SIGN.search(text) or not re.search(r"\d", text):

@@ -27,7 +27,7 @@ _SMALL: Final = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
 )
-_NUMBERS: Final = (
+_NUMBERS: Final[dict[str, int]] = (
     {word: n for n, word in enumerate(_SMALL.split())}
     | {word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
     | {f"{one} {word}": 10**n for one in ("a", "one") for word, n in (("hundred", 2), ("thousand", 3), ("million", 6))}
@@ -116,10 +116,11 @@ def _count(figures: str) -> int:
     """Return how many units are meant. Raises NoValue for a part of one, or too many."""
     if figures in _NUMBERS:
         return _NUMBERS[figures]
-    value = read_number(figures.lstrip("-−")) * (-1 if figures[0] in "-−" else 1)
+    value = read_number(figures.lstrip("-−"))
     if value.denominator != 1:
         raise NoValue(f"{_PARTLY}, not {figures} of them")
-    return int(value)
+    count = int(value)
+    return -count if figures[0] in "-−" else count
 
 
 def _moved(start: date, count: int, unit: str) -> date:

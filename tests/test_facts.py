@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dialogue.facts import compare, names
 from dialogue.quantities import agrees, comparable, read
+from retrieval.units import unit
 
 ASCENT = (
     "Edmund Hillary, a beekeeper from New Zealand, and Tenzing Norgay, a Sherpa climber from Nepal, made "

@@ -25,9 +25,9 @@ _WORD: Final = re.compile(r"[^\W\d_]")
 def read_csv(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     """Yield the one document. Columns are parted as most of the first rows are, by comma, semicolon, tab or bar."""
     csv.field_size_limit(_LONGEST_FIELD)
-    text = decode(path.read_bytes(), path.name)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     outline = Outline()
+    text = decode(path.read_bytes(), outline.notes)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
     try:
         _add_rows(outline, enumerate(reader, start=1), limits)
