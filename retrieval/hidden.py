@@ -91,10 +91,10 @@ def take_out_hidden(root: "Tag", styles: Styles) -> int:
     return passages
 
 
-def hides(tag: "Tag") -> bool:
-    """Whether a tag hides what is in it, as far as its attributes tell."""
+def hides(tag: "Tag", behind: Colour | None = WHITE) -> bool:
+    """Whether a tag hides what is in it, as far as its attributes and the colour behind it tell."""
     declared = _declared(tag, sheet := Sheet())
-    return _is_away(tag, declared, sheet) or _within(_Look(), declared).hides
+    return _is_away(tag, declared, sheet) or _within(_Look(behind=behind), declared).hides
 
 
 def is_passage(text: str) -> bool:

@@ -59,7 +59,7 @@ class Note(Enum):
     GARBLED = "garbled part", "left out"
     LEGACY = "line", "not in UTF-8, read as an older encoding"
     LOST = "character", "not in UTF-8, replaced"
-    DUPLICATE = "key", "given twice in one object, both values kept"
+    DUPLICATE = "key", "given again in one object, all values kept"
 
     def counted(self, count: int) -> str:
         """Return the note in words: ``3 hidden passages left out``."""

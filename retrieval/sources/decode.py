@@ -34,7 +34,12 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
     if sum(letter > "\x7f" for letter in mended) > 4 * bad:
         notes[Note.LOST] += bad
         return _text(mended)
-    return _text(data.decode(_older(data)))
+    try:
+        return _text(data.decode(_older(data)))
+    except SourceError:
+        if len(legacy) == len(lines):
+            raise
+        return _text(_by_lines(data, notes))
 
 
 def _by_lines(data: bytes, notes: Counter[Note]) -> str:

@@ -140,6 +140,8 @@ def utf16_of(data: bytes) -> str:
             continue
         unprinted = sum(unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"} and not c.isspace() for c in text)
         ascii_only = sum(c.isascii() for c in text)
-        if not unprinted and ascii_only:
+        foreign = [c for c in text if not c.isascii()]
+        two_letters = sum(all(0x20 <= byte < 0x7F for byte in c.encode(encoding)) for c in foreign)  # ASCII and a NUL
+        if not unprinted and ascii_only and 2 * two_letters <= len(foreign):
             found[encoding] = ascii_only
     return max(found, key=lambda encoding: found[encoding], default="")

@@ -49,8 +49,8 @@ def _document(pages: Iterator[str], title: object, limits: Limits, notes: Counte
         if length > limits.max_text + 2:
             raise SourceError(f"more than the {limits.max_text} characters of text allowed")
     if not sections:
-        if notes:
-            raise SourceError("all of its text is hidden, so there is nothing that a reader sees")
+        if hidden := notes[Note.HIDDEN]:
+            raise SourceError(f"no text found; {Note.HIDDEN.counted(hidden)}")
         raise SourceError("no text layer, so it is probably scanned; run text recognition on it first")
     named = one_line(title) if isinstance(title, str) else ""
     return Document(

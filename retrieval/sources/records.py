@@ -60,7 +60,7 @@ def read_jsonl(path: Path, limits: Limits) -> Iterator[tuple[str, Document | Sou
 def _loaded(text: str, notes: Counter[Note]) -> "_Json":
     """Parse JSON; of a key given twice in one object the later value is kept as ``key (2)`` unless it is the same.
 
-    Raises json.JSONDecodeError.
+    Raises json.JSONDecodeError, SourceError for a number that is out of range.
     """
 
     def read(pairs: "list[tuple[str, _Json]]") -> "dict[str, _Json]":
@@ -76,7 +76,12 @@ def _loaded(text: str, notes: Counter[Note]) -> "_Json":
             found[name] = value
         return found
 
-    value: _Json = json.loads(text, object_pairs_hook=read, parse_float=Decimal)
+    try:
+        value: _Json = json.loads(text, object_pairs_hook=read, parse_float=Decimal)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, ArithmeticError):
+        raise SourceError("a number in it is out of range: write it as text, in quotes") from None
     return value
 
 
