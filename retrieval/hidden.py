@@ -35,6 +35,9 @@ _NO_COLOUR: Final = re.compile(
 _SIZES: Final = {"xx-small": 9, "x-small": 10, "small": 13, "medium": 16, "large": 18, "x-large": 24, "xx-large": 32}
 _CLEAR: Final[Colour] = (-1.0, -1.0, -1.0)
 _WORD: Final = re.compile(r"\w+")
+_UNSPACED: Final = 9  # letters that take the place of so many words
+_NAME: Final = re.compile(r"[^\W\d_]{3}")
+_FOREIGN: Final = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u9fff]")  # of scripts without spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ def hides(tag: "Tag", behind: Colour | None = WHITE) -> bool:
 
 def is_passage(text: str) -> bool:
     """Whether hidden text is worth a word: more than an icon or a sign."""
-    return len(_WORD.findall(text)) >= PASSAGE
+    words = len(_WORD.findall(text)) >= PASSAGE and _NAME.search(text) is not None
+    return words or len(_FOREIGN.findall(text)) >= _UNSPACED
 
 
 def _declared(tag: "Tag", sheet: Sheet) -> Declarations:

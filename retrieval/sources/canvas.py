@@ -179,14 +179,14 @@ def _colour(figures: list[float]) -> Colour | None:
 
 def seen_text(page: "PageObject", notes: Counter[Note]) -> str:
     """Return the text of a page that is seen; runs of what is not are counted as passages."""
-    from pypdf.generic import ArrayObject, NameObject, TextStringObject
+    from pypdf.generic import ArrayObject, ByteStringObject, ContentStream, NameObject
 
-    content = page.get_contents()
-    if content is None:
-        return ""
+    if "/Contents" not in page:
+        return page.extract_text()
+    content = ContentStream(page["/Contents"], page.pdf, "bytes")  # as the library reads it, which takes it over below
     box = page.cropbox
     canvas = _Canvas((float(box.left), float(box.bottom), float(box.right), float(box.top)), images=_images(page))
-    empty = TextStringObject("")
+    empty = ByteStringObject(b"")
     kept: list[tuple[Any, bytes]] = []
     hidden = False
     for operands, operator in content.operations:

@@ -9,6 +9,7 @@ from retrieval.types import Note, SourceError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")  # terminal logs are full of \x1b
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,20})", re.IGNORECASE)
+_CHANCE = 8  # letters beyond ASCII in a line that is UTF-8, as none in an older encoding is by chance
 _SURE = 0.2  # from this coherence on the guesser has recognised the language
 
 
@@ -27,7 +28,10 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
             continue
     lines = [line for line in data.splitlines() if not line.isascii()]
     legacy = [line for line in lines if not _is_utf8(line)]
-    if 2 * len(legacy) <= len(lines) or (len(legacy) < len(lines) and not is_misread(_western(data))):
+    sure = any(
+        sum(letter > "\x7f" for letter in line.decode("utf-8", "ignore")) >= _CHANCE for line in lines if _is_utf8(line)
+    )
+    if len(legacy) < len(lines) and (sure or not is_misread(_western(data))):
         return _text(_by_lines(data, notes))
     mended = data.decode("utf-8", "replace")
     bad = _lost(data, mended)
