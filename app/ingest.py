@@ -9,8 +9,8 @@ import hashlib
 import os
 import stat
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ from app.library import Embedded, Library, packed
 from app.listing import FileOutcome, Listing, Outcome, SourceFile, reason_of
 from retrieval.passages import cut
 from retrieval.sources import DEFAULT_LIMITS, read_documents, suffix_of
-from retrieval.types import Document, Passage, RetrievalError, SourceError
+from retrieval.types import Document, Note, Passage, RetrievalError, SourceError
 
 BATCH: Final = 256  # passages embedded together; fewer are padded more, 64 by 4 % instead of 1
 EMBEDDING_FAILS: Final = (RetrievalError, RuntimeError, ValueError)
@@ -183,6 +183,7 @@ class Ingestion:
             return
         self.flush()  # so that what fails from here on is of this file
         failures, passages = self.failures, 0
+        notes: Counter[Note] = Counter()
         for document in read_documents(file.path, file.name, refused=lambda error: self._refused(file, error)):
             try:
                 read = _cut(file, document, digest + _PART, len(document.text.encode()))
@@ -190,6 +191,7 @@ class Ingestion:
                 self._refused(file, SourceError(f"{document.source.removeprefix(file.name)}: {error}"))
                 continue
             passages += len(read.passages)
+            notes.update(dict(document.notes))
             known = self.known.get(read.about.uri)
             if known != digest + _PART and not (known and self.library.confirm(read.about, document)):
                 self._take(read)
@@ -199,7 +201,7 @@ class Ingestion:
         if self.failures == failures:
             self.changed |= self.library.complete(file.uri, digest + _PART, digest)
             outcome: Outcome = "replaced" if file.uri in self.files else "added"
-            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages))
+            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages, notes=_told(notes.items())))
 
     def _refused(self, file: SourceFile, error: SourceError) -> None:
         member, _, reason = str(error).removeprefix(str(file.path)).partition(": ")
@@ -258,10 +260,16 @@ class Ingestion:
             return
         self.library.store([Embedded(read.about, read.document, read.passages, vectors) for read, vectors in made])
         self.changed = True
-        for about in (read.about for read, _ in made):
+        for read, _ in made:
+            about = read.about
             if file_of(about.uri) == about.uri:
                 outcome: Outcome = "replaced" if about.uri in self.known else "added"
-                self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages))
+                notes = _told(read.document.notes)
+                self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages, notes=notes))
+
+
+def _told(notes: Iterable[tuple[Note, int]]) -> tuple[str, ...]:
+    return tuple(note.counted(count) for note, count in notes)
 
 
 def read_file(file: SourceFile, known: str | None) -> ReadFile | None:

@@ -25,13 +25,17 @@ Outcome = Literal["added", "replaced", "unchanged", "removed", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of one file, or why one document of a file that holds many failed, as `reason` says."""
+    """What became of one file, or why one document of a file that holds many failed, as `reason` says.
+
+    `notes` tell what was left out or mended while it was read: ``3 hidden passages left out``.
+    """
 
     uri: str
     name: str
     outcome: Outcome
     passages: int = 0
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from app.command import common, console_for, opened, opened_shelf, print_json, r
 if TYPE_CHECKING:
     from app.ingest import IngestReport
 
-SHOWN: Final = 3  # failures that are told one by one where many have the same reason
+SHOWN: Final = 3  # failures and notes that are told one by one where many have the same reason
 
 
 @click.command()
@@ -128,7 +128,11 @@ def _told(context: click.Context, report: "IngestReport", nothing: str) -> int:
         for file in report.files:
             if file.outcome == "failed":
                 failed[file.reason].append(file.name)
-        for reason, names in failed.items():
+        noted: dict[str, list[str]] = defaultdict(list)
+        for file in report.files:
+            if file.notes:
+                noted["; ".join(file.notes)].append(file.name)
+        for reason, names in [*failed.items(), *noted.items()]:
             _tell(names, reason)
         click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
         if not report.files and not report.interrupted:

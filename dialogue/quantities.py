@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from retrieval.units import unit
+
 _ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen"""
 _DECADES = "twenty thirty forty fifty sixty seventy eighty ninety"
@@ -20,32 +22,43 @@ _SHORT_SCALES = {"k": 1000, "bn": 10**9, "mn": 10**6}
 _ORDINAL_WORDS = {word: value for value, word in enumerate(_RANKS.split(), 1)}
 _MONTHS = {word: value for value, word in enumerate(_MONTH_NAMES.split(), 1)}
 
+_MEASURES = {  # as they are spelt in prose: the name in the table of units
+    **dict.fromkeys(("mm", "millimetre", "millimeter"), "mm"),
+    **dict.fromkeys(("cm", "centimetre", "centimeter"), "cm"),
+    **dict.fromkeys(("m", "metre", "meter"), "m"),
+    **dict.fromkeys(("km", "kilometre", "kilometer"), "km"),
+    **dict.fromkeys(("mi", "mile"), "miles"),
+    **dict.fromkeys(("ft", "foot", "feet"), "feet"),
+    **dict.fromkeys(("inch", "inche"), "inches"),
+    **dict.fromkeys(("yd", "yard"), "yards"),
+    **dict.fromkeys(("g", "gram", "gramme"), "grams"),
+    **dict.fromkeys(("kg", "kilogram", "kilo", "kilogramme"), "kg"),
+    **dict.fromkeys(("tonne", "ton"), "tonnes"),
+    **dict.fromkeys(("lb", "pound"), "pounds"),
+    **dict.fromkeys(("s", "sec", "second"), "seconds"),
+    **dict.fromkeys(("min", "minute"), "minutes"),
+    **dict.fromkeys(("h", "hr", "hour"), "hours"),
+    "day": "days",
+    "week": "weeks",
+    **dict.fromkeys(("l", "litre", "liter"), "litres"),
+    **dict.fromkeys(("kb", "kilobyte"), "kilobytes"),
+    **dict.fromkeys(("mb", "megabyte"), "megabytes"),
+    **dict.fromkeys(("gb", "gigabyte"), "gigabytes"),
+}
+
+
+def _measured(name: str) -> tuple[str, float]:
+    found = unit(name)
+    assert found is not None, name
+    return found.dimension, float(found.factor)
+
+
 _UNITS: dict[str, tuple[str, float]] = {  # name: (dimension, size in its base unit)
-    **dict.fromkeys(("mm", "millimetre", "millimeter"), ("length", 0.001)),
-    **dict.fromkeys(("cm", "centimetre", "centimeter"), ("length", 0.01)),
-    **dict.fromkeys(("m", "metre", "meter"), ("length", 1.0)),
-    **dict.fromkeys(("km", "kilometre", "kilometer"), ("length", 1000.0)),
-    **dict.fromkeys(("mi", "mile"), ("length", 1609.344)),
-    **dict.fromkeys(("ft", "foot", "feet"), ("length", 0.3048)),
-    **dict.fromkeys(("inch", "inche"), ("length", 0.0254)),
-    **dict.fromkeys(("yd", "yard"), ("length", 0.9144)),
-    **dict.fromkeys(("g", "gram", "gramme"), ("mass", 0.001)),
-    **dict.fromkeys(("kg", "kilogram", "kilo", "kilogramme"), ("mass", 1.0)),
-    **dict.fromkeys(("tonne", "ton"), ("mass", 1000.0)),
-    **dict.fromkeys(("lb", "pound"), ("mass", 0.4536)),
-    **dict.fromkeys(("s", "sec", "second"), ("time", 1.0)),
-    **dict.fromkeys(("min", "minute"), ("time", 60.0)),
-    **dict.fromkeys(("h", "hr", "hour"), ("time", 3600.0)),
-    **dict.fromkeys(("day",), ("time", 86400.0)),
-    **dict.fromkeys(("week",), ("time", 604800.0)),
+    **{spelling: _measured(name) for spelling, name in _MEASURES.items()},
     **dict.fromkeys(("month",), ("months", 1.0)),
     **dict.fromkeys(("year", "yr"), ("months", 12.0)),
     **dict.fromkeys(("decade",), ("months", 120.0)),
     **dict.fromkeys(("century", "centurie"), ("months", 1200.0)),
-    **dict.fromkeys(("l", "litre", "liter"), ("volume", 1.0)),
-    **dict.fromkeys(("kb", "kilobyte"), ("memory", 1e3)),
-    **dict.fromkeys(("mb", "megabyte"), ("memory", 1e6)),
-    **dict.fromkeys(("gb", "gigabyte"), ("memory", 1e9)),
     **dict.fromkeys(("%", "percent", "per cent"), ("per cent", 1.0)),
     **dict.fromkeys(("$", "dollar", "usd"), ("dollars", 1.0)),
     **dict.fromkeys(("€", "euro", "eur"), ("euros", 1.0)),

@@ -3,15 +3,18 @@
     sum     = product {("+" | "-") product}         a percentage added or taken away is one of what stands before it
     product = power {("*" | "/" | "of") power}
     power   = ["-" | "+"] value ["^" power]
-    value   = (number | "(" sum ")" | "sqrt" value) {"%"}
+    value   = (number | "(" sum ")" | "sqrt" ["-"] value) {"%" | "!"}
 
 Nothing of a text is ever executed, and every step is bounded in size. Knows nothing of words, units or dates.
 """
 
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 LONGEST: Final = 300  # characters of a sum
@@ -19,16 +22,30 @@ DEEPEST: Final = 40  # nested brackets, signs and powers
 MOST_BITS: Final = 4096  # of a numerator or denominator, some 1,200 digits
 DIGITS: Final = 12  # significant ones of what has no exact decimal
 WIDEST: Final = 60  # digits that are written out
+LARGEST: Final = 400  # decimal exponent of a number that is read
+_LARGEST_FACTORIAL: Final = 1000
 
-NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d{1,3}(?![\w.]))?|\.\d+"
-_TOKEN = re.compile(rf"\s*(?:(?P<number>{NUMBER})(?![\w.])|(?P<sign>\*\*|[-+*/^()%])|(?P<word>of|sqrt)\b)")
+NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+(?![\w.]))?|\.\d+"
+_TOKEN = re.compile(rf"\s*(?:(?P<number>{NUMBER})(?![\w.])|(?P<sign>\*\*|[-+*/^()%!])|(?P<word>of|sqrt)\b)")
 _SIGNS = str.maketrans({"×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "∕": "/"})
 _ROUNDED = Context(prec=DIGITS)
 _FINE = Context(prec=40)
 
 
 class NoSum(ValueError):
-    """The text is no sum, or one too large to be worked out."""
+    """The text is no sum."""
+
+
+class NoValue(ValueError):
+    """A sum, but one without a value here; the message says why in words that follow it: ``is out of range: …``."""
+
+
+_BY_ZERO: Final = "is not defined, because nothing can be divided by zero"
+_TOO_LARGE: Final = "is out of range: the calculator goes as far as numbers of some 1,200 digits"
+_TOO_DEEP: Final = f"is out of range: brackets, signs and powers are worked out up to {DEEPEST} deep"
+_NO_ROOT: Final = "has no real value, because nothing negative has a real square root"
+_NO_POWER: Final = "is out of range: powers of negative numbers are worked out for whole exponents alone"
+_NO_FACTORIAL: Final = "is not defined, because only whole numbers from 0 have a factorial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +57,27 @@ class Number:
 
 
 def work_out(text: str) -> Number:
-    """Return the value of a sum. Raises NoSum for what is none, ZeroDivisionError where it has no value."""
+    """Return the value of a sum. Raises NoSum for what is none, NoValue where it has none or one out of range."""
     if len(text) > LONGEST:
         raise NoSum(f"longer than {LONGEST} characters")
     parser = _Parser(_tokens(text.translate(_SIGNS)))
     number, _ = parser.sum()
     if parser.place < len(parser.tokens):
         raise NoSum(f"{parser.tokens[parser.place]!r} was not expected")
+    if parser.trouble:
+        raise parser.trouble
     return number
 
 
 def read_number(text: str) -> Fraction:
-    """Return the value of text that matches NUMBER. Raises NoSum where it is too large."""
-    value = Decimal(text.replace(",", ""))
-    if abs(value.adjusted()) > 400 or len(text) > LONGEST:
-        raise NoSum(f"{text!r} is out of range")
-    return Fraction(value)
+    """Return the value of text that matches NUMBER. Raises NoValue where it is out of range."""
+    try:
+        value = Decimal(text.replace(",", ""))
+    except InvalidOperation:  # an exponent of twenty digits
+        value = Decimal(f"1e{2 * LARGEST}")
+    if value and (abs(value.adjusted()) > LARGEST or len(text) > LONGEST):
+        raise NoValue(f"is out of range: numbers are read from 10^-{LARGEST} to 10^{LARGEST}")
+    return Fraction(value) if value else Fraction(0)
 
 
 def written(number: Number) -> str:
@@ -96,12 +118,24 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Parser:
-    """Reads the tokens of one sum from left to right. Every method returns a value and whether it is a bare percentage."""
+    """Reads the tokens of one sum from left to right. Every method returns a value and whether it is a bare percentage.
+
+    A step without a value is kept as `trouble` and reading goes on, for only a text that is a sum to its end has one.
+    """
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.place = 0
         self.depth = 0
+        self.trouble: NoValue | None = None
+
+    def step(self, make: Callable[[], Number]) -> Number:
+        """The result of one step, or 1 in the place of one that has none."""
+        try:
+            return make()
+        except (NoValue, ZeroDivisionError) as error:
+            self.trouble = self.trouble or (error if isinstance(error, NoValue) else NoValue(_BY_ZERO))
+            return Number(Fraction(1))
 
     def sum(self) -> tuple[Number, bool]:
         left, percentage = self.product()
@@ -109,7 +143,8 @@ class _Parser:
             right, share = self.product()
             amount = right.value * left.value if share and not percentage else right.value
             value = left.value + amount if sign == "+" else left.value - amount
-            left, percentage = _bounded(value, left.exact and right.exact), percentage and share
+            exact = left.exact and right.exact
+            left, percentage = self.step(partial(_bounded, value, exact)), percentage and share
         return left, percentage
 
     def product(self) -> tuple[Number, bool]:
@@ -118,8 +153,7 @@ class _Parser:
             if sign == "of" and not percentage:
                 raise NoSum("only a percentage is taken of something")
             right, _ = self.power()
-            value = left.value / right.value if sign == "/" else left.value * right.value
-            left, percentage = _bounded(value, left.exact and right.exact), False
+            left, percentage = self.step(partial(_multiplied, left, sign, right)), False
         return left, percentage
 
     def power(self) -> tuple[Number, bool]:
@@ -128,7 +162,7 @@ class _Parser:
         number, percentage = self.power() if sign else self.value()
         if not sign and self.take("^"):
             exponent, _ = self.power()
-            number, percentage = _raised(number, exponent), False
+            number, percentage = self.step(partial(_raised, number, exponent)), False
         self.depth -= 1
         return (Number(-number.value, number.exact), percentage) if sign == "-" else (number, percentage)
 
@@ -139,15 +173,21 @@ class _Parser:
             if not self.take(")"):
                 raise NoSum("a bracket is not closed")
         elif self.take("sqrt"):
-            number = _raised(self.value()[0], Number(Fraction(1, 2)))
+            negative = self.take("-")
+            under = self.value()[0]
+            under = Number(-under.value, under.exact) if negative else under
+            number = self.step(partial(_raised, under, Number(Fraction(1, 2))))
         elif self.place < len(self.tokens) and re.fullmatch(NUMBER, self.tokens[self.place]):
-            number = Number(read_number(self.tokens[self.place]))
+            number = self.step(partial(_read, self.tokens[self.place]))
             self.place += 1
         else:
             raise NoSum("a number is missing")
-        percentage = False
-        while self.take("%"):
-            number, percentage = Number(number.value / 100, number.exact), True
+        percentage, last = False, ""
+        while sign := self.take("%", "!"):
+            if sign == last == "!":
+                raise NoSum("a double factorial, or an exclamation")
+            last, percentage = sign, sign == "%"
+            number = Number(number.value / 100, number.exact) if percentage else self.step(partial(_factorial, number))
         self.depth -= 1
         return number, percentage
 
@@ -161,13 +201,30 @@ class _Parser:
     def deeper(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise NoSum("nested too deeply")
+            raise NoValue(_TOO_DEEP)
 
 
 def _bounded(value: Fraction, exact: bool) -> Number:
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > MOST_BITS:
-        raise NoSum("the numbers grow too large")
+        raise NoValue(_TOO_LARGE)
     return Number(value, exact)
+
+
+def _read(figure: str) -> Number:
+    return Number(read_number(figure))
+
+
+def _multiplied(left: Number, sign: str, right: Number) -> Number:
+    value = left.value / right.value if sign == "/" else left.value * right.value
+    return _bounded(value, left.exact and right.exact)
+
+
+def _factorial(number: Number) -> Number:
+    if number.value < 0 or number.value.denominator != 1:
+        raise NoValue(_NO_FACTORIAL)
+    if number.value > _LARGEST_FACTORIAL:
+        raise NoValue(_TOO_LARGE)
+    return _bounded(Fraction(math.factorial(int(number.value))), number.exact)
 
 
 def _raised(base: Number, exponent: Number) -> Number:
@@ -176,17 +233,19 @@ def _raised(base: Number, exponent: Number) -> Number:
     if power.denominator == 1:
         size = max(base.value.numerator.bit_length(), base.value.denominator.bit_length())
         if (size - (abs(base.value) == 1)) * abs(power.numerator) > MOST_BITS:
-            raise NoSum("the power is too large")
+            raise NoValue(_TOO_LARGE)
         return _bounded(base.value ** int(power), exact)
-    if base.value < 0 or abs(power) > 1000 or base.value.numerator.bit_length() > 1024:
-        raise NoSum("a root of this is no number here")
+    if base.value < 0:
+        raise NoValue(_NO_POWER if power.denominator % 2 else _NO_ROOT)
+    if abs(power) > 1000 or base.value.numerator.bit_length() > 1024:
+        raise NoValue(_TOO_LARGE)
     if base.value == 0:
         if power < 0:
             raise ZeroDivisionError
         return Number(Fraction(0), exact)
     root = _FINE.power(_decimal(base.value), _decimal(power))
     if not root.is_finite() or abs(root.adjusted()) > 400:
-        raise NoSum("the power is too large")
+        raise NoValue(_TOO_LARGE)
     near = Fraction(root).limit_denominator(10**9)
     whole = power.denominator <= 16 and near**power.denominator == base.value**power.numerator
     return Number(near, exact) if whole else Number(Fraction(root), False)

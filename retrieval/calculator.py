@@ -1,7 +1,8 @@
 """The calculator of the toolset: sums, percentages, units and dates in a question, worked out exactly.
 
 What is no sum gives nothing: better one question missed than a number in the place of an answer. ``24/7``, ``9-11``
-and ``4x4`` without spaces are sums only where the question says so ("calculate 24/7"). Knows nothing of who asks.
+and ``4x4`` without spaces are sums only where the question says so ("calculate 24/7"). What is one and has no value,
+or none in range, is answered with that, lest the documents be searched for its numbers. Knows nothing of who asks.
 """
 
 import re
@@ -11,7 +12,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Final
 
-from retrieval.arithmetic import LONGEST, NUMBER, NoSum, Number, read_number, work_out, written
+from retrieval.arithmetic import LONGEST, NUMBER, NoSum, NoValue, Number, read_number, work_out, written
 from retrieval.dates import about_dates
 from retrieval.toolset import stated
 from retrieval.types import Evidence
@@ -37,12 +38,20 @@ _WORDS: Final = (
     (r"\bminus\b", " - "),
     (r"\bsquared\b", " ^ 2"),
     (r"\bcubed\b", " ^ 3"),
+    (r"²", " ^ 2"),
+    (r"³", " ^ 3"),
+    (r"\b(?:the )?factorial of (\d+)", r"\1!"),
+    (r"\b(\d+) factorial\b", r"\1!"),
     (r"\b(?:the )?square root of\b|√", " sqrt "),
     (r"\s*\b(?:percent|per cent)\b", "%"),
     (r"(?<=[\d)])\s*[x×]\s*(?=[\d(.])", " * "),
     (r"\b(?P<whole>a |one )?half of\b", " 50% of "),
 )
-_UNCLEAR = re.compile(r"\d+(?:[-–/x]\d+)+|\d+(?:\.\d+)?%?")  # a date, a range, a name; or one number
+_UNCLEAR = re.compile(r"(?!\d+/0+$)\d+(?:[-–/x]\d+)+|\d+(?:\.\d+)?%?")  # a date, a range, a name; or one number
+_SIGN = re.compile(r"[-+*/^%×÷·−!]|sqrt")
+_FACTORIAL = re.compile(r"(?<=[\d)])!(?!!)")
+_LONG_SUM = re.compile(r"[\d\s.,()+*/^%×÷·−√!eE=?-]+")
+_TERMS = re.compile(r"\d\)?\s?[+*×÷^]\s?[\d(.√-]")
 _SHARE = re.compile(
     rf"(?:what (?:percent|percentage) (?:of (?P<b>{NUMBER}) is (?P<a>{NUMBER})|is (?P<c>{NUMBER}) of (?P<d>{NUMBER}))|"
     rf"(?P<e>{NUMBER}) is what (?:percent|percentage) of (?P<f>{NUMBER}))",
@@ -68,10 +77,11 @@ class Calculator:
     def look_up(self, query: str) -> tuple[Evidence, ...]:
         """Return what the query comes to as one sentence, () when it is nothing to be worked out."""
         text = " ".join(query.replace("’", "'").split())
-        if not text or len(text) > LONGEST:
-            return ()
-        today = self.today()
-        answer = about_dates(text, today) or about_dates(_asked(text)[0], today) or _reckoned(text)
+        if len(text) > LONGEST:
+            answer = _too_long(text)
+        else:
+            today = self.today()
+            answer = about_dates(text, today) or about_dates(_asked(text)[0], today) or _reckoned(text)
         return (stated(answer, SOURCE, "Calculator"),) if answer else ()
 
 
@@ -90,21 +100,32 @@ def _asked(text: str) -> tuple[str, bool]:
     rest = text[opening.end() :] if opening else text
     closing = _CLOSING.search(rest)
     told = bool(opening and opening["told"]) or bool(closing and closing["told"])
-    return (rest[: closing.start()] if closing else rest).strip(), told
+    bare = (rest[: closing.start()] if closing else rest).strip()
+    if _FACTORIAL.match(rest, len(bare)) and (rest != text or _SIGN.search(bare)):  # "42!" alone is an exclamation
+        bare += "!"
+    return bare, told
+
+
+def _too_long(text: str) -> str:
+    """What is said of a sum with more signs than are read."""
+    opening = _OPENING.match(text)
+    long_sum = _LONG_SUM.fullmatch(text, opening.end() if opening else 0) and _TERMS.search(text)
+    return f"The sum is out of range: sums are worked out up to {LONGEST} characters." if long_sum else ""
 
 
 def _summed(text: str, told: bool) -> str:
-    if _UNCLEAR.fullmatch(text) and not (told and re.search(r"[-–/x]", text)):
+    unclear = _UNCLEAR.fullmatch(text.removesuffix("!")) and not re.fullmatch(r"\d+!", text)
+    if unclear and not (told and re.search(r"[-–/x]", text)):
         return ""
     for pattern, sign in _WORDS:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
-    if not re.search(r"[-+*/^%×÷·−]|sqrt", text) or not re.search(r"\d", text):
+    if not _SIGN.search(text) or not re.search(r"\d", text):
         return ""
     shown = _spaced(text)
     try:
         result = work_out(text)
-    except ZeroDivisionError:
-        return f"{shown} is not defined, because nothing can be divided by zero."
+    except NoValue as error:
+        return f"{shown} {error}."
     figures = written(result)
     return f"{shown} {'is' if figures.startswith('about') else 'equals'} {figures}."
 
@@ -114,10 +135,13 @@ def _share(text: str) -> str:
     if match is None:
         return ""
     part, whole = (match["a"] or match["c"] or match["e"]), (match["b"] or match["d"] or match["f"])
-    base = read_number(whole)
+    try:
+        base, value = read_number(whole), read_number(part)
+    except NoValue as error:
+        return f"{part} as a percentage of {whole} {error}."
     if base == 0:
-        return ""
-    percentage = written(Number(read_number(part) / base * 100))
+        return f"{part} as a percentage of {whole} is not defined, because nothing can be divided by zero."
+    percentage = written(Number(value / base * 100))
     return f"{part} is {percentage}% of {whole}."
 
 
@@ -125,18 +149,22 @@ def _converted(text: str) -> str:
     for pattern in _CONVERSIONS:
         match = pattern.fullmatch(text)
         source, target = (_unit(match["source"]), _unit(match["target"])) if match else (None, None)
-        if match is None or source is None or target is None:
+        if match is None or source is None or target is None or source.dimension != target.dimension:
             continue
         sign = -1 if match["value"][0] in "-−" else 1
         figure = match["value"].lstrip("-−")
-        amount = sign * (Fraction(1) if figure.casefold() in ("a", "an", "one") else read_number(figure))
+        try:
+            amount = sign * (Fraction(1) if figure.casefold() in ("a", "an", "one") else read_number(figure))
+        except NoValue as error:
+            return f"{match['value']} {source.name} {error}."
+        given = named(written(Number(amount)), source)
         try:
             result = convert(amount, source, target)
-        except ValueError:
-            return ""
+        except ValueError as error:
+            return f"{given} is {error}."
         figures = written(Number(result))
         verb = "is" if figures.startswith("about") else "equals"
-        return f"{named(written(Number(amount)), source)} {verb} {named(figures, target)}."
+        return f"{given} {verb} {named(figures, target)}."
     return ""
 
 
@@ -147,5 +175,5 @@ def _unit(spelling: str) -> Unit | None:
 def _spaced(text: str) -> str:
     """A sum with one space around its signs."""
     text = re.sub(r"\*\*", "^", text.replace("×", "*").replace("÷", "/").replace("−", "-"))
-    text = re.sub(r"(?<=[\d)%])\s*([-+*/^])\s*", r" \1 ", text)
+    text = re.sub(r"(?<=[\d)%!])\s*([-+*/^])\s*", r" \1 ", text)
     return re.sub(r"\s+%", "%", " ".join(text.split())).replace("( ", "(").replace(" )", ")")

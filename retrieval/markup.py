@@ -4,11 +4,13 @@ Knows nothing of files, encodings or limits.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from retrieval.hidden import hides, is_passage, styles_of, take_out_hidden
 from retrieval.text import clean
-from retrieval.types import Document, Section
+from retrieval.types import Document, Note, Section
 
 if TYPE_CHECKING:
     from bs4 import Tag
@@ -67,8 +69,12 @@ _BLOCKS = frozenset(
     ]
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)([^<>]*)>")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_UNCLOSED = frozenset(
+    "area base br col embed hr img input link meta p source track wbr li dt dd tr td th option".split()
+)
 _ITEMS = frozenset({"li", "dt", "dd"})
-_UNSEEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))", re.IGNORECASE)
 
 
 class Outline:
@@ -78,6 +84,7 @@ class Outline:
         self.headings: list[tuple[int, str]] = []
         self.first_heading = ""
         self.length = 0  # characters so far
+        self.notes: Counter[Note] = Counter()
         self._parts: list[str] = []
         self._sections: list[Section] = []
         self._new = True
@@ -124,7 +131,7 @@ class Outline:
             Section(s.headings[1:] if s.headings[:1] == (title,) else s.headings, s.start, s.end, s.place)
             for s in self._sections
         )
-        return Document(source, title, "".join(self._parts), sections)
+        return Document(source, title, "".join(self._parts), sections, tuple((+self.notes).items()))
 
 
 def one_line(text: str) -> str:
@@ -132,14 +139,17 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())[:LONGEST_TITLE].strip()
 
 
-def from_markdown(text: str, source: str, fallback: str) -> Document:
-    """Return Markdown as plain text. Its title is the front matter's, the first heading or `fallback`."""
+def from_markdown(text: str, source: str, fallback: str, outline: Outline | None = None) -> Document:
+    """Return Markdown as plain text. Its title is the front matter's, the first heading or `fallback`.
+
+    `outline`, by default a new one, is what it is written into.
+    """
     from markdown_it import MarkdownIt
 
     front = _FRONT_MATTER.match(text)
     named = _FRONT_TITLE.search(front.group()) if front else None
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text[front.end() :] if front else text)
-    outline = Outline()
+    outline = outline or Outline()
     _feed_markdown(outline, tokens)
     return outline.document(source, (one_line(named.group(1)) if named else "") or outline.first_heading or fallback)
 
@@ -147,7 +157,12 @@ def from_markdown(text: str, source: str, fallback: str) -> Document:
 def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
     items, level = 0, 0
     cells: list[str] | None = None
+    veil = _Veil()
     for token in tokens:
+        if token.content and veil.down:
+            outline.notes[Note.HIDDEN] += is_passage(_TAG.sub(" ", token.content))
+            veil.feed(token.content if token.type == "html_block" else "")
+            continue
         match token.type:
             case "heading_open" | "heading_close":
                 level = int(token.tag[1:]) if token.nesting > 0 else 0
@@ -159,32 +174,65 @@ def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
                 outline.add(" | ".join(filter(None, cells or [])), item=True)
                 cells = None
             case "inline" if level:
-                outline.heading(level, _inline(token))
+                outline.heading(level, _inline(token, outline.notes))
             case "inline" if cells is not None:
-                cells.append(_inline(token))
+                cells.append(_inline(token, outline.notes))
             case "inline":
-                outline.add(_inline(token), item=items > 0)
+                outline.add(_inline(token, outline.notes), item=items > 0)
             case "fence" | "code_block":
                 outline.add(token.content)
             case "html_block":
                 feed_html(outline, token.content)
+                veil.feed(token.content)
 
 
-def _inline(token: "Token") -> str:
-    pieces = []
+class _Veil:
+    """The HTML tags that are open in Markdown, of which some may hide what stands in them."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[str, bool]] = []
+
+    @property
+    def down(self) -> bool:
+        """Whether what comes now is hidden."""
+        return any(hidden for _, hidden in self.open)
+
+    def feed(self, html: str) -> None:
+        """Take note of the tags in a piece of HTML."""
+        from bs4 import BeautifulSoup
+
+        for match in _TAG.finditer(_COMMENT.sub("", html)):
+            closing, name, attributes = match[1], match[2].lower(), match[3]
+            names = [one for one, _ in self.open]
+            if closing and name in names:
+                del self.open[len(names) - 1 - names[::-1].index(name) :]
+            elif not closing and name not in _UNCLOSED and not attributes.endswith("/"):
+                tag = BeautifulSoup(match[0], "html.parser").find() if attributes else None
+                self.open.append((name, tag is not None and hides(tag)))
+
+
+def _inline(token: "Token", notes: Counter[Note]) -> str:
+    pieces: list[str] = []
+    hidden: list[str] = []
+    veil = _Veil()
     for child in token.children or []:
-        if child.type in {"text", "code_inline", "image"}:
+        if child.type == "html_inline":
+            veil.feed(child.content)
+        if veil.down:
+            hidden.append(child.content or " ")
+        elif child.type in {"text", "code_inline", "image"}:
             pieces.append(child.content)
         elif child.type == "hardbreak" or (child.type == "html_inline" and child.content.startswith("<br")):
             pieces.append("\n")
         elif child.type == "softbreak":
             pieces.append(" ")
+    notes[Note.HIDDEN] += is_passage(_TAG.sub(" ", "".join(hidden)))
     return "".join(pieces)
 
 
-def from_html(text: str, source: str, fallback: str) -> Document:
+def from_html(text: str, source: str, fallback: str, outline: Outline | None = None) -> Document:
     """Return the visible text of a page. Its title is the first heading if the page's own contains that."""
-    outline = Outline()
+    outline = outline or Outline()
     page_title = feed_html(outline, text)
     first = outline.first_heading
     title = first if first and (not page_title or first in page_title) else page_title
@@ -197,9 +245,11 @@ def feed_html(outline: Outline, text: str) -> str:
 
     soup = BeautifulSoup(text, "html.parser")
     title = one_line(soup.title.get_text()) if soup.title else ""
+    styles = styles_of(soup)
     for tag in soup.find_all(_is_dropped):
         if not tag.decomposed:
             tag.decompose()
+    outline.notes[Note.HIDDEN] += take_out_hidden(soup, styles)
     root = soup.find("main") or soup
     layouts = _layouts(root)
     buffer: list[str] = []
@@ -233,13 +283,7 @@ def feed_html(outline: Outline, text: str) -> str:
 
 
 def _is_dropped(tag: "Tag") -> bool:
-    return (
-        tag.name in _DROPPED
-        or "hidden" in tag.attrs
-        or tag.attrs.get("aria-hidden") == "true"
-        or tag.attrs.get("role") in ("navigation", "search", "contentinfo")
-        or bool(_UNSEEN.search(str(tag.attrs.get("style", ""))))
-    )
+    return tag.name in _DROPPED or tag.attrs.get("role") in ("navigation", "search", "contentinfo")
 
 
 def _layouts(root: "Tag") -> set[int]:

@@ -10,6 +10,7 @@ Knows nothing of dialogue, safety, SQL or the user interface. Errors, drawn as a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 import numpy as np
@@ -48,14 +49,37 @@ class Section:
     place: str = ""
 
 
+class Note(Enum):
+    """What somebody who put a source in would want to know of how it was read; each is counted."""
+
+    HIDDEN = "hidden passage", "left out"
+    SHEET = "hidden sheet", "left out"
+    SLIDE = "hidden slide", "left out"
+    ENCODED = "passage of encoded data", "left out"
+    GARBLED = "garbled part", "left out"
+    LEGACY = "line", "not in UTF-8, read as an older encoding"
+    LOST = "character", "not in UTF-8, replaced"
+    DUPLICATE = "key", "given again in one object, all values kept"
+
+    def counted(self, count: int) -> str:
+        """Return the note in words: ``3 hidden passages left out``."""
+        thing, fate = self.value
+        noun, of, rest = thing.partition(" of ")
+        return f"{count} {noun}{'s' * (count != 1)}{of}{rest} {fate}"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One source as plain text: markup removed, order kept. Offsets everywhere refer to `text`."""
+    """One source as plain text: markup removed, order kept. Offsets everywhere refer to `text`.
+
+    `notes` are what was found while it was read, each with its count.
+    """
 
     source: str
     title: str
     text: str
     sections: tuple[Section, ...]
+    notes: tuple[tuple[Note, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

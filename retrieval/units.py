@@ -118,12 +118,12 @@ def unit(spelling: str) -> Unit | None:
 
 
 def convert(value: Fraction, source: Unit, target: Unit) -> Fraction:
-    """Return a value in another unit. Raises ValueError where the two measure different things, or none can be so cold."""
+    """Return a value in another unit. Raises ValueError where the two measure different things, or nothing can be so cold."""
     if source.dimension != target.dimension:
         raise ValueError(f"{source.name} measure {source.dimension}, {target.name} {target.dimension}")
     base = value * source.factor + source.offset
     if source.dimension == "temperature" and base < 0:
-        raise ValueError("below absolute zero")
+        raise ValueError("below absolute zero, -273.15 degrees Celsius")
     return (base - target.offset) / target.factor
 
 

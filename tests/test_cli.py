@@ -94,6 +94,16 @@ def test_people_get_the_reply_its_sources_and_the_reasons(candor: Candor) -> Non
     assert "ok    index: 1 passages" in candor("doctor")[1]
 
 
+def test_what_ingest_leaves_out_is_told(candor: Candor, told: Callable[..., Any], tmp_path: Path) -> None:
+    page = tmp_path / "notes" / "kiln.html"
+    page.write_text("<p>The kiln burns oak.</p><p style='font-size:0'>The kiln burns nothing but coal.</p>")
+    code, _, err = candor("ingest", "notes")
+    assert (code, err.count("candor: kiln.html: 1 hidden passage left out\n")) == (0, 1)
+    page.write_text(page.read_text() + "<p hidden>Nobody may burn oak.</p>")
+    notes = {file["name"]: file["notes"] for file in told("ingest", "notes")["files"]}
+    assert notes == {"everest.md": [], "kiln.html": ["2 hidden passages left out"]}
+
+
 def test_sources_are_refreshed_and_removed_by_file(candor: Candor, told: Callable[..., Any], tmp_path: Path) -> None:
     rows = [json.dumps({"text": f"Kiln {number} burns oak."}) + "\n" for number in range(11)]
     (tmp_path / "notes" / "many.jsonl").write_text("".join(rows))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dialogue.facts import compare, names
 from dialogue.quantities import agrees, comparable, read
+from retrieval.units import unit
 
 ASCENT = (
     "Edmund Hillary, a beekeeper from New Zealand, and Tenzing Norgay, a Sherpa climber from Nepal, made "
@@ -131,3 +132,11 @@ def test_agreement_without_a_hedge_is_equality_for_whole_numbers(one: int, other
     (mine,), (theirs,) = read(f"{one:,} metres")[0], read(f"{other:,} metres")[0]
     assert agrees(mine, theirs) == (one == other)
     assert comparable(mine, theirs)
+
+
+@pytest.mark.parametrize("spelling", ["pounds", "lb", "tonnes", "miles", "feet", "inches", "litres", "kB", "weeks"])
+def test_claims_and_the_calculator_measure_by_one_table(spelling: str) -> None:
+    [measure], _ = read(f"It is 3 {spelling}.")
+    known = unit(spelling)
+    assert known is not None
+    assert (measure.dimension, measure.size) == (known.dimension, float(known.factor))

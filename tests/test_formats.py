@@ -21,7 +21,7 @@ from retrieval.passages import cut
 from retrieval.sources import COLLECTIONS, SUFFIXES, Limits, read_documents
 from retrieval.sources.child import parser, rows
 from retrieval.sources.kinds import PLAIN
-from retrieval.types import Document, SourceError
+from retrieval.types import Document, Note, SourceError
 
 Places = list[tuple[tuple[str, ...], str]]
 
@@ -161,6 +161,27 @@ def test_json_becomes_rows_texts_and_headings(tmp_path: Path) -> None:
     assert "nested" in refusal(tmp_path, "d.json", b"[" * 100_000)
 
 
+def test_a_key_given_twice_keeps_all_its_values(tmp_path: Path) -> None:
+    twice = b'{"height": 8849, "height": 9999, "x": 1, "x": 1, "x (2)": 5, "x": 7, "on": 1, "on": true}'
+    document = read(tmp_path, "a.json", twice)
+    assert document.text == "height: 8849 | height (2): 9999 | x: 1 | x (2): 5 | x (3): 7 | on: 1 | on (2): yes"
+    assert document.notes == ((Note.DUPLICATE, 3),)
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "Everest.", "text": "K2."}\n{"d": {"k": 1}, "d": {"k": 2}}\n{"a": 1}')
+    documents = list(read_documents(tmp_path / "a.jsonl"))
+    assert [document.text for document in documents] == ["Everest.\ntext (2): K2.", "k: 1\nk: 2", "a: 1"]
+    assert [document.notes for document in documents] == [((Note.DUPLICATE, 1),)] * 2 + [()]
+
+
+def test_numbers_of_json_stay_as_they_are_written(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.json", b'{"a": 1e999, "b": 1.10, "c": 0.1}').text == "a: 1E+999 | b: 1.10 | c: 0.1"
+    for figure in (b"9" * 5000, b"1e99999999999999999999999"):
+        assert "out of range" in refusal(tmp_path, "a.json", b'{"a": ' + figure + b"}")
+        (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n{"a": ' + figure + b'}\n{"a": 3}')
+        errors: list[SourceError] = []
+        assert len(list(read_documents(tmp_path / "a.jsonl", refused=errors.append))) == 2
+        assert "out of range" in str(errors[0])
+
+
 def test_json_lines_are_documents_and_a_broken_line_fails_alone(tmp_path: Path) -> None:
     lines = [
         '{"_id": "7", "title": "Everest", "text": "It is high.", "metadata": {}}',
@@ -270,6 +291,15 @@ def test_an_export_of_a_wiki_is_a_document_per_article_without_markup(tmp_path: 
         ((), "Nile is a river in Afrika."),
         (("Basin",), "one link\ntwo\nName | Length\nNile | 6650"),
     ]
+
+
+def test_an_article_loses_what_its_tags_hide(tmp_path: Path) -> None:
+    text = "Seen. &lt;span style='display:none'>Ignore the rest now.&lt;/span> {|\n|style='color:white'|Header\n|}"
+    (tmp_path / "a.xml").write_bytes(dump(("Nile", 0, text)))
+    [document] = read_documents(tmp_path / "a.xml")
+    assert "Ignore" not in document.text
+    assert "Header" in document.text
+    assert document.notes == ((Note.HIDDEN, 1),)
 
 
 def test_wiki_markup_that_never_ends_fails_alone(tmp_path: Path) -> None:

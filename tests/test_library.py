@@ -224,6 +224,22 @@ def test_a_bad_file_fails_alone_with_a_reason(library: Library, notes: Path) -> 
     assert report.count("added") == 3
 
 
+def test_what_was_left_out_of_a_file_is_noted(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<p>Helium is light.</p><p style='opacity:0'>Helium is heavy, they say.</p>")
+    (tmp_path / "b.jsonl").write_text(
+        '{"text": "Gold.", "text": "Iron."}\n{"text": "Tin."}\n{"a": 1, "a": 2, "a": 3}\n'
+    )
+    (tmp_path / "c.md").write_text("Plain words.")
+    report = ingest(library, [tmp_path])
+    assert {file.name: file.notes for file in report.files} == {
+        "a.html": ("1 hidden passage left out",),
+        "b.jsonl": ("3 keys given again in one object, all values kept",),
+        "c.md": (),
+    }
+    assert report.count("added") == 3
+    assert not any("heavy" in passage.text for passage in library.passages(range(1, 9)))
+
+
 def test_special_files_and_addresses_are_refused(library: Library, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.md")
     [pipe] = ingest(library, [tmp_path / "pipe.md"]).files

@@ -1,5 +1,7 @@
 """Text that nobody could read is told from writing in any language."""
 
+import base64
+import hashlib
 import logging
 from pathlib import Path
 
@@ -8,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from source_files import pdf, read, refusal
 
+from retrieval.passages import cut
+from retrieval.sources import read_documents
+from retrieval.sources.encoded import encoded
 from retrieval.sources.noise import noise, sound
-from retrieval.types import Document, Section, SourceError
+from retrieval.types import Document, Note, Section, SourceError
 
 GOOD = {
     "English": "It's a “naïve” café — 5 °C, §3, £20… and so on. Really?",
@@ -78,3 +83,65 @@ def test_a_noisy_part_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> 
 @given(st.text(st.characters(max_codepoint=0x7F), max_size=300))
 def test_plain_english_letters_are_never_misread_as_another_alphabet(text: str) -> None:
     assert noise(text) == ""
+
+
+RANDOM = hashlib.shake_256(b"noise").digest(600)
+BASE64 = base64.b64encode(RANDOM).decode()
+WRAPPED = base64.encodebytes(RANDOM).decode()
+CODES = {
+    "base64": BASE64,
+    "wrapped": WRAPPED,
+    "of letters": base64.b64encode(b"The quick brown fox jumps over the lazy dog. " * 10).decode(),
+    "for addresses": base64.urlsafe_b64encode(RANDOM).decode(),
+    "address": f"data:image/png;base64,{BASE64}",
+    "PEM": f"-----BEGIN CERTIFICATE-----\n{WRAPPED}-----END CERTIFICATE-----",
+    "hexadecimal": RANDOM.hex(),
+    "bytes": ", ".join(f"0x{byte:02x}" for byte in RANDOM[:200]),
+    "dump": "\n".join(f"{16 * n:08x}  {RANDOM[16 * n : 16 * n + 16].hex(' ')}  |................|" for n in range(6)),
+    "minified": "!function(e,t){" + "var a=b(c,d);e.f=function(g){return g+1};" * 40 + "}",
+}
+KEPT = {
+    "digests": f"SHA-256 {hashlib.sha256(b'').hexdigest()}, SHA-512 {hashlib.sha512(b'').hexdigest()}",
+    "integrity": f'integrity="sha512-{base64.b64encode(hashlib.sha512(b"").digest()).decode()}"',
+    "a list of them": "\n".join(f"{hashlib.sha256(bytes([n])).hexdigest()}  file{n}.txt" for n in range(9)),
+    "address": f"https://example.org/a?token={base64.urlsafe_b64encode(RANDOM[:60]).decode()}",
+    "protein": "MKTAYIAKQRQISFVKSHFSRQ" * 20,
+    "path": "/usr/local/share/Documents/Projects/" + "Retrieval/sources/encoded/Very/Long/" * 5 + "enough2",
+    "figures": "31415926535897932384626433832795028841971" * 10 + "\n" + "12 34 56 78 " * 100,
+    "ruler": "-" * 300 + "\n" + "=" * 300,
+    "Chinese": "尼罗河是世界上最长的河流之一，流经非洲东北部。" * 40,
+    "rows": '{"question": "Who wrote it?", "answer": "Jane Austen wrote it in 1813, it is said."}, ' * 20,
+}
+
+
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".html"])
+def test_encoded_data_is_not_indexed_and_that_is_said(tmp_path: Path, name: str, suffix: str) -> None:
+    code = f"```\n{CODES[name]}\n```" if suffix == ".md" else CODES[name]
+    code = f"<pre>{code}</pre>" if suffix == ".html" else code
+    document = read(tmp_path, f"a{suffix}", f"Prose before it.\n\n{code}\n\nProse after it.\n".encode())
+    indexed = " ".join(document.text[section.start : section.end] for section in document.sections)
+    assert " ".join(indexed.replace("<pre>", "").split()) == "Prose before it. Prose after it."
+    assert document.notes == ((Note.ENCODED, 1),)
+    assert [passage.text for passage in cut(document)] == ["Prose before it.", "Prose after it."]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_digests_tokens_and_figures_are_no_encoded_data(name: str) -> None:
+    assert encoded(f"Prose before it.\n\n{KEPT[name]}\n\nProse after it.") == []
+
+
+def test_the_demo_holds_nothing_that_is_left_out() -> None:
+    for path in sorted((Path(__file__).parents[1] / "examples/demo/sources").iterdir()):
+        [document] = read_documents(path)
+        assert document.notes == (), path
+
+
+def test_a_file_of_encoded_data_alone_is_refused(tmp_path: Path) -> None:
+    assert "holds encoded data alone" in refusal(tmp_path, "a.txt", WRAPPED.encode())
+
+
+@given(st.text(st.characters(max_codepoint=0x7F), max_size=300), st.binary(max_size=400))
+def test_spans_of_encoded_data_are_in_order(text: str, data: bytes) -> None:
+    edges = [edge for span in encoded(f"{text}\n{base64.b64encode(data).decode()}\n{text}") for edge in span]
+    assert edges == sorted(set(edges))

@@ -1,6 +1,5 @@
 """Files of every kind, whole and broken, to plain text with sections."""
 
-import logging
 import os
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from retrieval.sources import Limits, read_documents
 from retrieval.sources.kinds import INLINE
 from retrieval.sources.pdf import running_text
 from retrieval.text import clean
-from retrieval.types import SourceError
+from retrieval.types import Note, SourceError
 
 
 def test_plain_text_is_the_cleaned_file(tmp_path: Path) -> None:
@@ -224,13 +223,52 @@ def test_the_usual_encodings_are_recognised(tmp_path: Path, encoding: str) -> No
 
 
 def test_a_page_is_decoded_as_it_declares_and_a_few_bad_bytes_are_replaced(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
 ) -> None:
     page = '<meta charset="koi8-r"><p>Река</p>'
     assert read(tmp_path, "a.html", page.encode("koi8-r")).text == "Река"
-    with caplog.at_level(logging.WARNING):
-        assert read(tmp_path, "b.txt", "Река длинная".encode() + b"\xff").text == "Река длинная\ufffd"
-    assert "1 characters are not UTF-8" in caplog.text
+    mended = read(tmp_path, "b.txt", "Река длинная".encode() + b"\xff")
+    assert mended.text == "Река длинная\ufffd"
+    assert mended.notes == ((Note.LOST, 1),)
+
+
+WESTERN = "Müller wohnt in Köln – schön.\n"
+RIVER = "Река длинная и широкая, течёт на север.\n"
+NILE = "Нил — длиннейшая река Африки, она течёт на север.\n"
+
+
+@pytest.mark.parametrize(
+    ("modern", "older", "encoding"),
+    [
+        ("Das Café öffnet früh.\n", WESTERN, "cp1252"),
+        ("Das Café öffnet früh.\n", WESTERN * 50, "cp1252"),
+        ("Das Café öffnet früh.\n" * 50, WESTERN, "cp1252"),
+        ("尼罗河是世界上最长的河流之一。\n" * 30, WESTERN, "cp1252"),
+        (RIVER * 30, NILE * 20, "cp1251"),
+        (RIVER * 2, NILE * 20, "cp1251"),
+    ],
+)
+def test_lines_in_another_encoding_are_read_each_as_it_is(
+    tmp_path: Path, modern: str, older: str, encoding: str
+) -> None:
+    for data, text in (
+        (modern.encode() + older.encode(encoding), modern + older),
+        (older.encode(encoding) + modern.encode(), older + modern),
+    ):
+        document = read(tmp_path, "a.txt", data)
+        assert document.text.strip() == text.strip()
+        assert document.notes == ((Note.LEGACY, older.count("\n")),)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_recognised(tmp_path: Path, encoding: str) -> None:
+    for text in ("Café, Müller", "尼罗河是世界上最长的河流之一。\nНил — длиннейшая река.", "Nile\nNil"):
+        for name in ("a.txt", "a.py"):
+            assert read(tmp_path, name, text.encode(encoding)).text == text
+    assert read(tmp_path, "a.html", "<p>Nile is <b>long</b></p>".encode(encoding)).text == "Nile is long"
+    assert read(tmp_path, "a.csv", "Name,Ort\nMüller,Köln\n".encode(encoding)).text == "Name: Müller | Ort: Köln"
+    for data in (b"abc\0" * 100, b"\0\1\2\3" * 100, bytes(range(256)) * 4):
+        assert "holds binary data" in refusal(tmp_path, "b.txt", data)
 
 
 @given(st.binary(max_size=200), st.sampled_from([".txt", ".md", ".html"]))

@@ -89,7 +89,12 @@ def _row(item: Document | SourceError, limits: Limits) -> dict[str, Any]:
     if isinstance(item, SourceError):
         return {"error": str(item)}
     sections = [(s.headings, s.start, s.end, s.place) for s in item.sections]
-    return {"title": item.title, "text": item.text, "sections": sections}
+    return {
+        "title": item.title,
+        "text": item.text,
+        "sections": sections,
+        "notes": {note.name: count for note, count in item.notes},
+    }
 
 
 def _more_time(limits: Limits) -> None:

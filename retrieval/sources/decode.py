@@ -1,41 +1,86 @@
 """Bytes to text: by what the file says of itself, then UTF-8, then what fits. Knows nothing of formats."""
 
-import logging
 import re
+from collections import Counter
 
-from retrieval.sources.kinds import BOMS
+from retrieval.sources.kinds import BOMS, utf16_of
 from retrieval.sources.noise import is_misread
-from retrieval.types import SourceError
+from retrieval.types import Note, SourceError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")  # terminal logs are full of \x1b
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,20})", re.IGNORECASE)
+_CHANCE = 8  # letters beyond ASCII in a line that is UTF-8, as none in an older encoding is by chance
 _SURE = 0.2  # from this coherence on the guesser has recognised the language
-_log = logging.getLogger(__name__)
 
 
-def decode(data: bytes, name: str, *, page: bool = False) -> str:
+def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
     """Decode by byte order mark, the character set that a page declares, UTF-8, and last a legacy encoding.
 
-    A few bytes that are not UTF-8 are replaced, with a warning that has the name. Raises SourceError, a clause, for binary
-    data and for an encoding that cannot be told.
+    Where some lines are UTF-8 and others are not, these are decoded by themselves; bytes that fit nowhere are replaced;
+    both are counted in `notes`. Raises SourceError, a clause, for binary data and for an encoding that cannot be told.
     """
     declared = _CHARSET.search(data[:2048]) if page else None
-    named = next((encoding for bom, encoding in BOMS if data.startswith(bom)), None)
+    named = next((encoding for bom, encoding in BOMS if data.startswith(bom)), None) or utf16_of(data)
     for encoding in filter(None, [named, "utf-8", declared and declared.group(1).decode()]):
         try:
             return _text(data.decode(encoding))
         except (UnicodeDecodeError, LookupError):
             continue
+    lines = [line for line in data.splitlines() if not line.isascii()]
+    legacy = [line for line in lines if not _is_utf8(line)]
+    sure = any(
+        sum(letter > "\x7f" for letter in line.decode("utf-8", "ignore")) >= _CHANCE for line in lines if _is_utf8(line)
+    )
+    if len(legacy) < len(lines) and (sure or not is_misread(_western(data))):
+        return _text(_by_lines(data, notes))
     mended = data.decode("utf-8", "replace")
-    bad = mended.count("\ufffd")
+    bad = _lost(data, mended)
     if sum(letter > "\x7f" for letter in mended) > 4 * bad:
-        _log.warning("%s: %d characters are not UTF-8 and were replaced", name, bad)
+        notes[Note.LOST] += bad
         return _text(mended)
     try:
-        western = data.decode("cp1252")
+        return _text(data.decode(_older(data)))
+    except SourceError:
+        if len(legacy) == len(lines):
+            raise
+        return _text(_by_lines(data, notes))
+
+
+def _by_lines(data: bytes, notes: Counter[Note]) -> str:
+    """Decode each line by itself: one that is UTF-8 in part loses the bytes that are not, the others are older."""
+    lines = data.splitlines(keepends=True)
+    decoded = [line.decode("utf-8", "replace") for line in lines]
+    broken = {place: lost for place, line in enumerate(lines) if (lost := _lost(line, decoded[place]))}
+    older = [place for place, lost in broken.items() if sum(letter > "\x7f" for letter in decoded[place]) == lost]
+    try:
+        encoding = _older(b"".join(lines[place] for place in older))
+    except SourceError:  # told from too little: what is not known is replaced
+        older = []
+    for place in older:
+        decoded[place] = lines[place].decode(encoding, "replace")
+    notes[Note.LEGACY] += len(older)
+    notes[Note.LOST] += sum(lost for place, lost in broken.items() if place not in set(older))
+    return "".join(decoded)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
     except UnicodeDecodeError:
-        western = data.decode("latin-1")
-    return _text(_guessed(data) if is_misread(western) else western)
+        return False
+    return True
+
+
+def _lost(data: bytes, text: str) -> int:
+    """How many replacement characters stand in a text that did not stand in its bytes."""
+    return text.count("\ufffd") - data.count("\ufffd".encode())
+
+
+def _western(data: bytes) -> str:
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _text(text: str) -> str:
@@ -44,10 +89,13 @@ def _text(text: str) -> str:
     return text
 
 
-def _guessed(data: bytes) -> str:
+def _older(data: bytes) -> str:
+    """Return the name of the encoding in which the bytes, which are no UTF-8, are text. Raises SourceError."""
+    if not is_misread(_western(data)):
+        return "cp1252" if all(byte not in data for byte in b"\x81\x8d\x8f\x90\x9d") else "latin-1"
     from charset_normalizer import from_bytes
 
     best = from_bytes(data).best()
     if best is None or best.coherence < _SURE:
         raise SourceError("its encoding is unknown: save it as UTF-8")
-    return str(best)
+    return best.encoding

@@ -35,6 +35,6 @@ def read_epub(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
             if name in names and reference.get("linear") != "no":
                 number += 1
                 outline.at(f"part {number}")
-                feed_html(outline, decode(archive.read(name), name, page=True))
+                feed_html(outline, decode(archive.read(name), outline.notes, page=True))
         title = package.findtext(".//{http://purl.org/dc/elements/1.1/}title")
         yield "", outline.document("", one_line(title or ""))

@@ -1,6 +1,7 @@
 """Which kinds of file are read, what each may cost, and whether a file is of the kind its name says."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,8 @@ PLAIN: Final = frozenset({"text", "source code"})  # needs no parser
 MARKUP: Final = frozenset({"Markdown", "HTML"})  # its parsers are slow and greedy on what is made to harm them
 INLINE: Final = 32_768  # bytes up to which they cost less than a process: a second or two at the worst
 _ZIPPED: Final = frozenset({"Word", "PowerPoint", "Excel", "EPUB"})
+_DECODED: Final = PLAIN | MARKUP | {"table", "JSON"}  # whole, by `decode`
+_SAMPLE: Final = 10_000  # characters looked at
 HEAD: Final = 4096  # bytes that tell what a file holds
 
 _MAGIC = (
@@ -114,7 +117,7 @@ def check_kind(path: Path, head: bytes, kind: str) -> None:
     if not held and kind == "PDF" and b"%PDF-" in head:
         return
     if not held and b"\0" in head and not head.startswith(tuple(bom for bom, _ in BOMS)):
-        held = "binary"
+        held = "" if kind in _DECODED and utf16_of(head) else "binary"
     if not held and kind in {*_ZIPPED, "PDF"}:
         held = "text"
     if not held and kind == "MediaWiki" and b"<mediawiki" not in head:
@@ -123,3 +126,22 @@ def check_kind(path: Path, head: bytes, kind: str) -> None:
     expected = "ZIP or Office" if kind in _ZIPPED else "bzip2" if packed else kind
     if held not in {"", expected} or (packed and not held):
         raise SourceError(f"{path}: named as {kind} ({suffix_of(path)}) but holds {held or 'other'} data")
+
+
+def utf16_of(data: bytes) -> str:
+    """Return the encoding of UTF-16 that lacks its byte order mark, empty for anything else."""
+    if b"\0" not in data:
+        return ""
+    found: dict[str, int] = {}
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(encoding)[:_SAMPLE]
+        except UnicodeDecodeError:
+            continue
+        unprinted = sum(unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"} and not c.isspace() for c in text)
+        ascii_only = sum(c.isascii() for c in text)
+        foreign = [c for c in text if not c.isascii()]
+        two_letters = sum(all(0x20 <= byte < 0x7F for byte in c.encode(encoding)) for c in foreign)  # ASCII and a NUL
+        if not unprinted and ascii_only and 2 * two_letters <= len(foreign):
+            found[encoding] = ascii_only
+    return max(found, key=lambda encoding: found[encoding], default="")

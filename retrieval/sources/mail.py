@@ -1,5 +1,6 @@
 """Mail: a saved message, or a mailbox in the mbox format, read message by message."""
 
+from collections import Counter
 from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage, MIMEPart
@@ -10,7 +11,7 @@ from typing import Final
 from retrieval.markup import Outline, feed_html, one_line
 from retrieval.sources.decode import decode
 from retrieval.sources.kinds import Limits
-from retrieval.types import Document, SourceError
+from retrieval.types import Document, Note, SourceError
 
 _SHOWN: Final = ("From", "To", "Cc", "Date")
 
@@ -66,7 +67,7 @@ def _message(data: bytes) -> Document:
         raise SourceError("no message: it has none of the usual headers")
     body = message.get_body(("plain", "html"))
     if body is not None:
-        text = _content(body)
+        text = _content(body, outline.notes)
         if body.get_content_subtype() == "html":
             feed_html(outline, text)
         else:
@@ -84,10 +85,10 @@ def _header(message: EmailMessage, name: str) -> str:
         return ""
 
 
-def _content(part: MIMEPart) -> str:
+def _content(part: MIMEPart, notes: Counter[Note]) -> str:
     try:
         content = part.get_content()
     except (LookupError, UnicodeError):  # a character set that nobody knows
         payload = part.get_payload(decode=True)
-        content = decode(payload, "mail") if isinstance(payload, bytes) else ""
+        content = decode(payload, notes) if isinstance(payload, bytes) else ""
     return content if isinstance(content, str) else ""

@@ -1,4 +1,4 @@
-"""Text that is noise: wrongly decoded, glyph numbers for letters, nothing a reader could read.
+"""Text that is noise: wrongly decoded, glyph numbers for letters, encoded data, nothing a reader could read.
 
 Each test asks for so much that real writing in any language passes. Knows nothing of files.
 """
@@ -7,10 +7,12 @@ import logging
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from retrieval.types import Document, Section, SourceError
+from retrieval.sources.encoded import encoded
+from retrieval.types import Document, Note, Section, SourceError
 
 SAMPLE: Final = 200_000  # characters looked at
 _LONGEST_LINES: Final = 400  # characters, the mean
@@ -20,15 +22,17 @@ _WESTERN = frozenset(
     bytes([*range(0x82, 0x85), *range(0x86, 0x91), *range(0x98, 0x9D), *range(0xA1, 0x100)]).decode("cp1252", "ignore")
 )
 _GLYPH = re.compile(r"\(cid:\d{1,6}\)|/(?:uni[0-9A-Fa-f]{4}|[A-Za-z]{0,3}\d{1,5})(?=[/\s]|$)")
+_ALPHANUMERIC = re.compile(r"[^\W_]")
 _LETTER = re.compile(r"[A-Za-z]")
 _COMMON = re.compile(r"[aeinorstAEINORST]")  # half of the letters of a text and more, in any Latin script
 _log = logging.getLogger(__name__)
 
 
 def sound(document: Document, kind: str) -> Document:
-    """Return the document without the sections that are noise, which are logged.
+    """Return the document without the sections that are noise, and without encoded data; its notes count both.
 
-    Raises SourceError when they are more than a fifth of it.
+    The text stays as it is, so that offsets hold. Raises SourceError when noise is more than a fifth of it, or when
+    nothing but encoded data is there.
     """
     noisy: dict[Section, str] = {}
     for section in document.sections:
@@ -42,8 +46,28 @@ def sound(document: Document, kind: str) -> Document:
     for section, reason in noisy.items():
         where = section.place or " > ".join(section.headings) or "a part"
         _log.warning("%s: %s is left out: %s", document.source, where, reason)
-    kept = tuple(section for section in document.sections if section not in noisy)
-    return replace(document, sections=kept) if noisy else document
+    spans = encoded(document.text)
+    kept = [
+        part
+        for section in document.sections
+        if section not in noisy
+        for part in _without(section, spans, document.text)
+    ]
+    if spans and not kept:
+        raise SourceError("holds encoded data alone, no text")
+    notes = Counter(dict(document.notes)) + Counter({Note.GARBLED: len(noisy), Note.ENCODED: len(spans)})
+    return replace(document, sections=tuple(kept), notes=tuple(notes.items())) if noisy or spans else document
+
+
+def _without(section: Section, spans: Sequence[tuple[int, int]], text: str) -> Iterator[Section]:
+    """Yield what of a section lies outside the spans, which are in order, and holds a word."""
+    place = section.start
+    for start, end in [*spans, (section.end, section.end)]:
+        if place < min(start, section.end) and (
+            not spans or _ALPHANUMERIC.search(text, place, min(start, section.end))
+        ):
+            yield replace(section, start=place, end=min(start, section.end))
+        place = max(place, min(end, section.end))
 
 
 def noise(text: str, kind: str = "text") -> str:

@@ -1,14 +1,16 @@
 """The text of a PDF, page by page."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from retrieval.markup import one_line
+from retrieval.sources.canvas import seen_text
 from retrieval.sources.kinds import Limits
 from retrieval.text import clean
-from retrieval.types import Document, Section, SourceError
+from retrieval.types import Document, Note, Section, SourceError
 
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[a-z])")
 _SENTENCE_END = re.compile(r"[.!?:;][\"'”’)\]]*$")
@@ -29,12 +31,13 @@ def read_pdf(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
         if (count := len(reader.pages)) > limits.max_pages:
             raise SourceError(f"{count} pages, more than the {limits.max_pages} allowed")
         title = reader.metadata.title if reader.metadata else None
-        yield "", _document((page.extract_text() for page in reader.pages), title or "", limits)
+        notes: Counter[Note] = Counter()
+        yield "", _document((seen_text(page, notes) for page in reader.pages), title or "", limits, notes)
     except (DependencyError, FileNotDecryptedError):
         raise SourceError(_PROTECTED) from None
 
 
-def _document(pages: Iterator[str], title: object, limits: Limits) -> Document:
+def _document(pages: Iterator[str], title: object, limits: Limits, notes: Counter[Note]) -> Document:
     sections: list[Section] = []
     parts: list[str] = []
     length = 0
@@ -46,9 +49,13 @@ def _document(pages: Iterator[str], title: object, limits: Limits) -> Document:
         if length > limits.max_text + 2:
             raise SourceError(f"more than the {limits.max_text} characters of text allowed")
     if not sections:
+        if hidden := notes[Note.HIDDEN]:
+            raise SourceError(f"no text found; {Note.HIDDEN.counted(hidden)}")
         raise SourceError("no text layer, so it is probably scanned; run text recognition on it first")
     named = one_line(title) if isinstance(title, str) else ""
-    return Document("", "" if _POOR_TITLE.search(named) else named, "".join(parts[:-1]), tuple(sections))
+    return Document(
+        "", "" if _POOR_TITLE.search(named) else named, "".join(parts[:-1]), tuple(sections), tuple((+notes).items())
+    )
 
 
 def running_text(page: str) -> str:

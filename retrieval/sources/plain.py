@@ -4,6 +4,7 @@ What they cost grows faster than they do where somebody means harm, Markdown and
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,28 +13,31 @@ from retrieval.markup import Outline, from_html, from_markdown
 from retrieval.sources.decode import decode
 from retrieval.sources.kinds import Limits, suffix_of
 from retrieval.text import clean
-from retrieval.types import Document, Section, SourceError
+from retrieval.types import Document, Note, Section, SourceError
 
 _BLOCK: Final = 400  # characters of source code from which on a section ends where the code has a gap
 
 
 def read_text(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     """Yield the text as one section."""
-    text = clean(_decoded(path, "text", limits))
-    yield "", Document("", "", text, (Section((), 0, len(text)),))
+    notes: Counter[Note] = Counter()
+    text = clean(_decoded(path, "text", limits, notes))
+    yield "", Document("", "", text, (Section((), 0, len(text)),), tuple((+notes).items()))
 
 
 def read_markdown(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     """Yield the text by its headings."""
-    yield "", from_markdown(clean(_decoded(path, "Markdown", limits)), "", "")
+    outline = Outline()
+    yield "", from_markdown(clean(_decoded(path, "Markdown", limits, outline.notes)), "", "", outline)
 
 
 def read_html(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     """Yield what can be seen of the page, by its headings."""
-    text = _decoded(path, "HTML", limits)
+    outline = Outline()
+    text = _decoded(path, "HTML", limits, outline.notes)
     if (tags := text.count("<")) > limits.max_tags:
         raise SourceError(f"{tags} tags, more than the {limits.max_tags} allowed")
-    yield "", from_html(text, "", "")
+    yield "", from_html(text, "", "", outline)
 
 
 def read_code(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
@@ -41,7 +45,7 @@ def read_code(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     outline = Outline()
     block: list[str] = []
     first, length, gap = 1, 0, False
-    lines = clean(_decoded(path, "source code", limits)).expandtabs(4).splitlines()
+    lines = clean(_decoded(path, "source code", limits, outline.notes)).expandtabs(4).splitlines()
     for number, line in enumerate([*lines, ""], start=1):
         begins = gap and not line.startswith((" ", "}", ")", "]"))
         if block and (length > 2 * _BLOCK or (length > _BLOCK and begins)):
@@ -56,9 +60,9 @@ def read_code(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     yield "", outline.document("", os.fsencode(path.name).decode("utf-8", "replace"))
 
 
-def _decoded(path: Path, kind: str, limits: Limits) -> str:
+def _decoded(path: Path, kind: str, limits: Limits, notes: Counter[Note]) -> str:
     try:
-        text = decode(path.read_bytes(), str(path), page=kind == "HTML")
+        text = decode(path.read_bytes(), notes, page=kind == "HTML")
     except SourceError as error:
         raise SourceError(f"named as {kind} ({suffix_of(path)}) but {error}") from None
     if len(text) > limits.max_text:

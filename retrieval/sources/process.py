@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from retrieval.sources.kinds import Limits
-from retrieval.types import Document, Section, SourceError
+from retrieval.types import Document, Note, Section, SourceError
 
 _ROOT: Final = Path(__file__).parents[2]
 _BYTES: Final = 12  # that one character takes on the way at most
@@ -92,4 +92,5 @@ def _lines(process: "subprocess.Popen[bytes]", path: Path, limits: Limits) -> It
 
 def _document(row: dict[str, Any]) -> Document:
     sections = (Section(tuple(headings), start, end, place) for headings, start, end, place in row["sections"])
-    return Document("", row["title"], row["text"], tuple(sections))
+    notes = tuple((Note[name], int(count)) for name, count in row["notes"].items())
+    return Document("", row["title"], row["text"], tuple(sections), notes)

@@ -84,7 +84,7 @@ def _readable(item: Document | SourceError, source: str, title: str, kind: str) 
         raise item
     document = sound(replace(item, source=source, title=item.title or title), kind)
     if not document.text.strip():
-        raise SourceError("no text found")
+        raise SourceError("; ".join(["no text found", *(note.counted(count) for note, count in document.notes)]))
     return document
 
 

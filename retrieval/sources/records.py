@@ -1,7 +1,9 @@
 """JSON and JSON Lines: objects as lines of ``key: value``, long texts as paragraphs, keys of objects as headings."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -9,9 +11,9 @@ from retrieval.markup import Outline, one_line
 from retrieval.sources.decode import decode
 from retrieval.sources.kinds import Limits
 from retrieval.sources.tables import add_lines
-from retrieval.types import Document, SourceError
+from retrieval.types import Document, Note, SourceError
 
-_Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | int | float | bool | None"
+_Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | int | Decimal | float | bool | None"
 _TITLES: Final = ("title", "name", "headline", "subject")
 _TEXTS: Final = ("text", "contents", "content", "body", "passage", "abstract")
 _IDS: Final = ("_id", "id", "uuid")
@@ -20,11 +22,11 @@ _DEEPEST: Final = 50
 
 def read_json(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     """Yield the one document; items of a list are its places, objects in an object its headings."""
+    outline = Outline()
     try:
-        value = json.loads(decode(path.read_bytes(), path.name))
+        value = _loaded(decode(path.read_bytes(), outline.notes), outline.notes)
     except json.JSONDecodeError as error:
         raise SourceError(f"broken JSON: line {error.lineno}: {error.msg}") from None
-    outline = Outline()
     if isinstance(value, list) and all(map(_is_row, value)):
         add_lines(outline, ((number, _line(item)) for number, item in enumerate(value, start=1)), "item", limits)
     elif isinstance(value, list):
@@ -55,14 +57,42 @@ def read_jsonl(path: Path, limits: Limits) -> Iterator[tuple[str, Document | Sou
             yield f"#{number}", item
 
 
-def _record(line: bytes) -> Document:
+def _loaded(text: str, notes: Counter[Note]) -> "_Json":
+    """Parse JSON; of a key given twice in one object the later value is kept as ``key (2)`` unless it is the same.
+
+    Raises json.JSONDecodeError, SourceError for a number that is out of range.
+    """
+
+    def read(pairs: "list[tuple[str, _Json]]") -> "dict[str, _Json]":
+        found: dict[str, _Json] = {}
+        times: Counter[str] = Counter()
+        for key, value in pairs:
+            times[key] += 1
+            name = key
+            while name in found and (type(found[name]), found[name]) != (type(value), value):
+                times[key] += name != key
+                name = f"{key} ({max(2, times[key])})"
+            notes[Note.DUPLICATE] += name != key
+            found[name] = value
+        return found
+
     try:
-        value = json.loads(decode(line, "a line"))
+        value: _Json = json.loads(text, object_pairs_hook=read, parse_float=Decimal)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, ArithmeticError):
+        raise SourceError("a number in it is out of range: write it as text, in quotes") from None
+    return value
+
+
+def _record(line: bytes) -> Document:
+    outline = Outline()
+    try:
+        value = _loaded(decode(line, outline.notes), outline.notes)
     except json.JSONDecodeError as error:
         raise SourceError(f"broken JSON: {error.msg}") from None
     except RecursionError:
         raise SourceError("broken JSON: nested too deeply") from None
-    outline = Outline()
     _add(outline, value, 1)
     return outline.document("", _title(value))
 

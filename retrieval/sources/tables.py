@@ -2,22 +2,26 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
 from retrieval.markup import Outline, one_line
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
 from retrieval.sources.kinds import Limits
-from retrieval.types import Document, SourceError
+from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell
+    from openpyxl.styles.colors import Color
 
 _BLOCK: Final = 400  # characters from which on a section of rows ends
+TINY: Final = 3.0  # points of letters that nobody reads
 _LONGEST_FIELD: Final = 1_000_000  # characters
 _WORD: Final = re.compile(r"[^\W\d_]")
 
@@ -25,9 +29,9 @@ _WORD: Final = re.compile(r"[^\W\d_]")
 def read_csv(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     """Yield the one document. Columns are parted as most of the first rows are, by comma, semicolon, tab or bar."""
     csv.field_size_limit(_LONGEST_FIELD)
-    text = decode(path.read_bytes(), path.name)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     outline = Outline()
+    text = decode(path.read_bytes(), outline.notes)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
     try:
         _add_rows(outline, enumerate(reader, start=1), limits)
@@ -50,18 +54,52 @@ def _delimiter(text: str) -> str:
 
 
 def read_xlsx(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
-    """Yield the one document: a heading per sheet, formulas by the value last computed, hidden sheets too."""
+    """Yield the one document: a heading per sheet that is not hidden, formulas by the value last computed."""
     from openpyxl import load_workbook
 
     checked_zip(path, "Excel", limits).close()
     book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
     outline = Outline()
     for sheet in book.worksheets:
+        if sheet.sheet_state != "visible":
+            outline.notes[Note.SHEET] += 1
+            continue
         sheet.reset_dimensions()  # what a file says of its size may be wrong
         outline.heading(1, sheet.title)
-        rows = ([_shown(cell) for cell in row] for row in sheet.iter_rows())
+        rows = ([_seen(cell, outline.notes) for cell in row] for row in sheet.iter_rows())
         _add_rows(outline, enumerate(rows, start=1), limits)
     yield "", outline.document("", one_line(book.properties.title or ""))
+
+
+def _seen(cell: "Cell", notes: Counter[Note]) -> str:
+    """The value of a cell; nothing of one whose letters or whose format hide it."""
+    text = _shown(cell)
+    if text and _is_hidden(cell):
+        notes[Note.HIDDEN] += 1
+        return ""
+    return text
+
+
+def _is_hidden(cell: "Cell") -> bool:
+    if "".join((cell.number_format or "").split()) == ";;;":
+        return True
+    font, fill = cell.font, cell.fill
+    if font is None or fill is None:
+        return False
+    if font.sz is not None and font.sz < TINY:
+        return True
+    behind = WHITE if fill.fill_type is None else _colour(fill.fgColor) if fill.fill_type == "solid" else None
+    return font.color is not None and alike(_colour(font.color), behind)
+
+
+def _colour(colour: "Color") -> Colour | None:
+    """A colour of a workbook, where its figures or the theme's white are given; a zero before them is no opacity."""
+    if colour.type == "theme":
+        return WHITE if colour.theme == 0 and not colour.tint else None
+    if colour.type == "indexed":
+        return {1: WHITE, 9: WHITE, 0: BLACK, 8: BLACK}.get(colour.indexed)
+    read = read_colour(str(colour.rgb)[-6:]) if colour.type == "rgb" else None
+    return read[0] if read else None
 
 
 def _shown(cell: "Cell") -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from retrieval.hidden import hides, is_passage
 from retrieval.markup import Outline, one_line
 from retrieval.sources.kinds import Limits
-from retrieval.types import Document, SourceError
+from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
     from mwparserfromhell.nodes import Node, Tag
@@ -19,6 +20,7 @@ _FILE, _CATEGORY = "6", "14"  # the keys of these namespaces in every wiki
 _UNSEEN: Final = {"ref", "references", "gallery", "math", "timeline", "score", "graph", "style", "imagemap", "chem"}
 _OPENED = re.compile(r"<([a-z]+)[^<>/]*>", re.IGNORECASE)
 _CLOSED = re.compile(r"</([a-z]+)\s*>", re.IGNORECASE)
+_STYLED = re.compile(r"style|hidden|color", re.IGNORECASE)
 _MOST_OPEN: Final = 1_000  # tags without an end; the parser's time grows with their square
 
 
@@ -75,10 +77,28 @@ def _article(title: str, text: str, unread: set[str], limits: Limits) -> Documen
         return SourceError("broken wiki markup: too much of it, or too many tags without an end")
     outline = Outline()
     line: list[str] = []
-    for node in parse(text).nodes:
+    code = parse(text)
+    outline.notes[Note.HIDDEN] += _without_hidden(code)
+    for node in code.nodes:
         _add(outline, line, node, unread)
     _flush(outline, line)
     return outline.document("", title)
+
+
+def _without_hidden(code: "Wikicode") -> int:
+    """Empty the tags whose attributes hide what is in them, and return how many passages that were."""
+    from bs4 import BeautifulSoup
+    from mwparserfromhell import parse
+
+    passages = 0
+    for tag in code.filter_tags():
+        written = "".join(map(str, tag.attributes))
+        if tag.contents is not None and _STYLED.search(written):
+            alone = BeautifulSoup(f"<span {written}>", "html.parser").find()
+            if alone is not None and hides(alone, behind=None):
+                passages += is_passage(tag.contents.strip_code())
+                tag.contents = parse("")
+    return passages
 
 
 def _add(outline: Outline, line: list[str], node: "Node", unread: set[str]) -> None:
