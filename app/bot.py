@@ -200,6 +200,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.types import Sampling
         from retrieval.adapters import load_reader
         from retrieval.embed import load_encoder
+        from retrieval.reader import load_passage_reader
         from retrieval.rerank import load_reranker
         from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
         from safety.policy import load_policy
@@ -211,13 +212,14 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), policy, source)
         guard.prove()
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
-        speaker = load_model(settings.model, encoder, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
-        judge = _judge(settings, load_judge(encoder), speaker)
+        reader = load_passage_reader(encoder)
+        speaker = load_model(settings.model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
+        judge = _judge(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever = _searching(settings, database, searcher, stack)
         if settings.rerank:
-            retriever = load_reranker(retriever, encoder, library.passages, settings.rerank)
+            retriever = load_reranker(retriever, reader, library.passages, settings.rerank)
         options = Options(
             sampling=Sampling(n=settings.candidates),
             passages=settings.passages,
@@ -310,8 +312,10 @@ def packaged_judge() -> Judge:
     """Return the judge that a bot would use, without a data folder."""
     from dialogue.judges import load_judge
     from retrieval.embed import load_encoder
+    from retrieval.reader import load_passage_reader
 
-    return load_judge(load_encoder())
+    encoder = load_encoder()
+    return load_judge(encoder, load_passage_reader(encoder))
 
 
 def checked_claims(judge: Judge, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:

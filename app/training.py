@@ -107,8 +107,7 @@ def train_generator(
     samples = [sample for path in data for sample in read_samples(path, limit)]
     judge = None
     if plan.rule.by == "embedded":
-        from dialogue.judges import load_judge
-        from retrieval.embed import load_encoder
+        from app.bot import packaged_judge
 
-        judge = load_judge(load_encoder())
+        judge = packaged_judge()
     return train(plan, samples, out, judge, progress)

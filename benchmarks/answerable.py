@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from dialogue.training.ranking import xquad
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -27,7 +28,6 @@ from dialogue.answers import BIAS, OWN, PASSAGE, AnswerScorer, Offer, load_answe
 from dialogue.metrics import auroc, calibration_error
 from dialogue.quote import heading, said
 from dialogue.rank import Gates
-from dialogue.training.ranking import xquad
 from retrieval.embed import load_encoder
 from retrieval.index import build_of
 from retrieval.rerank import DEPTH, load_reranker

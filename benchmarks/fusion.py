@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from dialogue.training.ranking import Asked, scifact, xquad
 from numpy.typing import NDArray
 
 from dialogue.metrics import ndcg
-from dialogue.training.ranking import Asked, scifact, xquad
 from retrieval.embed import Encoder, load_encoder
 from retrieval.lexical import Lexical, write
 from retrieval.passages import embedding_text

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from dialogue.training.ranking import answered
 
 from app.bot import Bot, open_bot
 from app.evaluation import run
 from dialogue.metrics import average_precision
-from dialogue.training.ranking import answered
 from retrieval.rerank import DEPTH
 
 COLLECTION = "scifact"

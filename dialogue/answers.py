@@ -7,11 +7,16 @@ Knows nothing of drafts or of how the reader was trained.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieval.reader import Page, PassageReader, Reading
+from retrieval.reading import Page, Reading
 from retrieval.types import RetrievalError
+
+if TYPE_CHECKING:
+    from retrieval.reader import PassageReader
+
 
 FEATURES = ("span", "behind", "answers")
 FAR = 15.0  # the most that a span's logit counts
@@ -30,7 +35,7 @@ class Offer:
 class AnswerScorer:
     """Probability that a unit of a page answers a question: logistic, by `weights` of FEATURES and of a bias."""
 
-    reader: PassageReader
+    reader: "PassageReader"
     weights: Mapping[str, float]
 
     @property
@@ -56,7 +61,7 @@ def features(reading: Reading, start: int, end: int | None) -> tuple[float, floa
     return own, best - own, reading.answers
 
 
-def load_answers(reader: PassageReader) -> AnswerScorer:
+def load_answers(reader: "PassageReader") -> AnswerScorer:
     """Return the scorer by the calibration in the reader's card. Raises RetrievalError when it has none."""
     weights = reader.about.get("unit", {})
     if not {*FEATURES, "bias"} <= weights.keys():

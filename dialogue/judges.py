@@ -14,14 +14,16 @@ from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
 from dialogue.quality import WEIGHTS as REPLY
 from dialogue.quality import QualityJudge, load_quality
-from dialogue.quote import asks, evidence, heading, said, small_talk
+from dialogue.quote import asks, small_talk
 from dialogue.shipped import SHIPPED
 from dialogue.types import Claim, Context, Scores
+from retrieval.reading import Page, page_of
 from retrieval.text import each
 from retrieval.toolset import LOWEST
 
 if TYPE_CHECKING:
     from retrieval.embed import Encoder
+    from retrieval.reader import PassageReader
 
 VERBOSE = 0.05  # what every further sentence costs a draft's probability of answering
 
@@ -80,16 +82,16 @@ class EmbeddedJudge:
             for draft, made in zip(drafts, claims, strict=True)
         ]
         distinct = list(dict.fromkeys(offer for row in offered for offer in row))
-        scored = dict(zip(distinct, self.answers.score(context.query, distinct, evidence(context)), strict=True))
+        scored = dict(zip(distinct, self.answers.score(context.query, distinct), strict=True))
         return [_any([scored[offer] for offer in row]) for row in offered]
 
 
-def load_judge(encoder: "Encoder") -> EmbeddedJudge:
-    """Load the shipped judges, which share one encoder. Raises DialogueError, RetrievalError when weights are missing or damaged."""
+def load_judge(encoder: "Encoder", reader: "PassageReader") -> EmbeddedJudge:
+    """Load the shipped judges, which share one encoder. Raises RetrievalError when weights are missing or damaged."""
     from retrieval.adapters import load_reader
 
     quality = load_quality(encoder.encode, load_reader(encoder, REPLY, SHIPPED))
-    return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(encoder.encode_tokens))
+    return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(reader))
 
 
 def _declines(context: Context, draft: str) -> bool:
@@ -97,14 +99,15 @@ def _declines(context: Context, draft: str) -> bool:
 
 
 def _offer(claim: Claim, context: Context) -> Offer:
+    """Return what of its passage a claim quotes; one in other words is read by itself, under the passage's title."""
     subject = context.role.subject
     sentence = " ".join(claim.text.split())
     sentence = in_third_person(sentence, subject) if subject else sentence
-    passage = claim.passage
-    if not passage:
-        return Offer(sentence)
-    likely = next((item.probability for item in context.evidence if item.passage == passage), None)
-    return Offer(sentence, heading(passage), said(passage), likely)
+    if claim.passage is None:
+        return Offer(Page(sentence))
+    page = page_of(claim.passage)
+    quoted = " ".join(page.text[claim.quote_start : claim.quote_end].split()) == sentence
+    return Offer(page, claim.quote_start, claim.quote_end) if quoted else Offer(Page(sentence, page.title))
 
 
 def _any(probabilities: Sequence[float]) -> float | None:

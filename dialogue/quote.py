@@ -6,14 +6,21 @@ Needs no language model. Knows nothing of judging: its drafts compete like any o
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dialogue.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import abstention
 from dialogue.types import Attribute, Context, ModelError, Role, Sampling
+from retrieval.reading import page_of
 from retrieval.text import sentences
-from retrieval.types import Passage, TokenEmbedder
+from retrieval.types import Passage
 
+if TYPE_CHECKING:
+    from retrieval.reader import PassageReader
+
+
+DRAFTS = 6  # likeliest units, each of which makes a draft
 LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
 _DEPENDENT = re.compile(
     r"(?:It|He|She|They|This|That|These|Those|Its|His|Her|Their|Such|Both|However|But|And|So|Instead|Then|Thus|There)\b"
@@ -75,7 +82,7 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Sentence:
+class _Unit:
     """A sentence of the evidence, its place, how likely it answers, and how the role's subject says it."""
 
     passage: Passage
@@ -104,7 +111,7 @@ class Quote:
             return list(chat[: sampling.n])
         if context.complaints:
             return []  # the evidence is the same, and every way of quoting it has been tried
-        best = sorted(self._sentences(context), key=lambda sentence: -sentence.answers)
+        best = sorted(self._units(context), key=lambda unit: -unit.answers)
         drafts = dict.fromkeys(_voiced(best) if context.role.subject else _arrangements(best))
         return [*list(drafts)[: sampling.n - 1], abstention(context.evidence)]
 
@@ -112,46 +119,41 @@ class Quote:
         """Always raises ModelError: no language model is loaded."""
         raise ModelError("the quote generator gives no probabilities; load a language model with --model hf:NAME")
 
-    def _sentences(self, context: Context) -> list[_Sentence]:
-        everything = offers(context)
-        offered = [item for item in everything if _quotable(item[2].sentence)]
-        background = [offer for *_, offer in everything]
-        scores = self.scorer.score(context.query, [offer for *_, offer in offered], background)
+    def _units(self, context: Context) -> list[_Unit]:
+        offered = [unit for item in context.evidence for unit in units(item.passage)]
+        scores = self.scorer.score(context.query, [offer for _, _, offer in offered])
+        texts = [said(passage, offer) for passage, _, offer in offered]
+        voiced = _voices(texts, offered, context.role.subject)
         return [
-            _Sentence(passage, order, offer.sentence, score, _spoken(offer, order, context.role.subject))
-            for (passage, order, offer), score in zip(offered, scores, strict=True)
+            _Unit(passage, order, text, score, spoken)
+            for (passage, order, _), text, score, spoken in zip(offered, texts, scores, voiced, strict=True)
+            if _quotable(text)
         ]
 
 
-def load_quote(encoder: TokenEmbedder) -> Quote:
-    """Return the embedded generator with the shipped weights."""
-    return Quote(load_answers(encoder.encode_tokens))
+def load_quote(reader: "PassageReader") -> Quote:
+    """Return the embedded generator, which quotes by what `reader` makes of passages. Raises RetrievalError."""
+    return Quote(load_answers(reader))
 
 
-def offers(context: Context) -> list[tuple[Passage, int, Offer]]:
-    """Return every sentence of the evidence with its passage and its place there."""
-    found: list[tuple[Passage, int, Offer]] = []
-    for item in context.evidence:
-        around = said(item.passage)
-        title = heading(item.passage)
-        offered = [Offer(one, title, around, item.probability) for one in around]
-        found += [(item.passage, order, offer) for order, offer in enumerate(offered)]
-    return found
+def units(passage: Passage) -> list[tuple[Passage, int, Offer]]:
+    """Return what of a passage can be quoted by itself, each with its place there: sentences, rows, list lines.
+
+    A question that stands in the passage is one unit with what follows it.
+    """
+    spans: list[tuple[int, int]] = []
+    for start, end in sentences(passage.text):
+        if spans and passage.text[: spans[-1][1]].endswith("?"):
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    page = page_of(passage)
+    return [(passage, order, Offer(page, start, end)) for order, (start, end) in enumerate(spans)]
 
 
-def evidence(context: Context) -> list[Offer]:
-    """Return the sentences of the evidence as a background for the scorer."""
-    return [offer for *_, offer in offers(context)]
-
-
-def said(passage: Passage) -> tuple[str, ...]:
-    """Return the sentences of a passage, line breaks taken out."""
-    return tuple(" ".join(passage.text[start:end].split()) for start, end in sentences(passage.text))
-
-
-def heading(passage: Passage) -> str:
-    """Return the title and headings that a passage stands under, one text."""
-    return ": ".join(dict.fromkeys((passage.title, *passage.headings)))
+def said(passage: Passage, offer: Offer) -> str:
+    """Return the text of a unit, line breaks taken out."""
+    return " ".join(passage.text[offer.start : offer.end].split())
 
 
 def small_talk(text: str, role: Role | None = None) -> tuple[str, ...]:
@@ -180,40 +182,30 @@ def asks(text: str) -> bool:
     return "?" in text or bool(_ASKING.match(text.strip()))
 
 
-def _spoken(offer: Offer, order: int, subject: str) -> str:
-    """The sentence as the role's subject says it of itself, "" where there is none or it does not speak."""
-    return in_first_person(offer.sentence, subject, offer.around[order - 1] if order else "") if subject else ""
+def _voices(texts: Sequence[str], offered: Sequence[tuple[Passage, int, Offer]], subject: str) -> list[str]:
+    """The units as the role's subject says them of itself, "" where there is none or it does not speak."""
+    if not subject:
+        return [""] * len(texts)
+    before = ["" if not order else texts[place - 1] for place, (_, order, _) in enumerate(offered)]
+    return [in_first_person(text, subject, earlier) for text, earlier in zip(texts, before, strict=True)]
 
 
-def _voiced(best: Sequence[_Sentence]) -> list[str]:
+def _voiced(best: Sequence[_Unit]) -> list[str]:
     """Return the arrangements as the role's subject says them, each followed by the same as the sources say it."""
-    spoken = [replace(sentence, text=sentence.spoken or sentence.text) for sentence in best]
+    spoken = [replace(unit, text=unit.spoken or unit.text) for unit in best]
     return [draft for pair in zip(_arrangements(spoken), _arrangements(best), strict=True) for draft in pair]
 
 
-def _arrangements(best: Sequence[_Sentence]) -> list[str]:
-    """Return drafts around the best sentences: alone, with a neighbour, two from different places."""
-    at = {(sentence.passage.id, sentence.order): sentence for sentence in best}
+def _arrangements(best: Sequence[_Unit]) -> list[str]:
+    """Return drafts of the likeliest units: one that leans on what stands before it with that, any other alone."""
+    at = {(unit.passage.id, unit.order): unit for unit in best}
     drafts: list[str] = []
-    for rank, sentence in enumerate(best[:6]):
-        after = at.get((sentence.passage.id, sentence.order + 1))
-        before = at.get((sentence.passage.id, sentence.order - 1))
-        alone = [sentence]
-        led = [before, sentence] if before else []
-        followed = [sentence, after] if after else []
-        pair = _in_order(sentence, best[rank + 1]) if rank + 1 < len(best) else []
-        ways = [led, alone, followed, pair] if _DEPENDENT.match(sentence.text) else [alone, followed, pair, led]
-        drafts += [" ".join(one.text for one in way) for way in ways if way]
-        if rank == 0 and len(best) > 2:
-            drafts.append(" ".join(one.text for one in _in_order(sentence, best[2])))
+    for unit in best[:DRAFTS]:
+        led = [unit]
+        while _DEPENDENT.match(led[0].text) and (before := at.get((led[0].passage.id, led[0].order - 1))):
+            led = [before, *led]
+        drafts.append(" ".join(one.text for one in led))
     return drafts
-
-
-def _in_order(first: _Sentence, second: _Sentence) -> list[_Sentence]:
-    """Two sentences of one passage in reading order, else the likelier first."""
-    if first.passage.id == second.passage.id and second.order < first.order:
-        return [second, first]
-    return [first, second]
 
 
 def _quotable(text: str) -> bool:

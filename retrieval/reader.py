@@ -17,20 +17,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
 
-from retrieval.types import Passage, RetrievalError
+from retrieval.reading import Page, Reading
+from retrieval.types import RetrievalError
+from retrieval.weights import SHIPPED, Shipped, read_weights
+from retrieval.weights import WEIGHTS as FOLDER
 
 if TYPE_CHECKING:
     from retrieval.embed import Encoder
 
+WEIGHTS = FOLDER / "reader.safetensors"
 FORMAT = "candor-reader-1"
 QUESTION_TOKENS = 64
 TOKENS = 288  # of question, titles and passage together
-LONGEST_ANSWER = 48  # tokens
 BATCH = 2048  # tokens read at once, padding included
 KEPT = 256  # readings that are kept, about 2 kB each
 EPSILON = 1e-12  # of BERT's layer norms
@@ -38,52 +40,6 @@ HEADS = 12
 OUTPUTS = ("answers", "relevant")
 
 Weights = dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What is read after a question: the title and headings that a passage stands under, and its text."""
-
-    text: str
-    title: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """What the reader made of one passage.
-
-    `spans` (tokens, 2) are the character spans of the text's tokens, `begins` and `ends` (tokens,) the logits of an
-    answer's first and last token, each less that of "no answer". `answers` and `relevant` are logits of the passage.
-    """
-
-    spans: NDArray[np.int64]
-    begins: NDArray[np.float32]
-    ends: NDArray[np.float32]
-    answers: float
-    relevant: float
-
-    def best(self, start: int = 0, end: int | None = None) -> tuple[float, int, int]:
-        """Return (logit, start, end) of the likeliest answer within characters `start` to `end` of the text.
-
-        The logit is the sum of those of its ends, -inf where no token lies within.
-        """
-        inside = self.spans[:, 0] >= start
-        if end is not None:
-            inside &= self.spans[:, 1] <= end
-        rows = np.flatnonzero(inside)
-        if not len(rows):
-            return -np.inf, start, start
-        first, last = int(rows[0]), int(rows[-1]) + 1
-        sums = self.begins[first:last, None] + self.ends[None, first:last]
-        width = last - first
-        allowed = np.triu(np.ones((width, width), bool)) & ~np.triu(np.ones((width, width), bool), LONGEST_ANSWER)
-        begin, stop = np.unravel_index(int(np.where(allowed, sums, -np.inf).argmax()), sums.shape)
-        return float(sums[begin, stop]), int(self.spans[first + begin, 0]), int(self.spans[first + stop, 1])
-
-
-def page_of(passage: Passage) -> Page:
-    """Return a passage as it is read, under the title and headings that it stands under."""
-    return Page(passage.text, ": ".join(filter(None, dict.fromkeys((passage.title, *passage.headings)))))
 
 
 def initial(encoder: "Encoder", seed: int = 0) -> Weights:
@@ -260,18 +216,19 @@ def save(weights: Weights, path: Path, about: dict[str, Any]) -> None:
     save_file(stored, path, metadata={"format": FORMAT, "about": json.dumps(about)})
 
 
-def load(path: Path) -> tuple[Weights, dict[str, Any]]:
-    """Read weights written by `save`, in float32, and their model card. Raises RetrievalError."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            told = file.metadata() or {}
-            stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (OSError, ValueError, SafetensorError) as error:
-        raise RetrievalError(f"the reader {path} cannot be read ({error}): reinstall candor") from error
+def load(path: Path, shipped: Shipped = SHIPPED) -> tuple[Weights, dict[str, Any]]:
+    """Read weights written by `save`, in float32, and their model card. Raises RetrievalError, see `read_weights`."""
+    stored, told = read_weights(path, shipped)
     if told.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no reader of the format {FORMAT!r}: train it with: candor train judges")
-    weights = {name: value for name, value in stored.items() if not name.endswith(".scale")}
-    for name in weights:
-        if f"{name}.scale" in stored:
-            weights[name] = weights[name] * stored[f"{name}.scale"][:, None]
+    scales = {name: stored.pop(name) for name in [name for name in stored if name.endswith(".scale")]}
+    weights = {
+        name: torch.from_numpy(value * scales[f"{name}.scale"][:, None] if f"{name}.scale" in scales else value)
+        for name, value in stored.items()
+    }
     return weights, json.loads(told["about"])
+
+
+def load_passage_reader(encoder: "Encoder", path: Path = WEIGHTS) -> PassageReader:
+    """Read the shipped reader, or the one at `path`, and put it on `encoder`. Raises RetrievalError as `load` does."""
+    return PassageReader(encoder, *load(path))

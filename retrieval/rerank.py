@@ -7,13 +7,18 @@ knows nothing of how that one searches, nor of what is done with the probability
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.reader import PassageReader, page_of
+from retrieval.reading import page_of
 from retrieval.text import clean, each
 from retrieval.types import Evidence, Passage, RetrievalError, Retriever
+
+if TYPE_CHECKING:
+    from retrieval.reader import PassageReader
+
 
 DEPTH = 12  # passages read after a query
 CONTEXT = 2  # of the passages asked for, how many may be neighbours of the best
@@ -30,7 +35,7 @@ class Reranker:
     """
 
     retriever: Retriever
-    reader: PassageReader
+    reader: "PassageReader"
     order: Weights
     likely: Weights
     passages: Callable[[Sequence[int]], Sequence[Passage]] = lambda ids: ()
@@ -66,7 +71,7 @@ class Reranker:
 
 def load_reranker(
     retriever: Retriever,
-    reader: PassageReader,
+    reader: "PassageReader",
     passages: Callable[[Sequence[int]], Sequence[Passage]],
     depth: int = DEPTH,
 ) -> Reranker:
@@ -77,7 +82,7 @@ def load_reranker(
     return Reranker(retriever, reader, order, likely, passages, depth)
 
 
-def features(reader: PassageReader, query: str, found: Sequence[Evidence]) -> NDArray[np.float64]:
+def features(reader: "PassageReader", query: str, found: Sequence[Evidence]) -> NDArray[np.float64]:
     """Return rows (found, FEATURES); the score is relative to the best one found."""
     readings = reader.read(query, [page_of(item.passage) for item in found])
     most = max((item.score for item in found), default=1.0) or 1.0

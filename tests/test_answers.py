@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from dialogue.kinds import KINDS, kind_of, meets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialogue.answers import IMPOSSIBLE, AnswerScorer, Offer, combined, load_answers
 from dialogue.judges import EmbeddedJudge, load_judge
-from dialogue.kinds import KINDS, kind_of, meets
 from dialogue.prompts import is_abstention
 from dialogue.quote import Quote, asks, load_quote, small_talk
 from dialogue.types import Context, ModelError, Sampling, Turn

@@ -3,10 +3,14 @@
 Knows no model from the inside; each door's code and its heavy libraries are imported when it is opened.
 """
 
+from typing import TYPE_CHECKING
+
 from dialogue.models.checkpoints.plan import Needs
 from dialogue.pictures import Remembering, Viewer
 from dialogue.types import LanguageModel, ModelError
-from retrieval.types import TokenEmbedder
+
+if TYPE_CHECKING:
+    from retrieval.reader import PassageReader
 
 DOORS = "quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
 
@@ -18,7 +22,7 @@ def reads_prompts(spec: str) -> bool:
 
 def load_model(
     spec: str,
-    encoder: TokenEmbedder,
+    reader: "PassageReader",
     device: str = "auto",
     *,
     needs: Needs | None = None,
@@ -37,7 +41,7 @@ def load_model(
     if door == "quote" and not name:
         from dialogue.quote import load_quote
 
-        return load_quote(encoder)
+        return load_quote(reader)
     if door == "scripted" and name:
         from dialogue.models.scripted import load_scripted
 
@@ -55,7 +59,7 @@ def load_model(
         from dialogue.models.standby import Standby
         from dialogue.quote import load_quote
 
-        return Standby(load_remote(spec, api_key, seconds), load_quote(encoder))
+        return Standby(load_remote(spec, api_key, seconds), load_quote(reader))
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dialogue.training.reader_data import Asked
-from retrieval.reader import Page
+from retrieval.reading import Page
 
 _FILE = Path(__file__).with_suffix(".toml")
 _STARTS = "Al Bar Bel Cor Dar El Fen Gal Har Is Kel Lam Mor Nor Os Pen Quar Ros Sel Tor Ul Ver Wes Yar Zel".split()
-_ENDS = "borough by dale den field ford gate ham holm ley mere mond mouth ness stead ton vik wick worth ina osa ado".split()
+_ENDS = (
+    "borough by dale den field ford gate ham holm ley mere mond mouth ness stead ton vik wick worth ina osa ado".split()
+)
 _REAL = (
     "Oslo Bergen Porto Utrecht Lyon Graz Turin Cork Leeds Bath Ghent Malmö Tartu Vigo Lagos Quito Osaka Perth Austin "
     "Denver Geneva Basel Bonn Kiel Riga Split Nantes Dover Hull York Truro Oban Kirkwall Lerwick Bodø Turku"
@@ -64,7 +66,9 @@ _LISTS: dict[str, tuple[str, ...]] = {
 
 
 def _money(rng: random.Random, top: float) -> str:
-    amount = rng.choice([round(rng.uniform(2, top)), round(rng.uniform(2, top) / 50) * 50 or 50, rng.randrange(2, 99) + 0.5])
+    amount = rng.choice(
+        [round(rng.uniform(2, top)), round(rng.uniform(2, top) / 50) * 50 or 50, rng.randrange(2, 99) + 0.5]
+    )
     shown = f"{amount:,.2f}" if amount % 1 else f"{amount:,.0f}"
     return rng.choice(["£{}", "€{}", "${}", "{} euros", "{} €", "{} pounds", "EUR {}"]).format(shown)
 
@@ -165,7 +169,10 @@ class Thing:
 def kinds() -> list[Kind]:
     """Return the kinds of things of `invented.toml`."""
     told = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return [Kind(tuple(k["named"]), tuple(k["group"]), tuple(map(_fact, k["facts"].strip().splitlines()))) for k in told.values()]
+    return [
+        Kind(tuple(k["named"]), tuple(k["group"]), tuple(map(_fact, k["facts"].strip().splitlines())))
+        for k in told.values()
+    ]
 
 
 def _fact(line: str) -> Fact:
@@ -184,7 +191,9 @@ def invented(count: int, seed: int = 0) -> Iterator[Asked]:
 def _asked(kind: Kind, rng: random.Random) -> Asked:
     facts = rng.sample(kind.facts, rng.randrange(2, min(5, len(kind.facts)) + 1))
     pattern = rng.choice(kind.named)
-    names = dict.fromkeys(_name(rng.choice(kind.named) if rng.random() < 0.2 else pattern, rng) for _ in range(rng.randrange(2, 8)))
+    names = dict.fromkeys(
+        _name(rng.choice(kind.named) if rng.random() < 0.2 else pattern, rng) for _ in range(rng.randrange(2, 8))
+    )
     things = [Thing(name, {fact.label: _VALUES[fact.value](rng) for fact in facts}) for name in names]
     subject, fact = rng.choice(things), rng.choice(facts)
     fate = rng.random()
@@ -194,7 +203,9 @@ def _asked(kind: Kind, rng: random.Random) -> Asked:
     elif fate < 0.45:  # the page says something else of it
         kept = {label: value for label, value in subject.values.items() if label != fact.label}
         shown = [replace(subject, values=kept) if thing is subject else thing for thing in things]
-    page, place = rng.choice((_rows, _lines, _prose, _pairs, _headed, _settings))(kind, shown, facts, subject, fact, rng)
+    page, place = rng.choice((_rows, _lines, _prose, _pairs, _headed, _settings))(
+        kind, shown, facts, subject, fact, rng
+    )
     question = rng.choice(fact.asked).format(n=subject.name, N=_upper(subject.name))
     if rng.random() < 0.12:
         question = f"{fact.label} {subject.name.removeprefix('the ')}"
@@ -237,7 +248,9 @@ class _Text:
         return Page(self.text.rstrip(), title), self.place
 
 
-def _rows(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random) -> Rendered:
+def _rows(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
     """Lines that name their columns, as the library writes tables."""
     text, column = _Text(), rng.choice(("name", "Name", kind.group[0].rstrip("s"), "item"))
     upper = rng.random() < 0.7
@@ -252,7 +265,9 @@ def _rows(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fa
     return text.page(rng.choice(kind.group))
 
 
-def _lines(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random) -> Rendered:
+def _lines(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
     """List lines: the thing, then its facts."""
     text, mark, dash = _Text(), rng.choice(("- ", "", "• ")), rng.choice((": ", " – ", ", "))
     labelled = rng.random() < 0.7
@@ -261,14 +276,20 @@ def _lines(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, f
         joint = dash
         for each in facts:
             if each.label in thing.values:
-                form = f"{joint}{each.label} {{v}}" if labelled or each.value in ("number", "year", "fee") else f"{joint}{{v}}"
+                form = (
+                    f"{joint}{each.label} {{v}}"
+                    if labelled or each.value in ("number", "year", "fee")
+                    else f"{joint}{{v}}"
+                )
                 text.add(form, thing.values[each.label], thing.name == subject.name and each is fact)
                 joint = ", "
         text.text += "\n"
     return text.page(rng.choice(kind.group))
 
 
-def _prose(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random) -> Rendered:
+def _prose(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
     """Running text: each thing is named once, then gone on about."""
     text = _Text()
     for thing in things[: rng.randrange(2, 6)] if subject not in things[:2] else things[:4]:
@@ -282,7 +303,9 @@ def _prose(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, f
     return text.page(rng.choice(kind.group) if rng.random() < 0.8 else "")
 
 
-def _pairs(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random) -> Rendered:
+def _pairs(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
     """Questions with answers."""
     text = _Text()
     pairs = [(thing, each) for thing in things for each in facts if each.label in thing.values]
@@ -297,7 +320,9 @@ def _pairs(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, f
     return text.page(rng.choice(("FAQ", "Questions and answers", *kind.group)))
 
 
-def _headed(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random) -> Rendered:
+def _headed(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
     """A section of one thing, which only its heading names."""
     text = _Text()
     thing = next((thing for thing in things if thing.name == subject.name), None) or rng.choice(things)
@@ -309,7 +334,9 @@ def _headed(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, 
     return text.page(f"{rng.choice(kind.group)}: {_upper(thing.name)}")
 
 
-def _settings(kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random) -> Rendered:
+def _settings(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
     """A paragraph that gives all values of one fact, thing by thing: "the one costs 3, the other 5"."""
     text = _Text()
     told = [each for each in facts if each is fact or rng.random() < 0.5]

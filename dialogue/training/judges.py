@@ -13,18 +13,18 @@ import numpy as np
 
 import dialogue.grounding
 import dialogue.quality
+import retrieval.reader
 import safety.guard
-from dialogue.answers import AnswerScorer
 from dialogue.grounding import Grounder
 from dialogue.metrics import auroc
 from dialogue.shipped import WEIGHTS, load_head
-from dialogue.training import answers, grounding, grounding_data, quality, ranking, ranking_report
+from dialogue.training import grounding, grounding_data, quality, reader, reader_calibration, reader_data, reader_report
 from dialogue.training import safety as guard
 from dialogue.training.adapters import Plan
 from dialogue.training.quality_data import CORPORA
-from retrieval.adapters import Adapter, Reader, load_reader
+from retrieval.adapters import Adapter, load_reader
 from retrieval.embed import Encoder
-from retrieval.rerank import WEIGHTS as RELEVANCE
+from retrieval.reader import PassageReader, load_passage_reader
 from safety.training import SHARES, gather, split
 from safety.windows import shown
 
@@ -106,35 +106,23 @@ def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, floa
     return grades
 
 
-def _train_relevance(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    plans = _shortened(ranking.PLANS, share)
-    adapter, curve = ranking.train_adapter(data, encoder, seed, plans)
-    told = ranking_report.collect(data, encoder, Reader(encoder, adapter))
-    order, likely = ranking_report.ordering(told), ranking_report.calibrate(told)
-    adapter.about.update(order=order, likely=likely)
-    _described(adapter, encoder, list(ranking.SHARES[-1]), plans, seed).save(folder / RELEVANCE.name)
-    return ranking_report.report(told, order, likely) | {"curve": curve}
+def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plan = replace(reader.PLAN, examples=int(share * reader.PLAN.examples), cool=int(share * reader.PLAN.cool))
+    drawn = reader_data.sources(data, seed)
+    weights = retrieval.reader.initial(encoder, seed)
+    curve = reader.fit(encoder, weights, drawn, plan, seed)
+    made = PassageReader(encoder, weights)
+    found = reader_calibration.collect(data, encoder, made, seed)
+    card = reader_calibration.calibrated(found)
+    told = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
+    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**told, **card})
+    return {**reader_calibration.report(found, card), "curve": curve}
 
 
-def _grade_relevance(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
-    """Mean average precision on TREC-QA's validation questions; nDCG@10 and more for the queries kept apart."""
-    reader = load_reader(encoder, folder / RELEVANCE.name, {})
-    told = ranking_report.collect(data, encoder, reader)
-    figures = ranking_report.report(told, reader.about["order"], reader.about["likely"])
-    grades = {name: figures[name] for name in ("scifact_after", "xquad_after", "answerable")}
-    return grades | ranking_report.answers_report(data, reader)
-
-
-def _train_answers(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    head, figures = answers.train(data, encoder, seed)
-    head.save(folder / "answers.safetensors")
-    return dict(figures)
-
-
-def _grade_answers(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
-    """The share of TREC-QA validation questions, not trained on, whose likeliest sentence answers."""
-    scorer = AnswerScorer(encoder.encode_tokens, load_head(folder / "answers.safetensors", {}))
-    return {"trecqa_best": answers.report(data, scorer)["trecqa_best"]}
+def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """F1 of answerable questions and AUROC of answerable or not, on articles that are kept apart."""
+    found = reader_report.report(data, load_passage_reader(encoder, folder / retrieval.reader.WEIGHTS.name))
+    return {name: found[name] for name in ("squad_f1", "twins_auroc", "invented_auroc")}
 
 
 def _shortened(plans: Sequence[Plan], share: float) -> list[Plan]:
@@ -168,6 +156,5 @@ PARTS: dict[str, Part] = {
         _train_quality,
         _grade_quality,
     ),
-    "relevance": Part(RELEVANCE.parent, (RELEVANCE.name,), _train_relevance, _grade_relevance),
-    "answers": Part(_DIALOGUE, ("answers.safetensors",), _train_answers, _grade_answers),
+    "reader": Part(retrieval.reader.WEIGHTS.parent, (retrieval.reader.WEIGHTS.name,), _train_reader, _grade_reader),
 }

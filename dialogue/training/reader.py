@@ -43,6 +43,9 @@ class Plan:
         return self.rate * min(1.0, (done + self.batch) / max(1, self.warm), max(0.0, left))
 
 
+PLAN = Plan(examples=160_000)
+
+
 def fit(
     encoder: Encoder,
     weights: Weights,

@@ -23,7 +23,8 @@ from dialogue.training.reader_data import held, titled
 from retrieval.embed import Encoder
 from retrieval.index import build_of
 from retrieval.passages import cut_all
-from retrieval.reader import PassageReader, page_of
+from retrieval.reader import PassageReader
+from retrieval.reading import page_of
 from retrieval.rerank import DEPTH, FEATURES, Weights, features, weighed
 from retrieval.search import HybridRetriever
 from retrieval.text import clean, sentences
@@ -180,5 +181,3 @@ def report(found: dict[str, list[Found]], card: dict[str, Weights]) -> dict[str,
     figures["answerable"] = auroc(known.tolist(), p.tolist())
     figures["calibration_error"] = calibration_error(right.tolist(), p.tolist())
     return figures
-
-

@@ -17,7 +17,7 @@ from typing import Any
 from dialogue.training.quality_data import rows as lines
 from dialogue.training.quality_data import share
 from retrieval.passages import cut_all
-from retrieval.reader import Page
+from retrieval.reading import Page
 from retrieval.text import clean
 
 HELD = 0.1  # of the articles of SQuAD, kept apart to measure on
@@ -215,9 +215,7 @@ class Articles:
                 yield Asked(clean(asked), page, (), 0.0, None)
 
 
-_NAME = re.compile(
-    r"\b\d[\d,.]*\d\b|\b\d\b|(?<![.?!] )(?<!^)\b[A-Z][\w’'-]+(?:(?: of| the| de)* [A-Z][\w’'-]+){0,3}"
-)
+_NAME = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b|(?<![.?!] )(?<!^)\b[A-Z][\w’'-]+(?:(?: of| the| de)* [A-Z][\w’'-]+){0,3}")
 
 
 def _kind(name: str) -> str:

@@ -18,7 +18,8 @@ from dialogue.metrics import auroc
 from dialogue.training.invented import invented
 from dialogue.training.quality_data import rows as lines
 from dialogue.training.reader_data import held, windows
-from retrieval.reader import PassageReader, Reading
+from retrieval.reader import PassageReader
+from retrieval.reading import Reading
 
 Row = Mapping[str, Any]
 
@@ -30,9 +31,7 @@ def report(data: Path, reader: PassageReader, limit: int = 600, seed: int = 0) -
     squad = [row for row in lines(reading / "squad1_train.jsonl.gz") if held(row)]
     twins = [row for row in lines(reading / "squad2_train_unanswerable_pairs.jsonl.gz") if held(row)]
     titles = {row["title"] for row in twins}
-    xquad = [
-        {**row, "title": "", "answers": [row["answer"]]} for row in lines(data / "retrieval" / "xquad_a.jsonl.gz")
-    ]
+    xquad = [{**row, "title": "", "answers": [row["answer"]]} for row in lines(data / "retrieval" / "xquad_a.jsonl.gz")]
     answered = _sample(rng, squad, limit)
     twin_rows = _sample(rng, twins, limit)
     beside = _sample(rng, [row for row in squad if row["title"] in titles], limit)
