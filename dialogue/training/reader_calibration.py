@@ -8,7 +8,7 @@ of training.
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,7 +160,7 @@ def calibrated(found: dict[str, list[Found]]) -> dict[str, dict[str, float]]:
     }
 
 
-def report(found: dict[str, list[Found]], card: dict[str, Weights]) -> dict[str, float]:
+def report(found: dict[str, list[Found]], card: Mapping[str, Weights]) -> dict[str, float]:
     """Return by collection the share of questions whose likeliest unit is right, and how well the best one is known.
 
     `answerable` is the AUROC of the best unit's probability between questions with and without an answer in the
