@@ -4,8 +4,9 @@ Knows nothing of how a database is opened or who reads it. A change here needs a
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -38,6 +39,18 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the zone back."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Read a moment; a damaged one is the first there is, so that the row can be read and its checksum tells."""
+        read = super().result_processor(dialect, coltype)
+
+        def tolerant(value: object) -> datetime | None:
+            try:
+                return cast(datetime | None, read(value) if read else value)
+            except (ValueError, TypeError):
+                return datetime.min.replace(tzinfo=UTC)
+
+        return tolerant
 
 
 def storable(text: str) -> str:
@@ -117,7 +130,10 @@ class ConversationRow(Base):
 
 
 class TurnRow(Base):
-    """A question, and from `reply` on what answered it; those columns are empty until the state is done."""
+    """A question, and from `reply` on what answered it; those columns are empty until the state is done.
+
+    `working_checksum` is that of the rows beside it, and one of what `checksum` is over.
+    """
 
     __tablename__ = "turn"
     __table_args__ = (UniqueConstraint("conversation_id", "number"), {"sqlite_autoincrement": True})
@@ -143,6 +159,8 @@ class TurnRow(Base):
     role: Mapped[str | None]
     research: Mapped[list[Any] | None]
     tokens: Mapped[dict[str, Any] | None]
+    checksum: Mapped[bytes | None]
+    working_checksum: Mapped[bytes | None]
 
 
 class PictureRow(Base):
@@ -153,6 +171,7 @@ class PictureRow(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     data: Mapped[bytes] = mapped_column(deferred=True)
+    checksum: Mapped[bytes | None]
 
 
 class CandidateRow(Base):
