@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -38,6 +38,7 @@ _VECTOR: Final = (_PASSAGE.vector, _PASSAGE.vector_checksum)
 _AS_JSON: Final = json.JSONEncoder(
     sort_keys=True, default=lambda value: value.hex() if isinstance(value, bytes) else datetime.isoformat(value)
 ).encode
+_TURNS: Final = cast(Table, TurnRow.__table__)
 # What a turn's checksums are over, by name: a column that is added later is not among them until a migration seals anew.
 _TURN: Final = (
     *("conversation_id", "number", "question", "state", "reason", "created_at", "finished_at", "reply", "outcome"),
@@ -94,12 +95,12 @@ def seal(session: Session | Connection, turn: int) -> None:
     """Write the checksums of a stored turn, from what is stored."""
     if isinstance(session, Session):
         session.flush()
-    columns = TurnRow.__table__.c
+    columns = _TURNS.c
     rows = [session.execute(_working_rows(table, turn)).all() for table in WORKING]
     where = columns.id == turn
-    session.execute(update(TurnRow.__table__).where(where).values(working_checksum=of_working(*rows)))
+    session.execute(update(_TURNS).where(where).values(working_checksum=of_working(*rows)))
     row = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()
-    session.execute(update(TurnRow.__table__).where(where).values(checksum=of_turn(row)))
+    session.execute(update(_TURNS).where(where).values(checksum=of_turn(row)))
 
 
 def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401

@@ -80,7 +80,6 @@ def common(command: Command) -> Command:
         ),
         click.option(
             "--data-dir",
-            type=Path,
             expose_value=False,
             callback=keep,
             help="Where sources and history are kept (default: ./candor-data).",

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -67,28 +67,21 @@ class Database:
             return cursor.fetchall()
 
     @contextmanager
-    def write(self, erases: bool = False) -> Iterator[Session]:
-        """A session committed at the end of the block, rolled back when it raises. Raises DataError.
-
-        With `erases`, what it deletes stands in no file of the folder when the block has been left, see `erase`.
-        """
+    def write(self) -> Iterator[Session]:
+        """A session committed at the end of the block, rolled back when it raises. Raises DataError."""
         with self._writer, self._usable():
             with Session(self._writable(), expire_on_commit=False) as session, session.begin():
                 yield session
-                if erases:
-                    session.merge(MetaRow(key=ERASING, value="1"))
                 number = count(session.connection())
             self._acknowledge(number)
-            if erases:
-                self._erase()
-            elif self._full_log:
+            if self._full_log:
                 self._full_log = not self._empty_log(0)
 
     def erase(self) -> None:
-        """Finish what a crash left of an erasure. Raises DataError."""
+        """Take what was deleted out of all files of the folder, where that is owed. Raises DataError."""
         with self._writer, self._usable():
             with Session(self.engine) as session:
-                owed = session.get(MetaRow, ERASING) is not None
+                owed = bool(read_meta(session, ERASING))
             if owed:
                 self._erase()
 
@@ -140,7 +133,7 @@ class Database:
             _log.warning("what was deleted stands in the write-ahead log until those who read now have ended")
             return
         with Session(self._writable()) as session, session.begin():
-            session.execute(delete(MetaRow).where(MetaRow.key == ERASING))
+            write_meta(session, ERASING, "")
             number = count(session.connection())
         self._acknowledge(number)
 
@@ -166,8 +159,7 @@ class Database:
         if self.missing:
             with Session(self._writable()) as session, session.begin():
                 told = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {self.missing}"
-                known = session.get(MetaRow, LOST)
-                session.merge(MetaRow(key=LOST, value=f"{known.value}; {told}" if known else told))
+                write_meta(session, LOST, "; ".join(filter(None, [read_meta(session, LOST), told])))
                 number = count(session.connection())
         self._acknowledge(number, lower=True)
 
@@ -217,11 +209,26 @@ def open_database(folder: Path, writable: bool = True) -> Database:
         return database
 
 
+def read_meta(session: Session, key: str) -> str:
+    """Return a fact about the folder; empty when nothing is known."""
+    return session.scalar(select(MetaRow.value).where(MetaRow.key == key)) or ""
+
+
+def write_meta(session: Session, key: str, value: str) -> None:
+    """Keep a fact about the folder."""
+    session.merge(MetaRow(key=key, value=value))
+
+
+def owe_erasure(session: Session) -> None:
+    """Note, with what this session deletes, that `Database.erase` is due; after a crash the next start sees to it."""
+    write_meta(session, ERASING, "1")
+
+
 def broken_link(path: Path) -> str:
     """Say that `path` is a link to nothing, empty when it is not."""
     if not path.is_symlink() or path.exists():
         return ""
-    return f"{str(path)!r} is a link to {os.readlink(path)!r}, which is not there: mend it or name another --data-dir"
+    return f"{str(path)!r} is a link to {os.readlink(path)!r}, which is not there: mend it or use another --data-dir"
 
 
 def lost(path: Path, writes: int) -> str:

@@ -4,11 +4,8 @@ A question is committed before anything is generated (`begin`), a reply in one t
 candidates, evidence and citations (`finish`). What does not match its checksum is never shown as sound. Knows nothing of how replies are made or shown.
 """
 
-import json
 import logging
-import re
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -19,12 +16,11 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.checksums import of_picture, of_turn, seal
-from app.database import Database
+from app.database import Database, owe_erasure
 from app.errors import DataError, InputError
-from app.jsonform import to_json
 from app.replies import load_working, reply_rows
 from app.tables import Base, ConversationRow, PictureRow, TurnRow
-from dialogue.pictures import MOST_LOOKED_AT, media_type
+from dialogue.pictures import MOST_LOOKED_AT
 from dialogue.roles import DEFAULT
 from dialogue.types import Picture, Reply, Turn
 
@@ -200,10 +196,12 @@ class History:
 
         Raises InputError, and removes none, where one is unknown.
         """
-        with self._database.write(erases=True) as session:
+        with self._database.write() as session:
             for conversation in conversations:
                 _found(session, conversation)
             session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversations)))
+            owe_erasure(session)
+        self._database.erase()
 
     def context(self, conversation: str) -> tuple[Turn, ...]:
         """Return the finished turns as a model reads them: user and assistant in turn, oldest first.
@@ -212,11 +210,12 @@ class History:
         """
         done = (TurnRow.conversation_id == conversation, TurnRow.state == "done")
         query = select(TurnRow).where(*done).order_by(TurnRow.number)
-        sent = select(PictureRow.turn_id, *_PICTURE).join(TurnRow).where(*done)
+        sent = select(*_PICTURE, PictureRow.turn_id).join(TurnRow).where(*done)
         latest = sent.order_by(PictureRow.turn_id.desc(), PictureRow.number.desc()).limit(MOST_LOOKED_AT)
         with self._database.read() as session:
             rows = session.scalars(query).all()
-            pictures = [(turn, _picture(*row)) for turn, *row in session.execute(latest).all()[::-1]]
+            latest_rows = session.execute(latest).all()[::-1]
+        pictures = [(row.turn_id, _picture(row.name, row.data, row.checksum)) for row in latest_rows]
         for row in rows:
             if of_turn(row) != row.checksum:
                 _log.error("turn %d of %s is left out of what the model reads: %s", row.number, conversation, DAMAGED)
@@ -252,15 +251,13 @@ class History:
         return tuple(picture for picture in pictures if picture)
 
     def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
-        """Return a whole conversation as one JSON document or as Markdown. Raises InputError.
+        """Return a whole conversation as one JSON document or as Markdown, see `app.export`. Raises InputError."""
+        from app.export import as_json, as_markdown
 
-        The JSON holds the pictures too, in Base64; the Markdown names them.
-        """
         about, turns = self.conversation(conversation), self.turns(conversation)
-        if form == "json":
-            told = [{**to_json(turn), "pictures": _sent(self.pictures(turn.id))} for turn in turns]
-            return json.dumps({**to_json(about), "turns": told}, ensure_ascii=False, indent=2)
-        return "\n\n".join([f"# {_inert(about.title)}", *(part for turn in turns for part in _markdown(turn))]) + "\n"
+        if form == "md":
+            return as_markdown(about, turns)
+        return as_json(about, turns, [self.pictures(turn.id) for turn in turns])
 
 
 _PICTURE: Final = (PictureRow.name, PictureRow.data, PictureRow.checksum)
@@ -272,11 +269,6 @@ def _picture(name: str, data: bytes, checksum: bytes | None) -> Picture | None:
         return Picture(name, data)
     _log.error("the stored picture %r is damaged and left out: restore the database from a backup", name)
     return None
-
-
-def _sent(pictures: Sequence[Picture]) -> list[dict[str, str]]:
-    """Pictures as they stand in an export."""
-    return [{"name": one.name, "type": media_type(one), "base64": b64encode(one.data).decode()} for one in pictures]
 
 
 def _settle(
@@ -343,45 +335,13 @@ def damaged_turns(session: Session) -> list[str]:
         working = load_working(session, rows)
         found.update((row.conversation_id, None) for row in rows if not working[row.id].whole)
         session.expunge_all()
-    for conversation, *picture in session.execute(
-        select(TurnRow.conversation_id, *_PICTURE).join_from(PictureRow, TurnRow).execution_options(yield_per=10)
-    ):
-        if _picture(*picture) is None:
-            found[conversation] = None
+    pictures = select(*_PICTURE, TurnRow.conversation_id).join_from(PictureRow, TurnRow)
+    for row in session.execute(pictures.execution_options(yield_per=10)):
+        if _picture(row.name, row.data, row.checksum) is None:
+            found[row.conversation_id] = None
     return list(found)
 
 
 def _tidy(title: str) -> str:
     line = " ".join(title.split())
     return line if len(line) <= TITLE_LIMIT else line[: TITLE_LIMIT - 1].rstrip() + "…"
-
-
-_LIVE: Final = re.compile(r"[\\\[\]<]|(?<=[A-Za-z0-9+.-]):(?=//)|(?<=www)\.|(?<=\w)@", re.IGNORECASE)
-_MARKUP: Final = re.compile(
-    r"[\\\[\]<>`*_&|~]|(?<=[A-Za-z0-9+.-]):(?=//)|(?<=www)\.|(?<=\w)@|^\s*([#+=-]|\d+[.)])", re.I | re.M
-)
-
-
-def _inert(text: str, form: re.Pattern[str] = _MARKUP) -> str:
-    """Text for a Markdown document: none of it is a picture, a link or HTML there.
-
-    With `_LIVE` lists, emphasis and code stay what they are; without, nothing of it is markup, so that what a user or
-    a document says cannot pass for a turn.
-    """
-    return form.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", text)
-
-
-def _markdown(turn: StoredTurn) -> Iterable[str]:
-    yield f"**You:** {_inert(turn.question)}"
-    if turn.pictures:
-        yield f"*Pictures: {_inert(', '.join(turn.pictures))}*"
-    if turn.reply is None:
-        yield f"*{turn.state}{': ' if turn.reason else ''}{_inert(turn.reason)}*"
-        return
-    yield f"**{_inert(turn.reply.trace.role or 'Candor')}:** {_inert(turn.reply.text, _LIVE)}"
-    if turn.reply.citations:
-        yield "\n".join(
-            f"{cited.number}. {_inert(' › '.join((cited.source, *cited.headings, *filter(None, [cited.place]))))}: "
-            f"“{_inert(' '.join(cited.quote.split()))}”"
-            for cited in turn.reply.citations
-        )

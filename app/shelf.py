@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from app.config import Settings
-from app.database import open_database
+from app.database import open_database, read_meta
 from app.errors import AppError, DataError, InUse
 from app.ingest import IngestProgress, IngestReport, ingest, ingesting, refresh
-from app.library import Library, read_meta
+from app.library import Library
 from app.lock import GUEST, FolderLock, holder, hosts_guests
 from retrieval.addresses import read_networks
 from retrieval.index import Generation

@@ -41,16 +41,30 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """Read a moment; a damaged one is the first there is, so that the row can be read and its checksum tells."""
+        """Read a moment, or what `damaged` makes of one that cannot be read."""
         read = super().result_processor(dialect, coltype)
 
-        def tolerant(value: object) -> datetime | None:
+        def tried(value: object) -> datetime | None:
             try:
                 return cast(datetime | None, read(value) if read else value)
-            except (ValueError, TypeError):
-                return datetime.min.replace(tzinfo=UTC)
+            except (ValueError, TypeError) as error:
+                return self.damaged(value, error)
 
-        return tolerant
+        return tried
+
+    def damaged(self, value: object, error: Exception) -> datetime:
+        """Raise ValueError."""
+        raise ValueError(f"no moment in isoformat: {value!r}") from error
+
+
+class CheckedTime(UtcTime):
+    """A moment under a checksum: a damaged one is the first there is, so that its row can be read and called damaged."""
+
+    cache_ok = True
+
+    def damaged(self, value: object, error: Exception) -> datetime:
+        """Return a moment that no checksum takes for what was."""
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def storable(text: str) -> str:
@@ -143,8 +157,8 @@ class TurnRow(Base):
     question: Mapped[str]
     state: Mapped[str] = mapped_column(index=True)
     reason: Mapped[str]
-    created_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(CheckedTime)
+    finished_at: Mapped[datetime | None] = mapped_column(CheckedTime)
     reply: Mapped[str | None]
     outcome: Mapped[str | None]
     asked: Mapped[dict[str, Any] | None]
