@@ -121,8 +121,7 @@ class Database:
             copy.unlink()
             _log.warning("%s is removed: it held what was deleted", copy)
         try:
-            with closing(self.engine.raw_connection()) as connection:
-                connection.cursor().execute("VACUUM")
+            self._vacuum()
         except sqlite3.Error as error:
             raise DataError(
                 f"{str(self.path)!r}: it is deleted, but stands in the file still ({error}): free some space on the "
@@ -136,6 +135,10 @@ class Database:
             write_meta(session, ERASING, "")
             number = count(session.connection())
         self._acknowledge(number)
+
+    def _vacuum(self) -> None:
+        with closing(self.engine.raw_connection()) as connection:
+            connection.cursor().execute("VACUUM")
 
     def _empty_log(self, seconds: int) -> bool:
         """Fold the log into the file and truncate it; False when somebody read from it for longer than these seconds."""
