@@ -124,8 +124,8 @@ class Database:
             self._vacuum()
         except sqlite3.Error as error:
             raise DataError(
-                f"{str(self.path)!r}: it is deleted, but stands in the file still ({error}): free some space on the "
-                "disk; the next deletion or start tries again"
+                f"{str(self.path)!r}: it is deleted, but its bytes stand in the file still ({error}): see to that; the "
+                "next deletion or start tries again"
             ) from error
         self._full_log = not self._empty_log(BUSY_SECONDS)
         if self._full_log:
@@ -164,7 +164,7 @@ class Database:
                 told = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {self.missing}"
                 write_meta(session, LOST, "; ".join(filter(None, [read_meta(session, LOST), told])))
                 number = count(session.connection())
-        self._acknowledge(number, lower=True)
+        self._acknowledge(number, lower=marked > number)
 
 
 _OPEN: Final[weakref.WeakSet[Database]] = weakref.WeakSet()

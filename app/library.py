@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.catalogue import StoredSource, file_of, meant, stored_sources
+from app.catalogue import StoredSource, file_of, is_address, meant, stored_sources
 from app.checksums import (
     of_bytes,
     of_document,
@@ -360,6 +360,10 @@ class Library:
                 _changed(session)
                 owe_erasure(session)
         self.database.erase()
+        if any(map(is_address, uris)):
+            from app.pages import forget_pages
+
+            forget_pages(self._folder.parent, set(uris))
 
 
 def index_state(database: Database) -> IndexState:
