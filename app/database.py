@@ -29,7 +29,8 @@ from app.wal import LIKELY, Mark, check_log, log_of
 
 NAME: Final = "candor.db"
 APPLICATION_ID: Final = 0x43414E44  # "CAND", at bytes 68 to 72 of the file
-BUSY_SECONDS: Final = 5
+BUSY_SECONDS: Final = 30  # a deletion beside us may rewrite a file of a gigabyte
+READING_SECONDS: Final = 5
 ERASING: Final = "erasing"  # in the table of facts: what was deleted may stand in the files still
 LOST: Final = "lost"  # there too: when acknowledged writes were found missing, and how many
 _MAGIC: Final = b"SQLite format 3\0"
@@ -127,7 +128,7 @@ class Database:
                 f"{str(self.path)!r}: it is deleted, but its bytes stand in the file still ({error}): see to that; the "
                 "next deletion or start tries again"
             ) from error
-        self._full_log = not self._empty_log(BUSY_SECONDS)
+        self._full_log = not self._empty_log(READING_SECONDS)
         if self._full_log:
             _log.warning("what was deleted stands in the write-ahead log until those who read now have ended")
             return
@@ -197,7 +198,7 @@ def open_database(folder: Path, writable: bool = True) -> Database:
         database = Database(path, _engine(path, immutable))
         try:
             if migrate(database.engine, path.resolve(), writable):
-                database._empty_log(BUSY_SECONDS)
+                database._empty_log(READING_SECONDS)
             if not immutable:
                 database.tell_of_loss(writable)
             elif (log := log_of(path.resolve())).exists() and log.stat().st_size:

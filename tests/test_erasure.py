@@ -67,7 +67,7 @@ def test_a_removed_source_is_in_no_file_while_the_database_is_open(tmp_path: Pat
 def test_who_reads_delays_the_erasure_and_the_next_write_makes_up_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.database.BUSY_SECONDS", 0)
+    monkeypatch.setattr("app.database.READING_SECONDS", 0)
     database = open_database(tmp_path)
     history = History(database)
     conversation = history.start("a secret title")
