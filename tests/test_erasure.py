@@ -1,5 +1,6 @@
 """What is deleted is in no file of the data folder, also while the program runs."""
 
+import json
 import random
 import sqlite3
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from app.database import NAME, Database, open_database
 from app.errors import DataError
 from app.history import History
 from app.library import Embedded, Library, packed
+from app.pages import CACHE
 from app.tables import TurnRow
 from app.wal import log_of
 from dialogue.types import Picture, Reply, Trace
@@ -110,3 +112,12 @@ def test_a_full_disk_says_that_what_is_deleted_is_not_erased_yet(
 
 def _full(database: Database) -> None:
     raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_what_the_server_of_a_removed_page_said_is_gone_too(tmp_path: Path) -> None:
+    kept, gone = "https://example.org/kept", "https://example.org/gone"
+    (tmp_path / CACHE).write_text(json.dumps({uri: ["etag", "", "digest", "html"] for uri in (kept, gone)}))
+    database = open_database(tmp_path)
+    Library(database, tmp_path, Words()).forget([gone])
+    assert list(json.loads((tmp_path / CACHE).read_text())) == [kept]
+    database.close()
