@@ -198,7 +198,9 @@ def _route(path: str, method: str) -> Route:
 
 
 async def _answer(send: "Send", status: int, words: str) -> None:
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    headers = [(b"content-type", b"application/json")]
+    if status in (408, 413):
+        headers.append((b"connection", b"close"))  # the rest of the body is not waited for
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps({"error": words}).encode()})
 
