@@ -36,6 +36,7 @@ OTHER_ROUTES_OF_CALLS = (
     ),
     *("/gradio_api/component_server", "/gradio_api/process_recording", "/gradio_api/stream/x", "/gradio_api/upload"),
 )
+Found = dict[int, tuple[str, int, bool]]
 _opened: set[str] = set()
 sys.addaudithook(lambda name, given: _opened.add(str(given[0])) if name in ("open", "os.link", "os.listdir") else None)
 
@@ -50,6 +51,12 @@ def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def url(bot: Bot) -> Iterator[str]:
     with serving(bot) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def found(url: str) -> Found:
+    """The events of the page."""
+    return events(url)
 
 
 @pytest.fixture
@@ -93,30 +100,27 @@ def targets(bot: Bot, tmp_path: Path) -> dict[str, str]:
 def forms(path: str) -> Iterator[tuple[list[Any], object]]:
     """The forms in which a path may be given to an event: its inputs, and what comes along."""
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    for data in (file, [file], {"value": file}, {"path": path}, {**file, "is_stream": True, "url": path}, [path]):
-        yield [data], None
-        yield [""], {"id": data, "text": data, "turn": data, "source": data, "pictures": [data]}
-    yield [[file]], {"_type": "gradio.FileData", "path": path}
-    yield [path], {"pictures": [path], "id": path}
-    yield [], file
+    yield [[file]], None
+    yield [{"value": file}], {"id": path}
+    yield [{**file, "is_stream": True, "url": path}], file
+    yield [""], {"text": file, "turn": path, "source": path, "pictures": [file]}
 
 
 @pytest.mark.parametrize(
     "kind", ["outside", "database", "dots", "link", "another's", "device", "pipe", "sparse", "folder", "address"]
 )
 def test_no_event_opens_or_copies_what_a_client_names(
-    bot: Bot, url: str, targets: dict[str, str], kind: str, quiet: None
+    bot: Bot, url: str, found: Found, targets: dict[str, str], kind: str, quiet: None
 ) -> None:
     path = targets[kind]
     before = sorted(bot.settings.data_dir.rglob("*"))
     _opened.clear()
-    found = events(url)
-    for number in [*found, 9999]:
+    for number, (_, _, queued) in [*found.items(), (9999, ("", 0, False))]:
         for data, along in forms(path):
             body = {"fn_index": number, "data": data, "event_data": along, "session_hash": "s1", "trigger_id": 0}
             sent = json.dumps(body).encode()
-            for route in ROUTES_OF_CALLS:
-                assert request(url, "POST", route, sent).status in (404, 422), (route, body)
+            assert request(url, "POST", ROUTES_OF_CALLS[queued], sent).status in (404, 422), body
+        assert request(url, "POST", ROUTES_OF_CALLS[not queued], sent).status in (404, 422), body
     for route in OTHER_ROUTES_OF_CALLS:
         assert request(url, "POST", route, sent).status == 404
     for route in (
@@ -135,8 +139,7 @@ def test_no_event_opens_or_copies_what_a_client_names(
     assert healthy(url)
 
 
-def test_every_event_of_the_page_is_on_the_list_and_takes_no_file(url: str) -> None:
-    found = events(url)
+def test_every_event_of_the_page_is_on_the_list_and_takes_no_file(url: str, found: Found) -> None:
     assert len(found) == 22
     shown = request(url, "GET", "/config").json()
     kinds = {part["id"]: part["type"] for part in shown["components"]}
@@ -166,17 +169,17 @@ def test_only_the_routes_on_the_list_are_served(bot: Bot, url: str) -> None:
     assert len(found) > 100
     served = set()
     for method, path in sorted(found):
-        filled = path.replace("{path:path}", "x.js")
-        status = request(url, method, filled.replace("{", "").replace("}", "")).status
-        assert status != 500
-        if status not in (404, 405) or b"there is nothing to follow" in request(url, method, filled).body:
-            served.add((method, path))
+        filled = path.replace("{path:path}", "x.js").replace("{api_name}", "predict").replace("{", "").replace("}", "")
+        answer = request(url, method, filled)
+        assert answer.status < 500
+        if answer.status not in (404, 405) or b"there is nothing to follow" in answer.body:
+            served.add((method, filled))
     assert served == {
         *(("GET", path) for path in ("/", "/config", "/theme.css", "/favicon.ico", "/healthz", "/gradio_api/app_id")),
         ("HEAD", "/"),
         ("GET", "/gradio_api/queue/data"),
         *(("POST", path) for path in ("/documents", "/pictures", *ROUTES_OF_CALLS)),
-    } | {("GET", "/picture")} - {("GET", "/picture")}
+    }
     for path in (
         "/openapi.json",
         "/gradio_api/openapi.json",
@@ -235,14 +238,14 @@ BAD_CALLS = (
 )
 
 
-@pytest.mark.parametrize("body", BAD_CALLS, ids=lambda body: body[:40].decode("latin-1"))
 @pytest.mark.parametrize("route", ROUTES_OF_CALLS)
-def test_a_call_that_cannot_be_read_is_one_clear_error(url: str, route: str, body: bytes, quiet: None) -> None:
-    answer = request(url, "POST", route, body)
-    assert answer.status in (404, 422)
-    assert set(answer.json()) == {"error"}
-    assert "\n" not in answer.json()["error"]
-    assert len(answer.body) < 300
+def test_a_call_that_cannot_be_read_is_one_clear_error(url: str, route: str, quiet: None) -> None:
+    for body in BAD_CALLS:
+        answer = request(url, "POST", route, body)
+        assert answer.status in (404, 422), body[:80]
+        assert set(answer.json()) == {"error"}
+        assert "\n" not in answer.json()["error"]
+        assert len(answer.body) < 300
 
 
 _words = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
@@ -257,8 +260,8 @@ _fields = st.sampled_from(sorted({name for event in EVENTS.values() for name in 
 
 
 @given(st.integers(0, 23), st.none() | _words, st.none() | st.dictionaries(_fields, _words | _json, max_size=3))
-def test_no_call_makes_the_server_fail(bot: Bot, url: str, number: int, word: str | None, along: object) -> None:
-    takes = events(url).get(number, ("", 0, False))[1]
+def test_no_call_makes_the_server_fail(url: str, found: Found, number: int, word: str | None, along: object) -> None:
+    takes = found.get(number, ("", 0, False))[1]
     body = json.dumps({**GOOD, "fn_index": number, "data": [word] * takes, "event_data": along}).encode()
     for route in ROUTES_OF_CALLS:
         assert request(url, "POST", route, body).status in (200, 404, 422)
@@ -311,7 +314,7 @@ BODIES = ("/gradio_api/run/predict", "/gradio_api/queue/join", "/pictures?name=a
 @pytest.mark.parametrize("path", BODIES)
 def test_a_body_past_its_limit_is_refused_before_it_is_read(bot: Bot, url: str, path: str, quiet: None) -> None:
     assert b" 413 " in said(url, head(url, path, "Content-Length: 200000000")).split(b"\r\n")[0]
-    assert b"413" in said(url, head(url, path, f"Content-Length: {'9' * 30}")).split(b"\r\n")[0]
+    assert b" 413 " in said(url, head(url, path, f"Content-Length: {'9' * 18}")).split(b"\r\n")[0]
     chunk = b"%x\r\n%s\r\n" % (2**16, bytes(2**16))
     whole = chunk * (5 if "gradio" in path else 337)
     assert b" 413 " in said(url, head(url, path, "Transfer-Encoding: chunked"), whole).split(b"\r\n")[0]
