@@ -29,7 +29,7 @@ def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path) -> None
     from app.web.uploads import Choice, NameTaken, checked_name
 
     async def refused(request: Request, status: int, words: str) -> JSONResponse:
-        async for _ in request.stream():  # a browser reads no answer before all is sent
+        async for _ in request.stream():  # who still sends reads no answer
             pass
         return JSONResponse({"error": words}, status)
 
@@ -47,9 +47,10 @@ def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path) -> None
             with received.open("wb") as file:
                 async for chunk in request.stream():
                     size += len(chunk)
-                    if size > UPLOAD_LIMIT:
-                        return JSONResponse({"error": f"it is larger than {UPLOAD_LIMIT >> 20} MB"}, 413)
-                    await run_in_threadpool(file.write, chunk)
+                    if size <= UPLOAD_LIMIT:
+                        await run_in_threadpool(file.write, chunk)
+            if size > UPLOAD_LIMIT:
+                return JSONResponse({"error": f"it is larger than {UPLOAD_LIMIT >> 20} MB"}, 413)
             return JSONResponse({"name": await run_in_threadpool(uploads.add, received, name, taken)})
         except NameTaken as error:
             return JSONResponse({"error": str(error), "taken": name}, 409)

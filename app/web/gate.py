@@ -151,6 +151,14 @@ class _Body:
         """Receive the next part, and once all are there what comes after."""
         if self._whole:
             return await self._receive()
+        message = await self._next()
+        while self._left < 0:
+            if self._whole or self._left < -self._limit:
+                raise _Refused(413, f"the request is larger than {self._limit:,} bytes")
+            await self._next()  # thrown away: who still sends reads no answer
+        return message
+
+    async def _next(self) -> "Message":
         try:
             async with asyncio.timeout_at(self._ends):
                 message = await self._receive()
@@ -158,8 +166,6 @@ class _Body:
             raise _Refused(408, "the request did not arrive in time: send it again") from None
         self._left -= len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
-        if self._left < 0:
-            raise _Refused(413, f"the request is larger than {self._limit:,} bytes")
         return message
 
 
