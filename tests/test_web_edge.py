@@ -316,7 +316,7 @@ def test_a_body_past_its_limit_is_refused_before_it_is_read(bot: Bot, url: str, 
     assert b" 413 " in said(url, head(url, path, "Content-Length: 200000000")).split(b"\r\n")[0]
     assert b" 413 " in said(url, head(url, path, f"Content-Length: {'9' * 18}")).split(b"\r\n")[0]
     chunk = b"%x\r\n%s\r\n" % (2**16, bytes(2**16))
-    whole = chunk * {"/gr": 5, "/pi": 156, "/do": 322}[path[:3]]
+    whole = chunk * {"/gr": 5, "/pi": 156, "/do": 322}[path[:3]] + b"0\r\n\r\n"
     assert b" 413 " in said(url, head(url, path, "Transfer-Encoding: chunked"), whole).split(b"\r\n")[0]
     assert not [file for file in (bot.settings.data_dir / "uploads" / "incoming").glob("*") if file.is_file()]
     assert healthy(url)
