@@ -198,7 +198,7 @@ def serving(bot: Bot, examples: Sequence[str] = ()) -> Iterator[str]:
 
     from app.web.server import build_app, server_config
 
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         server = uvicorn.Server(server_config(build_app(bot, examples)))
