@@ -1,6 +1,5 @@
 """retrieval.adapters and their training: on the real encoder, with adapters made here."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -93,16 +92,6 @@ def test_a_file_that_is_no_adapter_is_refused_with_what_to_do(tmp_path: Path) ->
     packaged = Path(__file__).parent.parent / "dialogue" / "weights" / "answers.safetensors"
     with pytest.raises(RetrievalError, match="candor train judges"):
         load_adapter(packaged, {})
-
-
-def test_bfloat16_reads_nearly_the_same(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieval.embed.fast_bfloat16", lambda device: True)  # this processor may only emulate it
-    narrow = Encoder(copy.deepcopy(encoder._model), encoder._tokenizer, "narrow")
-    pairs = [(TEXTS[3], TEXTS[2]), ("", TEXTS[1])]
-    logits = Reader(narrow, noisy(encoder))(pairs)
-    assert np.isfinite(logits).all()
-    assert np.abs(logits - Reader(encoder, noisy(encoder))(pairs)).max() < 0.2
-    assert (narrow.encode(TEXTS) * encoder.encode(TEXTS)).sum(1).min() > 0.999
 
 
 GOOD, BAD = "What a lovely day it is", "The meeting was moved to Tuesday"
