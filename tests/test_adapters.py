@@ -109,6 +109,7 @@ def taught(encoder: Encoder, seed: int) -> tuple[Adapter, list[dict[str, float]]
     return adapter, fit(encoder, adapter, {"texts": (1.0, groups)}, plan, seed)
 
 
+@pytest.mark.slow
 def test_an_adapter_learns_and_the_same_seed_gives_the_same_weights(encoder: Encoder) -> None:
     adapter, _ = taught(encoder, 0)
     logits = Reader(encoder, adapter)([(GOOD, GOOD), (GOOD, BAD), (BAD, BAD), (BAD, GOOD)])[:, 0]

@@ -182,6 +182,7 @@ def test_the_command_line_answers_and_checks(
     assert [claim["supported"] for claim in json.loads(capsys.readouterr().out)["claims"]] == [True, False]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_not_pinned_takes_what_is_native_and_answers(notes: Path) -> None:
     if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         pytest.skip("this processor does not multiply bfloat16 natively")
