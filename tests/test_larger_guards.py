@@ -363,6 +363,7 @@ def test_weights_that_are_not_finite_are_told(tmp_path: Path) -> None:
         load_generative(name)
 
 
+@pytest.mark.slow
 class TestGuardWithGenerative(GuardConformance):
     """The whole guard keeps its contract."""
 
