@@ -249,8 +249,10 @@ def _within(budget: int, order: Sequence[int], lengths: Sequence[int]) -> Iterat
 
 
 def fast_bfloat16(device: str) -> bool:
-    """Say whether "cuda" or "cpu" multiplies bfloat16 natively."""
+    """Say whether "cuda" or "cpu" multiplies bfloat16 natively; torch's own cap, ATEN_CPU_CAPABILITY, is respected."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":  # every processor of the two kinds below has that
+        return False
     flags = Path("/proc/cpuinfo")
     return flags.exists() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))
