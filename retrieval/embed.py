@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-CACHED = 64 * 2**20  # bytes of token vectors that are kept: some 2,000 sentences, or 160 of the longest texts
+CACHED = 32 * 2**20  # bytes of token vectors that are kept: some 1,200 sentences, or 80 of the longest texts
 LONGEST = 512  # tokens read of a text by an encoder that states no limit
 OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # their positions begin after the pad token's number
 TOKENS = {"cuda": 2048, "bfloat16": 1024, "float32": 512}  # per batch, padding included; more fall out of the cache
