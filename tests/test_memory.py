@@ -101,10 +101,13 @@ def test_other_lengths_take_no_more_memory(narrow: Encoder) -> None:
 def test_a_language_model_in_bfloat16_multiplies_prompts_in_few_sizes(tmp_path: Path) -> None:
     model = load_local(str(tiny_models.save(tmp_path / "llama", "llama", window=256)), "cpu", Needs(dtype="bfloat16"))
     with Products() as products:
-        for length in range(3, 120, 4):
-            for _ in model._decoder.sample([5] * length, Drafting(Sampling(n=2, max_new_tokens=2), frozenset())):
+        for length in range(3, 120, 4):  # each begins otherwise, so that nothing is remembered
+            for _ in model._decoder.sample(
+                [length, *[5] * length], Drafting(Sampling(n=2, max_new_tokens=2), frozenset())
+            ):
                 pass
     rows = {shapes[0][0] for shapes in products.seen}
+    assert max(rows) > 100
     assert rows <= {round_up(number) for number in range(256)}
 
 
