@@ -5,12 +5,12 @@ nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from app.config import Settings, load_settings
 from app.database import Database, open_database
@@ -25,24 +25,19 @@ from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
 from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
 from retrieval.addresses import read_networks
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
+
+if TYPE_CHECKING:
+    from dialogue.respond import Responder
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
-
-
-class Steps(Protocol):
-    """Takes a turn step by step; `dialogue.Responder` is one."""
-
-    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Reply]:
-        """Yield progress, then the reply."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class Bot(Shelf):
     settings: Settings
     history: History
     library: Library
-    responder: Steps
+    responder: "Responder"
     judge: Judge
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -67,11 +62,11 @@ class Bot(Shelf):
         conversation: str | None = None,
         role: str | None = None,
         *,
-        images: Sequence[str | Path | bytes] = (),
+        images: str | Path | bytes | Sequence[str | Path | bytes] = (),
     ) -> Reply:
         """Answer a message and return the stored reply; its `conversation` continues the conversation.
 
-        `images` are picture files, or their bytes, that the message is about; then `text` may be empty.
+        `images` are picture files, or their bytes, one or many, that the message is about; then `text` may be empty.
         `role` is the one to begin a conversation in; a conversation keeps its role. Raises InputError for an empty
         or too long message, an unknown conversation or one in another role, and whatever stopped the turn:
         DialogueError, RetrievalError, SafetyError, DataError.
@@ -143,8 +138,8 @@ class Bot(Shelf):
                 _log.warning("%s", error)
         return found
 
-    def check(self, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
-        """Say of each sentence of `text` whether the evidence texts support it. Raises InputError."""
+    def check(self, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
+        """Say of each sentence of `text` whether the evidence, one text or many, supports it. Raises InputError."""
         return checked_claims(self.judge, text, evidence)
 
     def doctor(self) -> list[Finding]:
@@ -206,18 +201,19 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from retrieval.adapters import load_reader
         from retrieval.embed import load_encoder
         from retrieval.rerank import load_reranker
-        from safety.guard import WEIGHTS, EmbeddedGuard
+        from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
         from safety.policy import load_policy
         from safety.sources import load_source
 
-        policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
+        policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset or None)
         encoder = load_encoder()
         source = load_source(settings.guard, settings.guard_key) if settings.guard else None
-        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), policy, source)
+        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), policy, source)
+        guard.prove()
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         speaker = load_model(settings.model, encoder, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
         judge = _judge(settings, load_judge(encoder), speaker)
-        viewer = load_viewer(settings.viewer, speaker)
+        viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever = _searching(settings, database, searcher, stack)
         if settings.rerank:
@@ -318,10 +314,10 @@ def packaged_judge() -> Judge:
     return load_judge(load_encoder())
 
 
-def checked_claims(judge: Judge, text: str, evidence: Sequence[str]) -> tuple[Claim, ...]:
-    """Return the sentences of `text`, each judged against the evidence texts. Raises InputError."""
+def checked_claims(judge: Judge, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
+    """Return the sentences of `text`, each judged against the evidence, one text or many. Raises InputError."""
     text = checked_message(text)
-    cleaned = [clean(item) for item in evidence]
+    cleaned = [clean(item) for item in each(evidence)]
     found = tuple(
         Evidence(Passage(number, item, f"evidence {number}", "", (), 0, len(item)), 1.0)
         for number, item in enumerate(cleaned, start=1)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Final
 
 from sqlalchemy import func, select
@@ -16,6 +17,7 @@ from app.database import Database
 from app.errors import InputError
 from app.tables import PassageRow, SourceRow
 
+COMPARED: Final = 5_000
 _MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name that ends so
 
 
@@ -62,7 +64,10 @@ def is_address(path: object) -> bool:
 
 def as_text(path: str | os.PathLike[str]) -> str:
     """Return a path as text that can be stored, shown and told from any other."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file's name holds
+        return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 
 def as_address(url: str) -> str:
@@ -107,7 +112,16 @@ def meant(known: Sequence[StoredSource], name: str | int) -> list[StoredSource]:
 
         if found := [row for row in known if any(matches(known_as, [text]) for known_as in (row.name, row.uri))]:
             return found
-    raise InputError(f"there is no source {text!r}: `candor sources list` shows them all")
+    raise InputError(f"there is no source {text!r}{_nearest(text, known)}: `candor sources list` shows them all")
+
+
+def _nearest(text: str, known: Sequence[StoredSource]) -> str:
+    """Names that may have been meant, of the first some thousands: to compare all of a large library takes too long."""
+    names = dict.fromkeys(file_of(row.name) for row in known[:COMPARED])
+    spelt = {form.casefold(): name for name in names for form in (name, name.rpartition("/")[2])}
+    near = get_close_matches(text.rpartition("/")[2].casefold() or text, spelt, n=3, cutoff=0.6)
+    found = list(dict.fromkeys(spelt[form] for form in near))
+    return f" (did you mean {' or '.join(map(repr, found))}?)" if found else ""
 
 
 def within(origin: str, names: Sequence[str]) -> bool:

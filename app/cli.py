@@ -4,10 +4,12 @@ With --json, stdout holds exactly one JSON document. Parts are imported by the c
 so that help and mistakes answer at once. Holds no behaviour of its own.
 """
 
+import errno
 import io
 import json
 import logging
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +19,7 @@ from typing import Any, Final
 import click
 
 from app.command import (
+    LARGEST,
     common,
     console_for,
     in_a_role,
@@ -26,6 +29,9 @@ from app.command import (
     read_stdin,
     safe,
     settings_of,
+    some_path,
+    some_text,
+    without_data,
     write_out,
     writing,
 )
@@ -34,6 +40,7 @@ from app.sources import ingest, sources
 from app.train import train
 
 KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
+FEWEST: Final = 32  # open files
 _OURS: Final = ("app", "dialogue", "retrieval", "safety")
 
 
@@ -43,12 +50,22 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:]) if _has_files() else 1
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # closed, or its reader has gone
             stream.flush()
     os._exit(code)  # all is closed and stored; taking torch apart would take seconds
+
+
+def _has_files() -> bool:
+    """Say so where too few files may be open: libraries would fail in ways that tell of something else."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = most == resource.RLIM_INFINITY or most >= FEWEST
+    if not enough:
+        with suppress(OSError):
+            click.echo(f"candor: only {most} files may be open at once: allow more (ulimit -n 1024)", err=True)
+    return enough
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to end
@@ -74,6 +91,12 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
         return _told(options, "UsageError", error.format_message() + where, 2)
     except SettingsError as error:
         return _told(options, "SettingsError", str(error), 2)
+    except MemoryError:
+        return _told(options, "MemoryError", "out of memory: give less at once, or name a smaller --model", 1)
+    except OSError as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            logging.exception("the command failed")
+        return _told(options, "OSError", _system(error), 1)
     except Exception as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             logging.exception("the command failed")
@@ -81,6 +104,17 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
         hint = "" if known else " (the traceback: --log-level debug)"
         return _told(options, type(error).__name__, message + hint, 1)
+
+
+def _system(error: OSError) -> str:
+    """Say what the system refused and what to do about it. The streams of a process have no name in its errors."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{reason}: allow more of them (ulimit -n 1024)"
+    place = f"{error.filename!s}: " if error.filename is not None else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return f"{place or 'the output cannot be written: '}{reason}: free some space, or write elsewhere"
+    return f"{place}{reason} (the traceback: --log-level debug)"
 
 
 def _told(options: dict[str, Any], kind: str, message: str, code: int) -> int:
@@ -102,12 +136,17 @@ def cli() -> None:
     """Answers from your documents, each sentence checked against its source."""
 
 
+def _held(conversation: str | None) -> str:
+    """What has to be stored already where a conversation is to be continued."""
+    return "" if conversation is None else f"conversation {conversation!r}"
+
+
 @cli.command()
 @common
 @click.argument("question")
-@click.option("--conversation", metavar="ID", help="Continue this conversation.")
+@click.option("--conversation", type=some_text, metavar="ID", help="Continue this conversation.")
 @in_a_role
-@click.option("--image", "images", multiple=True, type=Path, metavar="FILE", help="A picture to ask about.")
+@click.option("--image", "images", multiple=True, type=some_path, metavar="FILE", help="A picture to ask about.")
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
 def ask(
@@ -125,7 +164,7 @@ def ask(
 
     text = checked_message(read_stdin() if question == "-" else question, pictured=bool(images))
     pictures = checked(read_pictures(images))
-    with opened(context) as bot:
+    with opened(context, needs=_held(conversation)) as bot:
         reply = follow(bot.steps(text, conversation, context.obj.get("role"), pictures), console_for(err=True))
     if context.obj["json"]:
         print_json(reply)
@@ -141,7 +180,7 @@ def ask(
 
 @cli.command()
 @common
-@click.option("--conversation", metavar="ID", help="Continue this conversation.")
+@click.option("--conversation", type=some_text, metavar="ID", help="Continue this conversation.")
 @in_a_role
 @click.pass_context
 def chat(context: click.Context, conversation: str | None) -> None:
@@ -150,7 +189,7 @@ def chat(context: click.Context, conversation: str | None) -> None:
 
     if context.obj["json"]:
         raise click.UsageError("chat is for people; use `candor ask --json`", context)
-    with opened(context, hosts=True) as bot:
+    with opened(context, hosts=True, needs=_held(conversation)) as bot:
         if conversation is not None:
             bot.role_of(conversation, context.obj.get("role"))
         talk(bot, console_for(), conversation)
@@ -161,7 +200,13 @@ def chat(context: click.Context, conversation: str | None) -> None:
 @click.option("--host", help="The address to listen on (default: 127.0.0.1).")
 @click.option("--port", type=int, help="The port to listen on (default: 7860; 0 takes a free one).")
 @in_a_role
-@click.option("--example", multiple=True, metavar="TEXT", help="A question to offer on the empty page; up to four.")
+@click.option(
+    "--example",
+    multiple=True,
+    type=some_text,
+    metavar="TEXT",
+    help="A question to offer on the empty page; up to four.",
+)
 @click.pass_context
 def serve(context: click.Context, host: str | None, port: int | None, example: tuple[str, ...]) -> None:
     """Serve the web chat."""
@@ -179,7 +224,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
                 click.echo(line)
             sys.stdout.flush()
 
-        run_server(bot, settings.host, settings.port, ready, example)
+        run_server(bot, settings.host, settings.port, ready, [safe(text) for text in example])
 
 
 @cli.group()
@@ -192,7 +237,7 @@ def history() -> None:
 @common
 @click.option("--search", default="", help="Only those with these words in title or messages.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@click.option("--offset", default=0, type=click.IntRange(0))
+@click.option("--offset", default=0, type=click.IntRange(0, LARGEST))
 @click.pass_context
 def list_history(context: click.Context, search: str, limit: int, offset: int) -> None:
     """List conversations, pinned first, then the latest."""
@@ -209,7 +254,7 @@ def list_history(context: click.Context, search: str, limit: int, offset: int) -
 
 @history.command("show")
 @common
-@click.argument("conversation")
+@click.argument("conversation", type=some_text)
 @click.option("--why", is_flag=True, help="Also print the drafts with their scores.")
 @click.pass_context
 def show_history(context: click.Context, conversation: str, why: bool) -> None:
@@ -227,7 +272,7 @@ def show_history(context: click.Context, conversation: str, why: bool) -> None:
 
 @history.command("export")
 @common
-@click.argument("conversation")
+@click.argument("conversation", type=some_text)
 @click.option("--format", "form", type=click.Choice(["json", "md"]), default="json", show_default=True)
 @click.pass_context
 def export_history(context: click.Context, conversation: str, form: str) -> None:
@@ -240,7 +285,7 @@ def export_history(context: click.Context, conversation: str, form: str) -> None
 
 @history.command("delete")
 @common
-@click.argument("conversations", nargs=-1, required=True, metavar="CONVERSATION...")
+@click.argument("conversations", nargs=-1, required=True, type=some_text, metavar="CONVERSATION...")
 @click.pass_context
 def delete_history(context: click.Context, conversations: tuple[str, ...]) -> None:
     """Delete conversations with all their turns."""
@@ -276,7 +321,9 @@ def doctor(context: click.Context) -> int:
 @cli.command()
 @common
 @click.argument("text")
-@click.option("--evidence", required=True, multiple=True, type=Path, metavar="FILE", help="What TEXT has to rest on.")
+@click.option(
+    "--evidence", required=True, multiple=True, type=some_path, metavar="FILE", help="What TEXT has to rest on."
+)
 @click.pass_context
 def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
     """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
@@ -301,7 +348,7 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None
 @common
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=Path, metavar="DIR", help="Keep the result and the rows in this folder.")
+@click.option("--out", type=some_path, metavar="DIR", help="Keep the result and the rows in this folder.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @in_a_role
@@ -312,7 +359,11 @@ def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, li
     from app.evaluation import run as run_evaluation
     from app.progress import counter
 
-    with opened(context) as bot, counter(console_for(err=True), "rows") as progress:
+    with (
+        without_data(context) as flags,
+        opened(context, **flags) as bot,  # type: ignore[arg-type]
+        counter(console_for(err=True), "rows") as progress,
+    ):
         result = run_evaluation(kind, data, bot, out, limit, strict, progress)
     print_json(result)
     return 130 if result.get("interrupted") else int(failed(result))

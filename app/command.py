@@ -5,16 +5,18 @@ Knows no command.
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from app.config import LOG_LEVELS, Settings, load_settings
-from app.errors import InputError, InUse
+from app.errors import DataError, InputError, InUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,8 +25,23 @@ if TYPE_CHECKING:
     from app.database import Database
     from app.shelf import Guest
 
+LARGEST: Final = 2**63 - 1  # what a database counts to
 Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
+
+
+def some_text(value: str) -> str:
+    """The type of an argument that must say something: an empty one is mostly a variable of the shell that is not set."""
+    if not value.strip():
+        raise click.BadParameter("it is empty: is a variable of the shell not set?")
+    if "\0" in value:
+        raise click.BadParameter("it must not hold a NUL character")
+    return value
+
+
+def some_path(value: str) -> Path:
+    """The type of an argument that must name a file or a folder."""
+    return Path(some_text(value))
 
 
 def keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -44,7 +61,14 @@ def common(command: Command) -> Command:
             help="What is told on stderr (default: warning).",
         ),
         click.option("--json", is_flag=True, expose_value=False, callback=keep, help="One JSON document on stdout."),
-        click.option("--config", type=Path, expose_value=False, callback=keep, help="A candor.toml with settings."),
+        click.option(
+            "--config",
+            type=some_path,
+            metavar="FILE",
+            expose_value=False,
+            callback=keep,
+            help="A candor.toml with settings.",
+        ),
         click.option(
             "--model",
             expose_value=False,
@@ -78,29 +102,55 @@ def in_a_role(command: Command) -> Command:
 
 def settings_of(context: click.Context, **flags: object) -> Settings:
     """Return the settings of this run and set up logging. Raises SettingsError."""
-    import os
-
     given = {key: value for key, value in context.obj.items() if key not in ("json", "config")}
-    file = context.obj.get("config") or os.environ.get("CANDOR_CONFIG")
-    settings = load_settings({**given, **flags}, os.environ, Path(file) if file else None)
+    found = context.obj.get("config") or os.environ.get("CANDOR_CONFIG")
+    settings = load_settings({**given, **flags}, os.environ, Path(found) if found else None)
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="candor: %(levelname)s: %(message)s"
     )
     return settings
 
 
-def opened(context: click.Context, hosts: bool = False, **flags: object) -> "Bot":
-    """Return the bot of this run's settings, the data folder held; raises as `assemble` does."""
+def opened(context: click.Context, hosts: bool = False, needs: str = "", **flags: object) -> "Bot":
+    """Return the bot of this run's settings, the data folder held; raises as `assemble` does.
+
+    `needs` names what has to be stored already; where no data is, that is a DataError and no folder is made.
+    """
     settings = settings_of(context, **flags)
+    if needs:
+        _require(settings.data_dir, needs)
     from app.bot import assemble
 
     return assemble(settings, context.command_path, hosts)
 
 
-def opened_shelf(context: click.Context) -> "Bot | Guest":
+@contextmanager
+def without_data(context: click.Context) -> Iterator[dict[str, object]]:
+    """Flags for a command that stores nothing: where there is no data folder, a passing one, and a word about it."""
+    folder = settings_of(context).data_dir
+    if os.path.lexists(folder):
+        yield {}
+        return
+    with TemporaryDirectory(prefix="candor-") as passing:
+        click.echo(f"candor: there is no data folder {safe(str(folder))!r}: this runs without documents", err=True)
+        yield {"data_dir": passing}
+
+
+def _require(folder: Path, needs: str) -> None:
+    """Raise DataError, and make nothing, where a folder holds no data."""
+    from app.database import NAME, open_database
+
+    if not os.path.exists(folder / NAME):
+        try:
+            open_database(folder, writable=False).close()
+        except DataError as error:
+            raise DataError(f"there is no {needs}: {error}") from None
+
+
+def opened_shelf(context: click.Context, needs: str = "") -> "Bot | Guest":
     """Return what brings the library up to date: the bot, or a guest beside one that another process has opened."""
     try:
-        return opened(context)
+        return opened(context, needs=needs)
     except InUse:
         from app.shelf import open_guest
 
@@ -123,12 +173,11 @@ def read_from(context: click.Context, query: "Callable[[Database], T]") -> T:
 @contextmanager
 def writing(context: click.Context) -> "Iterator[Database]":
     """The database alone, to write to, with the folder held; it has to be there. Raises DataError."""
-    from app.database import NAME, open_database
+    from app.database import open_database
     from app.lock import FolderLock
 
     folder = settings_of(context).data_dir
-    if not (folder / NAME).exists():
-        open_database(folder, writable=False)  # says that there is nothing, and makes nothing
+    _require(folder, "conversation")
     with FolderLock(folder, context.command_path):
         database = open_database(folder)
         try:

@@ -5,13 +5,14 @@ Knows nothing of what the settings configure, beyond their types and ranges.
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
 from app.errors import SettingsError
+from safety.files import FileError, NoFile, read_toml
+from safety.policy import PRESETS
 from safety.sources import read_spec
 from safety.types import SafetyError
 
@@ -35,7 +36,8 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one.
+    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one, and `preset` wins over
+    the one that this file states; empty, it leaves the choice to the file.
 
     `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
     `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
@@ -71,7 +73,7 @@ class Settings:
     searxng: str = ""
     fetch_allow: str = ""
     policy: str = ""
-    preset: str = "balanced"
+    preset: str = ""
     log_level: str = "warning"
 
     @property
@@ -100,7 +102,8 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
             try:
                 found[key] = _checked(key, value)
             except ValueError as error:
-                shown = "…" if key in SECRET or "://" in str(value) else repr(value)  # an address may hold a password
+                told = str(value) if isinstance(value, Path) else value
+                shown = "…" if key in SECRET or "://" in str(value) else repr(told)  # an address may hold a password
                 problems.append(f"{key} = {shown} in {place}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))
@@ -109,13 +112,11 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
 
 def _from_file(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise SettingsError(f"there is no settings file {str(file)!r}") from None
-    except OSError as error:
-        raise SettingsError(f"the settings file {str(file)!r} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the settings file {str(file)!r} is not valid TOML: {error}") from error
+        return read_toml(file)
+    except NoFile as error:
+        raise SettingsError(f"there is no settings file {str(file)!r} ({error})") from None
+    except FileError as error:
+        raise SettingsError(f"the settings file {str(file)!r} cannot be read: {error}") from error
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, object]:
@@ -145,7 +146,10 @@ def _checked(key: str, value: object) -> object:
     if isinstance(default, Path):
         if not str(value):
             raise ValueError("must not be empty")
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError("names the home of a user who is not known here") from None
     _check_choice(key, str(value))
     if key in ("model", "role", "host") and not str(value).strip():
         raise ValueError("must not be empty")
@@ -163,14 +167,15 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES}.get(key)
-    if allowed is None or value in allowed:
+    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS}.get(key)
+    if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":
         if value.startswith("hf:") and value != "hf:":
             return
         allowed = (*allowed, "hf:FOLDER-OR-HUB-NAME")
-    raise ValueError(f"must be one of {', '.join(allowed)}" if len(allowed) > 1 else f"must be {allowed[0]}")
+    near = difflib.get_close_matches(value, allowed, n=1, cutoff=0.4)
+    raise ValueError(f"must be one of {', '.join(allowed)}" + (f" (did you mean {near[0]!r}?)" if near else ""))
 
 
 def _check_tool(key: str, value: str) -> None:

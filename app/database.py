@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.errors import DataError
+from app.errors import DataError, InputError
 
 NAME: Final = "candor.db"
 APPLICATION_ID: Final = 0x43414E44  # "CAND", at bytes 68 to 72 of the file
@@ -186,6 +186,8 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         raise DataError(_explained(path, str(getattr(error, "orig", error)))) from error
+    except OverflowError:
+        raise InputError("a number is too large for the database: it can be no id and no place in a list") from None
     except ValueError as error:  # what the driver says of bytes that are no text, no JSON or no time
         if not isinstance(error, json.JSONDecodeError | UnicodeDecodeError) and "isoformat" not in str(error):
             raise

@@ -46,6 +46,7 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
     if folder.is_dir():
         findings += _locked(folder)
         findings += _database(settings, encoder)
+    findings += _weights(encoder)
     findings += _encoder(settings, encoder)
     findings += _model(settings)
     findings += _viewer(settings)
@@ -173,6 +174,41 @@ def _milvus(settings: Settings, database: Database, encoder: str, rebuild: str) 
     return Finding("index", "ok", f"{count} passages, collection {name} in {settings.index}")
 
 
+def _weights(encoder: str) -> Iterator[Finding]:
+    """Compare every model file that ships with its SHA-256; the guard proves itself, unless it has for an open bot."""
+    from dialogue.shipped import SHIPPED as JUDGES
+    from retrieval.adapters import load_reader
+    from retrieval.embed import MEND, load_encoder, minilm_files
+    from retrieval.weights import REINSTALL, read_bytes
+    from retrieval.weights import SHIPPED as READERS
+    from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
+    from safety.policy import load_policy
+    from safety.types import SafetyError
+
+    advice = "until then candor does not start"
+    try:
+        theirs = minilm_files()
+    except RetrievalError as error:
+        yield Finding("weights", "fail", str(error), advice)
+        theirs = {}
+    whole = 0
+    for files, mend in (({**SHIPPED, **READERS, **JUDGES}, REINSTALL), (theirs, MEND)):
+        for path in files:
+            try:
+                read_bytes(path, files, mend)
+                whole += 1
+            except RetrievalError as error:
+                yield Finding("weights", "fail", str(error), advice)
+    yield Finding("weights", "ok", f"{whole} files are those that ship")
+    if encoder:
+        return
+    try:
+        EmbeddedGuard(load_reader(load_encoder(), WEIGHTS, SHIPPED), load_policy()).prove()
+        yield Finding("safety classifier", "ok", "tells what is unsafe from what is not")
+    except (RetrievalError, SafetyError) as error:
+        yield Finding("safety classifier", "fail", str(error), advice)
+
+
 def _encoder(settings: Settings, encoder: str) -> Iterator[Finding]:
     from retrieval.embed import load_encoder
 
@@ -288,8 +324,8 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     from safety.types import SafetyError
 
     try:
-        load_policy(Path(settings.policy) if settings.policy else None, settings.preset)
-        yield Finding("policy", "ok", f"{settings.policy or 'packaged'}, preset {settings.preset}")
+        policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset or None)
+        yield Finding("policy", "ok", f"{settings.policy or 'packaged'}, preset {policy.preset}")
     except SafetyError as error:
         yield Finding("policy", "fail", str(error), "mend the policy file, or leave it out")
 

@@ -60,22 +60,26 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def ingest(
     library: Library,
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     progress: Progress = lambda step: None,
     start: "Callable[[Library, Progress], Ingestion] | None" = None,
     web: "Pages | None" = None,
 ) -> IngestReport:
     """Bring the library up to date with these files, folders and addresses, and publish the index once.
 
-    Files that have not changed are not embedded again; files that have vanished from a folder, and pages that are no
+    A single path is one of them. Files that have not changed are not embedded again; files that have vanished from a folder, and pages that are no
     longer in a sitemap, are removed. A file that cannot be read fails alone. KeyboardInterrupt keeps the finished
-    documents. `start` makes what reads and embeds, by default in this process; `web` fetches what addresses name.
+    documents. `start` makes what reads and embeds, by default in this process; `web` fetches what addresses name. Raises
+    InputError for an empty name.
     """
     return _carried_out((start or Ingestion)(library, progress), web, lambda listing: listing.take(paths))
 
 
 def refresh(
-    library: Library, names: Sequence[str] = (), progress: Progress = lambda step: None, web: "Pages | None" = None
+    library: Library,
+    names: str | Path | Sequence[str | Path] = (),
+    progress: Progress = lambda step: None,
+    web: "Pages | None" = None,
 ) -> IngestReport:
     """Read again, from where they came, the sources that names stand for (see `meant`), without names all.
 

@@ -70,31 +70,33 @@ class Listing:
         self._fetched: set[str] = set()
         self._told = 0
 
-    def take(self, paths: Sequence[str | Path]) -> None:
+    def take(self, paths: str | Path | Sequence[str | Path]) -> None:
         """List what is named, and what of the same folders and sitemaps is stored and gone.
 
-        A path that cannot be listed becomes an outcome. Raises InputError for an address where none can be fetched.
+        A path that cannot be listed becomes an outcome. Raises InputError for an empty name, and for an address where
+        none can be fetched.
         """
-        for path in paths:
+        for path in named(paths):
             if is_address(path):
                 if self.web is None:
                     raise InputError(f"{str(path)!r} is an address, which is not read here: ingest it without --ray")
                 self._fetch(self.web, self.web.at(str(path)))
                 continue
             self._find(Path(path))
-            if Path(path).is_dir():
+            if os.path.isdir(path):
                 below = as_text(os.path.join(os.path.abspath(path), ""))
                 self.gone |= {uri for uri in self._held if uri.startswith(below) and _lost(path_of(uri))}
 
-    def again(self, names: Sequence[str]) -> None:
+    def again(self, names: str | Path | Sequence[str | Path]) -> None:
         """List the stored sources that names stand for, or all, and what is new in their folders and sitemaps.
 
         These are looked through where they, or what they lie in, are named. Raises InputError for a name without meaning.
         """
-        rows = [row for name in names for row in meant(self.stored, name)] if names else self.stored
+        given = [str(name) for name in named(names)]
+        rows = [row for name in given for row in meant(self.stored, name)] if given else self.stored
         wanted = {file_of(row.uri): row for row in rows}
         origins = [
-            *dict.fromkeys(row.origin for row in rows if row.origin and (not names or within(row.origin, names)))
+            *dict.fromkeys(row.origin for row in rows if row.origin and (not given or within(row.origin, given)))
         ]
         if self.web is not None:
             for origin in filter(is_address, origins):
@@ -106,7 +108,7 @@ class Listing:
             if not is_address(uri):
                 self._look(uri, row)
         for origin in origins:
-            if not is_address(origin) and path_of(origin).is_dir():
+            if not is_address(origin) and os.path.isdir(path_of(origin)):
                 self._find(path_of(origin), known=False)
 
     def unread(self) -> list[SourceFile]:
@@ -123,7 +125,7 @@ class Listing:
             uri, name = as_text(os.path.abspath(path)), as_text(path)
             self.outcomes.append(FileOutcome(uri, name, "failed", reason=reason_of(path, error)))
             return
-        origin = as_text(os.path.abspath(path)) if path.is_dir() else ""
+        origin = as_text(os.path.abspath(path)) if os.path.isdir(path) else ""
         for file in found:
             uri = as_text(os.path.abspath(file))
             name = as_text(os.path.relpath(file, path) if origin else file.name)
@@ -181,6 +183,20 @@ class Listing:
         for row in self.stored:
             if row.origin in web.listed and row.uri not in web.listed[row.origin]:
                 self.gone.add(row.uri)
+
+
+def named(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    """Return what a user names as a list; a single name is one source and not its letters.
+
+    Raises InputError for an empty name, which would mean the working folder, and for what is no name.
+    """
+    given = [sources] if isinstance(sources, str | bytes | os.PathLike) else list(sources)
+    for source in given:
+        if not isinstance(source, str | Path):
+            raise InputError(f"{source!r} names no source: give the path or the address as text")
+        if not str(source).strip():
+            raise InputError("the name of a source is empty: name a file, a folder or an address")
+    return given
 
 
 def reason_of(path: Path, error: Exception) -> str:

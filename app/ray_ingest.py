@@ -42,7 +42,10 @@ Made = FileOutcome | tuple[ReadFile, list[bytes]]  # why a file gives nothing, o
 
 
 def ingest_on_ray(
-    library: Library, paths: Sequence[str | Path], progress: Progress = lambda step: None, encoder: str = ""
+    library: Library,
+    paths: str | Path | Sequence[str | Path],
+    progress: Progress = lambda step: None,
+    encoder: str = "",
 ) -> IngestReport:
     """Do what `app.ingest.ingest` does, with a worker for every GPU of the cluster, else for every CPU.
 

@@ -40,12 +40,12 @@ class Shelf:
 
     def ingest(
         self,
-        paths: Sequence[str | Path],
+        paths: str | Path | Sequence[str | Path],
         progress: Callable[[IngestProgress], None] = lambda step: None,
         *,
         ray: bool = False,
     ) -> IngestReport:
-        """Bring the library up to date with files, folders and pages of the web; see `app.ingest.ingest`.
+        """Bring the library up to date with files, folders and pages of the web, one or many; see `app.ingest.ingest`.
 
         With `ray` files are read and embedded on a cluster; see `app.ray_ingest.ingest_on_ray`.
         """
@@ -57,7 +57,9 @@ class Shelf:
             return ingest(self.library, paths, progress, web=pages)
 
     def refresh(
-        self, names: Sequence[str] = (), progress: Callable[[IngestProgress], None] = lambda step: None
+        self,
+        names: str | Path | Sequence[str | Path] = (),
+        progress: Callable[[IngestProgress], None] = lambda step: None,
     ) -> IngestReport:
         """Read again, from where they came, the sources that names stand for, or all; see `app.ingest.refresh`."""
         with self._pages() as pages:

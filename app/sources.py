@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.command import common, console_for, opened, opened_shelf, print_json, read_from, safe
+from app.command import common, console_for, opened, opened_shelf, print_json, read_from, safe, some_text
 
 if TYPE_CHECKING:
     from app.ingest import IngestReport
@@ -20,7 +20,7 @@ SHOWN: Final = 3  # failures that are told one by one where many have the same r
 
 @click.command()
 @common
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=some_text, metavar="PATH...")
 @click.option("--ray", is_flag=True, help="Read and embed on the Ray cluster of RAY_ADDRESS.")
 @click.pass_context
 def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
@@ -62,7 +62,7 @@ def list_sources(context: click.Context) -> None:
 
 @sources.command("refresh")
 @common
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, type=some_text, metavar="[NAME]...")
 @click.pass_context
 def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
     """Read documents again from where they came, without NAMEs all of them.
@@ -72,14 +72,14 @@ def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
     """
     from app.progress import ingest_progress
 
-    with opened_shelf(context) as shelf, ingest_progress(console_for(err=True)) as progress:
+    with opened_shelf(context, "source to refresh") as shelf, ingest_progress(console_for(err=True)) as progress:
         report = shelf.refresh(names, progress)
     return _told(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
 
 
 @sources.command("remove")
 @common
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, type=some_text, metavar="NAME...")
 @click.pass_context
 def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
     """Remove documents; replies that cite them keep their quotes.
@@ -89,7 +89,7 @@ def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
     """
     from app.catalogue import file_of
 
-    with opened_shelf(context) as shelf:
+    with opened_shelf(context, "source to remove") as shelf:
         removed = shelf.library.remove(*names)
     if context.obj["json"]:
         print_json({"removed": removed})
@@ -109,7 +109,7 @@ def rebuild_sources(context: click.Context) -> None:
     """Embed all passages again and build the search index."""
     from app.library import index_state
 
-    with opened(context) as bot:
+    with opened(context, needs="passage to embed") as bot:
         bot.library.rebuild()
         count = index_state(bot.library.database).passages
     if context.obj["json"]:

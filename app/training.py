@@ -3,6 +3,7 @@
 Knows where weights lie and which parts are needed; what is learnt is each package's own business.
 """
 
+import hashlib
 import logging
 import os
 import shutil
@@ -25,7 +26,8 @@ def train_judges(data: Path, only: Sequence[str] = (), seed: int = 0, share: flo
     """Train the judges on the folder of development data, all or `only` those named; return figures and grades.
 
     The weights of a judge replace those shipped unless their mean grade is worse: then they are not written, and
-    `kept` of that judge says "shipped". `share` is the part of the due examples that adapters read. Raises InputError
+    `kept` of that judge says "shipped". `sha256` is that of each file
+    written, for the tables of what ships. `share` is the part of the due examples that adapters read. Raises InputError
     when the folder is not there, or holds not all files.
     """
     if not (data / "safety").is_dir():
@@ -42,13 +44,14 @@ def train_judges(data: Path, only: Sequence[str] = (), seed: int = 0, share: flo
             with tempfile.TemporaryDirectory() as made:
                 folder = Path(made)
                 _log.info("training %s", name)
+                old = grade(part, data, encoder, part.shipped)  # first: hours are not lost over what cannot be read
                 figures = part.train(data, encoder, folder, seed, share)
-                new, old = (grade(part, data, encoder, place) for place in (folder, part.shipped))
+                new = grade(part, data, encoder, folder)
                 better = new[0] >= old[0] - SAME
-                if better:
-                    _put(folder, part.shipped, part.files)
+                written = _put(folder, part.shipped, part.files) if better else {}
             found[name] = {
                 "kept": "new" if better else "shipped",
+                "sha256": written,
                 "grades": {"new": new[1], "shipped": old[1]},
             } | figures
     except (FileNotFoundError, SafetyError) as error:
@@ -56,12 +59,15 @@ def train_judges(data: Path, only: Sequence[str] = (), seed: int = 0, share: flo
     return found
 
 
-def _put(made: Path, shipped: Path, files: Sequence[str]) -> None:
-    """Replace files whole: what is read beside this is the old file or the new one."""
+def _put(made: Path, shipped: Path, files: Sequence[str]) -> dict[str, str]:
+    """Replace files whole, so that who reads beside this has the old one or the new; return the SHA-256 of each."""
+    written = {}
     for file in files:
         beside = shipped / f".{file}.new"
         shutil.copyfile(made / file, beside)
+        written[f"{shipped.parent.name}/{shipped.name}/{file}"] = hashlib.sha256(beside.read_bytes()).hexdigest()
         os.replace(beside, shipped / file)
+    return written
 
 
 def base_of(model: str) -> str:

@@ -83,9 +83,9 @@ def ways(encoder: Any, threads: int, folder: Path) -> dict[str, Way]:  # noqa: A
     """Return what encodes, by name."""
     from sentence_transformers import SentenceTransformer
 
-    from retrieval.embed import _packaged_minilm
+    from retrieval.embed import minilm_files
 
-    theirs = SentenceTransformer(str(_packaged_minilm()), device="cpu")
+    theirs = SentenceTransformer(str(next(iter(minilm_files())).parent), device="cpu")
     modules = copy.copy(encoder)
     modules._layers, modules._budget = None, 2048
     found: dict[str, Way] = {

@@ -19,7 +19,7 @@ from retrieval.adapters import load_reader
 from retrieval.embed import load_encoder
 from retrieval.sources import find_files, read_documents
 from retrieval.text import sentences
-from safety import WEIGHTS, EmbeddedGuard, load_policy
+from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
 from safety.contrast import load_pairs
 from safety.report import blocked, report
 from safety.training import macro_f1, read
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, help="write the result to this file too")
     given = parser.parse_args()
-    guard = EmbeddedGuard(load_reader(load_encoder(), WEIGHTS), load_policy())
+    guard = EmbeddedGuard(load_reader(load_encoder(), WEIGHTS, SHIPPED), load_policy())
     result = report(given.data, guard)
     shown = list(dict.fromkeys(texts()))
     result["blocked_by_mistake"] |= {

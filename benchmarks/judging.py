@@ -88,13 +88,13 @@ def judging(threads: int) -> Callable[[dict[str, Any]], None]:
     from retrieval.embed import load_encoder
     from retrieval.types import Evidence, Passage
     from safety import EmbeddedGuard, load_policy
-    from safety.guard import WEIGHTS
+    from safety.guard import SHIPPED, WEIGHTS
 
     encoder = load_encoder()
     if WEIGHTS.is_file():
         from retrieval.adapters import load_reader
 
-        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), load_policy())
+        guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), load_policy())
     else:  # the first cut, whose weights were a folder of heads
         guard = EmbeddedGuard(encoder.encode, load_policy())  # type: ignore[arg-type]
     judge = load_judge(encoder)

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from dialogue.quality import WEIGHTS, load_quality
+from dialogue.shipped import SHIPPED
 from dialogue.training.quality_report import report
 from retrieval.adapters import load_reader
 from retrieval.embed import load_encoder
@@ -24,7 +25,7 @@ def main() -> None:
     if not (given.data / "quality").is_dir():
         parser.error(f"{str(given.data)!r} is not the development data: it holds no folder 'quality'")
     encoder = load_encoder()
-    found = report(given.data, load_quality(encoder.encode, load_reader(encoder, WEIGHTS)))
+    found = report(given.data, load_quality(encoder.encode, load_reader(encoder, WEIGHTS, SHIPPED)))
     text = json.dumps(found, indent=1)
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -14,16 +14,17 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, log
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.kinds import HARD, STOP, STRICT, content_words, kind_of, meets, stem
+from dialogue.shipped import WEIGHTS as FOLDER
+from dialogue.shipped import load_head
 from safety.heads import Array, Head
 
 FEATURES = "answers-2"
-WEIGHTS = Path(__file__).parent / "weights" / "answers.safetensors"
+WEIGHTS = FOLDER / "answers.safetensors"
 
 SPOKEN_OF = 0.27  # mean match of the question's worst third of tokens in a passage; 6 % of XQuAD's answers lie below
 IMPOSSIBLE = 0.1  # the most a sentence can have that fails a check
@@ -71,8 +72,8 @@ class AnswerScorer:
 
 
 def load_answers(encode_tokens: TokenEncoder) -> AnswerScorer:
-    """Load the shipped head."""
-    head = Head.load(WEIGHTS)
+    """Load the shipped head. Raises RetrievalError when it is missing or damaged."""
+    head = load_head(WEIGHTS)
     if head.features != FEATURES:
         raise ValueError(f"{WEIGHTS.name} was trained on features {head.features!r}, not {FEATURES!r}: train it again")
     return AnswerScorer(encode_tokens, head)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dialogue.types import Context, DialogueError, Judge, ModelError, Scores
+from retrieval.text import each
 from safety.classifier import Classifier, load_classifier
 from safety.types import SafetyError
 
@@ -32,7 +33,10 @@ class ClassifierJudge:
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft. Raises DialogueError when the classifier fails."""
+        drafts = each(drafts)
         scores = self.judge.score(context, drafts)
+        if not context.wants("quality"):
+            return scores
         before = "\n".join(turn.text for turn in context.turns[-TURNS:])
         try:
             found = self.classifier.probabilities([before] * len(drafts), drafts)

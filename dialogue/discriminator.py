@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from dialogue.attributes import IN_ROLE, INTERESTING, QUALITY, SENSIBLE, SPECIFIC, UNSAFE
 from dialogue.types import Attribute, Context, Judge, LanguageModel, ModelError, Scores, Unavailable
+from retrieval.text import each
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class GeneratorJudge:
         specific, interesting and safe unjudged, and what is not judged sensible is not served. Only while it is
         unavailable, when another model wrote the drafts, do the other judge's scores stand, with a note.
         """
+        drafts = each(drafts)
         scores = self.judge.score(context, drafts)
-        if not drafts:
+        if not drafts or not context.wants("quality"):
             return scores
         played = any(score.in_role is not None for score in scores)
         attributes = (*QUALITY, IN_ROLE) if played else QUALITY

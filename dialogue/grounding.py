@@ -16,16 +16,17 @@ from dialogue.claims import Sentence, bare, split
 from dialogue.facts import words
 from dialogue.looks import Look, Plan, encode
 from dialogue.persona import in_third_person
+from dialogue.shipped import SHIPPED, WEIGHTS, load_head
 from dialogue.types import Claim, Context
 from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
+from retrieval.weights import Shipped
 from safety.heads import Head
 from safety.types import PairReader
 
 if TYPE_CHECKING:
     from retrieval.embed import Encoder
 
-WEIGHTS = Path(__file__).parent / "weights"
 HEAD, ADAPTER = "grounded.safetensors", "evidence.safetensors"
 OUTPUTS = ("supported", "refuted")  # what the adapter tells of a claim read after a stretch of evidence
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
@@ -51,14 +52,14 @@ class Grounder:
         self.fingerprint = f"grounded/{FEATURES}/{read.fingerprint}/{head.fingerprint}/{head.threshold:.3f}"
 
     @classmethod
-    def load(cls, encoder: "Encoder", folder: Path = WEIGHTS) -> "Grounder":
+    def load(cls, encoder: "Encoder", folder: Path = WEIGHTS, shipped: Shipped = SHIPPED) -> "Grounder":
         """Return the judge with the packaged adapter and head, or those in `folder`.
 
-        Raises RetrievalError when the adapter is missing, OSError when the head is.
+        Raises RetrievalError when one of them is missing or damaged.
         """
         from retrieval.adapters import load_reader
 
-        return cls(encoder, load_reader(encoder, folder / ADAPTER), Head.load(folder / HEAD))
+        return cls(encoder, load_reader(encoder, folder / ADAPTER, shipped), load_head(folder / HEAD, shipped))
 
     @property
     def threshold(self) -> float:

@@ -15,7 +15,9 @@ from dialogue.prompts import is_abstention
 from dialogue.quality import WEIGHTS as REPLY
 from dialogue.quality import QualityJudge, load_quality
 from dialogue.quote import asks, evidence, heading, said, small_talk
+from dialogue.shipped import SHIPPED
 from dialogue.types import Claim, Context, Scores
+from retrieval.text import each
 from retrieval.toolset import LOWEST
 
 if TYPE_CHECKING:
@@ -39,13 +41,13 @@ class EmbeddedJudge:
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft, all drafts judged together."""
-        claims = [
-            tuple(Claim(c.text, c.start, c.end, None) for c in made) if is_abstention(draft) else made
-            for draft, made in zip(drafts, self.grounder.claims(context, drafts), strict=True)
-        ]
-        answers = self._answers(context, drafts, claims)
-        quality = self.quality.score(context, drafts)
-        roles = in_role(context.role, drafts, self.grounder.encoder)
+        drafts = each(drafts)
+        claims = self._claims(context, drafts) if context.only != "quality" else [()] * len(drafts)
+        answers = self._answers(context, drafts, claims) if context.wants("answers") else [None] * len(drafts)
+        quality = (
+            self.quality.score(context, drafts) if context.wants("quality") else [(None, None, None)] * len(drafts)
+        )
+        roles = in_role(context.role, drafts, self.grounder.encoder) if not context.only else [None] * len(drafts)
         return [
             Scores(sensible, specific, interesting, answer, _weakest(made), made, in_role=role)
             for (sensible, specific, interesting), answer, made, role in zip(
@@ -53,19 +55,27 @@ class EmbeddedJudge:
             )
         ]
 
+    def _claims(self, context: Context, drafts: Sequence[str]) -> list[tuple[Claim, ...]]:
+        """Judge the claims of every draft; an abstention makes none."""
+        return [
+            tuple(Claim(c.text, c.start, c.end, None) for c in made) if _declines(context, draft) else made
+            for draft, made in zip(drafts, self.grounder.claims(context, drafts, context.exhaustive), strict=True)
+        ]
+
     def _answers(
         self, context: Context, drafts: Sequence[str], claims: Sequence[Sequence[Claim]]
     ) -> list[float | None]:
         """Judge every distinct claim as an answer once; a draft that claims nothing is judged by its sentences.
 
-        None for an abstention, and for any draft when the user asked nothing.
+        None for an abstention, and for any draft when the user asked nothing, unless all is to be judged.
         """
         worked_out = any(item.passage.id <= LOWEST for item in context.evidence)  # "12 * 7" asks in its way
-        if small_talk(context.question, context.role) or not (asks(context.question) or worked_out):
+        asked = (asks(context.question) or worked_out) and not small_talk(context.question, context.role)
+        if not (asked or context.exhaustive):
             return [None] * len(drafts)
         offered = [
             []
-            if is_abstention(draft)
+            if _declines(context, draft)
             else [_offer(c, context) for c in made if c.support is not None] or [_offer(c, context) for c in made]
             for draft, made in zip(drafts, claims, strict=True)
         ]
@@ -75,11 +85,15 @@ class EmbeddedJudge:
 
 
 def load_judge(encoder: "Encoder") -> EmbeddedJudge:
-    """Load the shipped judges, which share one encoder. Raises DialogueError, RetrievalError when weights are missing."""
+    """Load the shipped judges, which share one encoder. Raises DialogueError, RetrievalError when weights are missing or damaged."""
     from retrieval.adapters import load_reader
 
-    quality = load_quality(encoder.encode, load_reader(encoder, REPLY))
+    quality = load_quality(encoder.encode, load_reader(encoder, REPLY, SHIPPED))
     return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(encoder.encode_tokens))
+
+
+def _declines(context: Context, draft: str) -> bool:
+    return is_abstention(draft) and not context.exhaustive
 
 
 def _offer(claim: Claim, context: Context) -> Offer:

@@ -6,6 +6,7 @@ that claims about it are checked and cited. Knows nothing of models, files or th
 
 import hashlib
 import re
+import struct
 import threading
 import warnings
 from collections import OrderedDict
@@ -33,6 +34,8 @@ LONGEST_NAME: Final = 80  # characters
 REMEMBERED: Final = 512  # descriptions
 
 _NAMED: Final = re.compile(r"\b(?:picture|photo|photograph|image|screenshot|drawing|painting|diagram|chart)s?\b", re.I)
+# What Pillow raises on a damaged file.
+_DAMAGED: Final = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, struct.error)
 _ARTICLES: Final = frozenset("a an the one two three four five several some many".split())
 
 
@@ -200,12 +203,13 @@ def pixels(picture: Picture) -> "Image.Image":
             Image.open(BytesIO(picture.data), formats=list(FORMATS)) as image,
         ):
             width, height = image.size
-            if width * height <= MOST_PIXELS:
-                return _plain(ImageOps.exif_transpose(image))
+            upright = ImageOps.exif_transpose(image) if width * height <= MOST_PIXELS else None
     except Image.DecompressionBombError:
-        width = height = 0
-    except Exception as error:  # decoders raise all sorts on damaged files
+        width, height, upright = 0, 0, None
+    except _DAMAGED as error:
         raise PictureError(f"the picture {picture.name!r} is damaged: save it again and send that") from error
+    if upright is not None:
+        return _plain(upright)
     size = f"{width:,} × {height:,}" if width else "too many"
     limit = f"{MOST_PIXELS // 1_000_000} million"
     raise PictureError(f"the picture {picture.name!r} has {size} pixels, the limit is {limit}: make it smaller")

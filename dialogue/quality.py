@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dialogue.shipped import WEIGHTS as FOLDER
+from dialogue.shipped import load_head
 from dialogue.types import Context, DialogueError, Turn
 from safety.heads import Head
 from safety.types import PairReader
@@ -26,7 +28,7 @@ NAMES = ("sensible", "specific", "interesting")
 FEATURES = "quality-2"  # changes whenever the rows below change, so that old heads are refused
 INTEREST = "quality-2/interest"
 LOGITS = ("sensible", "specific")  # outputs of the adapter, the leading columns of a row; counts follow
-WEIGHTS = Path(__file__).parent / "weights" / "reply.safetensors"  # of the adapter; the heads lie beside it
+WEIGHTS = FOLDER / "reply.safetensors"  # of the adapter; the heads lie beside it
 WINDOW = 12  # turns looked back upon
 LONGEST = 2000  # characters of a text that are read
 RECENT = 1000  # characters of a context that the adapter reads, about 224 tokens, as many as it was trained on
@@ -231,15 +233,9 @@ def spoken(turns: Sequence[Turn]) -> list[Turn]:
     return kept
 
 
-def load_quality(encode: Encode, read: PairReader, folder: Path = WEIGHTS.parent) -> QualityJudge:
+def load_quality(encode: Encode, read: PairReader, folder: Path = FOLDER) -> QualityJudge:
     """Return the judge with the heads of `folder`, by default the shipped ones; `read` is the adapter WEIGHTS.
 
-    Raises DialogueError when a head is missing or too old.
+    Raises RetrievalError when a head is missing or damaged, DialogueError when it is too old.
     """
-    heads: dict[str, Head] = {}
-    for name in NAMES:
-        path = folder / f"{name}.safetensors"
-        if not path.is_file():
-            raise DialogueError(f"no weights for the {name!r} judge: train them with: candor train judges")
-        heads[name] = Head.load(path)
-    return QualityJudge(encode, read, heads)
+    return QualityJudge(encode, read, {name: load_head(folder / f"{name}.safetensors") for name in NAMES})

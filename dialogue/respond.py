@@ -29,6 +29,7 @@ from dialogue.types import (
     Trace,
     Turn,
 )
+from retrieval.text import paired
 from retrieval.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
@@ -49,6 +50,12 @@ class Options:
     passages: int = 8
     rounds: int = 2
     research: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a bound that is no whole number of 0 or more."""
+        for name, bound in (("passages", self.passages), ("rounds", self.rounds), ("research", self.research)):
+            if isinstance(bound, bool) or not isinstance(bound, int) or bound < 0:
+                raise ValueError(f"{name} is {bound!r}: it has to be a whole number, 0 or more")
 
 
 @dataclass(frozen=True)
@@ -172,7 +179,7 @@ class Responder:
                 if isinstance(made, Step):
                     yield made
                 else:
-                    written.append(made)
+                    written.append(paired(made))  # what cannot be encoded could be neither judged nor stored
         except ModelError as error:
             if not (found or written):
                 raise

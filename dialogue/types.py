@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from retrieval.text import each
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
 
@@ -63,6 +64,10 @@ class Role:
     subject: str = ""
     about: str = ""
 
+    def __post_init__(self) -> None:
+        """Take a single pattern for a list of one."""
+        object.__setattr__(self, "sources", tuple(each(self.sources)))
+
 
 @dataclass(slots=True)
 class Working:
@@ -83,7 +88,9 @@ class Context:
 
     `turns` ends with the user's; `query` is that turn made to stand alone; `research` is the exchange with the
     toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
-    (empty on the first round).
+    (empty on the first round). Two fields are for evaluations: `only` names the scores that are asked for, so that a
+    judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
+    an answer, small talk too.
     """
 
     turns: tuple[Turn, ...]
@@ -92,12 +99,18 @@ class Context:
     complaints: tuple[str, ...] = ()
     research: tuple[Turn, ...] = ()
     role: Role = field(default_factory=Role)
+    only: Literal["", "quality", "grounded", "answers"] = ""
+    exhaustive: bool = False
     working: Working = field(default_factory=Working, compare=False, repr=False)
 
     @property
     def question(self) -> str:
         """The last user turn as it was typed."""
         return self.turns[-1].text
+
+    def wants(self, scores: Literal["quality", "grounded", "answers"]) -> bool:
+        """Say whether these scores are asked for."""
+        return self.only in ("", scores)
 
 
 @dataclass(frozen=True, slots=True)

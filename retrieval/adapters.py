@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, normalize, pad, scaled_dot_product_attention
 
 from retrieval.layers import rounded
 from retrieval.types import RetrievalError
+from retrieval.weights import Shipped, read_weights
 
 if TYPE_CHECKING:
     from retrieval.embed import Encoder
@@ -65,18 +65,20 @@ class Adapter:
         save_file(tensors, path, metadata={"format": FORMAT, "adapter": json.dumps(card)})
 
 
-def load_adapter(path: Path) -> Adapter:
-    """Read an adapter written by `save`, in float32. Raises RetrievalError when it is missing or of another format."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            told = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (OSError, ValueError, SafetensorError) as error:
-        raise RetrievalError(f"the adapter {path} cannot be read ({error}): reinstall candor") from error
+def load_adapter(path: Path, shipped: Shipped) -> Adapter:
+    """Read an adapter written by `save`, in float32; `shipped` holds the SHA-256 of those that ship, {} for none.
+
+    Raises RetrievalError when it is missing, damaged or of another format.
+    """
+    tensors, told = read_weights(path, shipped)
     if told.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no adapter of the format {FORMAT!r}: train it with: candor train judges")
-    card = json.loads(told["adapter"])
-    return Adapter(card["name"], tuple(card["outputs"]), tensors, card["about"])
+    try:
+        card = json.loads(told["adapter"])
+        name, outputs, about = card["name"], tuple(card["outputs"]), dict(card["about"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RetrievalError(f"{path} has no card that can be read: train it with: candor train judges") from error
+    return Adapter(name, outputs, {key: torch.from_numpy(tensor) for key, tensor in tensors.items()}, about)
 
 
 def new_adapter(
@@ -192,9 +194,15 @@ class Reader:
         return wide @ weights["head.1.weight"] + weights["head.1.bias"]
 
 
-def load_reader(encoder: "Encoder", path: Path) -> Reader:
-    """Read an adapter written by `Adapter.save` and put it on `encoder`. Raises RetrievalError as `load_adapter` does."""
-    return Reader(encoder, load_adapter(path))
+def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
+    """Read an adapter as `load_adapter` does and put it on `encoder`. Raises RetrievalError also when it does not fit."""
+    adapter = load_adapter(path, shipped)
+    first = adapter.tensors.get("0.query.a", torch.zeros(0, 0))
+    rank, matching = first.shape[-1], "match" in adapter.tensors
+    due = new_adapter(adapter.name, adapter.outputs, encoder, 0, rank, matching).tensors
+    if {key: tensor.shape for key, tensor in due.items()} != {k: t.shape for k, t in adapter.tensors.items()}:
+        raise RetrievalError(f"the adapter {path} does not fit its encoder: train it with: candor train judges")
+    return Reader(encoder, adapter)
 
 
 def _maps(layer: Any) -> dict[str, torch.nn.Linear]:  # noqa: ANN401

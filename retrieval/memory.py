@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from retrieval.passages import embedding_text
 from retrieval.search import distinct, matches
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.types import Embedder, Evidence, Passage
 
 
@@ -19,7 +19,7 @@ class MemoryRetriever:
 
     def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         """Return the `k` passages of the highest cosine to any query form; the cosine is also the score."""
-        forms = [form for form in (clean(query).strip() for query in queries) if form]
+        forms = [form for form in (clean(query).strip() for query in each(queries)) if form]
         if not forms or not self._passages or k < 1:
             return ()
         cosines = (self._embedder.encode(forms) @ self._vectors.T).max(axis=0)

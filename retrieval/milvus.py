@@ -15,7 +15,7 @@ import numpy as np
 
 from retrieval.passages import embedding_text
 from retrieval.search import DEPTH, MOST_CHARACTERS, distinct, matches
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.types import Embedder, Evidence, IndexDamaged, Passage, RetrievalError, Vectors
 
 SCHEMA: Final = "1"
@@ -250,7 +250,7 @@ class MilvusRetriever:
         reading deeper until there are enough. Raises RetrievalError when the server cannot be asked.
         """
         collection = self._collection()  # one search sees one collection
-        forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in queries) if form]
+        forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in each(queries)) if form]
         if collection is None or not forms or k < 1:
             return ()
         vectors = self._embedder.encode(forms)
@@ -275,7 +275,7 @@ def expression(patterns: Sequence[str]) -> str:
     Only ``*``, letters, digits and a few plain characters are told to Milvus, the rest stands as ``%``, so that
     there is nothing to escape; it may let others pass.
     """
-    likes = sorted({_like(pattern.casefold()) for pattern in patterns})
+    likes = sorted({_like(pattern.casefold()) for pattern in each(patterns)})
     return "" if "%" in likes else " or ".join(f'source like "{like}"' for like in likes)
 
 

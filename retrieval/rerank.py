@@ -7,20 +7,21 @@ any Retriever and knows nothing of how that one searches, nor of what is done wi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.passages import embedding_text
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.types import Evidence, Passage, RetrievalError, Retriever
+from retrieval.weights import SHIPPED
+from retrieval.weights import WEIGHTS as FOLDER
 
 if TYPE_CHECKING:
     from retrieval.embed import Encoder
 
-WEIGHTS = Path(__file__).parent / "weights" / "relevance.safetensors"
+WEIGHTS = FOLDER / "relevance.safetensors"
 DEPTH = 12  # passages read after a query
 CONTEXT = 2  # of the passages asked for, how many may be neighbours of the best
 MOST_CHARACTERS = 1_000  # of a query, as it is read
@@ -59,7 +60,7 @@ class Reranker:
         Found for any form of the question in `queries`, read after the first form. Where the best has neighbours that
         were not found, the last places, CONTEXT at most, are theirs. Raises RetrievalError as the retriever does.
         """
-        forms = [form for form in (clean(query).strip() for query in queries) if form]
+        forms = [form for form in (clean(query).strip() for query in each(queries)) if form]
         if not forms or k < 1:
             return ()
         found = self.retriever.search(queries, max(k, self.depth), sources)
@@ -84,10 +85,10 @@ class Reranker:
 def load_reranker(
     retriever: Retriever, encoder: "Encoder", passages: Callable[[Sequence[int]], Sequence[Passage]], depth: int = DEPTH
 ) -> Reranker:
-    """Put the shipped adapter before a retriever. Raises RetrievalError when it is missing or does not fit."""
+    """Put the shipped adapter before a retriever. Raises RetrievalError when it is missing, damaged or does not fit."""
     from retrieval.adapters import load_reader
 
-    reader = load_reader(encoder, WEIGHTS)
+    reader = load_reader(encoder, WEIGHTS, SHIPPED)
     order, likely = (reader.about.get(name, {}) for name in ("order", "likely"))
     if not set(FEATURES) <= order.keys() & likely.keys():
         raise RetrievalError(f"{WEIGHTS.name} is not calibrated on {FEATURES}: train it with: candor train judges")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index import Generation
-from retrieval.text import clean
+from retrieval.text import clean, each
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Vectors
 
 MEANING = 0.7  # weight of the cosine, that of the words is the rest
@@ -60,7 +60,7 @@ class HybridRetriever:
         until they hold enough passages of theirs, or nothing more. Raises RetrievalError when a search fails.
         """
         generation = self._generation  # one search sees one generation
-        forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in queries) if form]
+        forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in each(queries)) if form]
         if generation is None or not generation.count or not forms or k < 1:
             return ()
         vectors = self._embedder.encode(forms)
@@ -128,7 +128,7 @@ def _candidates(generation: Generation, vectors: Vectors, forms: Sequence[str], 
 
 def matches(source: str, patterns: Sequence[str]) -> bool:
     """Say whether the name of a source fits one of the glob patterns, case aside; ``*`` also crosses slashes."""
-    return any(fnmatchcase(source.casefold(), pattern.casefold()) for pattern in patterns)
+    return any(fnmatchcase(source.casefold(), pattern.casefold()) for pattern in each(patterns))
 
 
 def fuse(cosines: NDArray[np.float32], words: NDArray[np.float32], meaning: float = MEANING) -> NDArray[np.float32]:

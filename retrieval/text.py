@@ -5,7 +5,7 @@ Knows nothing of documents, passages or files. Everything here runs in time line
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 LONGEST_SENTENCE = 1000  # characters
@@ -42,6 +42,11 @@ _STARTERS = _words(
     "what who why how where which is are was were do does did can could will would should not no yes all "
     "some many most each every both one two another other then also instead today later"
 )
+
+
+def each(texts: Sequence[str]) -> Sequence[str]:
+    """Return the texts; a single string is one text and not its letters."""
+    return [texts] if isinstance(texts, str) else texts
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -171,6 +176,11 @@ _EMOJI = (
 _STRAY_SELECTOR = re.compile(rf"(?<![{_EMOJI}0-9#*©®])\ufe0f")
 _JOINING = "\u0600-\u0fff\u1000-\u109f\u1780-\u17ff\u1800-\u18af"  # scripts spelt with joiners
 _STRAY_JOINER = re.compile(rf"(?<![{_EMOJI}{_JOINING}\ufe0f])[\u200c\u200d]|[\u200c\u200d](?![{_EMOJI}{_JOINING}])")
+
+
+def paired(text: str) -> str:
+    """Return the text with the halves of a character that stand side by side joined, and U+FFFD for one alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def clean(text: str) -> str:

@@ -78,7 +78,7 @@ class MediaWiki:
         found = told.get("query", {}).get("pages", []) if isinstance(told.get("query", {}), dict) else []
         pages = [page for page in found if isinstance(page, dict)] if isinstance(found, list) else []
         pages.sort(key=lambda page: page["index"] if isinstance(page.get("index"), int) else len(pages))
-        return [Hit(str(page.get("fullurl", "")), str(page.get("title", ""))) for page in pages]
+        return [Hit(clean(str(page.get("fullurl", ""))), clean(str(page.get("title", "")))) for page in pages]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class SearXNG:
         told = _asked(self, f"{self.url.rstrip('/')}/search?format=json&q={quote_plus(query)}")
         found = told.get("results", [])
         rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-        return [Hit(str(r.get("url", "")), str(r.get("title", "")), str(r.get("content") or "")) for r in rows]
+        return [Hit(*(clean(str(row.get(key) or "")) for key in ("url", "title", "content"))) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class Web:
 
     def _passages(self, hit: Hit) -> list[Passage]:
         """Return the passages of a page; when it cannot be read, what the engine quotes of it."""
-        own = urlsplit(hit.url)[:2] == urlsplit(self.engine.url)[:2]
         try:
+            own = urlsplit(plain_address(hit.url))[:2] == urlsplit(self.engine.url)[:2]
             page = (self.engine.fetcher if own else self.fetcher).fetch(hit.url)
             return cut(read_page(page, hit.url))
         except (Unreachable, SourceError):

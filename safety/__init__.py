@@ -1,11 +1,12 @@
 """Safety: policy, rules, embedded guard, larger guards beside it. Takes strings; knows nothing of retrieval or dialogue."""
 
-from safety.guard import WEIGHTS, EmbeddedGuard
+from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
 from safety.policy import Objective, Policy, load_policy
 from safety.sources import load_source
 from safety.types import Guard, PairReader, RiskSource, SafetyError, Stage, Verdict
 
 __all__ = [
+    "SHIPPED",
     "WEIGHTS",
     "EmbeddedGuard",
     "Guard",

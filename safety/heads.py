@@ -5,12 +5,13 @@ Knows nothing of what the features are or how they were made; training lives wit
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
 Array = NDArray[np.float32]
@@ -67,19 +68,22 @@ class Head:
         save_file(tensors, path, metadata={"head": json.dumps(about)})
 
     @classmethod
-    def load(cls, path: Path) -> "Head":
-        """Read a head written by `save`."""
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads(file.metadata()["head"])
-            tensors = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
+    def read(cls, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> "Head":
+        """Make a head of what `save` wrote. Raises ValueError, which says what is missing or does not fit."""
         count = sum(key.endswith(".weight") for key in tensors)
-        layers = tuple((tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]) for i in range(count))
-        return cls(
-            about["name"],
-            about["features"],
-            tensors["mean"],
-            tensors["scale"],
-            layers,
-            about["temperature"],
-            about["threshold"],
-        )
+        try:
+            about = json.loads(metadata["head"])
+            layers = tuple((tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]) for i in range(count))
+            mean, scale = tensors["mean"], tensors["scale"]
+            temperature, threshold = float(about["temperature"]), float(about["threshold"])
+            head = cls(about["name"], about["features"], mean, scale, layers, temperature, threshold)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it lacks {error}") from error
+        widths = [*mean.shape, *(width for weights, _ in layers for width in weights.shape[1:])]
+        shapes = [(weights.shape, bias.shape) for weights, bias in layers]
+        due = [((inputs, outputs), (outputs,)) for inputs, outputs in pairwise(widths)]
+        if not layers or shapes != due or widths[-1] != 1 or mean.shape != scale.shape or not scale.all():
+            raise ValueError("its layers do not fit each other")
+        if not (temperature > 0 and 0 < threshold < 1):
+            raise ValueError(f"temperature {temperature} or threshold {threshold} is out of range")
+        return head

@@ -12,11 +12,11 @@ import random
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from time import monotonic, sleep, time
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
+from safety.retry import PASSING, retry_after
 from safety.types import UNSAFE, SafetyError, Stage
 from safety.windows import windows
 
@@ -40,7 +40,6 @@ CATEGORIES: Final[Mapping[str, tuple[str, ...]]] = {  # all others count as UNSA
 }
 AT_ONCE: Final = 32  # texts per request
 LARGEST: Final = 1 << 22  # bytes of an answer
-PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # statuses that may pass
 KEY: Final = "CANDOR_GUARD_KEY"
 
 _log = logging.getLogger(__name__)
@@ -175,7 +174,7 @@ class Moderation:
         if status in (401, 403):
             raise SafetyError(f"{self} refuses the key (HTTP {status}): set {KEY} to one that it accepts")
         if status in PASSING:
-            wait = _seconds(response.headers.get("retry-after", ""))
+            wait = retry_after(response.headers.get("retry-after", ""))
             later = f", and asks to wait {wait:.0f} s" if wait else ""
             raise Passing(f"{self} answers HTTP {status}{later}: see its log, or the quota of the key", wait)
         what = "check the address, which mostly ends in /v1, and" if status in (404, 405) else "check"
@@ -259,14 +258,3 @@ def load_moderation(address: str, key: str = "") -> Moderation:
     except Passing as error:
         _log.warning("until this passes every text counts as unsafe: %s", error)
     return server
-
-
-def _seconds(header: str) -> float:
-    """Read Retry-After: seconds or a date (RFC 9110, section 10.2.3); 0 for anything else."""
-    try:
-        return min(max(float(header), 0.0), 1e6)
-    except ValueError:
-        try:
-            return max(parsedate_to_datetime(header).timestamp() - time(), 0.0)
-        except (ValueError, TypeError):
-            return 0.0

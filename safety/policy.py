@@ -6,12 +6,12 @@ Reads TOML into frozen dataclasses. Knows nothing of how a risk is computed.
 import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from safety.files import FileError, read_toml
 from safety.types import SafetyError, Stage
 
 Mode = Literal["off", "annotate", "enforce"]
@@ -21,6 +21,7 @@ PACKAGED = Path(__file__).with_name("policy.toml")
 STAGES: tuple[Stage, ...] = get_args(Stage)
 MODES: tuple[Mode, ...] = get_args(Mode)
 ACTIONS: tuple[Action, ...] = get_args(Action)
+PRESETS = ("strict", "balanced", "permissive")
 _FIELDS = ("group", "title", "mode", "stages", "threshold", "action", "locked", "note")
 _SECTIONS = ("version", "preset", "fail", "presets", "messages", "objectives")
 
@@ -90,10 +91,11 @@ class Policy:
 
 
 def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
-    """Read the packaged policy, overlaid with the file at `path`, under `preset` if given.
+    """Read the packaged policy, overlaid with the file at `path`.
 
-    Raises SafetyError on an unreadable file, an unknown key (naming the nearest), a threshold outside
-    (0, 1), or an attempt to weaken a locked objective.
+    The preset is `preset`, without one that of the file, without that "balanced". Raises SafetyError on an unreadable
+    file, an unknown key or preset (naming the nearest), a threshold or a preset's shift that is out of range, or an
+    attempt to weaken a locked objective.
     """
     base = _read(PACKAGED)
     own = _read(path) if path is not None else {}
@@ -105,30 +107,29 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
         _guard_lock(name, _table(own["objectives"], name, where), base["objectives"][name], where)
         _known(fields, _FIELDS, f"{where}, [objectives.{name}]")
     shifts = base["presets"] | own.get("presets", {})
-    chosen = preset or own.get("preset", base["preset"])
-    if chosen not in shifts:
-        raise SafetyError(f"{where}: preset {chosen!r} is not one of {', '.join(shifts)}{_nearest(chosen, shifts)}")
-    shift = _number(shifts[chosen], f"{where}, [presets] {chosen}")
+    stated = _one_of(own.get("preset", base["preset"]), PRESETS, f"{where}: preset")
+    chosen = _one_of(preset, PRESETS, "the preset") if preset else stated
+    shift = {name: _shift(value, f"{where}, [presets] {name}") for name, value in shifts.items()}[chosen]
+    groups = tuple(dict.fromkeys(fields["group"] for fields in base["objectives"].values()))
     objectives = tuple(
-        _objective(name, fields | own.get("objectives", {}).get(name, {}), shift, where)
+        _objective(name, fields | own.get("objectives", {}).get(name, {}), shift, groups, where)
         for name, fields in base["objectives"].items()
     )
     version = own.get("version", base["version"])
-    if version != base["version"]:
+    if version != base["version"] or not isinstance(version, int) or isinstance(version, bool):
         raise SafetyError(f"{where}: version {version!r} is not {base['version']}: rewrite the file after policy.toml")
     if own.get("fail", base["fail"]) != "closed":
         raise SafetyError(f"{where}: fail = {own['fail']!r}, but only 'closed' is offered: delete the line")
     messages = base["messages"] | own.get("messages", {})
     for name, text in messages.items():
-        if not isinstance(text, str) or not text.strip():
-            raise SafetyError(f"{where}, [messages] {name} is {text!r}: write the sentence a user shall read")
+        _text(text, f"{where}, [messages] {name}")
     return Policy(version, chosen, "closed", objectives, tuple(messages.items()))
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_toml(path)
+    except FileError as error:
         raise SafetyError(f"the safety policy {path} cannot be read: {error}") from error
 
 
@@ -139,7 +140,13 @@ def _table(parent: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _objective(name: str, fields: Mapping[str, Any], shift: float, where: str) -> Objective:
+def _stages(value: object, place: str) -> tuple[Stage, ...]:
+    if not isinstance(value, list) or not value:
+        raise SafetyError(f"{place} stages is {value!r}, but must list some of {', '.join(STAGES)}")
+    return tuple(cast(Stage, _one_of(stage, STAGES, f"{place} stages")) for stage in value)
+
+
+def _objective(name: str, fields: Mapping[str, Any], shift: float, groups: Collection[str], where: str) -> Objective:
     place = f"{where}, [objectives.{name}]"
     locked = fields.get("locked", False)
     if not isinstance(locked, bool):
@@ -147,19 +154,16 @@ def _objective(name: str, fields: Mapping[str, Any], shift: float, where: str) -
     given = _number(fields["threshold"], f"{place} threshold")
     if not 0 < given < 1:
         raise SafetyError(f"{place} threshold is {given!r}, but must lie between 0 and 1, both excluded")
-    stages = fields["stages"]
-    if not isinstance(stages, list) or not stages:
-        raise SafetyError(f"{place} stages is {stages!r}, but must list some of {', '.join(STAGES)}")
     return Objective(
         id=name,
-        group=str(fields["group"]),
-        title=str(fields["title"]),
+        group=_one_of(fields["group"], groups, f"{place} group"),
+        title=_text(fields["title"], f"{place} title"),
         mode=cast(Mode, _one_of(fields["mode"], MODES, f"{place} mode")),
-        stages=tuple(cast(Stage, _one_of(stage, STAGES, f"{place} stages")) for stage in stages),
+        stages=_stages(fields["stages"], place),
         threshold=given if locked else round(min(max(given + shift, 0.01), 0.99), 4),
         action=cast(Action, _one_of(fields["action"], ACTIONS, f"{place} action")),
         locked=locked,
-        note=str(fields.get("note", "")),
+        note=_text(fields.get("note", ""), f"{place} note", empty=True),
     )
 
 
@@ -168,7 +172,7 @@ def _guard_lock(name: str, own: Mapping[str, Any], base: Mapping[str, Any], wher
     if not base.get("locked"):
         return
     weaker = [key for key in ("mode", "action", "locked") if key in own and own[key] != base[key]]
-    if "stages" in own and not set(base["stages"]) <= set(own["stages"]):
+    if "stages" in own and not set(base["stages"]) <= set(_stages(own["stages"], f"{where}, [objectives.{name}]")):
         weaker.append("stages")
     if "threshold" in own and _number(own["threshold"], f"{where}, {name} threshold") > base["threshold"]:
         weaker.append("threshold")
@@ -177,6 +181,20 @@ def _guard_lock(name: str, own: Mapping[str, Any], base: Mapping[str, Any], wher
             f"{where}, [objectives.{name}] {weaker[0]} = {own[weaker[0]]!r}: {name} is locked and can "
             "only be made stricter; delete the line"
         )
+
+
+def _text(value: object, where: str, empty: bool = False) -> str:
+    if not isinstance(value, str) or not (empty or value.strip()):
+        raise SafetyError(f"{where} is {value!r}: write the sentence or the words that a user shall read")
+    return value
+
+
+def _shift(value: object, where: str) -> float:
+    """Return what a preset adds to thresholds, which are probabilities."""
+    number = _number(value, where)
+    if not -1 < number < 1:
+        raise SafetyError(f"{where} is {value!r}, but is added to probabilities: write a number between -1 and 1")
+    return number
 
 
 def _number(value: object, where: str) -> float:

@@ -28,6 +28,10 @@ class GuardConformance:
             assert (alone.safe, alone.objective) == (verdicts[0].safe, verdicts[0].objective)
             assert alone.risk == pytest.approx(verdicts[0].risk, abs=0.01)  # batches differ in rounding
 
+    def test_a_single_string_is_one_text_and_one_turn(self, guard: Guard) -> None:
+        for text in (TEXTS[0], "I want to kill myself."):
+            assert guard.check(text, "request", "Hello there.") == guard.check([text], "request", ["Hello there."])
+
     def test_no_text_gives_no_verdict(self, guard: Guard) -> None:
         assert all(guard.check([], stage) == [] for stage in STAGES)
 

@@ -68,4 +68,5 @@ class ModelConformance:
         assert rows[0] == pytest.approx(rows[3], abs=1e-4)
         alone = model.weigh(context("What does it eat?"), drafts[1:2], [UNSAFE])
         assert alone[0] == pytest.approx(rows[1][1:2], abs=1e-4)
+        assert len(model.weigh(context("What does it eat?"), drafts[0], [UNSAFE])) == 1  # and not one per letter
         assert model.weigh(context("What does it eat?"), [], attributes) == []

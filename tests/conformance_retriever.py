@@ -31,6 +31,16 @@ def finds_the_passage_that_answers(make: Make) -> None:
     assert sources(retriever.search(["Where was the ENIAC built?"], 1)) == ["3.txt"]
 
 
+def a_single_string_is_one_query_and_one_pattern(make: Make) -> None:
+    retriever = make(passages())
+    query = "What is the highest mountain?"
+    assert sources(retriever.search(query, 3)) == sources(retriever.search([query], 3))
+    assert sources(retriever.search([query], 3, sources="[34].txt")) == sources(
+        retriever.search([query], 3, sources=["[34].txt"])
+    )
+    assert set(sources(retriever.search(query, 3, sources="[34].txt"))) <= {"3.txt", "4.txt"}
+
+
 def a_text_finds_itself_first(make: Make) -> None:
     retriever = make(passages())
     for passage in passages()[:5]:
@@ -104,6 +114,7 @@ def any_text_may_be_asked(make: Make) -> None:
 
 CHECKS = (
     finds_the_passage_that_answers,
+    a_single_string_is_one_query_and_one_pattern,
     a_text_finds_itself_first,
     evidence_is_ordered_distinct_and_bounded,
     near_copies_are_shown_once_and_reports_that_differ_all,

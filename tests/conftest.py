@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from app.database import Database, open_database
 from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder, load_encoder
-from safety import WEIGHTS
+from safety import SHIPPED, WEIGHTS
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -42,7 +42,7 @@ def encoder() -> Encoder:
 @pytest.fixture(scope="session")
 def safety_reader(encoder: Encoder) -> Reader:
     """The packaged safety classifier, by which embedded guards read."""
-    return load_reader(encoder, WEIGHTS)
+    return load_reader(encoder, WEIGHTS, SHIPPED)
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ class Behaviour:
     fault: str = ""
     times: int = 10**6
     retry_after: str = ""
+    status: int = 429  # of the fault "busy"
     location: str = ""
 
 
@@ -278,7 +279,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._raw(b"<html>Welcome!</html>", "text/html")
 
     def _busy(self, body: dict[str, Any]) -> None:
-        self._raw(b'{"error": "busy"}', "application/json", 429, {"Retry-After": self.owner.does.retry_after})
+        self._raw(
+            b'{"error": "busy"}',
+            "application/json",
+            self.owner.does.status,
+            {"Retry-After": self.owner.does.retry_after},
+        )
 
     def _failing(self, body: dict[str, Any]) -> None:
         self._error(500, "Internal Server Error")

@@ -1,6 +1,10 @@
 """Files of sources made in the tests, and what becomes of them when they are read."""
 
+import os
+import subprocess
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,23 @@ def refusal(folder: Path, name: str, data: bytes, limits: Limits | None = None) 
 
 def sections(document: Document) -> list[tuple[tuple[str, ...], str]]:
     return [(section.headings, document.text[section.start : section.end]) for section in document.sections]
+
+
+@contextmanager
+def deep_folder(path: Path, depth: int, name: str) -> Iterator[None]:
+    """Folders called `name`, one in the other, with a text in the last, for the time of a with block."""
+    path.mkdir()
+    place = os.open(path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=place)
+        inner = os.open(name, os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    file = os.open("deep.txt", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=place)
+    os.write(file, b"Deep text lies here.\n")
+    os.close(file)
+    os.close(place)
+    try:
+        yield
+    finally:
+        subprocess.run(["rm", "-rf", str(path)], check=True)  # what Python 3.11 takes apart by recursion

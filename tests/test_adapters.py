@@ -69,11 +69,11 @@ def test_what_is_saved_is_read_again_within_float16(encoder: Encoder, tmp_path: 
     adapter = noisy(encoder, matching)
     adapter.about["temperature"] = 1.5
     adapter.save(tmp_path / "a.safetensors")
-    read = load_adapter(tmp_path / "a.safetensors")
+    read = load_adapter(tmp_path / "a.safetensors", {})
     assert (read.name, read.outputs, read.about) == (adapter.name, adapter.outputs, adapter.about)
     assert read.fingerprint == adapter.fingerprint
     pairs = [(TEXTS[3], TEXTS[2]), ("", TEXTS[1])]
-    again = load_reader(encoder, tmp_path / "a.safetensors")
+    again = load_reader(encoder, tmp_path / "a.safetensors", {})
     assert np.abs(again(pairs) - Reader(encoder, adapter)(pairs)).max() < 0.02
     assert (tmp_path / "a.safetensors").stat().st_size < 2_000_000
 
@@ -85,14 +85,14 @@ def test_the_fingerprint_follows_the_weights(encoder: Encoder) -> None:
 
 
 def test_a_file_that_is_no_adapter_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RetrievalError, match="reinstall"):
-        load_adapter(tmp_path / "missing.safetensors")
+    with pytest.raises(RetrievalError, match="is missing"):
+        load_adapter(tmp_path / "missing.safetensors", {})
     (tmp_path / "broken.safetensors").write_bytes(b"not a tensor in sight")
-    with pytest.raises(RetrievalError, match="cannot be read"):
-        load_adapter(tmp_path / "broken.safetensors")
+    with pytest.raises(RetrievalError, match="is no safetensors"):
+        load_adapter(tmp_path / "broken.safetensors", {})
     packaged = Path(__file__).parent.parent / "dialogue" / "weights" / "answers.safetensors"
     with pytest.raises(RetrievalError, match="candor train judges"):
-        load_adapter(packaged)
+        load_adapter(packaged, {})
 
 
 def test_bfloat16_reads_nearly_the_same(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

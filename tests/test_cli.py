@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -256,14 +257,14 @@ def _child(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Pop
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
-def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / "script.txt").unlink()
-    os.mkfifo(tmp_path / "script.txt")  # the model is never ready, so the command is surely running
-    child = _child("ask", "How high is it?")
-    while not (tmp_path / "candor-data" / "candor.db").exists():
-        assert child.poll() is None
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=120)
+def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # never answers, so that the command is surely running
+        monkeypatch.setenv("CANDOR_MODEL", f"http://127.0.0.1:{silent.getsockname()[1]}#m")
+        child = _child("ask", "How high is it?")
+        while not (tmp_path / "candor-data" / "candor.db").exists():
+            assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=120)
     assert child.returncode == 130
     assert "Traceback" not in err
     assert "candor: interrupted" in err

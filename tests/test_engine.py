@@ -3,6 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import tiny_models
@@ -11,13 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from dialogue.models.decoding import Drafting, Question
+from app.config import load_settings
+from app.doctor import examine
+from dialogue.models import load_model
+from dialogue.models.checkpoints import load_checkpoint
+from dialogue.models.decoding import Drafting, Question, probe
 from dialogue.models.decoding import engine as engines
 from dialogue.models.decoding.choice import choose, generator
 from dialogue.models.decoding.engine import Engine
 from dialogue.models.decoding.plain import Plain
 from dialogue.models.decoding.probe import suits
-from dialogue.types import Sampling
+from dialogue.models.local import Local
+from dialogue.types import ModelError, Sampling
+from retrieval.embed import Encoder
 
 SHORT, LONG = list(range(5, 25)), [5 + n % 300 for n in range(200)]
 QUESTIONS = [Question((7, 8), (9,), (10,)), Question((3, 4, 5), (19,), (10, 12))]
@@ -30,6 +38,85 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
     made = AutoModelForCausalLM.from_pretrained(tiny_models.save(tmp_path_factory.mktemp("llama"), "llama")).eval()
     assert suits(made)
     return made
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("bloom", "takes no attention from outside"), ("t5", "no attention")])
+def test_a_model_that_cannot_share_prompts_is_named_with_the_reason(
+    tmp_path: Path, encoder: Encoder, caplog: pytest.LogCaptureFixture, kind: str, reason: str
+) -> None:
+    folder = tiny_models.save(tmp_path / kind, kind)
+    load_model(f"hf:{folder}", encoder)
+    [said] = [record for record in caplog.records if record.name == probe.__name__]
+    assert said.levelname == "WARNING"
+    assert str(folder) in said.getMessage()
+    assert reason in said.getMessage()
+
+
+@pytest.mark.parametrize("failure", [ValueError("no such mask"), TypeError("no position_ids"), RuntimeError("sizes")])
+def test_a_model_that_fails_the_trial_is_put_back_and_named(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
+    def failing(*given: object) -> None:
+        raise failure
+
+    model.set_attn_implementation("eager")
+    monkeypatch.setattr(probe, "_tried", failing)
+    try:
+        assert not suits(model)
+        assert model.config._attn_implementation == "eager"
+        assert f"{type(failure).__name__}: {failure}" in caplog.text
+    finally:
+        monkeypatch.undo()
+        assert suits(model)
+
+
+def test_memory_planned_for_a_shared_prompt_is_planned_again_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*given: object) -> None:
+        raise ValueError("no such mask")
+
+    found = load_checkpoint(str(tiny_models.save(tmp_path, "llama")))
+    plan = replace(found.plan, free=found.plan.need)
+    assert plan.fits
+    monkeypatch.setattr(probe, "_tried", failing)
+    with pytest.raises(ModelError, match="a copy for each draft"):
+        Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=plan)
+    Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=found.plan)
+
+
+@pytest.mark.parametrize(("kind", "copies"), [("llama", False), ("bloom", True)])
+def test_doctor_says_whether_drafts_share_their_prompt(tmp_path: Path, kind: str, copies: bool) -> None:
+    folder = tiny_models.save(tmp_path / kind, kind)
+    settings = load_settings({"model": f"hf:{folder}", "data_dir": str(tmp_path / "data")}, {})
+    [said] = [finding.detail for finding in examine(settings, "encoder") if finding.name == "model"]
+    assert ("a copy for each draft" in said) is copies
+
+
+def test_a_model_whose_logits_differ_is_named_with_how_much(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = probe._tried
+    monkeypatch.setattr(probe, "_tried", lambda model, ids: tried(model, ids) + 1)
+    try:
+        assert not suits(model)
+        assert "its logits are off by" in caplog.text
+    finally:
+        monkeypatch.undo()
+        assert suits(model)
+
+
+def test_a_mistake_of_ours_does_not_choose_the_decoder(model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise AssertionError("a mistake")
+
+    monkeypatch.setattr(probe, "_tried", broken)
+    try:
+        with pytest.raises(AssertionError, match="a mistake"):
+            suits(model)
+    finally:
+        monkeypatch.undo()
+        assert suits(model)
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ import gzip
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import tiny_models
 
 from app.bot import Bot, open_bot
 from app.evaluation import EvaluationError, failed, run
-from app.evaluation.kinds import responder_of
-from dialogue.types import ModelError, Reply, Role, Turn
+from dialogue.types import Claim, Context, Judge, ModelError, Reply, Role, Scores, Turn
 from retrieval.memory import MemoryRetriever
 from safety.types import SafetyError, Stage, Verdict
 
@@ -228,7 +228,7 @@ def test_what_is_only_noted_is_flagged_and_not_blocked(
     def check(self: object, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
         return [says[text] for text in texts]
 
-    monkeypatch.setattr(type(bot.responder.guard), "check", check)  # type: ignore[attr-defined]
+    monkeypatch.setattr(type(bot.responder.guard), "check", check)
     result = run("safety", written(tmp_path / "a.jsonl", SAFETY), bot)
     assert (result["recall"], result["fpr"], result["precision"]) == (1, 0.5, pytest.approx(2 / 3, abs=1e-3))
     assert (result["blocked_recall"], result["blocked_fpr"]) == (0.5, 0)
@@ -310,10 +310,55 @@ def counted(
     return asked
 
 
+def test_what_is_no_row_of_this_run_is_evaluated_again(
+    bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, out = written(tmp_path / "a.jsonl", DIALOGUE), tmp_path / "out"
+    whole = run("dialogue", data, bot, out)
+    other = run("dialogue", written(tmp_path / "b.jsonl", DIALOGUE[::-1]), bot, tmp_path / "other")
+    assert other["answer_hit"] == whole["answer_hit"]
+    rows = (out / "rows.jsonl").read_bytes().splitlines()
+    [foreign, *_] = (tmp_path / "other" / "rows.jsonl").read_bytes().splitlines()
+    better = rows[1].replace(b'"hit": false', b'"hit": true')
+    assert better != rows[1]
+    junk = [b"5", b"[]", b"null", b'{"line": []}', b"\xff\xfe", b"[" * 100_000, foreign, better, rows[2][:-9]]
+    junk.append(rows[2].replace(b'"claims": 0', b'"claims": NaN'))
+    (out / "rows.jsonl").write_bytes(b"\n".join([rows[0], *junk, b"", rows[0]]))
+    asked = counted(bot, monkeypatch)
+    again = run("dialogue", data, bot, out)
+    assert len(asked) == 2
+    for name in ("n", "n_error", "answer_hit", "claims", "abstention_rate", "false_abstention", "by_kind"):
+        assert again[name] == whole[name], name
+    assert "rows.jsonl are damaged or of another run" in caplog.text
+    assert (out / "rows.refused").read_bytes().splitlines() == junk
+    assert len((out / "rows.jsonl").read_text().splitlines()) == 3
+    assert run("dialogue", data, bot, out) == again
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"5", b'"run"', b"", b"{", b"\xff\x00", b"[" * 100_000])
+def test_a_journal_that_does_not_say_its_run_is_told_with_what_to_delete(
+    bot: Bot, tmp_path: Path, content: bytes
+) -> None:
+    data, out = written(tmp_path / "a.jsonl", DIALOGUE[:1]), tmp_path / "out"
+    out.mkdir()
+    (out / "run.json").write_bytes(content)
+    with pytest.raises(EvaluationError, match=r"delete it and rows\.jsonl beside it"):
+        run("dialogue", data, bot, out)
+
+
+def test_rows_without_the_run_they_are_of_are_not_taken(bot: Bot, tmp_path: Path) -> None:
+    data, out = written(tmp_path / "a.jsonl", DIALOGUE[:1]), tmp_path / "out"
+    run("dialogue", data, bot, out)
+    (out / "run.json").unlink()
+    with pytest.raises(EvaluationError, match="unknown run: delete it"):
+        run("dialogue", data, bot, out)
+
+
 def test_rows_of_another_run_are_never_mixed_in(bot: Bot, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("dialogue", written(tmp_path / "a.jsonl", DIALOGUE[:1]), bot, out)
-    with pytest.raises(EvaluationError, match="rows of another run"):
+    with pytest.raises(EvaluationError, match=r"rows of another run .* delete run\.json and rows\.jsonl"):
         run("dialogue", written(tmp_path / "b.jsonl", DIALOGUE[1:2]), bot, out)
 
 
@@ -330,7 +375,7 @@ def test_a_failing_row_is_counted_and_not_averaged(bot: Bot, tmp_path: Path, mon
 def test_one_bad_row_of_a_batch_does_not_take_the_others_with_it(
     bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = bot.responder.guard  # type: ignore[attr-defined]
+    guard = bot.responder.guard
     check = type(guard).check
 
     def failing(self: object, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
@@ -432,7 +477,7 @@ def test_retrieval_ranks_documents_by_every_way_of_searching(bot: Bot, tmp_path:
     for way in ("dense", "lexical", "hybrid", "reranked"):
         for name in ("ndcg@10", "recall@10", "recall@100", "mrr@10"):
             assert result[way][name] == 1, (way, name)
-    plain = replace(bot, responder=replace(responder_of(bot), retriever=MemoryRetriever([], bot.library.embedder)))
+    plain = replace(bot, responder=replace(bot.responder, retriever=MemoryRetriever([], bot.library.embedder)))
     result = run("retrieval", tmp_path, plain)
     assert result["reranked"] is None
     assert "rerank is 0" in result["undefined"]["reranked"]
@@ -445,3 +490,70 @@ def test_retrieval_ranks_documents_by_every_way_of_searching(bot: Bot, tmp_path:
 
 def test_replies_are_of_the_type_the_pipeline_promises(bot: Bot) -> None:
     assert isinstance(bot.ask("How heavy can a blue whale be?"), Reply)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A judge with the same scores for every draft; the first sentence of a draft is its one claim."""
+
+    scores: Scores
+    fingerprint: str = "fixed"
+
+    def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
+        return [self.scores] * len(drafts)
+
+
+def judged_by(bot: Bot, judge: Judge) -> Bot:
+    return replace(bot, judge=judge, responder=replace(bot.responder, judge=judge))
+
+
+@pytest.mark.parametrize("judges", ["generator", "hf"])
+def test_every_kind_is_evaluated_whatever_judges(tmp_path: Path, judges: str) -> None:
+    if judges == "hf":
+        judges = f"hf:{tiny_models.save_classifier(tmp_path / 'judge', 'bert', ['sensible', 'rude'], several=True)}"
+    model = f"hf:{tiny_models.save(tmp_path / 'model', 'llama')}" if judges == "generator" else "quote"
+    with open_bot(tmp_path / "bot", model=model, judges=judges, candidates=1) as bot:
+        for kind in ("dialogue", "grounding", "quality", "answers"):
+            rows = ROWS[kind][:1]
+            result = run(kind, written(tmp_path / f"{kind}.jsonl", rows), bot)
+            assert (result["n"], result["undetermined"], result["n_error"]) == (1, 0, 0), kind
+            assert EXPECTED[kind] <= result.keys()
+
+
+def test_one_judge_gives_what_the_packaged_ones_give_through_any_other(bot: Bot, tmp_path: Path) -> None:
+    folder = tiny_models.save_classifier(tmp_path / "judge", "bert", ["specific", "rude"], several=True)
+    with open_bot(tmp_path / "bot", judges=f"hf:{folder}") as other:
+        for kind in ("grounding", "answers"):
+            data = written(tmp_path / f"{kind}.jsonl", ROWS[kind])
+            first, second = run(kind, data, bot), run(kind, data, other)
+            assert {key for key in first if first[key] != second[key]} <= {"model", "judges"}
+
+
+@pytest.mark.parametrize("kind", ["dialogue", "grounding", "quality", "answers"])
+def test_what_a_judge_does_not_give_is_undetermined(bot: Bot, tmp_path: Path, kind: str) -> None:
+    silent = judged_by(bot, Fixed(Scores()))
+    result = run(kind, written(tmp_path / "a.jsonl", ROWS[kind]), silent)
+    assert result["undetermined"] == len(ROWS[kind])
+    assert result["n"] == (len(ROWS[kind]) if kind == "dialogue" else 0)
+    assert result["n_error"] == 0
+    for name in {"sensible", "specific", "interesting", "auroc", "map"} & result.keys():
+        assert result[name] is None
+        assert name in result["undefined"]
+
+
+def test_a_score_that_is_not_given_is_no_failure_of_the_reply(bot: Bot, tmp_path: Path) -> None:
+    partly = judged_by(bot, Fixed(Scores(sensible=0.9, interesting=0.9)))
+    result = run("dialogue", written(tmp_path / "a.jsonl", DIALOGUE), partly)
+    assert (result["sensible"], result["specific"], result["interesting"]) == (1, None, None)
+    assert result["undetermined"] == 3
+
+
+@pytest.mark.parametrize("kind", ["dialogue", "grounding", "quality", "answers"])
+def test_a_score_that_is_no_number_is_an_error_and_in_no_metric(bot: Bot, tmp_path: Path, kind: str) -> None:
+    nan = float("nan")
+    claim = Claim("It is.", 0, 6, nan, False)
+    broken = judged_by(bot, Fixed(Scores(nan, nan, nan, nan, nan, (claim,))))
+    result = run(kind, written(tmp_path / "a.jsonl", ROWS[kind]), broken, tmp_path / "out")
+    assert result["n_error"] == len(ROWS[kind])
+    assert "not JSON compliant" in result["errors"][0]
+    assert failed(result)

@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from page_server import Answer, PageServer, page_server
 
+from retrieval import fetch
 from retrieval.addresses import Refused, checked, is_public, read_networks
-from retrieval.fetch import Fetcher, Limits, decoded
+from retrieval.fetch import Answered, Fetcher, Limits, decoded
 from retrieval.types import Unreachable
+from safety import retry
 
 HERE = read_networks("127.0.0.1/32")
 PUBLIC = "93.184.216.34"
@@ -220,6 +222,28 @@ def test_a_server_that_is_not_there_and_a_host_that_is_not_known_are_told() -> N
         Fetcher(HERE).fetch("http://127.0.0.1:1/")
     with pytest.raises(Unreachable, match=r"'site.example' is not known"):
         Fetcher(resolver=unknown).fetch("http://site.example/")
+
+
+def test_a_redirect_to_what_is_no_address_is_told(server: PageServer) -> None:
+    server.pages["/"] = Answer(b"", 302, {"Location": "http://site.example:port/"})
+    with pytest.raises(Unreachable, match="cannot be fetched"):
+        Fetcher(HERE).fetch(server.url())
+
+
+@pytest.mark.parametrize("mistake", [KeyError("site.example"), AssertionError("never"), AttributeError("none")])
+def test_a_mistake_of_ours_is_not_taken_for_one_of_the_network(mistake: Exception) -> None:
+    def broken(host: str, port: int) -> list[str]:
+        raise mistake
+
+    with pytest.raises(type(mistake)) as caught:
+        Fetcher(resolver=broken).fetch("http://site.example/")
+    assert caught.value is mistake
+
+
+def test_every_package_takes_the_same_statuses_for_passing() -> None:
+    assert fetch.PASSING == retry.PASSING
+    assert Answered("", 409).passing
+    assert not Answered("", 404).passing
 
 
 def test_an_unchanged_page_is_not_sent_again(server: PageServer) -> None:

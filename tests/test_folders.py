@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from source_files import deep_folder
 
 from retrieval.sources import find_files
 from retrieval.types import SourceError
@@ -62,3 +63,27 @@ def test_a_broken_rule_is_an_error_that_names_its_folder(tmp_path: Path) -> None
     (tmp_path / ".candorignore").write_text("!\n")
     with pytest.raises(SourceError, match=r"\.candorignore has a broken rule"):
         find_files([tmp_path])
+
+
+def test_a_single_path_is_one(tmp_path: Path) -> None:
+    put(tmp_path, a_txt="x")
+    assert find_files(tmp_path) == find_files(str(tmp_path)) == [tmp_path / "a.txt"]
+
+
+def test_what_lies_deeper_than_paths_may_be_long_is_skipped_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path, near_txt="x")
+    with deep_folder(tmp_path / "deep", 40, "d" * 120):
+        assert found(tmp_path) == ["near.txt"]
+    [record] = caplog.records
+    assert record.getMessage().endswith("d: File name too long")
+    assert len(record.getMessage()) < 300
+
+
+def test_rules_that_are_no_regular_file_are_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(tmp_path, a_txt="x")
+    os.mkfifo(tmp_path / ".gitignore")
+    (tmp_path / ".candorignore").symlink_to("/dev/zero")
+    assert found(tmp_path) == ["a.txt"]
+    assert caplog.text.count("its rules are not heeded") == 2

@@ -15,7 +15,7 @@ from told_reader import ABOUT, CALIBRATION, TOPICS, Array, Pairs, Told, logit
 from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder
 from retrieval.types import RetrievalError
-from safety import WEIGHTS, EmbeddedGuard, SafetyError, load_policy
+from safety import SHIPPED, WEIGHTS, EmbeddedGuard, SafetyError, load_policy
 from safety.contrast import load_ordinary, load_pairs
 from safety.types import Verdict
 from safety.windows import BEFORE, WINDOW, windows
@@ -64,6 +64,16 @@ def test_a_broken_classifier_makes_every_text_unsafe_and_unjudged(
         for verdict in guard.check(["How tall is Everest?", "Fine."], stage):
             assert (verdict.safe, verdict.risk, verdict.flagged) == (False, None, True)
             assert "could not be checked" in verdict.reason
+
+
+def test_a_mistake_of_ours_fails_closed_and_its_traceback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(before: str, text: str) -> dict[str, float]:
+        raise KeyError("a mistake")
+
+    [verdict] = EmbeddedGuard(Told(broken), load_policy()).check(["Fine."], "served")
+    assert (verdict.safe, verdict.risk) == (False, None)
+    assert "Traceback" in caplog.text
+    assert "in broken" in caplog.text
 
 
 def test_logits_of_another_shape_count_as_unjudged() -> None:
@@ -258,8 +268,9 @@ def test_a_classifier_that_lacks_something_is_refused_with_what_to_do(told: Told
 
 
 def test_weights_that_are_missing_are_told(encoder: Encoder, tmp_path: Path) -> None:
+    path = tmp_path / "safety.safetensors"
     with pytest.raises(RetrievalError, match="reinstall candor"):
-        load_reader(encoder, tmp_path / "safety.safetensors")
+        load_reader(encoder, path, {path: SHIPPED[WEIGHTS]})
 
 
 def test_the_shipped_classifier_knows_every_objective_and_is_small(safety_reader: Reader) -> None:

@@ -412,7 +412,7 @@ def test_many_texts_take_few_requests() -> None:
     assert all("model" not in body for body in server.requests)
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [409, 429, 500, 503])
 def test_what_may_pass_is_tried_again_a_bounded_number_of_times(status: int) -> None:
     with moderation_server(statuses=[status] * 2) as server:
         assert Moderation(server.url, limits=QUICK).risks([("", "Hi")], "request")[0]

@@ -147,6 +147,15 @@ def test_what_cannot_be_used_is_refused_by_name_with_what_to_do(data: bytes, wor
     assert words in str(caught.value)
 
 
+def test_a_mistake_of_ours_is_not_taken_for_a_damaged_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(image: Image.Image) -> Image.Image:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr("dialogue.pictures._plain", broken)
+    with pytest.raises(KeyError, match="a mistake"):
+        pixels(picture())
+
+
 @given(
     st.binary(max_size=200), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF    WEBP", b""])
 )

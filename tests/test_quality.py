@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialogue.quality import LOGITS, LONGEST, NAMES, WEIGHTS, Array, QualityJudge, clean, load_quality, read, reading
+from dialogue.shipped import SHIPPED
 from dialogue.training.perceptron import fit, tempered
 from dialogue.training.quality import feature_rows
 from dialogue.training.quality_data import Example, negate
@@ -30,6 +31,7 @@ from dialogue.training.smalltalk import PAIRS
 from dialogue.types import Context, DialogueError, Turn
 from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder
+from retrieval.types import RetrievalError
 from safety.heads import Head
 
 ANSWERS = (
@@ -49,7 +51,7 @@ ANSWERS = (
 
 @pytest.fixture(scope="module")
 def reader(encoder: Encoder) -> Reader:
-    return load_reader(encoder, WEIGHTS)
+    return load_reader(encoder, WEIGHTS, SHIPPED)
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +220,7 @@ def test_a_head_of_other_features_is_refused(judge: QualityJudge) -> None:
 
 
 def test_a_missing_head_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DialogueError, match="candor train judges"):
+    with pytest.raises(RetrievalError, match=r"is missing.*candor train judges"):
         load_quality(letters, Constant(), tmp_path)
 
 

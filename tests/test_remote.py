@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,15 @@ from dialogue.models.server.circuit import Circuit
 from dialogue.models.server.exchange import Limits, Server
 from dialogue.models.server.protocol import Choices, Known, yes_share
 from dialogue.models.server.remote import Remote, load_remote, open_remote
-from dialogue.models.server.wire import message_of
+from dialogue.models.server.wire import Reader, message_of
 from dialogue.models.standby import Standby
+from dialogue.respond import Options
 from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unavailable
 from retrieval import MemoryRetriever
 from retrieval.adapters import load_reader
 from retrieval.embed import Encoder
-from safety import WEIGHTS, EmbeddedGuard, load_policy
+from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
+from safety.retry import PASSING
 
 QUICK = Limits(first=1.0, between=0.5, whole=20.0, backoff=0.01, cooldown=0.3)
 FIVE = Sampling(n=5, max_new_tokens=40, seed=3)
@@ -343,6 +346,24 @@ def test_a_failure_that_passes_is_not_noticed() -> None:
     for fault in ("failing", "html", "told in stream"):
         with remote(fault=fault, times=2) as (model, _):
             assert len(written(model, ASKED, FIVE)) == 5
+
+
+@pytest.mark.parametrize("status", sorted(PASSING))
+def test_every_status_that_may_pass_is_tried_again(status: int) -> None:
+    with remote(fault="busy", times=2, status=status) as (model, server):
+        assert len(written(model, ASKED, FIVE)) == 5
+        assert len(server.asked("/chat/completions")) == 3
+
+
+def test_a_mistake_of_ours_is_not_taken_for_one_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Reader, response: object) -> Iterator[dict[str, Any]]:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(Reader, "objects", broken)
+    with remote() as (model, server):
+        with pytest.raises(KeyError, match="a mistake"):
+            written(model, ASKED, FIVE)
+        assert len(server.asked("/chat/completions")) <= 1
 
 
 def test_a_busy_server_is_asked_again_when_it_says() -> None:
@@ -663,13 +684,16 @@ def test_a_newer_name_for_the_length_is_learned() -> None:
 
 def responder(model: LanguageModel, encoder: Encoder) -> Responder:
     passages = [item.passage for item in EVIDENCE]
-    guard = EmbeddedGuard(load_reader(encoder, WEIGHTS), load_policy())
+    guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), load_policy())
     return Responder(model, MemoryRetriever(passages, encoder), guard, load_judge(encoder))
 
 
 def test_a_turn_is_answered_with_drafts_of_a_server(encoder: Encoder) -> None:
     with remote() as (model, server):
-        reply = responder(model, encoder).respond([Turn("user", "How much krill does a blue whale eat a day?")])
+        seeded = replace(
+            responder(model, encoder), options=Options(Sampling(seed=3))
+        )  # else the server draws at random
+        reply = seeded.respond([Turn("user", "How much krill does a blue whale eat a day?")])
         assert server.asked("/chat/completions")[0]["n"] == 8
     assert reply.outcome == "answered"
     assert "four tonnes" in reply.text
@@ -762,3 +786,21 @@ def test_transformers_serve_survives_callers_that_hang_up(served: tuple[str, str
     assert isinstance(next(steps), Step)
     steps.close()
     assert written(model, context("Hello", evidence=()), Sampling(n=1, max_new_tokens=8))
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_half_a_character_that_a_server_sends_becomes_a_sign_and_two_halves_become_one(many: bool) -> None:
+    with remote(saying="It eats \ud800 krill \ud83d\ude0b .", many=many) as (model, _):
+        assert set(written(model, ASKED, FIVE)) == {"It eats \ufffd krill \U0001f60b ."}
+
+
+def test_a_character_whose_halves_come_in_two_pieces_is_whole() -> None:
+    choices = Choices(1)
+    for text, reason in (("Krill \ud83d", None), ("\ude0b", None), (" \ude0b", "stop")):
+        done = choices.feed({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]})
+    assert [choice.text for choice in done] == ["Krill \U0001f60b \ufffd"]
+
+
+def test_a_model_that_cannot_be_named_is_not_taken() -> None:
+    with fault_server(models=["\ud800", "whale-7b"]) as server:
+        assert load_remote(server.url).name.endswith("#whale-7b")

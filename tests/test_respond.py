@@ -217,3 +217,9 @@ def test_whatever_is_drafted_what_is_served_is_safe_cited_and_complete(drafts: l
             assert citation.quote in without_marks(reply.text)
     else:
         assert reply.citations == ()
+
+
+def test_half_a_character_in_a_draft_spoils_neither_the_turn_nor_what_is_stored() -> None:
+    reply = ask(bot(["Everest is 8,849 metres high.", "Odd \ud83d\ude00 and \ud800 draft."]))
+    assert reply.outcome == "answered"
+    assert "Odd \U0001f600 and \ufffd draft." in [candidate.text for candidate in reply.trace.candidates]

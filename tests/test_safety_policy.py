@@ -79,6 +79,24 @@ def test_an_objective_switched_off_is_not_looked_at(tmp_path: Path) -> None:
         ("[messages]\nrefuse = ''", "sentence"),
         ("[presets]\nlenient = 0.2", "did you mean"),
         ("objectives = 3", "must be a table"),
+        ("preset = 'nope'", "did you mean"),
+        ("preset = ['strict']", "is not one of strict"),
+        ("preset = true", "is not one of strict"),
+        ("[objectives.hate]\nthreshold = 99", "between 0 and 1"),
+        ("[objectives.hate]\nthreshold = inf", "between 0 and 1"),
+        ("[objectives.hate]\nthreshold = '0.5'", "must be a number"),
+        ("[objectives.child_safety]\nthreshold = nan", "between 0 and 1"),
+        ("[objectives.child_safety]\nstages = 3", "must list some of"),
+        ("[objectives.child_safety]\nstages = [['request']]", "is not one of request"),
+        ("[presets]\nbalanced = 99", "between -1 and 1"),
+        ("[presets]\nstrict = 99", "between -1 and 1"),
+        ("[presets]\npermissive = nan", "between -1 and 1"),
+        ("[presets]\npermissive = -inf", "between -1 and 1"),
+        ("[presets]\nbalanced = true", "must be a number"),
+        ("[objectives.hate]\ngroup = 'harms'", "did you mean 'harm'"),
+        ("[objectives.hate]\ntitle = 3", "the words that a user shall read"),
+        ("[objectives.hate]\nnote = 3", "the words that a user shall read"),
+        ("version = true", "version True"),
         ("fail = 'open'", "only 'closed'"),
         ("version = 9", "version 9"),
         ("not toml", "cannot be read"),
@@ -89,6 +107,30 @@ def test_a_mistake_in_the_file_is_named_with_what_was_meant(tmp_path: Path, text
         load_policy(write(tmp_path, text))
     assert said in str(caught.value)
     assert "own.toml" in str(caught.value)
+
+
+def test_the_files_own_mistake_is_told_also_where_a_setting_wins_over_it(tmp_path: Path) -> None:
+    with pytest.raises(SafetyError, match=r"own\.toml: preset: 'nope' is not one of strict"):
+        load_policy(write(tmp_path, "preset = 'nope'"), "strict")
+
+
+@pytest.mark.parametrize("preset", ["nope", 3, True, ["strict"]])
+def test_a_preset_that_is_none_is_refused(preset: str) -> None:
+    with pytest.raises(SafetyError, match="is not one of strict, balanced, permissive"):
+        load_policy(preset=preset)
+
+
+@given(st.floats() | st.integers(), st.sampled_from(["strict", "balanced", "permissive"]))
+def test_whatever_number_a_preset_adds_it_is_refused_or_gives_probabilities(
+    tmp_path_factory: pytest.TempPathFactory, shift: float, preset: str
+) -> None:
+    path = write(tmp_path_factory.mktemp("policy"), f"[presets]\n{preset} = {shift!r}\n")
+    try:
+        policy = load_policy(path, preset)
+    except SafetyError:
+        assert not -1 < shift < 1
+    else:
+        assert all(0 < objective.threshold < 1 for objective in policy.objectives)
 
 
 def test_a_missing_file_is_an_error_not_the_default(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """`candor train judges`: better weights replace those shipped, worse ones do not. With a judge that is one number."""
 
+import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,8 @@ def test_only_weights_that_are_no_worse_are_written(
     assert found["kept"] == kept
     assert found["grades"] == {"new": {"validation": float(number)}, "shipped": {"validation": 0.8}}
     assert (found["seed"], found["share"]) == (3, 0.5)
+    digest = hashlib.sha256(number.encode()).hexdigest()
+    assert found["sha256"] == ({f"{shipped.parent.name}/shipped/weights": digest} if kept == "new" else {})
     assert (shipped / "weights").read_text() == (number if kept == "new" else "0.8")
     assert [path.name for path in shipped.iterdir()] == ["weights"]
 
@@ -67,6 +71,31 @@ def test_the_command_says_what_was_not_written_and_fails(
     said = capsys.readouterr()
     assert "not written: answers" in said.err
     assert json.loads(said.out)["answers"]["curve"] == [{"examples": 100, "loss": 0.5}]
+
+
+def test_the_command_says_what_the_tables_have_to_name(
+    data: Path, trained: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained("0.9")
+    assert run(["train", "judges", "--data", str(data), "--only", "answers"]) == 0
+    said = capsys.readouterr().err
+    assert (
+        f"shipped/weights has to stand in the table SHIPPED of its package: {hashlib.sha256(b'0.9').hexdigest()}"
+        in said
+    )
+
+
+def test_weights_that_cannot_be_graded_stop_the_training_before_it_begins(
+    shipped: Path, data: Path, trained: Callable[[str], None]
+) -> None:
+    trained("0.9")
+    (shipped / "weights").unlink()
+    part = judges.PARTS["answers"]
+    started: list[Path] = []
+    judges.PARTS["answers"] = replace(part, train=lambda *given: started.append(given[2]) or {})
+    with pytest.raises(InputError):
+        train_judges(data, ["answers"])
+    assert started == []
 
 
 def test_a_folder_that_is_not_the_data_is_refused(tmp_path: Path) -> None:

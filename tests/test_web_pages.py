@@ -145,7 +145,7 @@ def test_robots_txt_is_heeded(server: PageServer) -> None:
     assert [bool(robots.refusal(server.url(path))) for path in ("/kiln.html", "/private/a")] == [False, True]
     assert robots.pause(server.url()) == 10
     assert server.paths() == ["/robots.txt"]
-    for status, refusal in ((404, False), (503, True)):
+    for status, refusal in ((404, False), (403, False), (409, True), (429, True), (503, True)):
         server.pages["/robots.txt"] = Answer(b"", status)
         assert ("cannot be asked" in Robots(Fetcher(HERE)).refusal(server.url("/kiln.html"))) is refusal
 
@@ -248,3 +248,20 @@ def test_doctor_names_the_tools_that_are_set(tmp_path: Path, server: PageServer)
     assert found["wiki"][0] == "warn"
     assert found["searxng"] == ("ok", f"{server.url()} answers; questions are sent to it")
     assert "127.0.0.1/32" in found["fetching"][1]
+
+
+def test_halves_of_characters_and_odd_addresses_from_an_engine_do_no_harm(server: PageServer, encoder: Encoder) -> None:
+    hits = (
+        ("http://127.0.0.1:1/\ud800", "Kilns \ud800", "The kiln \ud800 of Orrel."),
+        ("http://[", "Nothing", "The kiln of Orrel."),
+        ("http://\udfff/", "", "The kiln of Orrel."),
+    )
+    searching(server, *hits)
+    found = Web(SearXNG(server.url()), Fetcher(), encoder).look_up("kiln of Orrel")
+    assert [item.passage.text for item in found] == ["The kiln \ufffd of Orrel."]
+    assert found[0].passage.title == "Kilns \ufffd"
+    assert found[0].passage.source.encode()
+    pages = [{"title": "\ud800", "fullurl": url} for url, _, _ in hits]
+    server.pages["/api.php"] = told({"query": {"pages": pages}})
+    assert MediaWiki(server.url("/api.php")).find("kiln")[0].title == "\ufffd"
+    assert not Web(MediaWiki(server.url("/api.php")), Fetcher(), encoder).look_up("kiln of Orrel")

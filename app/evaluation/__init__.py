@@ -12,7 +12,7 @@ from typing import Any, Final
 from app.bot import Bot
 from app.evaluation import answers, dialogue, grounding, quality, retrieval, safety
 from app.evaluation.journal import Journal
-from app.evaluation.kinds import Kind, Record, responder_of
+from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import SHOWN, EvaluationError, Rows, RowT, digest_of
 from dialogue.types import DialogueError
@@ -49,7 +49,7 @@ def run(
     if limit is not None and limit < 1:
         raise EvaluationError(f"limit is {limit!r}: evaluate at least one row")
     report = Report()
-    responder = responder_of(bot)
+    responder = bot.responder
     about: dict[str, Any] = {
         "kind": kind,
         "data": data.name,
@@ -135,15 +135,24 @@ def _scored(kind: Kind[RowT], bot: Bot, rows: Sequence[RowT]) -> list[Record]:
     if not rows:
         return []
     try:
-        return kind.score(bot, rows)
+        return [_sound(record) for record in kind.score(bot, rows)]
     except (DialogueError, RetrievalError, SafetyError, ValueError, RuntimeError) as error:
         if len(rows) == 1:
             return [{"error": f"{type(error).__name__}: {error}"}]
         return [record for row in rows for record in _scored(kind, bot, [row])]
 
 
+def _sound(record: Record) -> Record:
+    """Return the record, or the error that it cannot be counted: a number in it is not finite, a text half a character."""
+    try:
+        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        return {"error": f"what came of the row cannot be kept: {error}"}
+    return record
+
+
 def _state(bot: Bot) -> str:
     """What a reply depends on beside the models: the sources and the way a turn is taken."""
     from app.library import index_state
 
-    return f"{index_state(bot.library.database).version} {responder_of(bot).options!r} {bot.role()!r}"
+    return f"{index_state(bot.library.database).version} {bot.responder.options!r} {bot.role()!r}"

@@ -1,4 +1,4 @@
-"""Answers: does the scorer rank the sentences that answer a question before those that do not?
+"""Answers: does the judge rank the sentences that answer a question before those that do not?
 
 Measured over questions with at least one sentence of each sort; others cannot be ranked well or badly.
 """
@@ -6,21 +6,40 @@ Measured over questions with at least one sentence of each sort; others cannot b
 from collections.abc import Sequence
 
 from app.bot import Bot
-from app.evaluation.kinds import Kind, Record, grouped, judge_of
+from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import AnswerRow
 from dialogue import metrics
-from dialogue.answers import paged
+from dialogue.types import Context, Turn
+from retrieval.types import Evidence, Passage
+
+PASSAGE = 4  # rows that follow each other and stand for a passage
 
 
 def score(bot: Bot, rows: Sequence[AnswerRow]) -> list[Record]:
-    """Score the sentences of one question in one call."""
-    offers = paged([(row.sentence, row.title) for row in rows])
-    scores = judge_of(bot).answers.score(rows[0].question, offers)
+    """Judge the sentences of one question in one call, as drafts that quote the page they are from."""
+    question = rows[0].question
+    context = Context((Turn("user", question),), question, _page(rows), only="answers", exhaustive=True)
+    judged = bot.judge.score(context, [row.sentence for row in rows])
     return [
-        {"question": row.question, "answers": row.answers, "score": value}
-        for row, value in zip(rows, scores, strict=True)
+        {
+            "question": row.question,
+            "answers": row.answers,
+            "score": scores.answers,
+            "undetermined": scores.answers is None,
+        }
+        for row, scores in zip(rows, judged, strict=True)
     ]
+
+
+def _page(rows: Sequence[AnswerRow]) -> tuple[Evidence, ...]:
+    """The sentences in order, PASSAGE of them a passage under the title of its first."""
+    found = []
+    for start in range(0, len(rows), PASSAGE):
+        part = rows[start : start + PASSAGE]
+        text = "\n\n".join(row.sentence for row in part)  # what stands apart is not read as one sentence
+        found.append(Evidence(Passage(start, text, f"page {start}", part[0].title, (), 0, len(text)), 1.0))
+    return tuple(found)
 
 
 def summarise(report: Report, records: Sequence[Record]) -> None:

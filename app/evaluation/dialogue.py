@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from app.bot import Bot
-from app.evaluation.kinds import Kind, Record, grouped, judge_of, responder_of
+from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import DialogueRow, turns_of
 from dialogue import metrics
@@ -26,7 +26,7 @@ def score(bot: Bot, rows: Sequence[DialogueRow]) -> list[Record]:
     for row in rows:
         turns = turns_of(row.context)
         start = perf_counter()
-        reply = responder_of(bot).respond(turns, bot.role())
+        reply = bot.responder.respond(turns, bot.role())
         records.append(_record(bot, row, turns, reply, perf_counter() - start))
     return records
 
@@ -35,13 +35,13 @@ def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, s
     said = without_marks(reply.text)
     role = bot.role()
     context = Context((*role.opening, *turns), reply.trace.query or turns[-1].text, reply.trace.evidence, role=role)
-    [scores] = judge_of(bot).score(context, [said])
-    [verdict] = responder_of(bot).guard.check([said], "served", [turn.text for turn in turns])
+    [scores] = bot.judge.score(context, [said])
+    [verdict] = bot.responder.guard.check([said], "served", [turn.text for turn in turns])
     # What is said in place of an answer is the system's own, and claims nothing about the world.
     made = scores.claims if reply.outcome == "answered" else ()
     claims = [claim for claim in made if claim.support is not None]
     known = bool(row.answers)
-    return {
+    record: Record = {
         "question": turns[-1].text,
         "reply": reply.text,
         "outcome": reply.outcome,
@@ -60,15 +60,15 @@ def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, s
         "kind": row.kind,
         "seconds": round(seconds, 4),
         "timings": {stage: round(value, 4) for stage, value in reply.trace.timings.items()},
-        "undetermined": scores.sensible is None or verdict.risk is None,
     }
+    return record | {"undetermined": verdict.risk is None or None in _labels(record)}
 
 
 def summarise(report: Report, records: Sequence[Record]) -> None:
     """Measure on all judged replies; shares over answers only where the truth is known."""
-    labels = [_labels(record) for record in records if record["sensible"] is not None]
+    labels = [_labels(record) for record in records]
     for place, name in enumerate(("sensible", "specific", "interesting")):
-        report.share(name, [row[place] for row in labels])
+        report.share(name, [label for row in labels if (label := row[place]) is not None], "judged replies")
     report.share("safety", [record["safe"] for record in records if record["safe"] is not None])
     acting = [record["in_role"] >= 0.5 for record in records if record["in_role"] is not None]
     report.share("role_consistency", acting, "replies in a role")
@@ -93,11 +93,15 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
     _seconds(report, records)
 
 
-def _labels(record: Record) -> tuple[bool, bool, bool]:
-    """Sensible, specific, interesting: each is asked only of a reply that is the one before it."""
-    sensible = record["sensible"] >= 0.5
-    specific = sensible and (record["specific"] or 0) >= 0.5
-    return sensible, specific, specific and (record["interesting"] or 0) >= 0.5
+def _labels(record: Record) -> list[bool | None]:
+    """Sensible, specific, interesting: each is asked only of a reply that is the one before it; None: not judged."""
+    labels: list[bool | None] = []
+    before: bool | None = True
+    for name in ("sensible", "specific", "interesting"):
+        if before:
+            before = None if record[name] is None else record[name] >= 0.5
+        labels.append(before)
+    return labels
 
 
 def _answers(report: Report, path: tuple[str, ...], records: Sequence[Record]) -> None:

@@ -1,23 +1,24 @@
 """Grounding: does the judge tell supported responses from unsupported ones, and better than shared words do?
 
 The score of a response is the smallest support of its claims. A response in which no sentence makes a claim
-is judged by all its sentences (`without_claims` counts these), for its row has a label.
+is judged by all its sentences (`without_claims` counts these), for its row has a label. One of which the judge
+gives no support even so is undetermined.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.bot import Bot
-from app.evaluation.kinds import Kind, Record, judge_of
+from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import GroundingRow, turns_of
 from dialogue import metrics
-from dialogue.types import Context, Turn
+from dialogue.types import Context, Judge, Turn
 from retrieval.types import Evidence, Passage
 
 
 def score(bot: Bot, rows: Sequence[GroundingRow]) -> list[Record]:
     """Judge each row against its own evidence."""
-    grounder = judge_of(bot).grounder
     records = []
     for row in rows:
         evidence = tuple(
@@ -26,23 +27,28 @@ def score(bot: Bot, rows: Sequence[GroundingRow]) -> list[Record]:
             if text.strip()
         )
         turns = turns_of(row.context) or (Turn("user", ""),)
-        context = Context(turns, turns[-1].text, evidence)
-        [claims] = grounder.claims(context, [row.response])
-        claimed = any(claim.support is not None for claim in claims)
+        context = Context(turns, turns[-1].text, evidence, only="grounded")
+        support = _support(bot.judge, context, row.response)
+        claimed = bool(support)
         if not claimed:
-            [claims] = grounder.claims(context, [row.response], every=True)
-        support = [claim.support for claim in claims if claim.support is not None]
+            support = _support(bot.judge, replace(context, exhaustive=True), row.response)
         records.append(
             {
                 "supported": row.supported,
-                "score": min(support, default=None),
-                "called": all(claim.supported for claim in claims if claim.support is not None),
+                "score": min((value for value, _ in support), default=None),
+                "called": all(supported for _, supported in support),
                 "overlap": metrics.token_overlap(row.response, "\n".join(row.evidence)),
                 "claimed": claimed,
                 "undetermined": not support or not evidence,
             }
         )
     return records
+
+
+def _support(judge: Judge, context: Context, response: str) -> list[tuple[float, bool]]:
+    """Return of each sentence that the judge takes for a claim its support, and whether that is enough."""
+    [scores] = judge.score(context, [response])
+    return [(claim.support, claim.supported) for claim in scores.claims if claim.support is not None]
 
 
 def summarise(report: Report, records: Sequence[Record]) -> None:

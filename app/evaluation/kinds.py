@@ -1,6 +1,7 @@
 """What an evaluation of rows is: how rows become records, and records metrics. The pieces kinds share.
 
-A record is a flat JSON object with what the metrics need of one row; ``{"error": reason}`` when it failed.
+A record is a flat JSON object with what the metrics need of one row; ``{"error": reason}`` when it failed, and
+``"undetermined": true`` when the judge or the guard gave no score: then it is counted apart.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,9 +11,7 @@ from typing import Any, Generic
 
 from app.bot import Bot
 from app.evaluation.report import Report
-from app.evaluation.rows import EvaluationError, RowT
-from dialogue.judges import EmbeddedJudge
-from dialogue.respond import Responder
+from app.evaluation.rows import RowT
 
 Record = dict[str, Any]
 BATCH = 32
@@ -38,20 +37,6 @@ class Kind(Generic[RowT]):
         rows = iter(rows)
         while batch := list(islice(rows, self.size)):
             yield batch
-
-
-def responder_of(bot: Bot) -> Responder:
-    """Return the bot's pipeline with its parts. Raises EvaluationError for a bot made of something else."""
-    if not isinstance(bot.responder, Responder):
-        raise EvaluationError(f"a {type(bot.responder).__name__} cannot be evaluated: open the bot by open_bot")
-    return bot.responder
-
-
-def judge_of(bot: Bot) -> EmbeddedJudge:
-    """Return the bot's judges. Raises EvaluationError for a bot judged by something else."""
-    if not isinstance(bot.judge, EmbeddedJudge):
-        raise EvaluationError(f"a {type(bot.judge).__name__} cannot be evaluated: open the bot by open_bot")
-    return bot.judge
 
 
 def grouped(records: Sequence[Record], key: str) -> dict[str, list[Record]]:

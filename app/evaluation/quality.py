@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.bot import Bot
-from app.evaluation.kinds import Kind, Record, judge_of
+from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import QualityRow, turns_of
 from dialogue import metrics
@@ -14,21 +14,23 @@ SCORES = ("sensible", "specific", "interesting", "quality")
 
 
 def score(bot: Bot, rows: Sequence[QualityRow]) -> list[Record]:
-    """Judge each response under its context. `quality` is the rank score of the three, nothing else known."""
-    judge = judge_of(bot).quality
+    """Judge each response under its context. `quality` is the rank score of the three, nothing else known.
+
+    A response without a word is undetermined, and one that lacks a score.
+    """
     records = []
     for row in rows:
         turns = turns_of(row.context)
-        [(sensible, specific, interesting)] = judge.score(Context(turns, turns[-1].text), [row.response])
+        [judged] = bot.judge.score(Context(turns, turns[-1].text, only="quality"), [row.response])
+        three = {"sensible": judged.sensible, "specific": judged.specific, "interesting": judged.interesting}
+        lacking = not row.response.strip() or None in three.values()
         records.append(
             {
                 "ratings": row.ratings,
                 "words": len(row.response.split()),
-                "sensible": sensible,
-                "specific": specific,
-                "interesting": interesting,
-                "quality": quality(Scores(sensible, specific, interesting)),
-                "undetermined": not row.response.strip(),
+                **three,
+                "quality": None if lacking else quality(Scores(judged.sensible, judged.specific, judged.interesting)),
+                "undetermined": lacking,
             }
         )
     return records

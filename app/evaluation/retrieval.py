@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from app.bot import Bot
-from app.evaluation.kinds import responder_of
 from app.evaluation.report import Report
 from app.evaluation.rows import EvaluationError, lines
 from dialogue import metrics
@@ -74,7 +73,7 @@ def _measure(report: Report, name: str, found: Sequence[list[str]], judged: Sequ
 
 
 def _rankers(generation: Generation, passages: Sequence[Passage], bot: Bot) -> dict[str, Ranker]:
-    embedder, served = bot.library.embedder, responder_of(bot).retriever
+    embedder, served = bot.library.embedder, bot.responder.retriever
     hybrid = HybridRetriever(embedder, generation, lambda ids: [passages[number] for number in ids])
 
     def documents(numbers: Iterator[int]) -> list[str]:

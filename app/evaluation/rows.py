@@ -6,6 +6,7 @@ Knows the fields of each kind of data and nothing of what is measured on them.
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field, FiniteFloat, StrictStr, ValidationError
 
 from app.errors import SettingsError
 from dialogue.types import Turn
+from safety.files import FileError, open_regular
 
 LONGEST_LINE = 16 * 2**20  # bytes
 SHOWN = 5  # bad rows that are quoted in the result
@@ -159,32 +161,39 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     Raises EvaluationError when it cannot be read as such.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(4)
-        if start == b"PAR1":
-            raise EvaluationError(f"{str(path)!r} is Parquet: write it as JSON lines (.jsonl or .jsonl.gz)")
-        with gzip.open(path) if start[:2] == b"\x1f\x8b" else path.open("rb") as stream:
-            number = 0
-            while line := stream.readline(LONGEST_LINE):
-                number += 1
-                yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            file.seek(0)
+            if start == b"PAR1":
+                raise EvaluationError(f"{str(path)!r} is Parquet: write it as JSON lines (.jsonl or .jsonl.gz)")
+            with gzip.open(file) if start[:2] == b"\x1f\x8b" else file as stream:
+                number = 0
+                while line := stream.readline(LONGEST_LINE):
+                    number += 1
+                    yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise EvaluationError(f"{str(path)!r} is a damaged gzip file: {error}") from error
-    except OSError as error:
-        raise EvaluationError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
+    except (FileError, OSError) as error:
+        raise EvaluationError(f"{str(path)!r} cannot be read: {_reason(error)}") from error
 
 
 def digest_of(path: Path) -> str:
-    """Return the first 16 hex digits of the SHA-256 of a file, or of all files of a folder."""
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    """Return the first 16 hex digits of the SHA-256 of a file, or of the files of a BEIR folder."""
+    files = [path]
+    if os.path.isdir(path):
+        files = sorted(item for place in ("*", "qrels/*") for item in path.glob(place) if item.is_file())
     digest = hashlib.sha256()
     try:
         for file in files:
-            with file.open("rb") as stream:
+            with open_regular(file) as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
-    except OSError as error:
-        raise EvaluationError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    except (FileError, OSError) as error:
+        raise EvaluationError(f"{str(path)!r} cannot be read: {_reason(error)}") from error
     return digest.hexdigest()[:16]
+
+
+def _reason(error: FileError | OSError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def turns_of(context: list[str]) -> tuple[Turn, ...]:

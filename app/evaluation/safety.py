@@ -7,7 +7,7 @@ which some objective reaches its threshold; blocked is one that the policy also 
 from collections.abc import Sequence
 
 from app.bot import Bot
-from app.evaluation.kinds import Kind, Record, grouped, responder_of
+from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import SafetyRow
 from dialogue import metrics
@@ -18,7 +18,7 @@ STAGES: dict[str, Stage] = {"user": "request", "assistant": "candidate"}
 
 def score(bot: Bot, rows: Sequence[SafetyRow]) -> list[Record]:
     """Judge the rows, those with one role and context in one call."""
-    guard = responder_of(bot).guard
+    guard = bot.responder.guard
     calls: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for place, row in enumerate(rows):
         calls.setdefault((row.role, tuple(row.context)), []).append(place)

@@ -20,6 +20,7 @@ from app.web import panels, render, welcome
 from app.web.jobs import Busy, Jobs, Uploads
 from app.web.pictures import Held, Shown, sent, waiting
 from dialogue.types import Citation, DialogueError, Picture, Role
+from retrieval.text import each
 
 if TYPE_CHECKING:
     from app.bot import Bot
@@ -51,7 +52,7 @@ class Handlers:
     """The handlers of all events; each returns what is painted, in the order of `view`."""
 
     def __init__(self, bot: "Bot", jobs: Jobs, uploads: Uploads, examples: Sequence[str]) -> None:
-        self.bot, self.jobs, self.uploads, self.examples = bot, jobs, uploads, tuple(examples)
+        self.bot, self.jobs, self.uploads, self.examples = bot, jobs, uploads, tuple(each(examples))
         self.held = Held()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._serial = itertools.count(1)
@@ -326,12 +327,13 @@ class Handlers:
 
     def remove(self, conversation: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         """A document was removed. Earlier replies keep their quotes."""
-        session, said = self.session(request, conversation), "Document removed"
+        session, said = self.session(request, conversation), "There is no such document any more"
         wanted = _text(event, "source")
         try:
             for row in self.bot.library.sources():
                 if str(row.id) == wanted:
                     self.bot.library.remove(row.id)
+                    said = "Document removed"
         except AppError as error:
             said = render.sentence(str(error))
         return [self.signal(session, toast=said), self.documents()]

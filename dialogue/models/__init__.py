@@ -59,16 +59,19 @@ def load_model(
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")
 
 
-def load_viewer(spec: str, speaker: LanguageModel, device: str = "auto") -> Viewer | None:
+def load_viewer(
+    spec: str, speaker: LanguageModel, device: str = "auto", *, needs: Needs | None = None
+) -> Viewer | None:
     """Return what looks at pictures: ``hf:NAME``, without a `spec` the speaker itself where it can, else None.
 
-    Raises ModelError with what to do when the spec is unknown or the model cannot be loaded.
+    `needs` are those of `load_model`. Raises ModelError with what to do when the spec is unknown or the model cannot
+    be loaded.
     """
     from dialogue.models.vision import Vision, load_vision
 
     door, _, name = spec.strip().partition(":")
     if door == "hf" and name:
-        return Remembering(load_vision(name, device))
+        return Remembering(load_vision(name, device, needs))
     if spec:
         raise ModelError(f"there is no viewer {spec!r}: use hf:FOLDER-OR-HUB-NAME")
     return Remembering(speaker) if isinstance(speaker, Vision) else None

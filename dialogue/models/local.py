@@ -19,6 +19,7 @@ from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step
+from retrieval.text import each
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -93,6 +94,7 @@ class Local:
         The prompt and the drafts that were sampled after it are not read again. Raises ModelError when the
         question does not fit or memory runs out.
         """
+        drafts = each(drafts)
         if not drafts or not attributes:
             return [[] for _ in drafts]
         ids, said = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})
@@ -190,7 +192,10 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
 
 
 def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
-    """Return the engine for models whose attention can be handed in, else the plain decoder."""
+    """Return the engine for models whose attention can be handed in, else the plain decoder.
+
+    Raises ModelError where memory was planned for the one and is too little for the other.
+    """
     from dialogue.models.decoding.engine import KEPT, Engine
     from dialogue.models.decoding.packed import pack
     from dialogue.models.decoding.plain import Plain
@@ -199,6 +204,9 @@ def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
 
     round_products(model)
     if not suits(model):
+        copied = replace(plan, shared=False) if plan else None
+        if copied and not copied.fits:
+            raise ModelError(f"the model does not fit into memory: {copied.describe()}; {copied.advice()}")
         return Plain(model)
     if plan is None:
         pack(model, 0)

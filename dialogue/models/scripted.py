@@ -8,9 +8,13 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from dialogue.types import Attribute, Context, ModelError, Sampling
+from retrieval.text import each
+from safety.files import FileError, read_text
 
+LONGEST: Final = 1 << 24  # bytes of a script
 Weights = Callable[[str, Attribute], float]
 
 
@@ -45,7 +49,7 @@ class Scripted:
         """Return the scripted probabilities. Raises ModelError when the script has none, or gives no probability."""
         if self._weights is None:
             raise ModelError("the scripted model has no probabilities: give it weights=, or load hf:NAME")
-        rows = [[float(self._weights(draft, attribute)) for attribute in attributes] for draft in drafts]
+        rows = [[float(self._weights(draft, attribute)) for attribute in attributes] for draft in each(drafts)]
         wrong = [value for row in rows for value in row if not 0 <= value <= 1]
         if wrong:
             raise ModelError(f"the script weighs {wrong[0]!r}: weights are probabilities from 0 to 1")
@@ -59,8 +63,8 @@ def load_scripted(path: str | Path) -> Scripted:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, LONGEST)
+    except FileError as error:
         raise ModelError(f"the script {str(path)!r} cannot be read as UTF-8 text: {error}") from error
     drafts = _json_drafts(path, text) if text.lstrip().startswith("[") else text.splitlines()
     drafts = [draft.strip() for draft in drafts if draft.strip()]
@@ -72,7 +76,7 @@ def load_scripted(path: str | Path) -> Scripted:
 def _json_drafts(path: Path, text: str) -> list[str]:
     try:
         drafts = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         if "\n" in text.strip() or not text.strip().endswith("]"):
             return text.splitlines()  # plain drafts of which the first begins with a citation mark
         raise ModelError(f"the script {str(path)!r} is not valid JSON: write a list of strings") from None

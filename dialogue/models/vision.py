@@ -31,6 +31,7 @@ from dialogue.prompts import (
     weighing_plain,
 )
 from dialogue.types import Attribute, Context, ModelError, Picture, Sampling, Step
+from retrieval.text import each
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +119,7 @@ class Vision:
 
     def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
         """Return P(wanted answer | context, draft, question) over yes and no, as the model's next token."""
+        drafts = each(drafts)
         if self._words and not _pictured(context):
             return self._words.weigh(context, drafts, attributes)
         images = _images(context)

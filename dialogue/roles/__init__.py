@@ -5,12 +5,13 @@ A role is known by the name of its file. Knows nothing of where the user's folde
 
 import difflib
 import math
-import tomllib
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from dialogue.types import DialogueError, Role, Turn
+from safety.files import FileError, read_toml
 from safety.policy import load_policy
 
 PACKAGED: Final = Path(__file__).parent
@@ -22,7 +23,7 @@ _LONGEST: Final = {"name": 40, "about": 120, "subject": 80, "style": 600}  # cha
 
 def role_names(folder: Path | None = None) -> list[str]:
     """Return the names of all roles, the packaged ones and those in `folder`, the default first."""
-    found = {path.stem for place in _places(folder) for path in place.glob("*.toml")}
+    found = {path.stem for place in _places(folder) for path in place.glob("*.toml") if path.stem.isprintable()}
     return sorted(found, key=lambda name: (name != DEFAULT, name))
 
 
@@ -35,10 +36,11 @@ def load_role(name: str, folder: Path | None = None) -> Role:
     names = role_names(folder)
     if name not in names:
         raise DialogueError(f"there is no role {name!r}{_nearest(name, names)}; there are: {', '.join(names)}")
-    path = next(place / f"{name}.toml" for place in _places(folder) if (place / f"{name}.toml").is_file())
+    paths = [place / f"{name}.toml" for place in _places(folder)]
+    path = next(filter(os.path.lexists, paths), paths[0])
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = read_toml(path)
+    except FileError as error:
         raise DialogueError(f"the role {str(path)!r} cannot be read: {error}") from error
     where = f"the role {str(path)!r}"
     _known(table, _KEYS, where)

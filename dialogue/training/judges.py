@@ -17,6 +17,7 @@ import safety.guard
 from dialogue.answers import AnswerScorer
 from dialogue.grounding import Grounder
 from dialogue.metrics import auroc
+from dialogue.shipped import WEIGHTS, load_head
 from dialogue.training import answers, grounding, grounding_data, quality, ranking, ranking_report
 from dialogue.training import safety as guard
 from dialogue.training.adapters import Plan
@@ -24,7 +25,6 @@ from dialogue.training.quality_data import CORPORA
 from retrieval.adapters import Adapter, Reader, load_reader
 from retrieval.embed import Encoder
 from retrieval.rerank import WEIGHTS as RELEVANCE
-from safety.heads import Head
 from safety.training import SHARES, gather, split
 from safety.windows import shown
 
@@ -56,7 +56,7 @@ def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
 
 def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """AUROC on the published validation sets."""
-    reader = load_reader(encoder, folder / safety.guard.WEIGHTS.name)
+    reader = load_reader(encoder, folder / safety.guard.WEIGHTS.name, {})
     _, check = split(gather(data, 0))
     grades = {}
     for name, kind in (("diasafety valid", "reply"), ("convabuse valid", "request")):
@@ -71,7 +71,7 @@ def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share
     adapter, curve = grounding.train_adapter(data, encoder, seed, plans)
     path = folder / dialogue.grounding.ADAPTER
     _described(adapter, encoder, list(grounding_data.SHARES[-1]), plans, seed).save(path)
-    head, figures = grounding.train(data, encoder, load_reader(encoder, path), seed)
+    head, figures = grounding.train(data, encoder, load_reader(encoder, path, {}), seed)
     head.save(folder / dialogue.grounding.HEAD)
     return figures | {"curve": curve}
 
@@ -79,7 +79,7 @@ def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share
 def _grade_grounded(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """AUROC on BEGIN dev, on which nothing is trained, and on the altered claims that are held out."""
     names = ("begin_dev.validation", "altered")
-    found = grounding.report(data, Grounder.load(encoder, folder), names)
+    found = grounding.report(data, Grounder.load(encoder, folder, {}), names)
     return {name: found[name]["auroc"] for name in names}
 
 
@@ -88,7 +88,7 @@ def _train_quality(data: Path, encoder: Encoder, folder: Path, seed: int, share:
     adapter, curve = quality.train_adapter(data, encoder, seed, plans)
     path = folder / dialogue.quality.WEIGHTS.name
     _described(adapter, encoder, list(quality.SHARES[-1]), plans, seed).save(path)
-    heads, figures = quality.train(data, encoder, load_reader(encoder, path), seed)
+    heads, figures = quality.train(data, encoder, load_reader(encoder, path, {}), seed)
     for name, head in heads.items():
         head.save(folder / f"{name}.safetensors")
     return figures | {"curve": curve}
@@ -96,9 +96,9 @@ def _train_quality(data: Path, encoder: Encoder, folder: Path, seed: int, share:
 
 def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """AUROC of sensible, true turns of held-out dialogues against random and earlier ones."""
-    reader = load_reader(encoder, folder / dialogue.quality.WEIGHTS.name)
+    reader = load_reader(encoder, folder / dialogue.quality.WEIGHTS.name, {})
     held = [e for e in quality.examples(data, "held") if e.corpus in CORPORA]
-    score = Head.load(folder / "sensible.safetensors")(quality.feature_rows(held, encoder.encode, reader))
+    score = load_head(folder / "sensible.safetensors", {})(quality.feature_rows(held, encoder.encode, reader))
     grades = {}
     for kind in ("random", "earlier"):
         rows = [at for at, e in enumerate(held) if e.kind in ("true", kind)]
@@ -118,7 +118,7 @@ def _train_relevance(data: Path, encoder: Encoder, folder: Path, seed: int, shar
 
 def _grade_relevance(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """Mean average precision on TREC-QA's validation questions; nDCG@10 and more for the queries kept apart."""
-    reader = load_reader(encoder, folder / RELEVANCE.name)
+    reader = load_reader(encoder, folder / RELEVANCE.name, {})
     told = ranking_report.collect(data, encoder, reader)
     figures = ranking_report.report(told, reader.about["order"], reader.about["likely"])
     grades = {name: figures[name] for name in ("scifact_after", "xquad_after", "answerable")}
@@ -133,7 +133,7 @@ def _train_answers(data: Path, encoder: Encoder, folder: Path, seed: int, share:
 
 def _grade_answers(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """The share of TREC-QA validation questions, not trained on, whose likeliest sentence answers."""
-    scorer = AnswerScorer(encoder.encode_tokens, Head.load(folder / "answers.safetensors"))
+    scorer = AnswerScorer(encoder.encode_tokens, load_head(folder / "answers.safetensors", {}))
     return {"trecqa_best": answers.report(data, scorer)["trecqa_best"]}
 
 
@@ -156,7 +156,7 @@ def grade(part: Part, data: Path, encoder: Encoder, folder: Path) -> tuple[float
     return float(np.mean(list(grades.values()))), grades
 
 
-_DIALOGUE = dialogue.grounding.WEIGHTS
+_DIALOGUE = WEIGHTS
 PARTS: dict[str, Part] = {
     "safety": Part(safety.guard.WEIGHTS.parent, (safety.guard.WEIGHTS.name,), _train_safety, _grade_safety),
     "grounded": Part(

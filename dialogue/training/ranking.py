@@ -182,7 +182,7 @@ def beginning() -> Adapter:
 
     One that begins from nothing stays with the same logit for every passage, however long it is trained on these.
     """
-    base = load_adapter(REPLY)
+    base = load_adapter(REPLY, {})  # it may have been trained a moment ago
     columns = [base.outputs.index(name) for name in ("sensible", "answers")]
     tensors = {
         key: tensor[..., columns] if key.startswith("head.1.") else tensor for key, tensor in base.tensors.items()

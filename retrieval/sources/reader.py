@@ -45,11 +45,11 @@ def read_documents(
     Raises SourceError, one line beginning with the path, when the file cannot be read, is not what its name
     says, holds no readable text, is protected or broken, or exceeds a limit.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise SourceError(f"{path}: a folder, name a file in it")
     kind = kind_of(path)
     many = kind in COLLECTIONS
-    data = _read(path, limits.max_collection if many else limits.max_bytes, HEAD if many else limits.max_bytes)
+    data = read_bytes(path, limits.max_collection if many else limits.max_bytes, HEAD if many else limits.max_bytes)
     if not data.strip():
         raise SourceError(f"{path}: no text found, the file is empty")
     check_kind(path, data, kind)
@@ -92,16 +92,18 @@ def _shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _read(path: Path, most: int, wanted: int) -> bytes:
-    """Return the first `wanted` bytes of a file that has no more than `most`."""
+def read_bytes(path: Path, most: int, wanted: int | None = None) -> bytes:
+    """Return a regular file of no more than `most` bytes, or its first `wanted` bytes. Raises SourceError."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise SourceError(f"{path}: not a regular file")
         with path.open("rb") as file:
-            data = file.read(wanted + 1)
+            data = file.read((most if wanted is None else wanted) + 1)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a NUL or half a character in the name
+        raise SourceError(f"{path}: no file can have that name ({error})") from None
     if (size := max(status.st_size, len(data))) > most:
         raise SourceError(f"{path}: {size} bytes, more than the {most} allowed")
     return data

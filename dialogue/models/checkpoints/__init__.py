@@ -204,6 +204,7 @@ def _base(name: str, folder: Path) -> str:
 
 def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
     """Return the configuration and the class that loads it. Raises ModelError for what writes no text."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import (
         AutoConfig,
         AutoModelForCausalLM,
@@ -214,7 +215,7 @@ def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
 
     try:
         config = AutoConfig.from_pretrained(source.place, trust_remote_code=False)
-    except Exception as error:  # a stranger's file: whatever its mistakes raise
+    except (*_LOADING, LookupError, AttributeError, ArithmeticError, StrictDataclassError) as error:
         raise ModelError(_why_not_loaded(source.name, str(error))) from error
     if reads_pictures(config):
         return config, AutoModelForImageTextToText

@@ -99,9 +99,10 @@ class Plan:
 
     def describe(self) -> str:
         """Return the parts in GiB, in one line."""
+        copies = "" if self.shared else ", a copy for each draft,"
         parts = (
             f"weights {gib(self.weights + self.head)}",
-            f"a prompt of {self.window} tokens {gib(self.prompt)}",
+            f"a prompt of {self.window} tokens{copies} {gib(self.prompt)}",
             f"{self.candidates} drafts of {self.new_tokens} tokens {gib(self.drafts)}",
             f"work {gib(self.work)}",
             f"judges {gib(JUDGES)}",

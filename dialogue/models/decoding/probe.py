@@ -3,7 +3,8 @@
 Knows nothing of requests or text.
 """
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor
@@ -16,31 +17,52 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+# What code of an architecture raises that is given an attention, inputs or places it was not written for. A failure
+# of another kind is a mistake of ours.
+_UNSUITED: Final = (AttributeError, ImportError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+_log = logging.getLogger(__name__)
+
+
 def suits(model: "PreTrainedModel") -> bool:
     """Set the model's attention to ours, and say whether it then computes what it computed before.
 
     Architectures differ in what they hand to an attention function (windows, soft caps, sinks, biases), so a few
-    tokens are tried both ways; a model that does not agree is put back as it was.
+    tokens are tried both ways; a model that does not agree is put back as it was, and a warning says why.
     """
+    reason = _unsuited(model)
+    if reason:
+        _log.warning(
+            "%s (%s): drafts cannot share their prompt, so each reads a copy of it, which takes more time and memory: %s",
+            model.name_or_path or "a model",
+            type(model).__name__,
+            reason,
+        )
+    return not reason
+
+
+def _unsuited(model: "PreTrainedModel") -> str:
+    """Return why the model cannot be given our attention, and leave it as it was; "" where it now has it."""
     if not getattr(model, "_supports_attention_backend", False):
-        return False
+        return "its architecture takes no attention from outside"
     before = model.config._attn_implementation
-    tried = torch.arange(2, 26, device=model.device)[None] % int(model.config.get_text_config().vocab_size)
     attention.register()
     try:
         with torch.inference_mode():
+            tried = torch.arange(2, 26, device=model.device)[None] % int(model.config.get_text_config().vocab_size)
             model.set_attn_implementation("eager")
             expected = model(input_ids=tried, use_cache=False).logits[0, -3:].float()
             model.set_attn_implementation(attention.NAME)
             found = _tried(model, tried[0].tolist())
-    except Exception:  # whatever an architecture does not bear, it is then not for this engine
+            off = float((found - expected).abs().max() / max(1.0, float(expected.abs().max())))
+    except _UNSUITED as error:
         model.set_attn_implementation(before)
-        return False
+        _log.debug("the trial of %s", type(model).__name__, exc_info=True)
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     loose = 1e-3 if model.dtype == torch.float32 else 0.1
-    if (found - expected).abs().max() <= loose * max(1.0, float(expected.abs().max())):
-        return True
+    if off <= loose:
+        return ""
     model.set_attn_implementation(before)
-    return False
+    return f"with our attention its logits are off by {off:.1%} of the largest, {loose:.1%} being allowed"
 
 
 def _tried(model: "PreTrainedModel", ids: list[int]) -> Tensor:

@@ -97,8 +97,8 @@ class Server:
     def ask(self, requests: Sequence[Request], seconds: float | None = None) -> Generator[Piece | End | None]:
         """Yield the answers in pieces as they come and an End for each request; None when nothing came for a tick.
 
-        `seconds` bounds it all (default: the limit `whole`). Closing it cuts every connection at once. Raises
-        Unavailable at once while the circuit is open.
+        `seconds` bounds it all (default: the limit `whole`). Closing it cuts every connection at once. What the
+        network and the server do wrong is in an End; raises Unavailable at once while the circuit is open.
         """
         wait = self._circuit.enter()
         if wait:
@@ -106,13 +106,15 @@ class Server:
         deadline = monotonic() + (self.limits.whole if seconds is None else seconds)
         calls = [_Call(number, request) for number, request in enumerate(requests)]
         open_calls = dict(enumerate(calls))
-        waiting, events = deque(calls), SimpleQueue[Piece | End]()
+        waiting, events = deque(calls), SimpleQueue[Piece | End | Exception]()
         worked: bool | None = None
         try:
             for _ in range(min(self.limits.parallel, len(calls))):
                 threading.Thread(target=self._work, args=(waiting, events, deadline), name="ask", daemon=True).start()
             while open_calls:
                 event = _next(events)
+                if isinstance(event, Exception):
+                    raise event
                 if event is not None and event.number in open_calls:
                     if isinstance(event, End):
                         del open_calls[event.number]
@@ -159,17 +161,17 @@ class Server:
             call.abort()
             yield End(call.number, Silent(why), whole=False)
 
-    def _work(self, waiting: "deque[_Call]", events: "SimpleQueue[Piece | End]", deadline: float) -> None:
+    def _work(self, waiting: "deque[_Call]", events: "SimpleQueue[Piece | End | Exception]", deadline: float) -> None:
         with suppress(IndexError):  # the line is empty
             while True:
                 call = waiting.popleft()
                 try:
                     self._take(call, events, deadline)
-                except Exception as error:
-                    # A cut connection fails in many ways, and those who cut it no longer listen.
-                    events.put(End(call.number, ModelError(f"{self} could not be asked: {type(error).__name__}")))
+                except Exception as error:  # a mistake of ours, which is to end the turn and not the thread alone
+                    if not call.gone.is_set():  # a connection cut while it was read fails in ways of its own
+                        events.put(error)
 
-    def _take(self, call: "_Call", events: "SimpleQueue[Piece | End]", deadline: float) -> None:
+    def _take(self, call: "_Call", events: "SimpleQueue[Piece | End | Exception]", deadline: float) -> None:
         """Put the answer into `events`, tried again while nothing of it came."""
         for attempt in range(self.limits.tries):
             call.since = monotonic()
@@ -185,8 +187,7 @@ class Server:
                 failure = error
             call.since = None
             pause = self.limits.backoff * 2**attempt * random.uniform(0.5, 1.0)
-            asked = failure.wait if isinstance(failure, Passing) else None
-            pause = max(pause, asked or 0.0)
+            pause = max(pause, failure.wait if isinstance(failure, Passing) else 0.0)
             last = attempt + 1 == self.limits.tries or monotonic() + pause > deadline
             if call.answered or last or not isinstance(failure, Passing):
                 events.put(End(call.number, failure, whole=False))
@@ -215,6 +216,8 @@ class Server:
             if call.answered:
                 raise Passing(f"{self} broke off its answer ({reason})") from error
             raise Passing(f"{self} is not reachable ({reason}): start it, or check the address") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise ModelError(f"{self} cannot be asked ({type(error).__name__}): check the address") from error
 
 
 class _Call:
@@ -243,7 +246,7 @@ class _Call:
                 socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
-def _next(events: "SimpleQueue[Piece | End]") -> Piece | End | None:
+def _next(events: "SimpleQueue[Piece | End | Exception]") -> Piece | End | Exception | None:
     try:
         return events.get(timeout=TICK)
     except Empty:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dialogue.prompts import alternating, render, render_plain, weighing, weighing_plain
 from dialogue.types import Attribute, Context, ModelError, Sampling
+from retrieval.text import paired
 
 CHAT: Final = "/chat/completions"
 PLAIN: Final = "/completions"
@@ -172,13 +173,13 @@ class Choices:
                 reason = "stop"
             if reason is not None:
                 self._ended.add(index)
-                complete.append(Written(index, "".join(self._texts[index]), str(reason)))
+                complete.append(Written(index, paired("".join(self._texts[index])), str(reason)))
         return complete
 
     def rest(self) -> list[Written]:
         """Return the choices that were begun and never ended; an answer that is whole ends them."""
         begun = [index for index in sorted(self._texts) if index not in self._ended]
-        return [Written(index, "".join(self._texts[index]), "stop") for index in begun]
+        return [Written(index, paired("".join(self._texts[index])), "stop") for index in begun]
 
     @property
     def ended(self) -> int:

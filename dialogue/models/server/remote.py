@@ -19,6 +19,7 @@ from dialogue.models.server.protocol import BROKEN, Choices, Known, tokens_of, t
 from dialogue.models.server.wire import Passing, Rejected
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step, Unavailable
+from retrieval.text import each
 
 LOG = logging.getLogger(__name__)
 LOOK: Final = 10.0  # seconds to say which models there are
@@ -56,7 +57,8 @@ class Remote:
             found = None  # some servers do not say
         entries = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
         if not self._model:
-            named = [item["id"] for item in entries if isinstance(item.get("id"), str) and item["id"]]
+            ids = [item.get("id") for item in entries]
+            named = [name for name in ids if isinstance(name, str) and name and name.isprintable()]
             if not named:
                 raise ModelError(f"{self._server} does not say which models it serves: name one, as in URL#MODEL")
             self._model = named[0]
@@ -97,6 +99,7 @@ class Remote:
         One request for each pair of draft and attribute, side by side. Raises ModelError when the server tells no
         probabilities, Unavailable when it cannot be asked now.
         """
+        drafts = each(drafts)
         pairs = list(dict.fromkeys((draft, attribute) for draft in drafts for attribute in attributes))
         shares: dict[tuple[str, Attribute], float] = {}
         if pairs and not self._model:

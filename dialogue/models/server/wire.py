@@ -5,18 +5,15 @@ Knows nothing of connections or of what the objects mean.
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dialogue.types import ModelError, Unavailable
+from safety.retry import PASSING, retry_after
 
 if TYPE_CHECKING:
     import httpx2
 
-PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 529})  # statuses that may pass
 DONE: Final[dict[str, Any]] = {}  # what `objects` yields where the server said that nothing is missing
 _ERROR_BYTES: Final = 1 << 16
 
@@ -36,7 +33,7 @@ class Rejected(ModelError):
 class Passing(Unavailable):
     """A failure that may pass; `wait` are the seconds that the server asks for."""
 
-    def __init__(self, message: str, wait: float | None = None) -> None:
+    def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)
         self.wait = wait
 
@@ -79,7 +76,7 @@ class Reader:
         told = message_of(text)
         said = self._quoted(told)
         if status in PASSING:
-            wait = _seconds(response.headers.get("retry-after", ""))
+            wait = retry_after(response.headers.get("retry-after", ""))
             later = f", and asks to wait {wait:.0f} s" if wait else ""
             raise Passing(f"{self._name} answers HTTP {status}{later}: {said or 'see its log'}", wait)
         what = said or "check the address, which mostly ends in /v1"
@@ -157,13 +154,3 @@ def message_of(text: str) -> str:
     if isinstance(data, list):  # fields that did not pass a check
         return "; ".join(f"{item.get('loc')} {item.get('msg')}" for item in data if isinstance(item, dict))
     return data if isinstance(data, str) else text
-
-
-def _seconds(header: str) -> float | None:
-    """Read Retry-After: seconds or a date (RFC 9110, section 10.2.3)."""
-    try:
-        return min(max(float(header), 0.0), 1e6)
-    except ValueError:
-        with suppress(ValueError, TypeError):
-            return max(parsedate_to_datetime(header).timestamp() - time(), 0.0)
-    return None
