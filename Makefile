@@ -1,16 +1,19 @@
-# make chat   install, ingest the demo sources, serve the chat on http://127.0.0.1:7860
-# make test   install with the development tools, run the whole suite
-# make lint   ruff and mypy;  make fix  format
-# EXTRAS=dev  leaves out Milvus and Ray, whose tests are skipped then
+# make chat      install, ingest the demo sources, serve the chat on http://127.0.0.1:7860
+# make test      install with the development tools, run the tests that take minutes together: every part is among
+#                them, with a real server, a browser and a process that is killed
+# make test-all  those and the slow ones: Ray, Milvus, the rest of the browser, crashes, damage, training, other servers
+# make lint      ruff and mypy;  make fix  format
+# EXTRAS=dev     leaves out Milvus and Ray, whose tests are skipped then
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
 EXTRAS ?= dev,milvus,ray
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: chat test lint fix clean
+.PHONY: chat test test-all lint fix clean
 
 chat: $(VENV)/installed
 	$(BIN)/candor --data-dir candor-data ingest examples/demo/sources
@@ -21,7 +24,10 @@ chat: $(VENV)/installed
 	  --example "Which Google employee said LaMDA had become sentient?"
 
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/installed-dev
+	$(PYTEST)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from app.config import Settings, load_settings
-from app.database import Database, open_database
+from app.database import Database, broken_link, open_database
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.history import History
@@ -147,7 +147,7 @@ class Bot(Shelf):
         return examine(self.settings, self.library.embedder.fingerprint)
 
     def close(self) -> None:
-        """Close the database and let others have the data folder."""
+        """Close the database and let others have the data folder; what needs it raises DataError from then on."""
         self._held.close()
 
     def __enter__(self) -> "Bot":
@@ -332,6 +332,8 @@ def checked_claims(judge: Judge, text: str, evidence: str | Sequence[str]) -> tu
 
 def made_folder(path: Path) -> Path:
     """Return the data folder, made if it was not there. Raises DataError."""
+    if reason := broken_link(path):
+        raise DataError(reason)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError:

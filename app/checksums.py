@@ -1,4 +1,4 @@
-"""Passages and documents in SQL under checksums: what a disk changes inside a page, SQLite does not notice.
+"""Rows of SQL under checksums: what a disk changes inside a page, SQLite does not notice.
 
 Eight bytes of BLAKE2b over what is stored, written with a row and compared whenever it is read.
 """
@@ -6,16 +6,26 @@ Eight bytes of BLAKE2b over what is stored, written with a row and compared when
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.tables import PassageRow, SourceRow, storable
+from app.tables import (
+    CandidateRow,
+    CitationRow,
+    EvidenceRow,
+    PassageRow,
+    PictureRow,
+    SourceRow,
+    TurnRow,
+    storable,
+)
 from retrieval.types import Passage
 
 _PASSAGE: Final = PassageRow.__table__.c
@@ -25,7 +35,27 @@ _SHOWN: Final = select(  # columns, not entities: to make those took most of the
     *(_PASSAGE.headings, _PASSAGE.start, _PASSAGE.end, _PASSAGE.place, _PASSAGE.checksum),
 ).join_from(PassageRow.__table__, SourceRow.__table__)
 _VECTOR: Final = (_PASSAGE.vector, _PASSAGE.vector_checksum)
-_AS_JSON: Final = json.JSONEncoder(sort_keys=True).encode
+_AS_JSON: Final = json.JSONEncoder(
+    sort_keys=True, default=lambda value: value.hex() if isinstance(value, bytes) else datetime.isoformat(value)
+).encode
+_TURNS: Final = cast(Table, TurnRow.__table__)
+# What a turn's checksums are over, by name: a column that is added later is not among them until a migration seals anew.
+_TURN: Final = (
+    *("conversation_id", "number", "question", "state", "reason", "created_at", "finished_at", "reply", "outcome"),
+    *("asked", "query", "queries", "rounds", "timings", "model", "judges", "policy", "notes", "role", "research"),
+    *("tokens", "working_checksum"),
+)
+WORKING: Final = {
+    EvidenceRow: ("rank", "source", "passage", "score", "similarity", "probability", "withheld"),
+    CandidateRow: (
+        *("rank", "text", "quality", "dropped", "repaired", "verdict", "sensible", "specific", "interesting"),
+        *("answers", "grounded", "safe", "in_role", "claims", "notes"),
+    ),
+    CitationRow: (
+        *("rank", "number", "source", "title", "headings", "place", "passage", "quote", "start", "end", "support"),
+    ),
+    PictureRow: ("number", "name", "checksum"),
+}
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +73,39 @@ def of_passage(passage: Passage) -> bytes:
 def of_document(text: str, sections: Sequence[dict[str, Any]]) -> bytes:
     """Return the checksum of a document's text and its sections as they are stored."""
     return _of([storable(text), sections])
+
+
+def of_picture(name: str, data: bytes) -> bytes:
+    """Return the checksum of a picture and its name."""
+    return of_bytes(_AS_JSON(storable(name)).encode() + data)
+
+
+def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow or a row of its columns
+    """Return the checksum of a turn's own row, the stored checksum of its working among it."""
+    return _of([getattr(row, name) for name in _TURN])
+
+
+def of_working(*tables: Sequence[Any]) -> bytes:
+    """Return the checksum of the rows beside a turn: those of each table of `WORKING`, in its order."""
+    named = zip(tables, WORKING.values(), strict=True)
+    return _of([[[getattr(row, name) for name in names] for row in rows] for rows, names in named])
+
+
+def seal(session: Session | Connection, turn: int) -> None:
+    """Write the checksums of a stored turn, from what is stored."""
+    if isinstance(session, Session):
+        session.flush()
+    columns = _TURNS.c
+    rows = [session.execute(_working_rows(table, turn)).all() for table in WORKING]
+    where = columns.id == turn
+    session.execute(update(_TURNS).where(where).values(working_checksum=of_working(*rows)))
+    row = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()
+    session.execute(update(_TURNS).where(where).values(checksum=of_turn(row)))
+
+
+def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401
+    columns, names = table.__table__.c, WORKING[table]
+    return select(*(columns[name] for name in names)).where(columns.turn_id == turn).order_by(columns[names[0]])
 
 
 def passages_of(database: Database, ids: Sequence[int]) -> list[Passage]:

@@ -35,7 +35,7 @@ from app.command import (
     write_out,
     writing,
 )
-from app.errors import AppError, SettingsError
+from app.errors import AppError, InputError, SettingsError
 from app.sources import ingest, sources
 from app.train import train
 
@@ -287,17 +287,29 @@ def export_history(context: click.Context, conversation: str, form: str) -> None
 @common
 @click.argument("conversations", nargs=-1, required=True, type=some_text, metavar="CONVERSATION...")
 @click.pass_context
-def delete_history(context: click.Context, conversations: tuple[str, ...]) -> None:
-    """Delete conversations with all their turns."""
+def delete_history(context: click.Context, conversations: tuple[str, ...]) -> int:
+    """Delete conversations with all their turns. Those that are not there are named; the others are deleted."""
     from app.history import History
 
+    deleted: list[str] = []
+    unknown: dict[str, str] = {}
     with writing(context) as database:
-        for conversation in conversations:
-            History(database).delete(conversation)
+        for conversation in dict.fromkeys(conversations):
+            try:
+                History(database).conversation(conversation)
+                deleted.append(conversation)
+            except InputError as error:
+                unknown[conversation] = str(error)
+        if deleted:
+            History(database).delete(*deleted)
     if context.obj["json"]:
-        print_json({"deleted": conversations})
-    else:
-        click.echo(f"deleted {len(conversations)}")
+        print_json({"deleted": deleted, "unknown": list(unknown)})
+        return int(bool(unknown))
+    if deleted:
+        click.echo(f"deleted {len(deleted)}")
+    for reason in unknown.values():
+        click.echo(f"candor: {safe(reason)}", err=True)
+    return int(bool(unknown))
 
 
 @cli.command()

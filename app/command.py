@@ -80,7 +80,6 @@ def common(command: Command) -> Command:
         ),
         click.option(
             "--data-dir",
-            type=Path,
             expose_value=False,
             callback=keep,
             help="Where sources and history are kept (default: ./candor-data).",
@@ -138,8 +137,10 @@ def without_data(context: click.Context) -> Iterator[dict[str, object]]:
 
 def _require(folder: Path, needs: str) -> None:
     """Raise DataError, and make nothing, where a folder holds no data."""
-    from app.database import NAME, open_database
+    from app.database import NAME, broken_link, open_database
 
+    if reason := broken_link(folder):
+        raise DataError(reason)
     if not os.path.exists(folder / NAME):
         try:
             open_database(folder, writable=False).close()

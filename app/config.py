@@ -144,7 +144,7 @@ def _checked(key: str, value: object) -> object:
     if "\0" in str(value):
         raise ValueError("must not hold a NUL character")
     if isinstance(default, Path):
-        if not str(value):
+        if not str(value).strip():
             raise ValueError("must not be empty")
         try:
             return Path(value).expanduser()

@@ -15,11 +15,13 @@ from sqlalchemy import func, select, text
 
 from app.checksums import damaged_sources
 from app.config import Settings
-from app.database import NAME, Database, open_database
-from app.errors import AppError
+from app.database import LOST, NAME, Database, broken_link, lost, open_database, read_meta
+from app.errors import AppError, OlderSchema
+from app.history import damaged_turns
 from app.library import INDEX, index_state
 from app.lock import holder, is_locked
 from app.tables import TurnRow
+from app.upgrade import copies
 from retrieval.types import RetrievalError
 
 LOW_SPACE = 500 * 2**20  # bytes
@@ -58,7 +60,9 @@ def examine(settings: Settings, encoder: str = "") -> list[Finding]:
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
-    if not folder.exists():
+    if reason := broken_link(folder):
+        yield Finding("data folder", "fail", *reason.split(": ", 1))
+    elif not folder.exists():
         above = next((parent for parent in folder.absolute().parents if parent.exists()), Path("/"))
         if not os.access(above, os.W_OK):
             yield Finding("data folder", "fail", f"{folder} cannot be made", "name another with --data-dir")
@@ -88,16 +92,20 @@ def _locked(folder: Path) -> Iterator[Finding]:
 
 def _database(settings: Settings, encoder: str) -> Iterator[Finding]:
     folder = settings.data_dir
-    if not (folder / NAME).exists():
+    if not (folder / NAME).exists() and not (folder / NAME).is_symlink():
         yield Finding("database", "warn", "there is none yet", "run `candor ingest PATH` or `candor ask`")
         return
     try:
         database = open_database(folder, writable=False)
+    except OlderSchema as error:
+        yield Finding("database", "warn", *str(error).split(": ", 1))
+        return
     except AppError as error:
-        yield Finding("database", "fail", str(error), "restore it from a backup, or follow the message")
+        yield Finding("database", "fail", str(error), "follow the message, or restore it from a backup")
         return
     try:
         yield from _content(database)
+        yield from _stored(database)
         yield from _index(settings, database, encoder)
     except AppError as error:
         yield Finding("database", "fail", str(error), "restore it from a backup")
@@ -124,6 +132,25 @@ def _content(database: Database) -> Iterator[Finding]:
     if pending and not is_locked(database.path.parent):
         advice = "the next start marks them as interrupted"
         yield Finding("turns", "warn", f"{pending} turns were cut off", advice)
+
+
+def _stored(database: Database) -> Iterator[Finding]:
+    """Compare the history with its checksums, and with what was acknowledged."""
+    with database.read() as session:
+        spoilt = damaged_turns(session)
+        before = read_meta(session, LOST)
+    if spoilt:
+        detail = f"{len(spoilt)} have turns that are not as they were stored: {', '.join(spoilt[:5])}"
+        yield Finding("conversations", "fail", detail, "restore the database from a backup, or delete them")
+    if database.missing:
+        advice = "restore a backup, or go on without them with any command that writes"
+        yield Finding("log", "fail", lost(database.path, database.missing), advice)
+    if before:
+        yield Finding(
+            "log", "warn", f"acknowledged writes were found missing: {before}", "restore a backup that has them"
+        )
+    for copy in copies(database.path.resolve()):
+        yield Finding("copy", "ok", f"{copy} is the database before its last migration; the first deletion removes it")
 
 
 def _index(settings: Settings, database: Database, encoder: str) -> Iterator[Finding]:

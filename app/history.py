@@ -1,38 +1,41 @@
 """Conversations in SQL: what was asked, what was answered, and all the working behind it.
 
 A question is committed before anything is generated (`begin`), a reply in one transaction with all its
-candidates, evidence and citations (`finish`). Knows nothing of how replies are made or shown.
+candidates, evidence and citations (`finish`). What does not match its checksum is never shown as sound. Knows nothing of how replies are made or shown.
 """
 
-import json
-from base64 import b64encode
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final, Literal, cast
 from uuid import uuid4
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.database import Database
-from app.errors import InputError
-from app.jsonform import to_json
-from app.replies import load_replies, reply_rows
-from app.tables import ConversationRow, PictureRow, TurnRow
-from dialogue.pictures import MOST_LOOKED_AT, media_type
+from app.checksums import of_picture, of_turn, seal
+from app.database import Database, owe_erasure
+from app.errors import DataError, InputError
+from app.replies import load_working, reply_rows
+from app.tables import Base, ConversationRow, PictureRow, TurnRow
+from dialogue.pictures import MOST_LOOKED_AT
 from dialogue.roles import DEFAULT
 from dialogue.types import Picture, Reply, Turn
 
 TITLE_LIMIT: Final = 200
 UNTITLED: Final = "New conversation"
-State = Literal["pending", "done", "failed", "cancelled", "interrupted"]
+State = Literal["pending", "done", "failed", "cancelled", "interrupted", "damaged"]
+DAMAGED: Final = "it is not as it was stored: restore the database from a backup"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
     """A question with its reply; `reply` is None until the state is done, `reason` says why it is not.
 
+    A turn whose rows do not match their checksums is `damaged`; it has no reply, and its question may be another.
     `pictures` are the names of those that came with the question; `History.pictures` has the pictures.
     """
 
@@ -97,9 +100,16 @@ class History:
             row.title = row.title or _tidy(question)
             session.flush()
             session.add_all(
-                PictureRow(turn_id=turn.id, number=number, name=picture.name, data=picture.data)
+                PictureRow(
+                    turn_id=turn.id,
+                    number=number,
+                    name=picture.name,
+                    data=picture.data,
+                    checksum=of_picture(picture.name, picture.data),
+                )
                 for number, picture in enumerate(pictures)
             )
+            seal(session, turn.id)
             return turn.id
 
     def finish(self, turn: int, reply: Reply) -> None:
@@ -107,20 +117,23 @@ class History:
         columns, rows = reply_rows(turn, reply)
         now = datetime.now(UTC)
         with self._database.write() as session:
-            if _settle(session, turn, "done", "", now, columns):
-                session.add_all(rows)
+            _settle(session, turn, "done", "", now, columns, rows)
 
     def fail(self, turn: int, state: State, reason: str) -> None:
         """Mark a pending turn as not answered. A turn that is already settled stays as it is."""
         with self._database.write() as session:
-            _settle(session, turn, state, reason, datetime.now(UTC), {})
+            _settle(session, turn, state, reason, datetime.now(UTC))
 
     def interrupt(self) -> int:
         """Mark the turns that a process left pending when it ended; return how many. For the writer alone."""
         with self._database.write() as session:
             values = {"state": "interrupted", "reason": "candor stopped before the reply was ready"}
-            pending = session.scalars(select(TurnRow.id).where(TurnRow.state == "pending")).all()
-            session.execute(update(TurnRow).where(TurnRow.id.in_(pending)).values(**values))
+            pending = session.scalars(select(TurnRow).where(TurnRow.state == "pending")).all()
+            whole = load_working(session, pending)
+            session.execute(update(TurnRow).where(TurnRow.id.in_(list(whole))).values(**values))
+            for turn, found in whole.items():
+                if found.whole:
+                    seal(session, turn)
             return len(pending)
 
     def turns(self, conversation: str, limit: int | None = None) -> list[StoredTurn]:
@@ -178,78 +191,108 @@ class History:
         with self._database.write() as session:
             _found(session, conversation).pinned = pinned
 
-    def delete(self, conversation: str) -> None:
-        """Remove a conversation with all its turns. Raises InputError for an unknown one."""
+    def delete(self, *conversations: str) -> None:
+        """Remove conversations with all their turns, so that nothing of them stands in any file of the folder.
+
+        Raises InputError, and removes none, where one is unknown.
+        """
         with self._database.write() as session:
-            _found(session, conversation)
-            session.execute(delete(ConversationRow).where(ConversationRow.id == conversation))
+            for conversation in conversations:
+                _found(session, conversation)
+            session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversations)))
+            owe_erasure(session)
+        self._database.erase()
 
     def context(self, conversation: str) -> tuple[Turn, ...]:
         """Return the finished turns as a model reads them: user and assistant in turn, oldest first.
 
-        Only the latest pictures come with them, as many as are looked at.
+        Only the latest pictures come with them, as many as are looked at. What is damaged is left out.
         """
         done = (TurnRow.conversation_id == conversation, TurnRow.state == "done")
-        query = select(TurnRow.id, TurnRow.question, TurnRow.reply).where(*done).order_by(TurnRow.number)
-        sent = select(PictureRow.turn_id, PictureRow.name, PictureRow.data).join(TurnRow).where(*done)
+        query = select(TurnRow).where(*done).order_by(TurnRow.number)
+        sent = select(*_PICTURE, PictureRow.turn_id).join(TurnRow).where(*done)
         latest = sent.order_by(PictureRow.turn_id.desc(), PictureRow.number.desc()).limit(MOST_LOOKED_AT)
         with self._database.read() as session:
-            rows = session.execute(query).all()
-            pictures = [(turn, Picture(name, data)) for turn, name, data in session.execute(latest).all()[::-1]]
+            rows = session.scalars(query).all()
+            latest_rows = session.execute(latest).all()[::-1]
+        pictures = [(row.turn_id, _picture(row.name, row.data, row.checksum)) for row in latest_rows]
+        for row in rows:
+            if of_turn(row) != row.checksum:
+                _log.error("turn %d of %s is left out of what the model reads: %s", row.number, conversation, DAMAGED)
         return tuple(
             turn
-            for number, asked, said in rows
+            for row in rows
+            if of_turn(row) == row.checksum
             for turn in (
-                Turn("user", asked, tuple(picture for of, picture in pictures if of == number)),
-                Turn("assistant", said or ""),
+                Turn("user", row.question, tuple(picture for of, picture in pictures if picture and of == row.id)),
+                Turn("assistant", row.reply or ""),
             )
         )
 
     def picture(self, turn: int, name: str) -> Picture:
         """Return a picture of a turn, or of one before it in its conversation. Raises InputError."""
         of = select(TurnRow.conversation_id).where(TurnRow.id == turn).scalar_subquery()
-        query = select(PictureRow.name, PictureRow.data).join(TurnRow)
+        query = select(*_PICTURE).join(TurnRow)
         query = query.where(PictureRow.name == name, TurnRow.conversation_id == of, TurnRow.id <= turn)
         with self._database.read() as session:
             row = session.execute(query.order_by(TurnRow.id.desc()).limit(1)).first()
         if row is None:
             raise InputError(f"turn {turn!r} knows no picture {name!r}")
-        return Picture(*row)
+        picture = _picture(*row)
+        if picture is None:
+            raise DataError(f"the stored picture {name!r} is damaged: restore the database from a backup")
+        return picture
 
     def pictures(self, turn: int) -> tuple[Picture, ...]:
-        """Return the pictures of a turn as they were sent, none for an unknown turn."""
-        query = select(PictureRow.name, PictureRow.data).where(PictureRow.turn_id == turn)
+        """Return the pictures of a turn as they were sent, damaged ones left out, none for an unknown turn."""
+        query = select(*_PICTURE).where(PictureRow.turn_id == turn).order_by(PictureRow.number)
         with self._database.read() as session:
-            return tuple(Picture(name, data) for name, data in session.execute(query.order_by(PictureRow.number)))
+            pictures = [_picture(*row) for row in session.execute(query)]
+        return tuple(picture for picture in pictures if picture)
 
     def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
-        """Return a whole conversation as one JSON document or as Markdown. Raises InputError.
+        """Return a whole conversation as one JSON document or as Markdown, see `app.export`. Raises InputError."""
+        from app.export import as_json, as_markdown
 
-        The JSON holds the pictures too, in Base64; the Markdown names them.
-        """
         about, turns = self.conversation(conversation), self.turns(conversation)
-        if form == "json":
-            told = [{**to_json(turn), "pictures": _sent(self.pictures(turn.id))} for turn in turns]
-            return json.dumps({**to_json(about), "turns": told}, ensure_ascii=False, indent=2)
-        return "\n\n".join([f"# {about.title}", *(part for turn in turns for part in _markdown(turn))]) + "\n"
+        if form == "md":
+            return as_markdown(about, turns)
+        return as_json(about, turns, [self.pictures(turn.id) for turn in turns])
 
 
-def _sent(pictures: Sequence[Picture]) -> list[dict[str, str]]:
-    """Pictures as they stand in an export."""
-    return [{"name": one.name, "type": media_type(one), "base64": b64encode(one.data).decode()} for one in pictures]
+_PICTURE: Final = (PictureRow.name, PictureRow.data, PictureRow.checksum)
 
 
-def _settle(session: Session, turn: int, state: State, reason: str, now: datetime, columns: dict[str, object]) -> bool:
-    """Move a pending turn to its final state; False when it is gone or settled already."""
+def _picture(name: str, data: bytes, checksum: bytes | None) -> Picture | None:
+    """Return a stored picture; None, told in the log, when it does not match its checksum."""
+    if of_picture(name, data) == checksum:
+        return Picture(name, data)
+    _log.error("the stored picture %r is damaged and left out: restore the database from a backup", name)
+    return None
+
+
+def _settle(
+    session: Session,
+    turn: int,
+    state: State,
+    reason: str,
+    now: datetime,
+    columns: Mapping[str, object] = MappingProxyType({}),
+    rows: Sequence[Base] = (),
+) -> None:
+    """Move a pending turn to its final state with these columns and rows beside it; not one that is gone or settled."""
     row = session.get(TurnRow, turn)
     if row is None or row.state != "pending":
-        return False
+        return
+    whole = load_working(session, [row])[turn].whole  # a question that was damaged meanwhile stays so
     for name, value in {**columns, "state": state, "reason": reason, "finished_at": now}.items():
         setattr(row, name, value)
     conversation = session.get(ConversationRow, row.conversation_id)
     if conversation is not None:
         conversation.updated_at = now
-    return True
+    session.add_all(rows)
+    if whole:
+        seal(session, turn)
 
 
 def _found(session: Session, conversation: str) -> ConversationRow:
@@ -265,43 +308,40 @@ def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
 
 
 def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:
-    replies = load_replies(session, [row for row in rows if row.state == "done"])
-    sent = select(PictureRow.turn_id, PictureRow.name).join(TurnRow)
-    within = sent.where(TurnRow.conversation_id.in_({row.conversation_id for row in rows}))
-    pictures = session.execute(within.order_by(PictureRow.turn_id, PictureRow.number)).all()
+    working = load_working(session, rows)
     return [
         StoredTurn(
             row.id,
             row.conversation_id,
             row.number,
             row.question,
-            cast(State, row.state),
-            replies.get(row.id),
-            row.reason,
+            cast(State, row.state) if working[row.id].whole else "damaged",
+            working[row.id].reply,
+            row.reason if working[row.id].whole else DAMAGED,
             row.created_at,
             row.finished_at,
-            tuple(name for turn, name in pictures if turn == row.id),
+            working[row.id].pictures,
         )
         for row in rows
     ]
 
 
+def damaged_turns(session: Session) -> list[str]:
+    """Return the conversations of which a turn, its working or a picture does not match its checksum."""
+    found: dict[str, None] = {}
+    ids = session.scalars(select(TurnRow.id).order_by(TurnRow.id)).all()
+    for first in range(0, len(ids), 100):
+        rows = session.scalars(select(TurnRow).where(TurnRow.id.in_(ids[first : first + 100]))).all()
+        working = load_working(session, rows)
+        found.update((row.conversation_id, None) for row in rows if not working[row.id].whole)
+        session.expunge_all()
+    pictures = select(*_PICTURE, TurnRow.conversation_id).join_from(PictureRow, TurnRow)
+    for row in session.execute(pictures.execution_options(yield_per=10)):
+        if _picture(row.name, row.data, row.checksum) is None:
+            found[row.conversation_id] = None
+    return list(found)
+
+
 def _tidy(title: str) -> str:
     line = " ".join(title.split())
     return line if len(line) <= TITLE_LIMIT else line[: TITLE_LIMIT - 1].rstrip() + "…"
-
-
-def _markdown(turn: StoredTurn) -> Iterable[str]:
-    yield f"**You:** {turn.question}"
-    if turn.pictures:
-        yield f"*Pictures: {', '.join(turn.pictures)}*"
-    if turn.reply is None:
-        yield f"*{turn.state}{': ' if turn.reason else ''}{turn.reason}*"
-        return
-    yield f"**{turn.reply.trace.role or 'Candor'}:** {turn.reply.text}"
-    if turn.reply.citations:
-        yield "\n".join(
-            f"{cited.number}. {' › '.join((cited.source, *cited.headings, *filter(None, [cited.place])))}: "
-            f"“{' '.join(cited.quote.split())}”"
-            for cited in turn.reply.citations
-        )

@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.catalogue import StoredSource, file_of, meant, stored_sources
+from app.catalogue import StoredSource, file_of, is_address, meant, stored_sources
 from app.checksums import (
     of_bytes,
     of_document,
@@ -25,10 +25,10 @@ from app.checksums import (
     passages_with_vectors,
     write_vectors,
 )
-from app.database import Database
+from app.database import Database, owe_erasure, read_meta, write_meta
 from app.errors import DataError, InputError
 from app.jsonform import from_json
-from app.tables import MetaRow, PassageRow, SourceRow
+from app.tables import PassageRow, SourceRow
 from retrieval.index import Generation, build, open_current, sweep
 from retrieval.passages import embedding_text
 from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
@@ -154,7 +154,7 @@ class Library:
     def publish(self) -> Generation | None:
         """Bring the index up to date with the stored passages and serve it. Raises RetrievalError.
 
-        Passages that are gone are left out of the index there is; new ones, or too many gone, need another.
+        What is gone is gone from its files too; only a graph keeps the vectors of removed passages, see `rebuild`.
         """
         with self._publishing:  # an index begun earlier must not be served after a later one
             self._generation = self._published()
@@ -178,14 +178,16 @@ class Library:
             )
         if not len(ids):
             return None
-        if before is not None and before.spans(ids):
-            generation = before.keeping(ids)
+        if before is not None and before.count == len(ids) and before.holds(ids).all():
+            generation = before
         else:
             passages, vectors = self.stored()
             texts = [embedding_text(passage) for passage in passages]
             numbers = [passage.id for passage in passages]
             generation = build(self._folder, numbers, vectors, texts, self.embedder.fingerprint, before)
         if state.published != state.naming(generation.id):
+            if before is not None and (generation is before or not generation.holds(before.ids).all()):
+                sweep(self._folder, earlier=False)  # the one before holds the words of what is gone
             with self.database.write() as session:
                 write_meta(session, "published", state.naming(generation.id))
         return generation
@@ -212,7 +214,7 @@ class Library:
     def remove(self, *names: str | int) -> list[StoredSource]:
         """Remove the sources that these names stand for (see `meant`), and take their passages out of the index.
 
-        Replies that cite them keep their quotes. Raises InputError, and removes nothing, where a name means nothing.
+        Replies keep what they quote. Raises InputError, and removes nothing, where a name means nothing.
         """
         known = self.sources()
         found = list({row.id: row for name in names for row in meant(known, name)}.values())
@@ -340,6 +342,8 @@ class Library:
                 session.execute(update(SourceRow), values)
             if stale:
                 _changed(session)
+                owe_erasure(session)
+        self.database.erase()
         return bool(stale)
 
     def adopt(self, origins: Mapping[int, str]) -> None:
@@ -354,6 +358,12 @@ class Library:
             with self.database.write() as session:
                 session.execute(delete(SourceRow).where(SourceRow.uri.in_(uris[first : first + 500])))
                 _changed(session)
+                owe_erasure(session)
+        self.database.erase()
+        if any(map(is_address, uris)):
+            from app.pages import forget_pages
+
+            forget_pages(self._folder.parent, set(uris))
 
 
 def index_state(database: Database) -> IndexState:
@@ -384,16 +394,6 @@ def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
         worst = passages[int(np.argmin(good))]
         raise RetrievalError(f"the encoder gave no unit vector for the passage {worst.text[:60]!r}")
     return [row.tobytes() for row in vectors.astype(np.float16)]
-
-
-def read_meta(session: Session, key: str) -> str:
-    """Return a fact about the folder; empty when nothing is known."""
-    return session.scalar(select(MetaRow.value).where(MetaRow.key == key)) or ""
-
-
-def write_meta(session: Session, key: str, value: str) -> None:
-    """Keep a fact about the folder."""
-    session.merge(MetaRow(key=key, value=value))
 
 
 def _changed(session: Session) -> None:

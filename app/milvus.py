@@ -12,8 +12,8 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from app.database import Database
-from app.library import Library, index_state, read_meta, write_meta
+from app.database import Database, read_meta, write_meta
+from app.library import Library, index_state
 from app.tables import PassageRow
 from retrieval.milvus import BATCH, Collection, Milvus
 from retrieval.types import Embedder, IndexDamaged

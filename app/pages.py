@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -165,13 +165,20 @@ def opened_pages(fetcher: Fetcher, data: Path, known: Mapping[str, str]) -> Iter
     """Fetch pages for the time of a with block; their files are gone after it."""
     cache = data / CACHE
     with tempfile.TemporaryDirectory(prefix="candor-") as folder:
-        pages = Pages(fetcher, Path(folder), known, _tags(cache))
+        pages = Pages(fetcher, Path(folder), known, {uri: row for uri, row in _tags(cache).items() if uri in known})
         try:
             yield pages
         finally:
             if pages.tags or cache.exists():
                 with suppress(OSError):  # without it, pages are fetched once more
                     _write(cache, pages.tags)
+
+
+def forget_pages(data: Path, uris: Collection[str]) -> None:
+    """Leave nothing of these pages in what is kept of servers' answers. Raises OSError."""
+    tags = _tags(data / CACHE)
+    if not tags.keys().isdisjoint(uris):
+        _write(data / CACHE, {uri: row for uri, row in tags.items() if uri not in uris})
 
 
 def _tags(cache: Path) -> dict[str, list[str]]:

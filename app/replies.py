@@ -1,21 +1,35 @@
-"""A reply as rows and back, exactly.
+"""A reply as rows and back, exactly or not at all: rows that do not match their checksums are no reply.
 
 A passage is written once per turn, with the evidence it came from; claims and citations name it by rank.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.checksums import WORKING, of_turn, of_working
 from app.jsonform import Json, from_json, to_json
-from app.tables import Base, CandidateRow, CitationRow, EvidenceRow, TurnRow
+from app.tables import Base, CandidateRow, CitationRow, EvidenceRow, PictureRow, TurnRow
 from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Scores, Trace, Turn
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
 
-Rows = TypeVar("Rows", EvidenceRow, CandidateRow, CitationRow)
+Rows = TypeVar("Rows", EvidenceRow, CandidateRow, CitationRow, PictureRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What stands beside a turn: its reply, None unless it is done, and the names of its pictures.
+
+    Of a turn that is not `whole`, because its rows do not match their checksums, it has neither.
+    """
+
+    whole: bool
+    reply: Reply | None = None
+    pictures: tuple[str, ...] = ()
 
 
 def reply_rows(turn: int, reply: Reply) -> tuple[dict[str, object], list[Base]]:
@@ -57,23 +71,31 @@ def reply_rows(turn: int, reply: Reply) -> tuple[dict[str, object], list[Base]]:
     return columns, rows
 
 
-def load_replies(session: Session, turns: Sequence[TurnRow]) -> dict[int, Reply]:
-    """Return the reply of each of these finished turns by turn id, with three queries for them all."""
+def load_working(session: Session, turns: Sequence[TurnRow]) -> dict[int, Working]:
+    """Return what stands beside each of these turns by turn id, with four queries for them all."""
     ids = [turn.id for turn in turns]
     evidence = _by_turn(session, EvidenceRow, ids)
     candidates = _by_turn(session, CandidateRow, ids)
     citations = _by_turn(session, CitationRow, ids)
-    return {
-        turn.id: _reply(turn, evidence.get(turn.id, []), candidates.get(turn.id, []), citations.get(turn.id, []))
-        for turn in turns
-    }
+    pictures = _by_turn(session, PictureRow, ids)
+    found: dict[int, Working] = {}
+    for turn in turns:
+        rows = evidence.get(turn.id, []), candidates.get(turn.id, []), citations.get(turn.id, [])
+        sent = pictures.get(turn.id, [])
+        if of_turn(turn) != turn.checksum or of_working(*rows, sent) != turn.working_checksum:
+            found[turn.id] = Working(whole=False)
+            continue
+        reply = _reply(turn, *rows) if turn.state == "done" else None
+        found[turn.id] = Working(True, reply, tuple(picture.name for picture in sent))
+    return found
 
 
 def _by_turn(session: Session, table: type[Rows], ids: Sequence[int]) -> dict[int, list[Rows]]:
     grouped: dict[int, list[Rows]] = {}
+    rank: Any = getattr(table, WORKING[table][0])
     for first in range(0, len(ids), 500):  # databases bound the number of parameters
         query = select(table).where(table.turn_id.in_(ids[first : first + 500]))
-        for row in session.scalars(query.order_by(table.turn_id, table.rank)):
+        for row in session.scalars(query.order_by(table.turn_id, rank)):
             grouped.setdefault(row.turn_id, []).append(row)
     return grouped
 

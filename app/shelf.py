@@ -14,11 +14,12 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from app.catalogue import StoredSource, file_of, is_address
 from app.config import Settings
-from app.database import open_database
+from app.database import open_database, read_meta
 from app.errors import AppError, DataError, InUse
 from app.ingest import IngestProgress, IngestReport, ingest, ingesting, refresh
-from app.library import Library, read_meta
+from app.library import Library
 from app.lock import GUEST, FolderLock, holder, hosts_guests
 from retrieval.addresses import read_networks
 from retrieval.index import Generation
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 1.0  # seconds between two looks at what was stored
 LATEST: Final = 30.0  # seconds after which what a guest stored is published although it goes on
+UPLOADS: Final = "uploads"  # the folder of uploaded documents in the data folder
 _log = logging.getLogger(__name__)
 
 
@@ -65,12 +67,35 @@ class Shelf:
         with self._pages() as pages:
             return refresh(self.library, names, progress, pages)
 
+    def remove(self, *names: str | int) -> list[StoredSource]:
+        """Remove the sources that these names stand for, and the files of those that were uploaded.
+
+        Raises InputError, and removes nothing, where a name means nothing; DataError where such a file stays.
+        """
+        removed = self.library.remove(*names)
+        left = {file_of(row.uri) for row in self.library.sources()}
+        for file in sorted({file_of(row.uri) for row in removed} - left):
+            remove_upload(self.settings.data_dir, file)
+        return removed
+
     def _pages(self) -> AbstractContextManager["Pages"]:
         from app.pages import opened_pages
         from retrieval.fetch import Fetcher
 
         fetcher = Fetcher(read_networks(self.settings.fetch_allow))
         return opened_pages(fetcher, self.settings.data_dir, self.library.hashes())
+
+
+def remove_upload(data_dir: Path, uri: str) -> None:
+    """Delete a file that was uploaded; files that stand elsewhere are somebody else's. Raises DataError."""
+    path = Path(uri)
+    if is_address(uri) or path.parent.resolve() != (data_dir / UPLOADS).resolve():
+        return
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = f"its file {uri!r} cannot be deleted: {error.strerror}"
+        raise DataError(f"the document is out of the library, but {reason}; delete it by hand") from None
 
 
 @dataclass(frozen=True)

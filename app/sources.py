@@ -90,7 +90,7 @@ def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
     from app.catalogue import file_of
 
     with opened_shelf(context, "source to remove") as shelf:
-        removed = shelf.library.remove(*names)
+        removed = shelf.remove(*names)
     if context.obj["json"]:
         print_json({"removed": removed})
         return

@@ -4,8 +4,9 @@ Knows nothing of how a database is opened or who reads it. A change here needs a
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -38,6 +39,32 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the zone back."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Read a moment, or what `damaged` makes of one that cannot be read."""
+        read = super().result_processor(dialect, coltype)
+
+        def tried(value: object) -> datetime | None:
+            try:
+                return cast(datetime | None, read(value) if read else value)
+            except (ValueError, TypeError) as error:
+                return self.damaged(value, error)
+
+        return tried
+
+    def damaged(self, value: object, error: Exception) -> datetime:
+        """Raise ValueError."""
+        raise ValueError(f"no moment in isoformat: {value!r}") from error
+
+
+class CheckedTime(UtcTime):
+    """A moment under a checksum: a damaged one is the first there is, so that its row can be read and called damaged."""
+
+    cache_ok = True
+
+    def damaged(self, value: object, error: Exception) -> datetime:
+        """Return a moment that no checksum takes for what was."""
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def storable(text: str) -> str:
@@ -117,7 +144,10 @@ class ConversationRow(Base):
 
 
 class TurnRow(Base):
-    """A question, and from `reply` on what answered it; those columns are empty until the state is done."""
+    """A question, and from `reply` on what answered it; those columns are empty until the state is done.
+
+    `working_checksum` is that of the rows beside it, and one of what `checksum` is over.
+    """
 
     __tablename__ = "turn"
     __table_args__ = (UniqueConstraint("conversation_id", "number"), {"sqlite_autoincrement": True})
@@ -127,8 +157,8 @@ class TurnRow(Base):
     question: Mapped[str]
     state: Mapped[str] = mapped_column(index=True)
     reason: Mapped[str]
-    created_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(CheckedTime)
+    finished_at: Mapped[datetime | None] = mapped_column(CheckedTime)
     reply: Mapped[str | None]
     outcome: Mapped[str | None]
     asked: Mapped[dict[str, Any] | None]
@@ -143,6 +173,8 @@ class TurnRow(Base):
     role: Mapped[str | None]
     research: Mapped[list[Any] | None]
     tokens: Mapped[dict[str, Any] | None]
+    checksum: Mapped[bytes | None]
+    working_checksum: Mapped[bytes | None]
 
 
 class PictureRow(Base):
@@ -153,6 +185,7 @@ class PictureRow(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     data: Mapped[bytes] = mapped_column(deferred=True)
+    checksum: Mapped[bytes | None]
 
 
 class CandidateRow(Base):

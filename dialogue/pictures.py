@@ -231,7 +231,9 @@ def _plain(image: "Image.Image") -> "Image.Image":
 
 def _tidy(name: str) -> str:
     """A file name without folders and what cannot be seen, its ending kept when it is too long."""
-    line = " ".join(clean(name.replace("\\", "/").rpartition("/")[2]).split()) or "picture"
+    line = " ".join(clean(name.replace("\\", "/").rpartition("/")[2]).split())
+    if not line.strip("."):
+        return "picture"
     return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 9] + "…" + line[-8:]
 
 

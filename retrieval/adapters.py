@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import gelu, linear, normalize, pad, scaled_dot_product_attention
+from torch.nn.functional import gelu, normalize, pad, scaled_dot_product_attention
 
+from retrieval.layers import rounded
 from retrieval.types import RetrievalError
 from retrieval.weights import Shipped, read_weights
 
@@ -179,8 +180,8 @@ class Reader:
         seen = torch.cat([past_mask[chosen], mask], 1)[:, None, None]
         alone = past_mask[:, None, None]
         for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
-            keys = [linear(past, *linears[part]) for part in ("key", "value")]
-            own = [linear(here, *linears[part]) for part in ("key", "value")]
+            keys = [rounded(past, *linears[part]) for part in ("key", "value")]
+            own = [rounded(here, *linears[part]) for part in ("key", "value")]
             both = [torch.cat([one[chosen], other], 1) for one, other in zip(keys, own, strict=True)]
             here = _layer(layer, linears, here, both, seen)
             if linears is not maps[-1]:
@@ -220,12 +221,12 @@ def _layer(layer: Any, linears: Maps, x: Tensor, known: Sequence[Tensor], mask: 
     """One layer of BERT over `x` (rows, tokens, dimension), which attends to keys and values `known`."""
     heads = layer.attention.self.num_attention_heads
     query, key, value = (
-        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (linear(x, *linears["query"]), *known)
+        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (rounded(x, *linears["query"]), *known)
     )
     bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(mask == 0, -torch.inf)
     attended = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
-    x = layer.attention.output.LayerNorm(linear(attended, *linears["attended"]) + x)
-    normed: Tensor = layer.output.LayerNorm(linear(gelu(linear(x, *linears["wide"])), *linears["narrow"]) + x)
+    x = layer.attention.output.LayerNorm(rounded(attended, *linears["attended"]) + x)
+    normed: Tensor = layer.output.LayerNorm(rounded(gelu(rounded(x, *linears["wide"])), *linears["narrow"]) + x)
     return normed
 
 

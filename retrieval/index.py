@@ -184,11 +184,14 @@ def open_current(folder: Path, encoder: str) -> Generation | None:
     raise first
 
 
-def sweep(folder: Path) -> None:
-    """Remove all but the current generation and the one before it, unless one is being built now."""
+def sweep(folder: Path, earlier: bool = True) -> None:
+    """Remove all but the current generation and, with `earlier`, the one before it.
+
+    Nothing is removed while one is being built; without `earlier` that is waited for.
+    """
     if folder.is_dir():
-        with suppress(OSError), _locked(folder, wait=False):
-            _sweep(folder)
+        with suppress(OSError), _locked(folder, wait=not earlier):
+            _sweep(folder, earlier)
 
 
 def _check_parts(ids: Sequence[int], vectors: Vectors, texts: Sequence[str]) -> None:
@@ -248,13 +251,14 @@ def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
         yield
 
 
-def _sweep(folder: Path) -> None:
+def _sweep(folder: Path, earlier: bool = True) -> None:
     with suppress(FileNotFoundError):
         current = _current(folder)
         names = sorted(_names(folder))
         if current not in names:
             return
-        keep = {current, *[name for name in names if name < current][-1:], "CURRENT", "LOCK"}
+        before = [name for name in names if name < current][-1:] if earlier else []
+        keep = {current, *before, "CURRENT", "LOCK"}
         for path in folder.iterdir():
             if path.name not in keep:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -20,13 +20,15 @@ TEXTS = (
 class GuardConformance:
     """The contract of `Guard.check`."""
 
+    ROUNDING = 0.01  # between batches of other shapes
+
     def test_there_is_one_verdict_per_text_in_order_at_every_stage(self, guard: Guard) -> None:
         for stage in STAGES:
             verdicts = guard.check(TEXTS, stage)
             assert [type(verdict) for verdict in verdicts] == [Verdict] * len(TEXTS)
             [alone] = guard.check(TEXTS[:1], stage)
             assert (alone.safe, alone.objective) == (verdicts[0].safe, verdicts[0].objective)
-            assert alone.risk == pytest.approx(verdicts[0].risk, abs=0.01)  # batches differ in rounding
+            assert alone.risk == pytest.approx(verdicts[0].risk, abs=self.ROUNDING)
 
     def test_a_single_string_is_one_text_and_one_turn(self, guard: Guard) -> None:
         for text in (TEXTS[0], "I want to kill myself."):

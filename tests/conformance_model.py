@@ -29,6 +29,7 @@ class ModelConformance:
     """Subclasses give a `model` fixture."""
 
     SAMPLING = Sampling(n=3, max_new_tokens=16, seed=5)
+    ROUNDING = 1e-4  # between batches of other shapes
 
     def test_it_names_itself(self, model: LanguageModel) -> None:
         assert model.name
@@ -65,8 +66,8 @@ class ModelConformance:
             return
         assert [len(row) for row in rows] == [3] * 4
         assert all(0 <= weight <= 1 for row in rows for weight in row)
-        assert rows[0] == pytest.approx(rows[3], abs=1e-4)
+        assert rows[0] == pytest.approx(rows[3], abs=self.ROUNDING)
         alone = model.weigh(context("What does it eat?"), drafts[1:2], [UNSAFE])
-        assert alone[0] == pytest.approx(rows[1][1:2], abs=1e-4)
+        assert alone[0] == pytest.approx(rows[1][1:2], abs=self.ROUNDING)
         assert len(model.weigh(context("What does it eat?"), drafts[0], [UNSAFE])) == 1  # and not one per letter
         assert model.weigh(context("What does it eat?"), [], attributes) == []

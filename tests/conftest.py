@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from app.database import Database, open_database
@@ -12,6 +13,11 @@ from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder, load_encoder
 from safety import SHIPPED, WEIGHTS
 
+# Numbers are expected in float32, here and in child processes; torch reads both when it is first asked for anything.
+# tests/test_bfloat16.py runs what matters in the other precision.
+if torch.cpu._is_avx512_supported():
+    os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 settings.register_profile(

@@ -9,6 +9,7 @@ ADDED = {  # the columns that each migration adds
     "0003": [("source", "checksum"), ("passage", "checksum"), ("passage", "vector_checksum")],
     "0004": [("source", "origin")],
     "0005": [("evidence", "probability")],
+    "0006": [("turn", "checksum"), ("turn", "working_checksum"), ("picture", "checksum")],
 }
 
 

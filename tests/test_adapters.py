@@ -1,6 +1,5 @@
 """retrieval.adapters and their training: on the real encoder, with adapters made here."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +94,6 @@ def test_a_file_that_is_no_adapter_is_refused_with_what_to_do(tmp_path: Path) ->
         load_adapter(packaged, {})
 
 
-def test_bfloat16_reads_nearly_the_same(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieval.embed.fast_bfloat16", lambda device: True)  # this processor may only emulate it
-    narrow = Encoder(copy.deepcopy(encoder._model), encoder._tokenizer, "narrow")
-    pairs = [(TEXTS[3], TEXTS[2]), ("", TEXTS[1])]
-    logits = Reader(narrow, noisy(encoder))(pairs)
-    assert np.isfinite(logits).all()
-    assert np.abs(logits - Reader(encoder, noisy(encoder))(pairs)).max() < 0.2
-    assert (narrow.encode(TEXTS) * encoder.encode(TEXTS)).sum(1).min() > 0.999
-
-
 GOOD, BAD = "What a lovely day it is", "The meeting was moved to Tuesday"
 
 
@@ -120,6 +109,7 @@ def taught(encoder: Encoder, seed: int) -> tuple[Adapter, list[dict[str, float]]
     return adapter, fit(encoder, adapter, {"texts": (1.0, groups)}, plan, seed)
 
 
+@pytest.mark.slow
 def test_an_adapter_learns_and_the_same_seed_gives_the_same_weights(encoder: Encoder) -> None:
     adapter, _ = taught(encoder, 0)
     logits = Reader(encoder, adapter)([(GOOD, GOOD), (GOOD, BAD), (BAD, BAD), (BAD, GOOD)])[:, 0]

@@ -181,6 +181,27 @@ def test_a_second_bot_is_told_who_holds_the_folder(bot: Bot, script: str, tmp_pa
     open_bot(tmp_path / "data", script).close()
 
 
+def test_a_closed_bot_answers_stores_and_reads_nothing(bot: Bot, script: str, tmp_path: Path) -> None:
+    conversation = bot.ask("How high is Mount Everest?").conversation
+    bot.close()
+    note = tmp_path / "late.md"
+    note.write_text("Late notes are late.")
+    with open_bot(tmp_path / "data", script) as other:  # who has the lock now
+        before = len(other.history.turns(conversation))
+        for use in (
+            lambda: bot.ask("How high is Mount Everest?"),
+            lambda: bot.ask("And when?", conversation),
+            lambda: bot.ingest([note]),
+            lambda: bot.history.turns(conversation),
+            lambda: bot.library.remove(1),
+        ):
+            with pytest.raises(DataError, match="has been closed: open the data folder again"):
+                use()
+        assert len(other.history.turns(conversation)) == before
+        assert len(other.history.conversations()) == 1
+    bot.close()
+
+
 def test_turns_left_pending_become_interrupted_at_the_next_start(bot: Bot, script: str, tmp_path: Path) -> None:
     conversation = bot.history.start()
     turn = bot.history.begin(conversation, "How high?")

@@ -75,7 +75,7 @@ def test_ingest_ask_and_history_in_json(told: Callable[..., Any]) -> None:
     assert source["name"] == "everest.md"
     assert told("sources", "rebuild") == {"passages": 1}
     assert told("sources", "remove", "everest.md")["removed"][0]["id"] == source["id"]
-    assert told("history", "delete", reply["conversation"]) == {"deleted": [reply["conversation"]]}
+    assert told("history", "delete", reply["conversation"]) == {"deleted": [reply["conversation"]], "unknown": []}
     assert told("doctor")["ok"] is True
 
 
@@ -303,3 +303,41 @@ def test_it_runs_without_a_home_or_a_locale(tmp_path: Path) -> None:
     out, _ = child.communicate(timeout=120)
     assert child.returncode == 1
     assert "there is no data" in json.loads(out)["error"]["message"]
+
+
+def test_deleting_known_and_unknown_conversations_tells_of_both(candor: Candor, told: Callable[..., Any]) -> None:
+    good = told("ask", "How high is Mount Everest?")["conversation"]
+    code, out, err = candor("history", "delete", good, "bad", "worse", good)
+    assert (code, out) == (1, "deleted 1\n")
+    assert "there is no conversation 'bad'" in err
+    assert "there is no conversation 'worse'" in err
+    assert told("history", "list") == {"conversations": []}
+    code, out, _ = candor("history", "delete", "bad", "--json")
+    assert (code, json.loads(out)) == (1, {"deleted": [], "unknown": ["bad"]})
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+@pytest.mark.parametrize("command", [["history", "list"], ["ask", "Why?"], ["ingest", "notes"], ["doctor"]])
+def test_an_empty_data_folder_is_wrong_use_and_makes_nothing(
+    candor: Candor, tmp_path: Path, command: list[str], empty: str
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    code, out, err = candor(*command, "--data-dir", empty)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "must not be empty" in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["history", "list"], ["history", "delete", "x"], ["ask", "Why?"], ["ingest", "notes"], ["sources", "list"]],
+)
+def test_a_data_folder_that_is_a_dangling_link_is_one_clear_line(
+    candor: Candor, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    code, out, err = candor(*command, "--data-dir", "link")
+    assert (code, out) == (1, "")
+    assert err.strip() == "candor: 'link' is a link to 'nowhere', which is not there: mend it or use another --data-dir"
+    assert not (tmp_path / "nowhere").exists()

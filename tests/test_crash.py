@@ -18,6 +18,7 @@ SMALL = "--rounds 2 --documents 6 --items 12 --publications 2 --passages 200"
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "crash.py"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_killed_process_loses_no_acknowledged_turn_and_leaves_no_half_document(tmp_path: Path) -> None:
     (tmp_path / "script.txt").write_text("Note 1 is about topic 1, item 1.\n")

@@ -43,6 +43,7 @@ def responder(encoder: Encoder, safety_reader: Reader) -> Responder:
     )
 
 
+@pytest.mark.slow
 def test_a_family_takes_a_whole_turn(model: LanguageModel, responder: Responder) -> None:
     turn = Responder(
         model, responder.retriever, responder.guard, GeneratorJudge(responder.judge, model), responder.options
@@ -84,6 +85,7 @@ def test_a_family_keeps_to_its_window(model: LanguageModel) -> None:
     assert any("oldest turns" in note for note in long.working.notes)
 
 
+@pytest.mark.slow
 def test_a_family_weighs_drafts_that_fill_its_window(model: LanguageModel) -> None:
     long = context("How heavy is it?", *[Turn("user", "krill " * 40), Turn("assistant", "whale " * 40)] * 20)
     drafts = [*written(model, long, SAMPLING), "It eats krill. " * 6]

@@ -147,6 +147,7 @@ def alone(guard: EmbeddedGuard) -> dict[tuple[str, str], Verdict]:
     return {(t, s): guard.check_pairs([(t, s)], "candidate")[0] for t in TURNS for s in SAMPLES}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(TURNS), st.sampled_from(SAMPLES)), min_size=1, max_size=12))
 def test_neither_company_nor_order_moves_a_risk(
     guard: EmbeddedGuard, alone: dict[tuple[str, str], Verdict], pairs: list[tuple[str, str]]

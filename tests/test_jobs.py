@@ -2,13 +2,11 @@
 
 import threading
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 
 import pytest
 
-from app.web.jobs import UNEXPECTED, Busy, Jobs, Uploads
+from app.web.jobs import UNEXPECTED, Busy, Jobs
 from dialogue.types import DialogueError, Picture, Reply, Step, Trace
-from retrieval.types import SourceError
 from safety.types import Verdict
 
 REPLY = Reply("Yes.", "answered", (), Trace(Verdict(True, 0.0)))
@@ -141,56 +139,38 @@ def test_closing_stops_every_job() -> None:
     assert bot.ends == ["cancelled"] * 3
 
 
-def upload(folder: Path, name: str, text: str = "words") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    path.write_text(text)
-    return path
+def test_what_comes_when_too_many_wait_is_refused_and_threads_are_few() -> None:
+    bot = Turns()
+    jobs = Jobs(bot, workers=2, waiting=3)
+    before = threading.active_count()
+    made = [jobs.start(str(number), "hello") for number in range(5)]
+    with pytest.raises(Busy, match="The server is busy: 5 replies"):
+        jobs.start("more", "hello")
+    assert bot.stored == ["hello"] * 5
+    assert threading.active_count() <= before + 2
+    bot.gate.release(15)
+    until(lambda: all(job.ended for job in made))
+    assert bot.ends == ["done"] * 5
+    until(lambda: threading.active_count() <= before)
+    again = jobs.start("more", "hello")
+    bot.gate.release(3)
+    until(lambda: again.ended)
 
 
-def test_uploads_leave_the_temporary_folder_and_are_read_one_by_one(tmp_path: Path) -> None:
-    seen: list[str] = []
-    go = threading.Semaphore(0)
+def test_a_message_that_fails_at_once_does_not_wait_for_a_place() -> None:
+    class Refusing(Turns):
+        def steps(
+            self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
+        ) -> Generator[Step | Reply]:
+            if text == "refuse":
+                raise DialogueError("it is not stored")
+            yield from super().steps(text, conversation, role, pictures)
 
-    def ingest(path: Path, progress: Callable[[str, float], None]) -> str:
-        progress("Reading passage 1 of 2", 0.5)
-        seen.append(path.read_text())
-        assert go.acquire(timeout=WAIT)
-        return ""
-
-    uploads = Uploads(ingest, tmp_path / "kept")
-    given = [upload(tmp_path / "in" / "1", "a.txt", "A"), upload(tmp_path / "in" / "2", "b.txt", "B")]
-    uploads.add(given)
-    assert not given[0].exists()
-    assert not given[0].parent.exists()
-    until(lambda: seen == ["A"])
-    assert [(row.name, row.state) for row in uploads.rows()] == [("a.txt", "reading"), ("b.txt", "waiting")]
-    assert uploads.rows()[0].note == "Reading passage 1 of 2"
-    go.release(2)
-    until(lambda: not uploads.working)
-    assert seen == ["A", "B"]
-    assert uploads.rows() == ()
-
-
-def test_a_file_that_cannot_be_read_says_why_until_the_next_upload(tmp_path: Path) -> None:
-    def ingest(path: Path, progress: Callable[[str, float], None]) -> str:
-        match path.name:
-            case "raises.txt":
-                raise SourceError("it is a ZIP file")
-            case "crashes.txt":
-                raise KeyError(path)
-        return "there is no text in it" if path.name == "empty.txt" else ""
-
-    uploads = Uploads(ingest, tmp_path / "kept")
-    names = ("raises.txt", "crashes.txt", "empty.txt", "good.txt")
-    uploads.add([upload(tmp_path / "in", name) for name in names])
-    until(lambda: not uploads.working)
-    notes = {row.name: row.note for row in uploads.rows()}
-    assert notes == {
-        "raises.txt": "it is a ZIP file",
-        "crashes.txt": UNEXPECTED,
-        "empty.txt": "there is no text in it",
-    }
-    uploads.add([upload(tmp_path / "in", "good.txt")])
-    until(lambda: not uploads.working)
-    assert uploads.rows() == ()
+    bot = Refusing()
+    jobs = Jobs(bot, workers=1)
+    first = jobs.start("a", "hello")
+    second = jobs.start("b", "refuse")
+    assert (second.ended, second.error, jobs.refused("b")) == (True, "it is not stored", second)
+    assert not first.ended
+    bot.gate.release(9)
+    until(lambda: first.ended)

@@ -24,6 +24,7 @@ from retrieval.passages import embedding_text
 from retrieval.search import matches
 from retrieval.types import IndexDamaged, Passage, RetrievalError, Vectors
 
+pytestmark = pytest.mark.slow
 NAMES = st.text(st.sampled_from("aB/._-%*?[]!\\\"' ÄßИ東\n"), max_size=8)
 
 

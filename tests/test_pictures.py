@@ -8,7 +8,7 @@ from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from tiny_vision import png
@@ -169,6 +169,7 @@ def test_a_message_takes_four_pictures() -> None:
         checked([picture()] * (MOST + 1))
 
 
+@example([".", "..", "a/.", " . "], set())
 @given(st.lists(st.text(max_size=120), max_size=6), st.sets(st.sampled_from(["image.png", "image (2).png"])))
 def test_names_are_tidy_and_each_picture_has_its_own(names: list[str], taken: set[str]) -> None:
     found = [one.name for one in named([Picture(name, b"") for name in ["C:\\a\\image.png", *names]], taken)]

@@ -260,6 +260,7 @@ def test_rows_in_training_are_those_of_a_turn(judge: QualityJudge) -> None:
     assert reading(turns).startswith(turns[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_weights_held_out_answers_pass_and_strangers_sentences_mostly_do_not(
     judge: QualityJudge, dev_data: Path

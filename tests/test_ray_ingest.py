@@ -20,6 +20,7 @@ from retrieval.types import RetrievalError
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'candor[ray]'")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(600),  # a worker of Ray loads torch anew
     pytest.mark.filterwarnings("ignore"),  # of ray
 ]

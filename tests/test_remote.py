@@ -765,6 +765,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
         server.kill_server()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "/completions"])
 def test_transformers_serve_gives_all_drafts_though_it_ignores_n(served: tuple[str, str], path: str) -> None:
     model = open_remote(f"{served[0]}{path}#{served[1]}")
@@ -780,6 +781,7 @@ def test_transformers_serve_gives_all_drafts_though_it_ignores_n(served: tuple[s
         model.weigh(asked, ["Krill."], [SENSIBLE])
 
 
+@pytest.mark.slow
 def test_transformers_serve_survives_callers_that_hang_up(served: tuple[str, str]) -> None:
     model = open_remote("#".join(served))
     steps = model.sample(ASKED, Sampling(n=3, max_new_tokens=1000))

@@ -399,6 +399,7 @@ def test_a_server_is_asked_with_the_whole_exchange_and_never_more_than_allowed(t
         assert "TS, London" in [message["content"] for message in second]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_encoder")
 def test_research_finds_the_second_hop_that_one_search_misses(tmp_path: Path) -> None:
     benchmark = runpy.run_path(str(ROOT / "benchmarks" / "research.py"))

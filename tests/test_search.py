@@ -38,7 +38,7 @@ def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Milvus]:
     server.close()
 
 
-@pytest.fixture(params=["hybrid", "memory", "milvus"])
+@pytest.fixture(params=["hybrid", "memory", pytest.param("milvus", marks=pytest.mark.slow)])
 def make(request: pytest.FixtureRequest, tmp_path: Path, encoder: Encoder) -> Make:
     def hybrid(items: Sequence[Passage]) -> Retriever:
         return HybridRetriever(encoder, published(tmp_path / "index", encoder, items), stored(items))

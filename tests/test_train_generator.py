@@ -131,6 +131,7 @@ def trained(place: Path, base: Path, samples: list[Sample]) -> tuple[Path, dict[
     return out, train(Plan(str(base), TUNING), samples, out, None, quiet)
 
 
+@pytest.mark.slow
 def test_the_loss_on_held_back_rows_falls_in_every_format(trained: tuple[Path, dict[str, Any]]) -> None:
     _, report = trained
     for kind in ("generative", "discriminative", "research"):
@@ -138,6 +139,7 @@ def test_the_loss_on_held_back_rows_falls_in_every_format(trained: tuple[Path, d
         assert report["loss"][kind]["change"] == "better", kind
 
 
+@pytest.mark.slow
 def test_the_discriminator_tells_good_held_back_replies_from_bad(trained: tuple[Path, dict[str, Any]]) -> None:
     _, report = trained
     assert report["auroc"]["SENSIBLE"]["after"] > 0.9
@@ -146,6 +148,7 @@ def test_the_discriminator_tells_good_held_back_replies_from_bad(trained: tuple[
     assert report["not_learnt"] == {"INTERESTING": "rated one way only", "SPECIFIC": "rated one way only"}
 
 
+@pytest.mark.slow
 def test_what_is_written_keeps_to_the_formats(trained: tuple[Path, dict[str, Any]]) -> None:
     _, report = trained
     assert report["format"]["generative"]["after"] > 0.9
@@ -155,6 +158,7 @@ def test_what_is_written_keeps_to_the_formats(trained: tuple[Path, dict[str, Any
     assert report["verdict"].startswith("better")
 
 
+@pytest.mark.slow
 def test_the_unrated_replies_that_are_learnt_from_are_the_better_ones(trained: tuple[Path, dict[str, Any]]) -> None:
     figures = trained[1]["filter"]
     assert figures["kept"] == round(0.32 * figures["scored"])
@@ -162,6 +166,7 @@ def test_the_unrated_replies_that_are_learnt_from_are_the_better_ones(trained: t
     assert trained[1]["examples"]["second"]["generative"] == figures["kept"]
 
 
+@pytest.mark.slow
 def test_the_folder_holds_an_adapter_a_tokenizer_the_report_and_the_format(
     trained: tuple[Path, dict[str, Any]], base: Path
 ) -> None:
@@ -176,6 +181,7 @@ def test_the_folder_holds_an_adapter_a_tokenizer_the_report_and_the_format(
     assert not (out / "work").exists()
 
 
+@pytest.mark.slow
 def test_the_adapter_is_loaded_by_name_and_replies_researches_and_rates(
     trained: tuple[Path, dict[str, Any]], encoder: Encoder
 ) -> None:
@@ -209,6 +215,7 @@ def test_a_folder_with_an_unknown_format_is_refused(tmp_path: Path) -> None:
         fine_tuned(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_ends_with_the_same_weights(place: Path, base: Path) -> None:
     data = written(place / "short.jsonl", [*replies(3, 50, True), *replies(4, 90, False)])
     short = Tuning(epochs=2, rate=5e-3, rank=8, batch=8, accumulate=2, longest=256, save_every=4)
@@ -253,6 +260,7 @@ train(plan, read_samples(Path({str(data)!r})), Path({str(place / "killed")!r}), 
     assert train(plan, samples, place / "killed", None, quiet) == json.loads(json.dumps(again))
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_training_is_left_alone(
     trained: tuple[Path, dict[str, Any]], base: Path, samples: list[Sample], tmp_path: Path
 ) -> None:
@@ -263,6 +271,7 @@ def test_a_folder_of_another_training_is_left_alone(
         train(Plan(str(base), TUNING), samples, tmp_path, None, quiet)
 
 
+@pytest.mark.slow
 def test_without_ratings_the_model_cannot_filter_but_the_embedded_judge_can(
     base: Path, tmp_path: Path, encoder: Encoder
 ) -> None:
@@ -276,6 +285,7 @@ def test_without_ratings_the_model_cannot_filter_but_the_embedded_judge_can(
     assert report["filter"]["after"]["SENSIBLE"] > report["filter"]["before"]["SENSIBLE"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(CAUSAL))
 def test_every_family_of_models_takes_an_adapter_that_learns(kind: str, tmp_path: Path) -> None:
     folder = save(tmp_path / kind, kind)
@@ -291,6 +301,7 @@ def test_every_family_of_models_takes_an_adapter_that_learns(kind: str, tmp_path
     assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in learnt)
 
 
+@pytest.mark.slow
 def test_saving_memory_changes_no_gradient(base: Path) -> None:
     words = AutoTokenizer.from_pretrained(base)
     found = []
@@ -477,6 +488,7 @@ def test_wrong_use_of_the_command_says_what_to_do(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_command_takes_the_development_data(
     dev_data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

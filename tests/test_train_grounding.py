@@ -69,6 +69,7 @@ def test_anchors_add_to_the_logit() -> None:
     assert with_them - without == pytest.approx(added, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_head_learns_what_the_adapter_says_and_its_metrics_are_of_unseen_rows() -> None:
     rng = np.random.default_rng(0)
     examples = [example(i, i % 2 == 0, ("one", "two")[i % 3 == 0], rng) for i in range(120)]
@@ -81,6 +82,7 @@ def test_the_head_learns_what_the_adapter_says_and_its_metrics_are_of_unseen_row
     assert again.fingerprint == head.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_head_learns_from_no_row_that_the_adapter_has_seen(dev_data: Path) -> None:
     everything = head_rows(dev_data)

@@ -78,7 +78,7 @@ def violations(page: Page) -> list[str]:
     return [f"{item['id']}: {node['html'][:160]}" for item in found for node in item["nodes"]]
 
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_a_question_is_answered_with_sources_that_can_be_followed_to_the_document(page: Page) -> None:
@@ -282,27 +282,3 @@ def test_a_message_too_long_or_too_early_stays_in_the_box(page: Page) -> None:
     expect(page.locator("#message")).to_have_value("too early")
     page.locator("#stop").click()
     expect(page.locator("#log .ended")).to_be_visible()
-
-
-def test_the_packaged_bot_answers_with_a_sentence_of_its_document(
-    browser: playwright.BrowserContext, tmp_path: Path
-) -> None:
-    from app import open_bot
-    from dialogue.answers import WEIGHTS
-
-    if not WEIGHTS.exists():
-        pytest.skip(f"there is no {WEIGHTS.name} in this checkout")
-    with open_bot(tmp_path / "data") as bot, serving(bot) as url:
-        bot.ingest([SOURCES / name for name in NAMES])
-        page = browser.new_page()
-        page.goto(url)
-        page.wait_for_selector(".hello")
-        answered(page, EXAMPLES[0])
-        page.locator("#log .cite").first.click()
-        quote = page.locator(".source.on mark").inner_text()
-        assert quote in " ".join(
-            (SOURCES / NAMES[0]).read_text().replace("[elephants](elephant.md)", "elephants").split()
-        )
-        page.locator(".source.on [data-act=document]").click()
-        expect(page.locator(".document mark")).to_have_text(quote)
-        page.close()

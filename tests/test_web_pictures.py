@@ -88,6 +88,7 @@ def browser() -> Iterator[object]:
         yield context
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_picture_is_attached_removed_sent_and_still_there_after_a_reload(
     browser: object, bot: Bot, url: str, tmp_path: Path

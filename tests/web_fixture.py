@@ -196,13 +196,12 @@ def serving(bot: Bot, examples: Sequence[str] = ()) -> Iterator[str]:
     """The web chat of `bot` on a free port of this machine; gives its address."""
     import uvicorn
 
-    from app.web.server import build_app
+    from app.web.server import build_app, server_config
 
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = uvicorn.Config(build_app(bot, examples), log_level="warning", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(build_app(bot, examples)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"

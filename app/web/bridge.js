@@ -57,6 +57,7 @@ const ask = (title, body, actions = []) => {
   box.addEventListener('close', () => box.remove());
   shell().append(box);
   box.showModal();
+  return box;
 };
 const KEYS = [['Enter', 'Send'], ['Shift + Enter', 'New line'], ['Esc', 'Stop, or close the panel'], ['/', 'Write a message'],
   ['Ctrl + K', 'Search conversations'], ['Ctrl + Shift + O', 'New conversation'], ['Alt + 1 … 9', 'That source of the last reply'], ['?', 'This list']];
@@ -299,29 +300,26 @@ document.addEventListener('input', event => {
 document.addEventListener('submit', event => { if (event.target.matches('.box')) { event.preventDefault(); send(message().value); } });
 const isPicture = file => file.type.startsWith('image/');
 const give = files => {
-  const field = $('#drop input[type=file]');
   openSide();
   tab('documents');
-  if (!field || !files || !files.length) return field && field.click();
-  field.files = files;
-  field.dispatchEvent(new Event('change', { bubbles: true }));
+  if (files?.length) documents.add(files); else $('#drop input').click();
 };
-document.addEventListener('dragover', event => { if (!event.target.closest('#drop') && event.dataTransfer.types.includes('Files')) event.preventDefault(); });
+document.addEventListener('dragover', event => { if (event.dataTransfer.types.includes('Files')) event.preventDefault(); });
 document.addEventListener('drop', event => {
-  if (event.target.closest('#drop') || !event.dataTransfer.files.length) return;
+  if (!event.dataTransfer.files.length) return;
   event.preventDefault();
-  const files = [...event.dataTransfer.files], papers = new DataTransfer();
+  const files = [...event.dataTransfer.files], papers = files.filter(file => !isPicture(file));
   if (files.some(isPicture)) pictures.take(files.filter(isPicture));
-  for (const file of files) if (!isPicture(file)) papers.items.add(file);
-  if (papers.files.length) give(papers.files);
+  if (papers.length) give(papers);
 });
 document.addEventListener('paste', event => {
   const files = [...(event.clipboardData?.files || [])].filter(isPicture);
   if (files.length && !event.target.closest('input')) { event.preventDefault(); pictures.take(files); }
 });
 document.addEventListener('change', event => {
-  if (event.target.id !== 'pictures') return;
-  pictures.take([...event.target.files]);
+  if (event.target.type !== 'file') return;
+  const files = [...event.target.files];
+  if (event.target.id === 'pictures') pictures.take(files); else documents.add(files);
   event.target.value = '';
 });
 
@@ -457,7 +455,6 @@ const tidy = () => {
   role('#side', { role: 'complementary', 'aria-label': 'Sources, scores and documents' });
   role('#scroll', { role: 'log', 'aria-live': 'off', 'aria-label': 'Conversation', tabindex: '0' });
   for (const key of TABS) role(`#pane-${key}`, { role: 'tabpanel', 'aria-labelledby': `tab-${key}`, tabindex: '0' });
-  role('#drop input[type=file]', { 'aria-label': 'Add documents' });
   // a stage that was on its way when another conversation was opened arrives after it
   const running = $('#live [data-conversation]');
   if (running) running.style.display = running.dataset.conversation === state.conversation ? '' : 'none';

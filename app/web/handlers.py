@@ -9,7 +9,6 @@ import itertools
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
@@ -17,8 +16,9 @@ import gradio as gr
 from app.bot import checked_message
 from app.errors import AppError
 from app.web import panels, render, welcome
-from app.web.jobs import Busy, Jobs, Uploads
+from app.web.jobs import Busy, Jobs
 from app.web.pictures import Held, Shown, sent, waiting
+from app.web.uploads import Uploads
 from dialogue.types import Citation, DialogueError, Picture, Role
 from retrieval.text import each
 
@@ -208,15 +208,18 @@ class Handlers:
 
     def retry(self, conversation: str, request: gr.Request) -> list[Any]:
         """The last message is sent again."""
-        refused = self.jobs.refused(conversation)
-        turns = self.bot.history.turns(conversation, limit=1) if conversation else []
+        session, refused = self.session(request, conversation), self.jobs.refused(conversation)
+        try:
+            turns = self.bot.history.turns(conversation, limit=1) if conversation else []
+        except AppError:
+            return self._unsent(session, GONE)
         question = refused.question if refused else turns[-1].question if turns else ""
         given: Given = ((), ())
         if refused:
             given = (refused.pictures, refused.shown)
         elif turns:
             given = (self.bot.history.pictures(turns[-1].id), sent(turns[-1]))
-        return self._begin(self.session(request, conversation), conversation, question, given=given)
+        return self._begin(session, conversation, question, given=given)
 
     def _begin(
         self,
@@ -226,16 +229,18 @@ class Handlers:
         role: str | None = None,
         given: Given = ((), ()),
     ) -> list[Any]:
-        history = self.bot.history
+        history, begun = self.bot.history, ""
         try:
             message = checked_message(text, pictured=bool(given[0]))
-            conversation = conversation or self.bot.start(role)
-            job = self.jobs.start(conversation, message, history.conversation(conversation).turns, *given)
-        except Busy:
-            return self._unsent(session, "A reply is being written. Wait for it, or stop it first.")
+            begun = "" if conversation else self.bot.start(role)
+            conversation = conversation or begun
+            self.jobs.start(conversation, message, history.conversation(conversation).turns, *given)
+        except Busy as busy:
+            if begun:
+                history.delete(begun)
+            return self._unsent(session, str(busy))
         except (AppError, DialogueError) as error:
             return self._unsent(session, render.sentence(str(error)))
-        job.stored.wait(2.0)
         session.search = ""
         return self.view(session, conversation, sent=True, say="Message sent. A reply is being written.")
 
@@ -310,11 +315,6 @@ class Handlers:
 
     # --- documents
 
-    def upload(self, files: list[str] | None) -> list[Any]:
-        """Files were dropped: they leave Gradio's folder at once and are read one by one."""
-        self.uploads.add([Path(file) for file in files or []])
-        return [None, self.documents()]
-
     async def follow_uploads(self) -> AsyncIterator[str]:
         """Paint the documents while files are being read."""
         seen = -1
@@ -332,7 +332,7 @@ class Handlers:
         try:
             for row in self.bot.library.sources():
                 if str(row.id) == wanted:
-                    self.bot.library.remove(row.id)
+                    self.bot.remove(row.id)
                     said = "Document removed"
         except AppError as error:
             said = render.sentence(str(error))

@@ -1,18 +1,14 @@
-"""Who owns a running reply, and a running upload.
+"""Who owns a running reply.
 
 A reply belongs to the server, not to the page that asked for it: closing, reloading or leaving a page changes
 nothing, and any page may follow. Knows nothing of Gradio or HTML.
 """
 
-import contextlib
 import logging
-import shutil
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Protocol
 
 from app.errors import AppError
 from app.web.pictures import Shown
@@ -23,10 +19,11 @@ from safety.types import SafetyError
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "Something unexpected went wrong; the log of the server has the details."
+WAITING: Final = 30  # replies that wait for their turn
 
 
 class Busy(Exception):
-    """This conversation already has a reply being written."""
+    """No reply can be begun now. The message says why, and is fit for a user."""
 
 
 class Stepper(Protocol):
@@ -47,8 +44,8 @@ class Stepper(Protocol):
 class Job:
     """One reply being written. `ahead` is how many others are served first; `error` is fit for a user.
 
-    `before` is how many turns the conversation had; `stored` is set once the message is in the database,
-    or never will be. `shown` is what the page needs to show its pictures.
+    `before` is how many turns the conversation had; `stored` says that the message is in the database, or never will
+    be. `shown` is what the page needs to show its pictures.
     """
 
     conversation: str
@@ -63,14 +60,20 @@ class Job:
     started: bool = False
     error: str = ""
     stored: threading.Event = field(default_factory=threading.Event)
+    turn: Generator[Step | Reply] | None = None
 
 
 class Jobs:
-    """Runs at most `workers` replies at a time, first come first served; one per conversation."""
+    """Runs at most `workers` replies at a time, first come first served; one per conversation.
 
-    def __init__(self, bot: Stepper, workers: int = 2) -> None:
+    As many threads as workers do it all; `waiting` more replies wait for them, and what comes then is refused.
+    """
+
+    def __init__(self, bot: Stepper, workers: int = 2, waiting: int = WAITING) -> None:
         self._bot = bot
         self._workers = workers
+        self._waiting = waiting
+        self._threads = 0
         self._line: list[Job] = []
         self._last: dict[str, Job] = {}
         self._changed = threading.Condition()
@@ -83,15 +86,32 @@ class Jobs:
         pictures: tuple[Picture, ...] = (),
         shown: tuple[Shown, ...] = (),
     ) -> Job:
-        """Begin a reply and return at once. Raises Busy while the conversation's last one is not done."""
+        """Store a message, in the thread of the caller, and have it answered by another.
+
+        Raises Busy while the conversation's last reply is not done, or when too many wait.
+        """
         job = Job(conversation, question, before, pictures, shown)
         with self._changed:
             if any(other.conversation == conversation for other in self._line):
-                raise Busy(conversation)
+                raise Busy("A reply is being written. Wait for it, or stop it first.")
+            if len(self._line) >= self._workers + self._waiting:
+                raise Busy(
+                    f"The server is busy: {len(self._line)} replies are on their way. Send it again in a moment."
+                )
             self._line.append(job)
             self._last[conversation] = job
             self._count()
-        threading.Thread(target=self._run, args=(job,), name="reply", daemon=True).start()
+        job.turn = self._bot.steps(question, conversation, pictures=pictures)
+        self._advance(job, to_first=True)  # after which it is stored, so it is safe before it waits
+        with self._changed:
+            job.stored.set()
+            job.started = over = bool(job.error) or job.stopping
+            begins = not over and self._threads < self._workers
+            self._threads += begins
+        if over:
+            self._end(job)
+        if begins:
+            threading.Thread(target=self._work, name="reply", daemon=True).start()
         return job
 
     def live(self, conversation: str) -> Job | None:
@@ -106,157 +126,71 @@ class Jobs:
             return job if job is not None and job.ended and job.error else None
 
     def stop(self, conversation: str) -> bool:
-        """Ask the running job to stop at its next step; False when there is none."""
+        """Ask the running job to stop at its next step, end one that waits; False when there is none."""
         with self._changed:
-            for job in self._line:
-                if job.conversation == conversation:
-                    job.stopping = True
-                    self._changed.notify_all()
-                    return True
-        return False
+            found = [job for job in self._line if job.conversation == conversation]
+        self._stop(found)
+        return bool(found)
 
     def close(self, timeout: float = 1.5) -> None:
         """Stop every job and wait up to `timeout` seconds for them to end."""
         with self._changed:
-            for job in self._line:
-                job.stopping = True
-            self._changed.notify_all()
+            line = list(self._line)
+        self._stop(line)
+        with self._changed:
             self._changed.wait_for(lambda: not self._line, timeout)
 
-    def _run(self, job: Job) -> None:
+    def _stop(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            with self._changed:
+                job.stopping = True
+                waits = job.stored.is_set() and not job.started
+                job.started |= waits
+            if waits:
+                self._end(job)
+
+    def _work(self) -> None:
+        """Answer what waits, one after the other, until nothing does."""
+        while True:
+            with self._changed:
+                job = next((job for job in self._line if job.stored.is_set() and not job.started), None)
+                if job is None:
+                    self._threads -= 1
+                    return
+                job.started = True
+            self._advance(job)
+            self._end(job)
+
+    def _advance(self, job: Job, to_first: bool = False) -> None:
+        """Follow a turn to its end, or to its first step; an error ends it."""
         try:
-            steps = self._bot.steps(job.question, job.conversation, pictures=job.pictures)
-            with contextlib.closing(steps):
-                self._follow(job, steps)
+            for step in job.turn or ():
+                if isinstance(step, Step):
+                    job.steps.append(step)
+                if to_first or job.stopping:
+                    return
         except (AppError, DialogueError, RetrievalError, SafetyError) as error:
             log.warning("a reply failed: %s", error)
             job.error = str(error)
         except Exception:
             log.exception("a reply failed")
             job.error = UNEXPECTED
-        finally:
-            with self._changed:
-                job.ended = True
-                job.stored.set()
-                self._line.remove(job)
-                if not job.error:
-                    self._last.pop(job.conversation, None)
-                self._count()
-                self._changed.notify_all()
 
-    def _follow(self, job: Job, steps: Generator[Step | Reply]) -> None:
-        # The first step comes after the message is stored, so a message is safe before it waits in the line.
-        for step in steps:
-            if isinstance(step, Step):
-                job.steps.append(step)
-                job.stored.set()
-                self._await_turn(job)
-            if job.stopping:
-                return
-
-    def _await_turn(self, job: Job) -> None:
-        if job.started:
-            return
+    def _end(self, job: Job) -> None:
+        try:
+            if job.turn is not None:
+                job.turn.close()
+        except Exception:
+            log.exception("a reply could not be stopped")
+            job.error = job.error or UNEXPECTED
         with self._changed:
-            self._changed.wait_for(lambda: job.stopping or self._line.index(job) < self._workers)
-            job.started = True
+            job.ended = True
+            self._line.remove(job)
+            if not job.error:
+                self._last.pop(job.conversation, None)
+            self._count()
+            self._changed.notify_all()
 
     def _count(self) -> None:
         for place, job in enumerate(self._line):
             job.ahead = max(0, place - self._workers + 1)
-
-
-UploadState = Literal["waiting", "reading", "failed"]
-
-
-@dataclass(slots=True, eq=False)
-class Upload:
-    """One file on its way into the library. `share` is the part done, between 0 and 1."""
-
-    name: str
-    path: Path
-    state: UploadState = "waiting"
-    note: str = "Waiting"
-    share: float = 0.0
-
-
-Ingest = Callable[[Path, Callable[[str, float], None]], str]
-
-
-class Uploads:
-    """Reads files into the library one after the other.
-
-    `ingest(path, progress)` adds one file, calls `progress(note, share)` as it goes and returns the reason
-    of a failure, empty when the file was added. `folder` keeps the uploaded files, under their own names.
-    """
-
-    def __init__(self, ingest: Ingest, folder: Path) -> None:
-        self._ingest = ingest
-        self._folder = folder
-        self._rows: list[Upload] = []
-        self._queue: deque[Upload] = deque()
-        self._lock = threading.Lock()
-        self._working = False
-        self.revision = 0
-
-    def add(self, files: list[Path]) -> None:
-        """Move the files into the folder, at once, and have them read; failures shown before are cleared."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        added = [Upload(file.name, self._move(file)) for file in files]
-        with self._lock:
-            self._rows = [row for row in self._rows if row.state != "failed"] + added
-            self._queue.extend(added)
-            self.revision += 1
-            start, self._working = not self._working, True
-        if start:
-            threading.Thread(target=self._work, name="upload", daemon=True).start()
-
-    def rows(self) -> tuple[Upload, ...]:
-        """The files not in the library yet, failures included."""
-        with self._lock:
-            return tuple(self._rows)
-
-    @property
-    def working(self) -> bool:
-        """Whether files are still being read."""
-        with self._lock:
-            return self._working
-
-    def _move(self, file: Path) -> Path:
-        kept = self._folder / file.name
-        shutil.move(file, kept)
-        with contextlib.suppress(OSError):
-            file.parent.rmdir()
-        return kept
-
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                if not self._queue:
-                    self._working = False
-                    self.revision += 1
-                    return
-                row = self._queue.popleft()
-            self._read(row)
-
-    def _read(self, row: Upload) -> None:
-        def progress(note: str, share: float) -> None:
-            with self._lock:
-                row.note, row.share = note, share
-                self.revision += 1
-
-        row.state = "reading"
-        progress("Reading", 0.1)
-        try:
-            failure = self._ingest(row.path, progress)
-        except (AppError, RetrievalError) as error:
-            failure = str(error)
-        except Exception:
-            log.exception("an upload failed")
-            failure = UNEXPECTED
-        with self._lock:
-            if failure:
-                row.state, row.note = "failed", failure
-            else:
-                self._rows.remove(row)
-            self.revision += 1

@@ -1,4 +1,7 @@
-"""The page: what is on it and which event calls what. Gradio wiring only; the handlers are in `handlers`."""
+"""The page: what is on it and which event calls what. Gradio wiring only; the handlers are in `handlers`.
+
+What may be called over HTTP, and with what, stands in `events`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,12 @@ from fastapi import FastAPI
 
 from app.bot import MESSAGE_LIMIT
 from app.web import panels, render
+from app.web.documents import drop
+from app.web.events import Calls
+from app.web.failures import telling
 from app.web.handlers import Handlers
-from retrieval.sources import SUFFIXES
 
 HERE = Path(__file__).parent
-KINDS = sorted({end for suffix in SUFFIXES for end in (suffix, Path(suffix).suffix)})  # pickers know only the last end
 
 
 def _html(value: str, name: str) -> gr.HTML:
@@ -21,10 +25,8 @@ def _html(value: str, name: str) -> gr.HTML:
 
 def build(page: Handlers) -> gr.Blocks:
     """Lay out the page and wire its events."""
-    script = (HERE / "bridge.js").read_text(encoding="utf-8")
-    with gr.Blocks(
-        title="Candor", analytics_enabled=False, fill_width=True, fill_height=True, delete_cache=(3600, 3600)
-    ) as blocks:
+    script = "".join((HERE / name).read_text(encoding="utf-8") for name in ("bridge.js", "documents.js"))
+    with gr.Blocks(title="Candor", analytics_enabled=False, fill_width=True, fill_height=True) as blocks:
         identity = gr.Textbox("", visible="hidden", elem_id="conversation")
         bridge = gr.HTML(
             {},
@@ -51,21 +53,15 @@ def build(page: Handlers) -> gr.Blocks:
                     _html(panels.why(None), "pane-why"),
                 )
                 with gr.Column(elem_id="pane-documents", min_width=0):
-                    drop = gr.File(
-                        elem_id="drop",
-                        file_count="multiple",
-                        file_types=KINDS,
-                        label="Add documents",
-                        height=96,
-                    )
+                    _html(drop(), "drop")
                     documents = _html("", "documents")
         view = [identity, bridge, header, log, live, rows, sources, why]
-        _wire(page, blocks, view, drop, documents)
+        _wire(page, blocks, view, documents)
     blocks.queue(max_size=256, default_concurrency_limit=8)
     return blocks
 
 
-def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], drop: gr.File, documents: gr.HTML) -> None:
+def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], documents: gr.HTML) -> None:
     identity, bridge, rows, sources, why = view[0], view[1], view[5], view[6], view[7]
     quick: dict[str, Any] = {
         "queue": False,
@@ -74,34 +70,38 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], drop: gr.File, doc
         "trigger_mode": "multiple",
     }
     slow: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-    loaded = blocks.load(page.load, None, [*view, documents], **quick)
+    loaded = blocks.load(telling(page.load), None, [*view, documents], **quick)
     begun = (
         loaded,
-        bridge.do_open(page.open, None, view, **quick),
-        bridge.do_role(page.choose, None, view, **quick),
-        bridge.do_send(page.send, identity, view, **quick),
-        bridge.do_retry(page.retry, identity, view, **quick),
-        bridge.do_change(page.change, identity, view, **quick),
-        bridge.do_earlier(page.earlier, identity, view, **quick),
+        bridge.do_open(telling(page.open), None, view, **quick),
+        bridge.do_role(telling(page.choose), None, view, **quick),
+        bridge.do_send(telling(page.send), identity, view, **quick),
+        bridge.do_retry(telling(page.retry), identity, view, **quick),
+        bridge.do_change(telling(page.change), identity, view, **quick),
+        bridge.do_earlier(telling(page.earlier), identity, view, **quick),
     )
     for event in begun:
-        event.then(page.follow, identity, view, **slow)
-    bridge.do_stop(page.stop, identity, bridge, **quick)
-    bridge.do_find(page.find, identity, rows, **quick)
-    bridge.do_show(page.show, identity, [sources, why], **quick)
-    bridge.do_document(page.document, identity, sources, **quick)
-    bridge.do_list(page.documents, None, documents, **quick)
-    bridge.do_remove(page.remove, identity, [bridge, documents], **quick)
-    uploaded = drop.upload(page.upload, drop, [drop, documents], **quick)
-    for event in (loaded, uploaded):
-        event.then(page.follow_uploads, None, documents, **slow)
+        event.then(telling(page.follow), identity, view, **slow)
+    bridge.do_stop(telling(page.stop), identity, bridge, **quick)
+    bridge.do_find(telling(page.find), identity, rows, **quick)
+    bridge.do_show(telling(page.show), identity, [sources, why], **quick)
+    bridge.do_document(telling(page.document), identity, sources, **quick)
+    listed = bridge.do_list(telling(page.documents), None, documents, **quick)
+    bridge.do_remove(telling(page.remove), identity, [bridge, documents], **quick)
+    for event in (loaded, listed):
+        event.then(telling(page.follow_uploads), None, documents, **slow)
 
 
-def mount(api: FastAPI, page: Handlers) -> FastAPI:
-    """Put the page on `api` at ``/``, with everything off that would talk to others or keep copies."""
+def mount(api: FastAPI, page: Handlers, calls: Calls) -> FastAPI:
+    """Put the page on `api` at ``/``, with everything off that would talk to others or keep copies.
+
+    `calls` learns which events there are.
+    """
+    blocks = build(page)
+    calls.learn(blocks)
     return gr.mount_gradio_app(  # type: ignore[no-any-return]
         api,
-        build(page),
+        blocks,
         path="/",
         css=(HERE / "style.css").read_text(encoding="utf-8"),
         theme=gr.themes.Base(font=[gr.themes.Font("system-ui")], font_mono=[gr.themes.Font("monospace")]),
@@ -109,7 +109,7 @@ def mount(api: FastAPI, page: Handlers) -> FastAPI:
         run_history=False,
         show_error=False,
         enable_monitoring=False,
-        max_file_size="20mb",
+        max_file_size=0,  # documents come by a route of their own
         mcp_server=False,
         pwa=False,
         ssr_mode=False,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from app.web.jobs import Upload
 from app.web.pictures import address
 from app.web.render import count, icon, icon_button, place_of, served
+from app.web.uploads import Upload
 from dialogue.pictures import is_picture
 from dialogue.research import lookups
 from dialogue.types import Candidate, Citation, Reply, Role, Trace

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode
 
 from app.errors import AppError, InputError
@@ -59,7 +59,7 @@ class Held:
 
 def add_routes(api: "FastAPI", history: "History", held: Held) -> None:
     """Take pictures in at ``POST /pictures``, give them out at ``GET /picture``, to this page alone."""
-    from fastapi import Request
+    from fastapi import Query, Request
     from fastapi.responses import JSONResponse, Response
     from starlette.concurrency import run_in_threadpool
 
@@ -77,7 +77,9 @@ def add_routes(api: "FastAPI", history: "History", held: Held) -> None:
         return JSONResponse({"id": word})
 
     @api.get("/picture")
-    def give(request: Request, turn: int = 0, name: str = "", word: str = "") -> Response:
+    def give(
+        request: Request, turn: Annotated[int, Query(ge=0, lt=2**63)] = 0, name: str = "", word: str = ""
+    ) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return Response(status_code=403)
         try:

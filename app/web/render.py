@@ -163,6 +163,7 @@ def _chips(turn: "StoredTurn", reply: Reply) -> str:
 _ENDS = {
     "cancelled": "Stopped before a reply was chosen.",
     "interrupted": "The program closed before a reply was chosen. Your message is saved.",
+    "damaged": "This turn is not as it was stored, so it is not shown. The log of the server has the details.",
     "pending": "A reply to this message is still being written.",
 }
 

@@ -4,7 +4,7 @@ Knows nothing of conversations. Only loopback addresses are served, because ther
 """
 
 import errno
-import ipaddress
+import hashlib
 import os
 import signal
 import socket
@@ -12,90 +12,58 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.catalogue import as_text, file_of
 from app.errors import AppError
-from app.web.jobs import Jobs, Uploads
+from app.shelf import UPLOADS
+from app.web.documents import add_document_route
+from app.web.events import Calls
+from app.web.gate import Gate, Guarded, loopback
+from app.web.health import trouble
+from app.web.jobs import Jobs
 from app.web.pictures import add_routes
+from app.web.uploads import Uploads
 
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from app.bot import Bot
     from app.ingest import IngestProgress
 
 GRACE = 1  # seconds that open connections get when the server stops
-HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-        b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-        b"connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
+CONNECTIONS = 512
 
 
 class ServeError(AppError):
     """The server cannot start. The message is one line and says what to do."""
 
 
-class Guarded:
-    """Adds the security headers to every answer, and turns away what does not come from its own page.
-
-    A page of another site may reach a loopback address: by a name that resolves to it (then the Host header
-    gives it away) or directly (then the Origin header does).
-    """
-
-    def __init__(self, app: "ASGIApp") -> None:
-        self._app = app
-
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: "Message") -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS]
-            await send(message)
-
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        host, origin = headers.get(b"host", ""), headers.get(b"origin")
-        if _loopback(_name(host)) and origin in {None, f"http://{host}", f"https://{host}"}:
-            await self._app(scope, receive, with_headers)
-            return
-        await with_headers({"type": "http.response.start", "status": 403, "headers": []})
-        await with_headers({"type": "http.response.body", "body": b"Requests from other sites are not served.\n"})
-
-
-def _name(host: str) -> str:
-    """The host part of a Host header: no port, no brackets."""
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-def _loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
-    """The whole web application around `bot`, ready for any ASGI server."""
-    uploads = Path(bot.settings.data_dir).resolve() / "uploads"
-    # Gradio reads these when it is imported and mounted: no telemetry, no hub, uploads beside the data.
+    """The whole web application around `bot`, ready for any ASGI server; see `server_config`."""
+    folder = Path(bot.settings.data_dir).resolve()
+    # Gradio reads these when it is imported and mounted: no telemetry, no hub, what it caches beside the data.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads / "incoming")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / UPLOADS / "incoming")
     from fastapi import FastAPI
 
     from app.web.handlers import Handlers
     from app.web.page import mount
+
+    uploads, calls = _uploads(bot, folder / UPLOADS), Calls()
+    api = FastAPI(title="Candor", docs_url=None, redoc_url=None, openapi_url=None)
+    api.add_middleware(Gate, calls=calls)
+    api.add_middleware(Guarded)  # the outermost
+    api.state.jobs = Jobs(bot)
+    _add_health(api, folder)
+    page = Handlers(bot, api.state.jobs, uploads, examples)
+    add_routes(api, bot.history, page.held)
+    add_document_route(api, uploads, folder)
+    return mount(api, page, calls)
+
+
+def _uploads(bot: "Bot", folder: Path) -> Uploads:
+    """The documents on their way into the library of `bot`, those included that were left unread."""
 
     def ingest(path: Path, progress: Callable[[str, float], None]) -> str:
         def told(step: "IngestProgress") -> None:
@@ -108,17 +76,48 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
         report = bot.ingest([path], told)
         return "; ".join(file.reason for file in report.files if file.outcome == "failed")
 
-    api = FastAPI(title="Candor", docs_url=None, redoc_url=None, openapi_url=None)
-    api.add_middleware(Guarded)
-    api.state.jobs = Jobs(bot)
+    def stored(path: Path) -> bool:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        rows = [row for row in bot.library.sources() if file_of(row.uri) == as_text(path)]
+        return any(row.sha256.startswith(digest) for row in rows)
+
+    uploads = Uploads(ingest, stored, folder)
+    uploads.resume()
+    return uploads
+
+
+def _add_health(api: "FastAPI", folder: Path) -> None:
+    """Answer ``GET /healthz``: 503 with the reason when nothing can be stored."""
+    from anyio import CapacityLimiter, to_thread
+    from fastapi.responses import JSONResponse
+
+    own = CapacityLimiter(1)  # however many threads are at work for others
 
     @api.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    async def healthz() -> JSONResponse:
+        problem = await to_thread.run_sync(trouble, folder, limiter=own)
+        return JSONResponse(
+            {"status": "fail", "reason": problem} if problem else {"status": "ok"}, 503 if problem else 200
+        )
 
-    page = Handlers(bot, api.state.jobs, Uploads(ingest, uploads), examples)
-    add_routes(api, bot.history, page.held)
-    return mount(api, page)
+
+def server_config(app: "FastAPI") -> "uvicorn.Config":
+    """How the application is served: one connection is not kept waiting for ever, and there are not too many."""
+    import uvicorn
+
+    from app.web.patience import Patient
+
+    return uvicorn.Config(
+        app,
+        http=Patient,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=GRACE,
+        server_header=False,
+    )
 
 
 def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], examples: Sequence[str] = ()) -> None:
@@ -137,10 +136,7 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
                 await super().startup(sockets=sockets)
                 ready(f"Candor is ready: {url}")
 
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE, server_header=False
-        )
-        _run(Server(config), listener)
+        _run(Server(server_config(app)), listener)
         app.state.jobs.close()
 
 
@@ -150,12 +146,12 @@ def probe(host: str, port: int) -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    if not _loopback(host):
+    if not loopback(host):
         raise ServeError(
             f"{host!r} is not an address of this machine alone, and there are no accounts yet; use --host 127.0.0.1"
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio lets each answer wait
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

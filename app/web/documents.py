@@ -1,0 +1,70 @@
+"""Documents on the page: where they are dropped, and the route by which they come.
+
+The bytes themselves come, under a name; no path is ever taken from a page. Knows nothing of Gradio.
+"""
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.errors import AppError
+from app.web.health import trouble
+from retrieval.sources import SUFFIXES
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from app.web.uploads import Uploads
+
+UPLOAD_LIMIT: Final = 20 * 2**20  # bytes
+KINDS: Final = ",".join(sorted({end for suffix in SUFFIXES for end in (suffix, Path(suffix).suffix)}))  # last ends too
+
+
+def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path) -> None:
+    """Take documents in at ``POST /documents``: 409 where the name is taken, and `taken` does not say what to do."""
+    from fastapi import Request
+    from fastapi.responses import JSONResponse
+    from starlette.concurrency import run_in_threadpool
+
+    from app.web.uploads import Choice, NameTaken, checked_name
+
+    async def refused(request: Request, status: int, words: str) -> JSONResponse:
+        async for _ in request.stream():  # who still sends reads no answer
+            pass
+        return JSONResponse({"error": words}, status)
+
+    @api.post("/documents")
+    async def receive(request: Request, name: str = "", taken: Choice = "ask") -> JSONResponse:
+        try:
+            name = checked_name(name)
+            if problem := await run_in_threadpool(trouble, folder, UPLOAD_LIMIT):
+                return await refused(request, 507, problem)
+            received = await run_in_threadpool(uploads.receive)
+        except AppError as error:
+            return await refused(request, 422, str(error))
+        try:
+            size = 0
+            with received.open("wb") as file:
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size <= UPLOAD_LIMIT:
+                        await run_in_threadpool(file.write, chunk)
+            if size > UPLOAD_LIMIT:
+                return JSONResponse({"error": f"it is larger than {UPLOAD_LIMIT >> 20} MB"}, 413)
+            return JSONResponse({"name": await run_in_threadpool(uploads.add, received, name, taken)})
+        except NameTaken as error:
+            return JSONResponse({"error": str(error), "taken": name}, 409)
+        except OSError as error:
+            return JSONResponse({"error": f"it cannot be stored: {error.strerror}; free some space on the disk"}, 507)
+        finally:
+            received.unlink(missing_ok=True)
+
+
+def drop() -> str:
+    """Where documents are dropped or chosen."""
+    return (
+        "<label class='drop'><b>Drop files here, or select to choose</b>"
+        f"<small>Text, PDF, Office, tables, e-books, mail or code, up to {UPLOAD_LIMIT >> 20} MB each</small>"
+        f"<input type='file' multiple accept='{escape(KINDS)}' data-bytes='{UPLOAD_LIMIT}' aria-label='Add documents'>"
+        "</label>"
+    )

@@ -1,0 +1,47 @@
+"""What becomes of an error in an event: words for the page, and one line in the log, or a traceback of what is a bug."""
+
+import inspect
+import logging
+from collections.abc import AsyncIterator, Callable
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from app.bot import USER_ERRORS
+from app.web import render
+from app.web.jobs import UNEXPECTED
+
+log = logging.getLogger(__name__)
+
+
+def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a handler whose errors are told to the page once, and in the log not as Gradio would."""
+    if inspect.isasyncgenfunction(handler):
+
+        @wraps(handler)
+        async def stream(*given: object, **named: object) -> AsyncIterator[object]:
+            try:
+                async for painted in handler(*given, **named):
+                    yield painted
+            except Exception as error:
+                raise _told(error) from None
+
+        return stream
+
+    @wraps(handler)
+    def answer(*given: object, **named: object) -> object:
+        try:
+            return handler(*given, **named)
+        except Exception as error:
+            raise _told(error) from None
+
+    return answer
+
+
+def _told(error: Exception) -> gr.Error:
+    if isinstance(error, USER_ERRORS):
+        log.warning("an event failed: %s", error)
+        return gr.Error(render.sentence(str(error)), print_exception=False)
+    log.error("an event failed", exc_info=error)
+    return gr.Error(UNEXPECTED, print_exception=False)

@@ -1,0 +1,256 @@
+"""What reaches the page's server: from whom, which routes, how much, and for how long.
+
+Two layers around the whole application. `Guarded` turns away other sites; `Gate` holds the list of routes, and lets
+nothing else through: no other route, no other parameter, no longer body, no call that is not checked.
+"""
+
+import asyncio
+import ipaddress
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import ClientDisconnect
+
+from app.web.documents import UPLOAD_LIMIT
+from app.web.events import CallError, Calls
+from dialogue.pictures import MOST_BYTES
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CALL_LIMIT: Final = 256 * 1024  # bytes of a call: the longest message, every character escaped
+CALL_SECONDS: Final = 10.0  # in which the body of a call has to be there
+UPLOAD_SECONDS: Final = 60.0
+UPLOADS_AT_ONCE: Final = 4
+HEADERS: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+        b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        b"connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route that is served: its method, the parameters that get through, and the bytes of an upload.
+
+    `calls` names how an event is called there: at once or as a stream.
+    """
+
+    method: str = "GET"
+    query: frozenset[str] = frozenset()
+    upload: int = 0
+    calls: str = ""
+
+
+def _taking(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+ROUTES: Final[Mapping[str, Route]] = {  # patterns of whole paths
+    "/": Route(query=_taking("c")),
+    "/config": Route(),
+    r"/theme\.css": Route(query=_taking("v")),
+    r"/favicon\.ico": Route(),
+    r"/(?:assets|static)/(?!.*\.\.)[\w./@+-]+": Route(),
+    "/gradio_api/app_id": Route(),  # asked for when the page has lost the server
+    "/gradio_api/run/predict": Route("POST", _taking("c"), calls="now"),
+    "/gradio_api/queue/join": Route("POST", _taking("c"), calls="stream"),
+    "/gradio_api/queue/data": Route(query=_taking("session_hash")),
+    "/healthz": Route(),
+    "/picture": Route(query=_taking("turn", "name", "word")),
+    "/pictures": Route("POST", _taking("name"), MOST_BYTES + 2**16),  # the route itself says what is too large
+    "/documents": Route("POST", _taking("name", "taken"), UPLOAD_LIMIT + 2**16),
+}
+_PATTERNS: Final = tuple((re.compile(pattern), route) for pattern, route in ROUTES.items())
+
+
+class _Refused(Exception):
+    """A request that is answered here."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class Gate:
+    """Serves the routes of the list, with bounded bodies that arrive in time."""
+
+    def __init__(self, app: "ASGIApp", calls: Calls) -> None:
+        self._app = app
+        self._calls = calls
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            try:
+                await self._serve(scope, receive, send)
+            except _Refused as refused:
+                await _answer(send, refused.status, str(refused))
+            except CallError as error:
+                await _answer(send, error.status, str(error))
+            except ClientDisconnect:
+                return  # nobody is there to be answered
+
+    async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        route = _route(scope["path"], scope["method"])
+        query = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] in route.query]
+        scope = {**scope, "query_string": urlencode(query).encode()}
+        if scope["path"] == "/gradio_api/queue/data" and not self._calls.follows(dict(query).get("session_hash", "")):
+            raise _Refused(404, "there is nothing to follow: reload the page")
+        if route.calls:
+            body = await _read(_Body(scope, receive, CALL_LIMIT, CALL_SECONDS))
+            checked = self._calls.checked(body, route.calls == "stream")
+            await self._app(scope, _replayed(checked, receive), send)
+        elif route.upload:
+            async with self._slot():
+                await self._app(scope, _Body(scope, receive, route.upload, UPLOAD_SECONDS), send)
+        else:
+            await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """Wait for one of the places of those who upload."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._uploads.acquire()
+        except TimeoutError:
+            raise _Refused(503, "the server is busy with other uploads: try again in a moment") from None
+        try:
+            yield
+        finally:
+            self._uploads.release()
+
+
+class _Body:
+    """Receives a body of at most `limit` bytes within `seconds`."""
+
+    def __init__(self, scope: "Scope", receive: "Receive", limit: int, seconds: float) -> None:
+        told = dict(scope["headers"]).get(b"content-length", b"0")
+        if not told.isdigit() or len(told) > 18 or int(told) > limit:
+            raise _Refused(413, f"the request is larger than {limit:,} bytes")
+        self._receive, self._limit, self._left = receive, limit, limit
+        self._ends = asyncio.get_running_loop().time() + seconds
+        self._whole = False
+
+    async def __call__(self) -> "Message":
+        """Receive the next part, and once all are there what comes after."""
+        if self._whole:
+            return await self._receive()
+        message = await self._next()
+        while self._left < 0:
+            if self._whole or self._left < -self._limit:
+                raise _Refused(413, f"the request is larger than {self._limit:,} bytes")
+            await self._next()  # thrown away: who still sends reads no answer
+        return message
+
+    async def _next(self) -> "Message":
+        try:
+            async with asyncio.timeout_at(self._ends):
+                message = await self._receive()
+        except TimeoutError:
+            raise _Refused(408, "the request did not arrive in time: send it again") from None
+        self._left -= len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        return message
+
+
+async def _read(body: _Body) -> bytes:
+    parts = bytearray()
+    while True:
+        message = await body()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(parts)
+
+
+def _replayed(body: bytes, receive: "Receive") -> "Receive":
+    """Give the application this body, then what comes after it."""
+    given = False
+
+    async def again() -> "Message":
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _route(path: str, method: str) -> Route:
+    for pattern, route in _PATTERNS:
+        if pattern.fullmatch(path):
+            if method == route.method or (method, route.method) == ("HEAD", "GET"):
+                return route
+            raise _Refused(405, f"{method} is not served here")
+    raise _Refused(404, "there is nothing here")
+
+
+async def _answer(send: "Send", status: int, words: str) -> None:
+    headers = [(b"content-type", b"application/json")]
+    if status in (408, 413):
+        headers.append((b"connection", b"close"))  # the rest of the body is not waited for
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps({"error": words}).encode()})
+
+
+class Guarded:
+    """Adds the security headers to every answer, and turns away what does not come from its own page.
+
+    A page of another site may reach a loopback address: by a name that resolves to it (then the Host header
+    gives it away) or directly (then the Origin header does).
+    """
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *HEADERS]
+            await send(message)
+
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        if loopback(_name(host)) and origin in {None, f"http://{host}", f"https://{host}"}:
+            await self._app(scope, receive, with_headers)
+            return
+        await with_headers({"type": "http.response.start", "status": 403, "headers": []})
+        await with_headers({"type": "http.response.body", "body": b"Requests from other sites are not served.\n"})
+
+
+def loopback(host: str) -> bool:
+    """Whether a host is this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    """The host part of a Host header: no port, no brackets."""
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
