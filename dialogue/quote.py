@@ -201,10 +201,10 @@ def _arrangements(best: Sequence[_Unit]) -> list[str]:
     at = {(unit.passage.id, unit.order): unit for unit in best}
     drafts: list[str] = []
     for unit in best[:DRAFTS]:
-        led = [unit]
-        while _DEPENDENT.match(led[0].text) and (before := at.get((led[0].passage.id, led[0].order - 1))):
-            led = [before, *led]
-        drafts.append(" ".join(one.text for one in led))
+        first = unit
+        while _DEPENDENT.match(first.text) and (before := at.get((first.passage.id, first.order - 1))):
+            first = before
+        drafts.append(unit.text if first is unit else f"{first.text} {unit.text}")
     return drafts
 
 

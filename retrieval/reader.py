@@ -9,7 +9,7 @@ Knows nothing of search, of sentences or of what is done with the spans.
 import hashlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
+from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
+from retrieval.layers import Linear, product
 from retrieval.reading import Page, Reading
 from retrieval.types import RetrievalError
 from retrieval.weights import SHIPPED, Shipped, read_weights
@@ -40,6 +41,7 @@ HEADS = 12
 OUTPUTS = ("answers", "relevant")
 
 Weights = dict[str, Tensor]
+Products = Mapping[str, Linear]
 
 
 def initial(encoder: "Encoder", seed: int = 0) -> Weights:
@@ -74,47 +76,47 @@ def _parts(layer: Any) -> dict[str, Any]:  # noqa: ANN401, a layer of transforme
     }
 
 
-def forward(weights: Weights, embedded: Tensor, sides: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def forward(
+    weights: Weights, products: Products, embedded: Tensor, sides: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return (rows, tokens, 2) logits of an answer's ends, and (rows, 2) of OUTPUTS, in float32.
 
     `embedded` (rows, tokens, dimension) are the encoder's embeddings, `sides` (rows, tokens) is 1 after the question,
-    `mask` (rows, tokens) is true where there is a token.
+    `mask` (rows, tokens) is true where there is a token. `products` multiplies by the matrices of `weights`, by name.
     """
     states = embedded + weights["sides"][sides]
     unseen = None
     if not bool(mask.all()):
         unseen = torch.zeros(mask.shape, dtype=states.dtype, device=states.device)
         unseen = unseen.masked_fill(~mask, -torch.inf)[:, None, None]
-    layers = 1 + max(int(name.partition(".")[0]) for name in weights if name[0].isdigit())
-    for place in range(layers):
-        states = _layer({name: weights[f"{place}.{name}"] for name in _NAMES}, states, unseen)
-    spans = linear(states, weights["span.weight"], weights["span.bias"]).float()
-    pooled = torch.tanh(linear(states[:, 0], weights["pool.weight"], weights["pool.bias"]))
-    return spans, linear(pooled, weights["passage.weight"], weights["passage.bias"]).float()
+    for place in range(sum(name.endswith(".query.weight") for name in weights)):
+        states = _layer(str(place), weights, products, states, unseen)
+    pooled = torch.tanh(products["pool"](states[:, 0].contiguous()))
+    return products["span"](states).float(), products["passage"](pooled).float()
 
 
-_NAMES = tuple(
-    f"{part}.{kind}"
-    for part in ("query", "key", "value", "attended", "attended_norm", "wide", "narrow", "norm")
-    for kind in ("weight", "bias")
-)
+def products_of(weights: Weights, product: Callable[[Tensor, Tensor], Linear]) -> Products:
+    """Return by name what `product` makes of every matrix of `weights` and its bias."""
+    names = [
+        name.removesuffix(".weight") for name, weight in weights.items() if name.endswith("weight") and weight.ndim == 2
+    ]
+    return {name: product(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names}
 
 
-def _layer(own: Weights, states: Tensor, unseen: Tensor | None) -> Tensor:
+def _layer(place: str, weights: Weights, products: Products, states: Tensor, unseen: Tensor | None) -> Tensor:
     """One layer of BERT (Devlin et al. 2019)."""
 
-    def mapped(name: str, x: Tensor) -> Tensor:
-        return linear(x, own[f"{name}.weight"], own[f"{name}.bias"])
-
     def normed(name: str, x: Tensor) -> Tensor:
-        return layer_norm(x, x.shape[-1:], own[f"{name}.weight"], own[f"{name}.bias"], EPSILON)
+        return layer_norm(x, x.shape[-1:], weights[f"{place}.{name}.weight"], weights[f"{place}.{name}.bias"], EPSILON)
 
     query, key, value = (
-        mapped(name, states).view(*states.shape[:2], HEADS, -1).transpose(1, 2) for name in ("query", "key", "value")
+        products[f"{place}.{name}"](states).view(*states.shape[:2], HEADS, -1).transpose(1, 2)
+        for name in ("query", "key", "value")
     )
     attended = scaled_dot_product_attention(query, key, value, attn_mask=unseen).transpose(1, 2).flatten(2)
-    states = normed("attended_norm", mapped("attended", attended) + states)
-    return normed("norm", mapped("narrow", gelu(mapped("wide", states))) + states)
+    states = normed("attended_norm", products[f"{place}.attended"](attended) + states)
+    wide = gelu(products[f"{place}.wide"](states))
+    return normed("norm", products[f"{place}.narrow"](wide) + states)
 
 
 class PassageReader:
@@ -126,6 +128,7 @@ class PassageReader:
         digest = hashlib.sha256()
         for name in sorted(weights):
             digest.update(weights[name].detach().cpu().half().numpy().tobytes())
+        self._products = products_of(self._weights, product)
         self._kept: dict[tuple[str, Page], Reading] = {}  # oldest use first
         self._lock = threading.Lock()
         self.fingerprint = f"reader/{digest.hexdigest()[:12]}"
@@ -159,7 +162,8 @@ class PassageReader:
 
     def _read(self, rows: Sequence[int], tokens: Sequence["Tokens"]) -> dict[int, Reading]:
         ids, sides, mask = padded([tokens[row] for row in rows])
-        logits, outputs = forward(self._weights, self.encoder.embed(ids), sides.to(self.encoder.device), mask)
+        embedded, device = self.encoder.embed(ids), self.encoder.device
+        logits, outputs = forward(self._weights, self._products, embedded, sides.to(device), mask.to(device))
         ends, answers = logits.cpu().numpy(), outputs.cpu().numpy()
         found = {}
         for place, row in enumerate(rows):

@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "relevance.safetensors": "28d0d21d1814bfa52c7a0f746082b6cd4362a361d387968d39e9f5667a279d5f",
+    WEIGHTS / "reader.safetensors": "91f3b5eefce961c65c9b1a6d16374ea4021a3d6cbc1408bc5de5d05d74dab04e",
 }
 
 

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 import torch
@@ -17,7 +18,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 from dialogue.training.reader_data import Asked, as_typed
 from retrieval.embed import Encoder
-from retrieval.reader import OUTPUTS, Tokens, Weights, encoded, forward, padded
+from retrieval.layers import rounded
+from retrieval.reader import OUTPUTS, Tokens, Weights, encoded, forward, padded, products_of
 
 SORTED = 24  # batches drawn together and sorted by length
 REPORTED = 50  # steps between two points of the curve
@@ -98,7 +100,9 @@ def _losses(encoder: Encoder, weights: Weights, batch: Batch) -> tuple[Tensor, T
     """The mean loss of the span, the first token standing for none, and that of the passage's own logits."""
     ids, sides, mask = padded([tokens for tokens, _ in batch])
     narrow = {name: weight.to(encoder.device, encoder.dtype) for name, weight in weights.items()}
-    ends, outputs = forward(narrow, encoder.embed(ids), sides.to(encoder.device), mask)
+    products = products_of(narrow, lambda weight, bias: partial(rounded, weight=weight, bias=bias))
+    device = encoder.device
+    ends, outputs = forward(narrow, products, encoder.embed(ids), sides.to(device), mask.to(device))
     right = torch.zeros(ends.shape, dtype=torch.bool)
     allowed = torch.zeros(ends.shape[:2], dtype=torch.bool)
     known = torch.ones(len(batch))
