@@ -9,7 +9,6 @@ from safety.heads import Head
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "answers.safetensors": "330fbd675799509bd8da48f0851c57f106aa61c22c129b5938074d9e6d185aa7",
     WEIGHTS / "evidence.safetensors": "207f8725bc76a709fe42f0a7878025c630052b6bfac68f20f84e01501c62f626",
     WEIGHTS / "grounded.safetensors": "767adc3cda5548cbe8f179eeb466c3edf29192e43a1f171ce08a4e13214cc733",
     WEIGHTS / "interesting.safetensors": "9be5e4a1c0f9a6ac2f991916f5c541c0c8098c17eae2d9f443e8ad4bc042dc08",

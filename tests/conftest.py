@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from app.database import Database, open_database
 from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder, load_encoder
+from retrieval.reader import PassageReader, load_passage_reader
 from safety import SHIPPED, WEIGHTS
 
 # Numbers are expected in float32, here and in child processes; torch reads both when it is first asked for anything.
@@ -43,6 +44,12 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def encoder() -> Encoder:
     """The packaged MiniLM."""
     return load_encoder()
+
+
+@pytest.fixture(scope="session")
+def passage_reader(encoder: Encoder) -> PassageReader:
+    """The packaged reader, by which passages are ranked and answers found."""
+    return load_passage_reader(encoder)
 
 
 @pytest.fixture(scope="session")

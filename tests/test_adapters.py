@@ -89,7 +89,7 @@ def test_a_file_that_is_no_adapter_is_refused_with_what_to_do(tmp_path: Path) ->
     (tmp_path / "broken.safetensors").write_bytes(b"not a tensor in sight")
     with pytest.raises(RetrievalError, match="is no safetensors"):
         load_adapter(tmp_path / "broken.safetensors", {})
-    packaged = Path(__file__).parent.parent / "dialogue" / "weights" / "answers.safetensors"
+    packaged = Path(__file__).parent.parent / "dialogue" / "weights" / "sensible.safetensors"
     with pytest.raises(RetrievalError, match="candor train judges"):
         load_adapter(packaged, {})
 

@@ -28,6 +28,7 @@ from dialogue.models.local import Local
 from dialogue.types import LanguageModel
 from retrieval.adapters import Reader, load_reader
 from retrieval.embed import Encoder, load_encoder
+from retrieval.reader import PassageReader, load_passage_reader
 from safety import WEIGHTS, EmbeddedGuard, load_policy
 
 TEXTS = ["", "Krill", "Ünïcode 東京 🗼", *test_grounding.TEXTS, *test_grounding.TOLD, "Does it live at sea? " * 60]
@@ -57,8 +58,13 @@ def narrow(narrow_arithmetic: None) -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def judge(narrow: Encoder) -> EmbeddedJudge:
-    return load_judge(narrow)
+def reader(narrow: Encoder) -> PassageReader:
+    return load_passage_reader(narrow)
+
+
+@pytest.fixture(scope="module")
+def judge(narrow: Encoder, reader: PassageReader) -> EmbeddedJudge:
+    return load_judge(narrow, reader)
 
 
 def test_the_two_encoders_differ_in_precision_alone(encoder: Encoder, narrow: Encoder) -> None:
@@ -115,10 +121,14 @@ def test_grounding_tells_what_is_supported(judge: EmbeddedJudge, draft: str) -> 
     assert claim.supported == (draft in test_grounding.TOLD)
 
 
-def test_scores_are_nearly_those_of_float32(encoder: Encoder, judge: EmbeddedJudge) -> None:
+def test_scores_are_nearly_those_of_float32(
+    encoder: Encoder, passage_reader: PassageReader, judge: EmbeddedJudge
+) -> None:
     asked = test_answers.context("How long can a blue whale be?")
     drafts = ["It can be 30 metres long.", "It eats krill.", "The Eiffel Tower is in Paris.", "Bananas!"]
-    for own, theirs in zip(judge.score(asked, drafts), load_judge(encoder).score(asked, drafts), strict=True):
+    for own, theirs in zip(
+        judge.score(asked, drafts), load_judge(encoder, passage_reader).score(asked, drafts), strict=True
+    ):
         for name in ("sensible", "specific", "interesting", "answers", "grounded"):
             assert getattr(own, name) == pytest.approx(getattr(theirs, name), abs=0.02), name
 
@@ -130,10 +140,10 @@ def test_a_correct_answer_is_sensible(judge: EmbeddedJudge, question: str, answe
 
 
 @pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory, narrow: Encoder) -> LanguageModel:
+def llama(tmp_path_factory: pytest.TempPathFactory, reader: PassageReader) -> LanguageModel:
     """A checkpoint that `auto` loads in bfloat16."""
     folder = tiny_models.save(tmp_path_factory.mktemp("llama"), "llama", tiny_models.CHAT)
-    return load_model(f"hf:{folder}", narrow)
+    return load_model(f"hf:{folder}", reader)
 
 
 class TestLanguageModel(ModelConformance):

@@ -17,6 +17,7 @@ from dialogue.judges import load_judge
 from dialogue.types import ModelError
 from retrieval.adapters import Reader
 from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from safety import load_policy
 from safety.classifier import Topics, load_classifier, load_topics
 from safety.guard import EmbeddedGuard
@@ -119,9 +120,11 @@ def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
         load_classifier(str(tmp_path / "nothing"))
 
 
-def test_a_judge_replaces_the_scores_it_has_labels_for(encoder: Encoder, tmp_path: Path) -> None:
+def test_a_judge_replaces_the_scores_it_has_labels_for(
+    encoder: Encoder, passage_reader: PassageReader, tmp_path: Path
+) -> None:
     name = leaning(tmp_path / "j", "roberta", ["Sensible", "interesting"], [3.0, -3.0])
-    embedded = load_judge(encoder)
+    embedded = load_judge(encoder, passage_reader)
     judge = load_classifier_judge(f"hf:{name}", embedded)
     drafts = ["It eats krill.", "Up to 190 tonnes."]
     base, found = (

@@ -18,6 +18,7 @@ from dialogue.models.scripted import Scripted
 from dialogue.rank import Gates, why_dropped
 from dialogue.types import Attribute, Context, Role, Scores, Unavailable
 from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from safety.types import Verdict
 
 DRAFTS = ["It eats krill.", "Poison it.", "Krill, every day."]
@@ -91,9 +92,11 @@ def test_nothing_is_asked_about_no_drafts() -> None:
     assert GeneratorJudge(Fixed(), Scripted(["x"])).score(context("What?"), []) == []
 
 
-def test_a_checkpoint_judges_its_own_drafts_in_its_role(tmp_path: Path, encoder: Encoder) -> None:
-    model = load_model(f"hf:{tiny_models.save(tmp_path, 'llama', tiny_models.CHAT)}", encoder)
-    judge = GeneratorJudge(load_judge(encoder), model)
+def test_a_checkpoint_judges_its_own_drafts_in_its_role(
+    tmp_path: Path, encoder: Encoder, passage_reader: PassageReader
+) -> None:
+    model = load_model(f"hf:{tiny_models.save(tmp_path, 'llama', tiny_models.CHAT)}", passage_reader)
+    judge = GeneratorJudge(load_judge(encoder, passage_reader), model)
     plain = context("What does it eat?")
     asked = Context(plain.turns, plain.query, plain.evidence, role=Role("Pip", style="Pip is a cheerful sailor."))
     scores = judge.score(asked, DRAFTS)

@@ -25,7 +25,7 @@ from dialogue.models.decoding.plain import Plain
 from dialogue.models.decoding.probe import suits
 from dialogue.models.local import Local
 from dialogue.types import ModelError, Sampling
-from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 
 SHORT, LONG = list(range(5, 25)), [5 + n % 300 for n in range(200)]
 QUESTIONS = [Question((7, 8), (9,), (10,)), Question((3, 4, 5), (19,), (10, 12))]
@@ -42,10 +42,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
 
 @pytest.mark.parametrize(("kind", "reason"), [("bloom", "takes no attention from outside"), ("t5", "no attention")])
 def test_a_model_that_cannot_share_prompts_is_named_with_the_reason(
-    tmp_path: Path, encoder: Encoder, caplog: pytest.LogCaptureFixture, kind: str, reason: str
+    tmp_path: Path, passage_reader: PassageReader, caplog: pytest.LogCaptureFixture, kind: str, reason: str
 ) -> None:
     folder = tiny_models.save(tmp_path / kind, kind)
-    load_model(f"hf:{folder}", encoder)
+    load_model(f"hf:{folder}", passage_reader)
     [said] = [record for record in caplog.records if record.name == probe.__name__]
     assert said.levelname == "WARNING"
     assert str(folder) in said.getMessage()

@@ -18,6 +18,7 @@ from dialogue.types import LanguageModel, Sampling, Turn
 from retrieval import MemoryRetriever, Passage
 from retrieval.adapters import Reader
 from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from safety.guard import EmbeddedGuard
 from safety.policy import load_policy
 
@@ -26,19 +27,21 @@ SAMPLING = Sampling(n=3, max_new_tokens=10, seed=4)
 
 
 @pytest.fixture(scope="module", params=tiny_models.GENERATORS)
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> LanguageModel:
+def model(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, passage_reader: PassageReader
+) -> LanguageModel:
     folder = tiny_models.save(tmp_path_factory.mktemp("family") / request.param, request.param)
-    return load_model(f"hf:{folder}", encoder)
+    return load_model(f"hf:{folder}", passage_reader)
 
 
 @pytest.fixture(scope="module")
-def responder(encoder: Encoder, safety_reader: Reader) -> Responder:
+def responder(encoder: Encoder, passage_reader: PassageReader, safety_reader: Reader) -> Responder:
     texts = [Passage(n, text, "whale.md", "Blue whale", (), 0, len(text)) for n, text in enumerate(PASSAGES)]
     return Responder(
-        model=load_model("quote", encoder),
+        model=load_model("quote", passage_reader),
         retriever=MemoryRetriever(texts, encoder),
         guard=EmbeddedGuard(safety_reader, load_policy()),
-        judge=load_judge(encoder),
+        judge=load_judge(encoder, passage_reader),
         options=Options(SAMPLING, rounds=1),
     )
 
@@ -92,10 +95,10 @@ def test_a_family_weighs_drafts_that_fill_its_window(model: LanguageModel) -> No
     assert all(0 <= value <= 1 for row in model.weigh(long, drafts, QUALITY) for value in row)
 
 
-def test_a_prompt_of_ctrl_begins_with_its_control_code(tmp_path: Path, encoder: Encoder) -> None:
+def test_a_prompt_of_ctrl_begins_with_its_control_code(tmp_path: Path, passage_reader: PassageReader) -> None:
     folder = tiny_models.save(tmp_path, "ctrl")
     for name, code in ((str(folder), "Questions"), (f"{folder}@Links", "Links")):
-        model = load_model(f"hf:{name}", encoder)
+        model = load_model(f"hf:{name}", passage_reader)
         assert isinstance(model, Local)
         ids, _ = model.fit(context("How heavy is it?"), 10)
         assert model._tokenizer.convert_ids_to_tokens(ids[0]) == code

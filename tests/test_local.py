@@ -23,6 +23,7 @@ from dialogue.types import Attribute, Context, ModelError, Sampling, Turn
 from retrieval import MemoryRetriever
 from retrieval.adapters import Reader
 from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from safety import EmbeddedGuard, load_policy
 
 FIVE = Sampling(n=5, max_new_tokens=12, seed=1)
@@ -272,9 +273,9 @@ def test_running_out_of_memory_says_what_to_do(llama: Path) -> None:
 
 
 def test_a_conversation_is_encoded_once_drafts_and_judging_included(
-    model: Local, encoder: Encoder, safety_reader: Reader
+    model: Local, encoder: Encoder, passage_reader: PassageReader, safety_reader: Reader
 ) -> None:
-    judge = GeneratorJudge(load_judge(encoder), model)
+    judge = GeneratorJudge(load_judge(encoder, passage_reader), model)
     guard = EmbeddedGuard(safety_reader, load_policy())
     shelf = MemoryRetriever([item.passage for item in EVIDENCE], encoder)
     responder = Responder(

@@ -42,6 +42,7 @@ from dialogue.types import LanguageModel, Picture, Reply, Step
 from retrieval import MemoryRetriever, Passage
 from retrieval.adapters import Reader
 from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from safety import EmbeddedGuard, load_policy
 
 CAR = "a red car parked in front of a house"
@@ -73,18 +74,18 @@ def picture(name: str = "car.png", data: bytes = b"") -> Picture:
 
 
 @pytest.fixture(scope="module")
-def parts(encoder: Encoder, safety_reader: Reader) -> dict[str, object]:
+def parts(encoder: Encoder, passage_reader: PassageReader, safety_reader: Reader) -> dict[str, object]:
     tower = Passage(1, TOWER, "tower.txt", "Eiffel Tower", (), 0, len(TOWER))
     return {
         "retriever": MemoryRetriever([tower], encoder),
         "guard": EmbeddedGuard(safety_reader, load_policy()),
-        "judge": load_judge(encoder),
+        "judge": load_judge(encoder, passage_reader),
     }
 
 
 @pytest.fixture(scope="module")
-def quoting(encoder: Encoder) -> LanguageModel:
-    return load_quote(encoder)
+def quoting(passage_reader: PassageReader) -> LanguageModel:
+    return load_quote(passage_reader)
 
 
 # --- files

@@ -41,6 +41,7 @@ from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unav
 from retrieval import MemoryRetriever
 from retrieval.adapters import load_reader
 from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
 from safety.retry import PASSING
 
@@ -682,16 +683,16 @@ def test_a_newer_name_for_the_length_is_learned() -> None:
 # --- whole turns ---------------------------------------------------------------------------------------------
 
 
-def responder(model: LanguageModel, encoder: Encoder) -> Responder:
+def responder(model: LanguageModel, encoder: Encoder, reader: PassageReader) -> Responder:
     passages = [item.passage for item in EVIDENCE]
     guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), load_policy())
-    return Responder(model, MemoryRetriever(passages, encoder), guard, load_judge(encoder))
+    return Responder(model, MemoryRetriever(passages, encoder), guard, load_judge(encoder, reader))
 
 
-def test_a_turn_is_answered_with_drafts_of_a_server(encoder: Encoder) -> None:
+def test_a_turn_is_answered_with_drafts_of_a_server(encoder: Encoder, passage_reader: PassageReader) -> None:
     with remote() as (model, server):
         seeded = replace(
-            responder(model, encoder), options=Options(Sampling(seed=3))
+            responder(model, encoder, passage_reader), options=Options(Sampling(seed=3))
         )  # else the server draws at random
         reply = seeded.respond([Turn("user", "How much krill does a blue whale eat a day?")])
         assert server.asked("/chat/completions")[0]["n"] == 8
@@ -703,9 +704,13 @@ def test_a_turn_is_answered_with_drafts_of_a_server(encoder: Encoder) -> None:
     assert reply.trace.notes == ()
 
 
-def test_while_the_server_is_down_quote_answers_and_every_reader_is_told(encoder: Encoder) -> None:
-    model = load_model(f"http://127.0.0.1:{closed_port()}/v1", encoder)
-    reply = responder(model, encoder).respond([Turn("user", "How much krill does a blue whale eat a day?")])
+def test_while_the_server_is_down_quote_answers_and_every_reader_is_told(
+    encoder: Encoder, passage_reader: PassageReader
+) -> None:
+    model = load_model(f"http://127.0.0.1:{closed_port()}/v1", passage_reader)
+    reply = responder(model, encoder, passage_reader).respond(
+        [Turn("user", "How much krill does a blue whale eat a day?")]
+    )
     assert reply.outcome == "answered"
     assert "four tonnes" in reply.text
     [note] = reply.trace.notes

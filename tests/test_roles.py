@@ -29,6 +29,7 @@ from dialogue.types import DialogueError, Role, Scores, Turn
 from retrieval.adapters import Reader
 from retrieval.embed import Encoder
 from retrieval.memory import MemoryRetriever
+from retrieval.reader import PassageReader
 from retrieval.types import Evidence, Passage
 from safety.guard import EmbeddedGuard
 from safety.policy import load_policy
@@ -43,14 +44,14 @@ PASSAGES = [
 
 
 @pytest.fixture(scope="module")
-def judge(encoder: Encoder) -> EmbeddedJudge:
-    return load_judge(encoder)
+def judge(encoder: Encoder, passage_reader: PassageReader) -> EmbeddedJudge:
+    return load_judge(encoder, passage_reader)
 
 
 @pytest.fixture(scope="module")
-def quoting(encoder: Encoder, safety_reader: Reader, judge: EmbeddedJudge) -> Responder:
+def quoting(encoder: Encoder, passage_reader: PassageReader, safety_reader: Reader, judge: EmbeddedJudge) -> Responder:
     guard = EmbeddedGuard(safety_reader, load_policy())
-    return Responder(load_quote(encoder), MemoryRetriever(PASSAGES, encoder), guard, judge)
+    return Responder(load_quote(passage_reader), MemoryRetriever(PASSAGES, encoder), guard, judge)
 
 
 def said(responder: Responder, text: str, role: Role) -> str:

@@ -35,6 +35,7 @@ from dialogue.training.generator_model import adapt, encode, losses
 from dialogue.training.generator_report import Measured, compare, follows
 from dialogue.types import Context, ModelError, Sampling, Turn
 from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from tests.tiny_models import CAUSAL, save
 
 THINGS = "whale moon piano bridge".split()
@@ -183,9 +184,9 @@ def test_the_folder_holds_an_adapter_a_tokenizer_the_report_and_the_format(
 
 @pytest.mark.slow
 def test_the_adapter_is_loaded_by_name_and_replies_researches_and_rates(
-    trained: tuple[Path, dict[str, Any]], encoder: Encoder
+    trained: tuple[Path, dict[str, Any]], passage_reader: PassageReader
 ) -> None:
-    model = load_model(f"hf:{trained[0]}", encoder, "cpu")
+    model = load_model(f"hf:{trained[0]}", passage_reader, "cpu")
 
     def said(context: Context) -> str:
         [draft] = [made for made in model.sample(context, Sampling(n=1, temperature=0.0)) if isinstance(made, str)]
@@ -273,14 +274,14 @@ def test_a_folder_of_another_training_is_left_alone(
 
 @pytest.mark.slow
 def test_without_ratings_the_model_cannot_filter_but_the_embedded_judge_can(
-    base: Path, tmp_path: Path, encoder: Encoder
+    base: Path, tmp_path: Path, encoder: Encoder, passage_reader: PassageReader
 ) -> None:
     samples = read_samples(written(tmp_path / "data.jsonl", replies(6, 32, False)))
     tuning = Tuning(epochs=1, batch=16, rank=4)
     with pytest.raises(TrainingError, match="filter by the embedded judge"):
         train(Plan(str(base), tuning, held=0.4), samples, tmp_path / "one", None, quiet)
     plan = Plan(str(base), tuning, Filter("embedded", 0.5), held=0.4)
-    report = train(plan, samples, tmp_path / "two", load_judge(encoder), quiet)
+    report = train(plan, samples, tmp_path / "two", load_judge(encoder, passage_reader), quiet)
     assert report["filter"]["by"] == "embedded"
     assert report["filter"]["after"]["SENSIBLE"] > report["filter"]["before"]["SENSIBLE"]
 

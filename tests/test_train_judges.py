@@ -43,7 +43,7 @@ def trained(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
         def grade(data: Path, encoder: object, folder: Path) -> dict[str, float]:
             return {"validation": float((folder / "weights").read_text())}
 
-        monkeypatch.setattr(judges, "PARTS", {"answers": Part(shipped, ("weights",), train, grade)})
+        monkeypatch.setattr(judges, "PARTS", {"quality": Part(shipped, ("weights",), train, grade)})
 
     return reaching
 
@@ -53,7 +53,7 @@ def test_only_weights_that_are_no_worse_are_written(
     shipped: Path, data: Path, trained: Callable[[str], None], number: str, kept: str
 ) -> None:
     trained(number)
-    found = train_judges(data, ["answers"], seed=3, share=0.5)["answers"]
+    found = train_judges(data, ["quality"], seed=3, share=0.5)["quality"]
     assert found["kept"] == kept
     assert found["grades"] == {"new": {"validation": float(number)}, "shipped": {"validation": 0.8}}
     assert (found["seed"], found["share"]) == (3, 0.5)
@@ -67,17 +67,17 @@ def test_the_command_says_what_was_not_written_and_fails(
     data: Path, trained: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained("0.1")
-    assert run(["train", "judges", "--data", str(data), "--only", "answers"]) == 1
+    assert run(["train", "judges", "--data", str(data), "--only", "quality"]) == 1
     said = capsys.readouterr()
-    assert "not written: answers" in said.err
-    assert json.loads(said.out)["answers"]["curve"] == [{"examples": 100, "loss": 0.5}]
+    assert "not written: quality" in said.err
+    assert json.loads(said.out)["quality"]["curve"] == [{"examples": 100, "loss": 0.5}]
 
 
 def test_the_command_says_what_the_tables_have_to_name(
     data: Path, trained: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained("0.9")
-    assert run(["train", "judges", "--data", str(data), "--only", "answers"]) == 0
+    assert run(["train", "judges", "--data", str(data), "--only", "quality"]) == 0
     said = capsys.readouterr().err
     assert (
         f"shipped/weights has to stand in the table SHIPPED of its package: {hashlib.sha256(b'0.9').hexdigest()}"
@@ -90,11 +90,11 @@ def test_weights_that_cannot_be_graded_stop_the_training_before_it_begins(
 ) -> None:
     trained("0.9")
     (shipped / "weights").unlink()
-    part = judges.PARTS["answers"]
+    part = judges.PARTS["quality"]
     started: list[Path] = []
-    judges.PARTS["answers"] = replace(part, train=lambda *given: started.append(given[2]) or {})
+    judges.PARTS["quality"] = replace(part, train=lambda *given: started.append(given[2]) or {})
     with pytest.raises(InputError):
-        train_judges(data, ["answers"])
+        train_judges(data, ["quality"])
     assert started == []
 
 

@@ -20,7 +20,7 @@ from dialogue.models import load_model, load_viewer, vision
 from dialogue.models.local import Local
 from dialogue.models.vision import ONE_PICTURE, Vision, load_vision, sees
 from dialogue.types import Attribute, Context, LanguageModel, ModelError, Picture, Sampling, Step, Turn
-from retrieval.embed import Encoder
+from retrieval.reader import PassageReader
 from retrieval.types import Evidence, Passage
 
 RED, BLUE = Picture("red.png", png()), Picture("blue.png", png("blue"))
@@ -164,13 +164,15 @@ def test_half_precision_reads_pictures_too(folders: dict[str, Path]) -> None:
         assert len(model.describe([RED])) == 1
 
 
-def test_the_door_knows_what_reads_pictures(folders: dict[str, Path], tmp_path: Path, encoder: Encoder) -> None:
+def test_the_door_knows_what_reads_pictures(
+    folders: dict[str, Path], tmp_path: Path, passage_reader: PassageReader
+) -> None:
     assert all(sees(str(folder)) for folder in folders.values())
     words = save(tmp_path / "llama", "llama")
     assert not sees(str(words))
     assert not sees(str(tmp_path / "none"))
-    assert isinstance(load_model(f"hf:{folders['gemma3']}", encoder), Vision)
-    assert isinstance(load_model(f"hf:{words}", encoder), Local)
+    assert isinstance(load_model(f"hf:{folders['gemma3']}", passage_reader), Vision)
+    assert isinstance(load_model(f"hf:{words}", passage_reader), Local)
 
 
 def test_a_viewer_that_cannot_be_had_says_what_to_do(tmp_path: Path, models: dict[str, Vision]) -> None:
