@@ -128,6 +128,7 @@ class PassageReader:
         digest = hashlib.sha256()
         for name in sorted(weights):
             digest.update(weights[name].detach().cpu().half().numpy().tobytes())
+        digest.update(json.dumps(self.about, sort_keys=True).encode())
         self._products = products_of(self._weights, product)
         self._kept: dict[tuple[str, Page], Reading] = {}  # oldest use first
         self._lock = threading.Lock()

@@ -1,19 +1,20 @@
-"""Kinds of answers, the answer scorer, the quote generator and the composed judge, on the real encoder and weights."""
+"""The answer scorer, the quote generator and the composed judge, on the real encoder and reader."""
 
-from dataclasses import replace
-
+import numpy as np
 import pytest
-from dialogue.kinds import KINDS, kind_of, meets
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.answers import IMPOSSIBLE, AnswerScorer, Offer, combined, load_answers
+from dialogue.answers import FAR, AnswerScorer, Offer, features, load_answers
 from dialogue.judges import EmbeddedJudge, load_judge
 from dialogue.prompts import is_abstention
-from dialogue.quote import Quote, asks, load_quote, small_talk
+from dialogue.quote import DRAFTS, Quote, asks, load_quote, small_talk, units
 from dialogue.types import Context, ModelError, Sampling, Turn
 from retrieval.embed import Encoder
-from retrieval.types import Evidence, Passage
+from retrieval.reader import PassageReader
+from retrieval.reading import Page, Reading
+from retrieval.types import Evidence, Passage, RetrievalError
 
 WHALE = (
     "The blue whale is the largest animal known to have lived. It can be 30 metres long. It eats almost nothing but krill. "
@@ -35,109 +36,98 @@ def context(question: str) -> Context:
 
 
 @pytest.fixture(scope="module")
-def scorer(encoder: Encoder) -> AnswerScorer:
-    return load_answers(encoder.encode_tokens)
+def scorer(passage_reader: PassageReader) -> AnswerScorer:
+    return load_answers(passage_reader)
 
 
 @pytest.fixture(scope="module")
-def quote(encoder: Encoder) -> Quote:
-    return load_quote(encoder)
+def quote(passage_reader: PassageReader) -> Quote:
+    return load_quote(passage_reader)
 
 
 @pytest.fixture(scope="module")
-def judge(encoder: Encoder) -> EmbeddedJudge:
-    return load_judge(encoder)
+def judge(encoder: Encoder, passage_reader: PassageReader) -> EmbeddedJudge:
+    return load_judge(encoder, passage_reader)
+
+
+def offered(passage: Passage) -> list[tuple[str, Offer]]:
+    """The units of a passage, by their text."""
+    return [(passage.text[offer.start : offer.end], offer) for _, _, offer in units(passage)]
 
 
 @pytest.mark.parametrize(
-    ("question", "kind"),
+    ("place", "question", "answer"),
     [
-        ("Who wrote it?", "person"),
-        ("And when did it open?", "time"),
-        ("What did they do when it rained?", "thing"),
-        ("How many moons has Mars?", "count"),
-        ("How much did it cost?", "money"),
-        ("How tall is K2?", "measure"),
-        ("How long did it take?", "duration"),
-        ("why is mars red", "reason"),
-        ("Where does it live?", "place"),
-        ("Which company made it?", "body"),
-        ("how fast was the Cray-1?", "speed"),
-        ("Is it large?", "other"),
+        (0, "What does the blue whale eat?", "It eats almost nothing but krill."),
+        (0, "When was the hunting of blue whales banned?", "Hunting was banned in 1966."),
+        (1, "When was the Eiffel Tower completed?", "The Eiffel Tower was completed in 1889."),
     ],
 )
-def test_a_question_asks_for_a_kind_of_answer(question: str, kind: str) -> None:
-    assert kind_of(question) == kind
+def test_the_unit_that_answers_scores_highest(scorer: AnswerScorer, place: int, question: str, answer: str) -> None:
+    texts, offers = zip(*offered(_evidence()[place].passage), strict=True)
+    scores = scorer.score(question, offers)
+    assert texts[int(np.argmax(scores))] == answer
+    assert max(scores) > 0.5
+    assert sorted(scores)[-2] < 0.25
 
 
-@pytest.mark.parametrize(
-    ("question", "sentence", "expected"),
-    [
-        ("Who designed it?", "Gustave Eiffel's company built it.", 1),
-        ("Who designed it?", "Three bridges span it; the first opened in October 1973.", 0),
-        ("How much did it cost?", "It cost 595 dollars.", 1),
-        ("How much did it cost?", "It had 64 kilobytes.", 0),
-        ("When was it built?", "It was completed in 1889.", 1),
-        ("When was it built?", "It stands in Paris.", 0),
-        ("How many moons are there?", "It has two small moons.", 1),
-        ("How many moons are there?", "It is far away.", 0),
-        ("What is it?", "It is a tower.", 0.5),
-    ],
-)
-def test_a_sentence_holds_the_kind_or_does_not(question: str, sentence: str, expected: float) -> None:
-    assert meets(kind_of(question), question, sentence, frozenset()) == expected
-
-
-@given(st.text(max_size=200), st.text(max_size=200))
-def test_any_text_has_a_kind_and_a_measure(question: str, sentence: str) -> None:
-    assert kind_of(question) in KINDS
-    assert 0 <= meets(kind_of(question), question, sentence, frozenset()) <= 1
-
-
-def test_the_sentence_that_answers_scores_highest(scorer: AnswerScorer) -> None:
-    around = ("It was completed in 1889.", "It is painted brown.", "It stands in Paris.")
-    offers = [Offer(one, "Eiffel Tower", around) for one in around]
-    assert max(zip(scorer.score("When was the Eiffel Tower completed?", offers), around, strict=True))[1] == around[0]
-
-
-def test_a_passage_that_never_speaks_of_what_is_asked_cannot_answer(scorer: AnswerScorer) -> None:
-    offers = [Offer("The Eiffel Tower was completed in 1889.", "Eiffel Tower", tuple(TOWER.split(". ")))]
-    assert scorer.score("How much do the lifts of the Eiffel Tower cost per year?", offers)[0] <= IMPOSSIBLE
+def test_a_page_about_something_else_does_not_answer(scorer: AnswerScorer) -> None:
+    offers = [offer for item in _evidence() for _, offer in offered(item.passage)]
+    assert max(scorer.score("Which programming language did Grace Hopper invent?", offers)) < 0.1
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.permutations(range(5)), st.integers(1, 5))
-def test_with_a_background_a_score_depends_neither_on_order_nor_on_company(
-    scorer: AnswerScorer, order: list[int], count: int
-) -> None:
-    background = [Offer(text.strip(), "Blue whale") for text in WHALE.split(". ")]
+@given(st.permutations(range(8)), st.integers(1, 8))
+def test_a_score_depends_neither_on_order_nor_on_company(scorer: AnswerScorer, order: list[int], count: int) -> None:
+    offers = [offer for item in _evidence() for _, offer in offered(item.passage)]
     question = "What does the blue whale eat?"
-    alone = scorer.score(question, background, background)
-    mixed = scorer.score(question, [background[i] for i in order[:count]], background)
-    assert mixed == pytest.approx([alone[i] for i in order[:count]], abs=1e-3)
+    every = scorer.score(question, offers)
+    chosen = [offers[place] for place in order[:count]]
+    alone = AnswerScorer(PassageReader(scorer.reader.encoder, *_weights(scorer.reader)), scorer.weights)
+    assert alone.score(question, chosen) == pytest.approx([every[place] for place in order[:count]], abs=1e-3)
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_a_sentence_of_a_likelier_passage_is_likelier(own: float, lower: float, higher: float) -> None:
-    lower, higher = sorted((lower, higher))
-    assert 0 <= combined(own, lower) <= combined(own, higher) <= own
-    assert combined(lower, own) <= combined(higher, own)
-    assert combined(own, None) == own
+ROWS = st.lists(st.tuples(st.floats(-30, 30), st.floats(-30, 30)), min_size=1, max_size=12)
 
 
-def test_that_nothing_answers_follows_from_what_the_search_says_of_the_passages(judge: EmbeddedJudge) -> None:
-    question, draft = "When was the Eiffel Tower completed?", "The Eiffel Tower was completed in 1889."
-    scores = []
-    for likely in (0.001, 0.9):
-        read = tuple(replace(item, probability=likely) for item in _evidence())
-        [score] = judge.score(replace(context(question), evidence=read), [draft])
-        scores.append(score.answers or 0.0)
-    assert scores[0] < scores[1]
+@given(ROWS, st.integers(0, 30), st.integers(0, 30), st.floats(-20, 20))
+def test_features_are_bounded_and_the_whole_page_is_not_behind_itself(
+    logits: list[tuple[float, float]], start: int, end: int, answers: float
+) -> None:
+    spans = np.array([(4 * place, 4 * place + 3) for place in range(len(logits))])
+    begins, ends = (np.array(column, dtype=np.float32) for column in zip(*logits, strict=True))
+    reading = Reading(spans, begins, ends, answers, 0.0)
+    own, behind, told = features(reading, min(start, end), max(start, end))
+    assert -FAR <= own <= FAR
+    assert behind >= 0
+    assert told == answers
+    assert features(reading, 0, None)[1] == 0
 
 
-def test_quote_offers_eight_different_drafts_and_an_abstention_last(quote: Quote) -> None:
+def test_no_offers_have_no_scores(scorer: AnswerScorer) -> None:
+    assert scorer.score("Who?", []) == []
+
+
+def test_a_reader_without_calibration_of_units_is_refused(passage_reader: PassageReader) -> None:
+    weights, about = _weights(passage_reader)
+    for unit in ({}, {"span": 1.0, "behind": -1.0, "answers": 1.0}):
+        with pytest.raises(RetrievalError, match="candor train judges --only reader"):
+            load_answers(PassageReader(passage_reader.encoder, weights, {**about, "unit": unit}))
+
+
+def test_a_question_in_the_passage_is_one_unit_with_its_answer() -> None:
+    text = "How do I reset the boiler? Press both buttons for five seconds. Call Ada if it hums."
+    passage = Passage(1, text, "faq.md", "FAQ", (), 0, len(text))
+    assert [said for said, _ in offered(passage)] == [
+        "How do I reset the boiler? Press both buttons for five seconds.",
+        "Call Ada if it hums.",
+    ]
+    assert {offer.page for _, offer in offered(passage)} == {Page(text, "FAQ")}
+
+
+def test_quote_offers_a_draft_of_each_of_the_likeliest_units_and_an_abstention_last(quote: Quote) -> None:
     drafts = quote.sample(context("What does the blue whale eat?"), Sampling(n=8))
-    assert len(set(drafts)) == len(drafts) == 8
+    assert len(set(drafts)) == len(drafts) == DRAFTS + 1
     assert "krill" in drafts[0]
     assert is_abstention(drafts[-1])
     assert not any(is_abstention(draft) for draft in drafts[:-1])
@@ -219,8 +209,36 @@ def test_an_abstention_claims_nothing_about_the_world(judge: EmbeddedJudge, quot
     assert all(claim.support is None for claim in scores.claims)
 
 
-@pytest.mark.parametrize(
-    "question", ["???", "\u0643\u0645 \u0627\u0631\u062a\u0641\u0627\u0639 \u0627\u0644\u0628\u0631\u062c", "why?"]
-)
-def test_a_question_without_words_to_match_is_never_answered(question: str, scorer: AnswerScorer) -> None:
-    assert max(scorer.score(question, [Offer(TOWER, "Eiffel Tower"), Offer(WHALE, "Blue whale")])) <= IMPOSSIBLE
+@pytest.mark.parametrize("question", ["???", "كم ارتفاع البرج"])
+def test_a_question_without_words_to_read_is_never_answered(question: str, scorer: AnswerScorer) -> None:
+    assert scorer.score(question, [Offer(Page(TOWER, "Eiffel Tower")), Offer(Page(WHALE, "Blue whale"))]) == [0.0, 0.0]
+
+
+def test_a_claim_in_other_words_is_read_under_the_title_of_its_passage(judge: EmbeddedJudge) -> None:
+    given = context("When was the Eiffel Tower completed?")
+    quoted, reworded, other = judge.score(
+        given,
+        [
+            "The Eiffel Tower was completed in 1889.",
+            "The Eiffel Tower was finished in 1889.",
+            "It stands in Paris and is 330 metres tall.",
+        ],
+    )
+    assert min(quoted.answers or 0, reworded.answers or 0) > 2 * (other.answers or 0)
+
+
+def test_the_judge_reads_no_passage_that_the_search_has_read(
+    judge: EmbeddedJudge, passage_reader: PassageReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = context("How tall is the Eiffel Tower?")
+    quote = load_quote(passage_reader)
+    [draft, *_] = quote.sample(given, Sampling(n=2))
+    read: list[int] = []
+    fresh = PassageReader._fresh
+    monkeypatch.setattr(PassageReader, "_fresh", lambda own, q, p: read.append(len(p)) or fresh(own, q, p))
+    judge.score(given, [draft])
+    assert sum(read) == 0
+
+
+def _weights(reader: PassageReader) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    return dict(reader._weights), dict(reader.about)

@@ -1,29 +1,26 @@
 """Reranking: the order by the calibrated probability, and what surrounds the best passage."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conformance_retriever import CHECKS, ORDERED, Make, passages, sources
 from hypothesis import given
 from hypothesis import strategies as st
-from told_reader import Told
+from told_reader import ToldPages
 
-from retrieval.adapters import new_adapter
 from retrieval.embed import Encoder
 from retrieval.memory import MemoryRetriever
-from retrieval.rerank import FEATURES, Reranker, load_reranker, weighed
-from retrieval.types import Passage, RetrievalError
+from retrieval.reader import PassageReader
+from retrieval.reading import Page, Reading
+from retrieval.rerank import FAR, FEATURES, Reranker, features, load_reranker, weighed
+from retrieval.types import Evidence, Passage, RetrievalError
 
-EVEN = {"relevant": 1.0, "answers": 0.0, "similarity": 0.0, "score": 0.0, "bias": 0.0}
+EVEN = {**dict.fromkeys(FEATURES, 0.0), "relevant": 1.0, "bias": 0.0}
+told = ToldPages
 
 
-def told(logits: Callable[[str, str], float]) -> Told:
-    return Told(lambda query, text: {"relevant": logits(query, text)}, ("relevant", "answers"))
-
-
-def reranker(items: Sequence[Passage], encoder: Encoder, reader: Told, depth: int = 16) -> Reranker:
+def reranker(items: Sequence[Passage], encoder: Encoder, reader: ToldPages, depth: int = 16) -> Reranker:
     held = {item.id: item for item in items}
     return Reranker(
         MemoryRetriever(items, encoder), reader, EVEN, EVEN, lambda ids: [held[n] for n in ids if n in held], depth
@@ -31,8 +28,8 @@ def reranker(items: Sequence[Passage], encoder: Encoder, reader: Told, depth: in
 
 
 @pytest.fixture
-def shipped(encoder: Encoder) -> Make:
-    return lambda items: load_reranker(MemoryRetriever(items, encoder), encoder, lambda ids: ())
+def shipped(encoder: Encoder, passage_reader: PassageReader) -> Make:
+    return lambda items: load_reranker(MemoryRetriever(items, encoder), passage_reader, lambda ids: ())
 
 
 @pytest.mark.parametrize("check", [c for c in CHECKS if c not in ORDERED], ids=lambda check: check.__name__)
@@ -49,7 +46,7 @@ def test_the_likeliest_to_answer_comes_first_with_its_probability(encoder: Encod
 def test_the_passages_are_read_after_the_first_form(encoder: Encoder) -> None:
     reader = told(lambda _, text: 0.0)
     reranker(passages(), encoder, reader).search(["  ", "How many hearts has an octopus?", "hearts"], 2)
-    assert {before for batch in reader.asked for before, _ in batch} == {"How many hearts has an octopus?"}
+    assert {question for question, _ in reader.asked} == {"How many hearts has an octopus?"}
 
 
 def test_what_is_beyond_the_depth_follows_as_it_was_found(encoder: Encoder) -> None:
@@ -82,26 +79,43 @@ def test_nothing_found_is_nothing_reranked(encoder: Encoder) -> None:
     assert not reader.asked
 
 
-def test_an_adapter_without_calibration_is_refused(
-    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    adapter = new_adapter("relevance", ("relevant", "answers"), encoder, 0)
-    path = tmp_path / "relevance.safetensors"
-    adapter.save(path)
-    monkeypatch.setattr("retrieval.rerank.WEIGHTS", path)
-    with pytest.raises(RetrievalError, match="candor train judges"):
-        load_reranker(MemoryRetriever(passages(), encoder), encoder, lambda ids: ())
+@pytest.mark.parametrize("name", ["order", "likely"])
+def test_a_reader_without_calibration_is_refused(passage_reader: PassageReader, encoder: Encoder, name: str) -> None:
+    for weights in ({}, {"relevant": 1.0, "bias": 0.0}):
+        reader = ToldPages(about={**passage_reader.about, name: weights})
+        with pytest.raises(RetrievalError, match="candor train judges"):
+            load_reranker(MemoryRetriever(passages(), encoder), reader, lambda ids: ())
 
 
-def test_the_shipped_adapter_tells_what_answers(encoder: Encoder) -> None:
+def test_the_shipped_reader_tells_what_answers(encoder: Encoder, passage_reader: PassageReader) -> None:
     query = "Which animal has three hearts?"
-    found = load_reranker(MemoryRetriever(passages(), encoder), encoder, lambda ids: ()).search([query], 5)
+    found = load_reranker(MemoryRetriever(passages(), encoder), passage_reader, lambda ids: ()).search([query], 5)
     likely = {item.passage.source: item.probability or 0.0 for item in found}
     assert sources(found)[0] == "0.txt" == max(likely, key=lambda source: likely[source])
     assert likely["0.txt"] > 0.3 > 3 * min(likely.values())
 
 
-@given(st.lists(st.lists(st.floats(-20, 20), min_size=4, max_size=4), max_size=8), st.floats(0.1, 9))
+def test_a_passage_is_read_under_its_title_and_headings(encoder: Encoder) -> None:
+    reader = told()
+    passage = Passage(1, "It was lit in 1866.", "cape.md", "Cape", ("Cape", "The lighthouse"), 0, 19)
+    reranker([passage], encoder, reader).search(["When was it lit?"], 1)
+    assert reader.asked == [("When was it lit?", Page("It was lit in 1866.", "Cape: The lighthouse"))]
+
+
+@given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))
+def test_a_span_counts_within_bounds(begin: float, end: float) -> None:
+    class Spanned(ToldPages):
+        def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
+            return [Reading(np.array([[0, 3]]), np.float32([begin]), np.float32([end]), 1.0, 2.0) for _ in pages]
+
+    [row] = features(Spanned(), "who", [Evidence(passages()[0], 0.5, similarity=0.25)])
+    assert row == pytest.approx([1.0, min(max(np.float32(begin) + np.float32(end), -FAR), FAR), 2.0, 0.25, 1.0])
+
+
+@given(
+    st.lists(st.lists(st.floats(-20, 20), min_size=len(FEATURES), max_size=len(FEATURES)), max_size=8),
+    st.floats(0.1, 9),
+)
 def test_sums_keep_the_order_of_what_is_weighed(rows: list[list[float]], by: float) -> None:
     table = np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
     sums = weighed(table, dict.fromkeys((*FEATURES, "bias"), by))

@@ -22,12 +22,11 @@ import retrieval.weights
 import safety.guard
 from app.bot import open_bot
 from app.cli import run
-from dialogue.answers import load_answers
 from dialogue.judges import load_judge
 from dialogue.shipped import load_head
 from retrieval.adapters import Reader, load_adapter, load_reader
 from retrieval.embed import Encoder, load_encoder, minilm_files
-from retrieval.rerank import load_reranker
+from retrieval.reader import PassageReader, load_passage_reader
 from retrieval.types import RetrievalError
 from retrieval.weights import read_bytes, read_weights
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, SafetyError, load_policy
@@ -156,12 +155,11 @@ def file(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return str(request.param)
 
 
-def test_the_parts_refuse_a_damaged_file(file: str, encoder: Encoder) -> None:
+def test_the_parts_refuse_a_damaged_file(file: str, encoder: Encoder, passage_reader: PassageReader) -> None:
     loaders: tuple[Callable[[], object], ...] = (
         lambda: load_reader(encoder, WEIGHTS, SHIPPED),
-        lambda: load_judge(encoder),
-        lambda: load_answers(encoder.encode_tokens),
-        lambda: load_reranker(None, encoder, lambda ids: ()),  # type: ignore[arg-type]
+        lambda: load_judge(encoder, passage_reader),
+        lambda: load_passage_reader(encoder),
     )
     refused = []
     for load in loaders:
@@ -178,7 +176,7 @@ def test_no_door_opens_on_a_damaged_file(file: str, candor: Candor, tmp_path: Pa
     rows.write_text('{"context": ["Hello."], "text": "Hi.", "role": "reply", "unsafe": false}\n')
     (tmp_path / "note.md").write_text("Everest is 8,849 metres high.")
     doors = [("ask", "How high is Everest?"), ("serve", "--port", "0"), ("evaluate", "safety", str(rows))]
-    if file not in ("safety.safetensors", "relevance.safetensors"):  # which that command does not read
+    if file != "safety.safetensors":  # which that command does not read
         doors.append(("check", "Everest is high.", "--evidence", "note.md"))
     for door in doors:
         code, out, err = candor(*door)

@@ -1,4 +1,4 @@
-"""A safety classifier that says what it is told, so that what a guard makes of it can be tested by itself."""
+"""Readers that say what they are told, so that what guards and searches make of it can be tested by itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.reading import Page, Reading
 from safety import load_policy
 
 Array = NDArray[np.float32]
@@ -31,6 +32,24 @@ class Told:
         rows = [self.logits(*pair) for pair in pairs]
         found = [[row.get(name, -9.0) for name in self.outputs] for row in rows]
         return np.array(found, dtype=np.float32).reshape(len(pairs), len(self.outputs))
+
+
+@dataclass
+class ToldPages:
+    """A PassageReader that says how relevant a page is by a function of question and text; what it read is kept.
+
+    It finds no answer on any page.
+    """
+
+    relevant: Callable[[str, str], float] = lambda question, text: 0.0
+    about: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = "told/2"
+    asked: list[tuple[str, Page]] = field(default_factory=list)
+
+    def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
+        self.asked += [(question, page) for page in pages]
+        none = np.full(1, -9.0, dtype=np.float32)
+        return [Reading(np.array([[0, 1]]), none, none, -9.0, self.relevant(question, page.text)) for page in pages]
 
 
 def logit(probability: float) -> float:
