@@ -212,7 +212,7 @@ def save(weights: Weights, path: Path, about: dict[str, Any]) -> None:
     stored: Weights = {}
     for name, weight in weights.items():
         whole = weight.detach().float().cpu()
-        if whole.ndim == 2 and name[0].isdigit():
+        if _in_int8(name, whole):
             scale = whole.abs().amax(1).clamp(min=1e-8) / 127
             stored[name] = (whole / scale[:, None]).round().to(torch.int8).contiguous()
             stored[f"{name}.scale"] = scale.contiguous()
@@ -226,14 +226,31 @@ def load(path: Path, shipped: Shipped = SHIPPED) -> tuple[Weights, dict[str, Any
     stored, told = read_weights(path, shipped)
     if told.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no reader of the format {FORMAT!r}: train it with: candor train judges")
+    try:
+        about = json.loads(told.get("about", ""))
+    except ValueError:
+        about = None
+    if not isinstance(about, dict):
+        raise RetrievalError(f"{path} has no card that can be read: train it with: candor train judges")
     scales = {name: stored.pop(name) for name in [name for name in stored if name.endswith(".scale")]}
-    weights = {
-        name: torch.from_numpy(value * scales[f"{name}.scale"][:, None] if f"{name}.scale" in scales else value)
-        for name, value in stored.items()
-    }
-    return weights, json.loads(told["about"])
+    narrow = [name for name, value in stored.items() if _in_int8(name, value)]
+    if {f"{name}.scale" for name in narrow} != scales.keys():
+        raise RetrievalError(f"{path} lacks scales of its matrices: train it with: candor train judges")
+    stored |= {name: stored[name] * scales[f"{name}.scale"][:, None] for name in narrow}
+    return {name: torch.from_numpy(value) for name, value in stored.items()}, about
+
+
+def _in_int8(name: str, weight: Tensor | NDArray[np.float32]) -> bool:
+    return weight.ndim == 2 and name[0].isdigit()
 
 
 def load_passage_reader(encoder: "Encoder", path: Path = WEIGHTS) -> PassageReader:
-    """Read the shipped reader, or the one at `path`, and put it on `encoder`. Raises RetrievalError as `load` does."""
-    return PassageReader(encoder, *load(path))
+    """Read the shipped reader, or the one at `path`, and put it on `encoder`.
+
+    Raises RetrievalError as `load` does, and when the weights are not those of the encoder's layers.
+    """
+    weights, about = load(path)
+    due = {name: weight.shape for name, weight in initial(encoder).items()}
+    if due != {name: weight.shape for name, weight in weights.items()}:
+        raise RetrievalError(f"{path} does not fit its encoder: train it with: candor train judges")
+    return PassageReader(encoder, weights, about)

@@ -15,6 +15,7 @@ import pytest
 import test_answers
 import test_grounding
 import test_quality
+import test_reader
 import tiny_models
 import torch
 from conformance_guard import GuardConformance
@@ -95,6 +96,16 @@ def test_an_adapter_reads_nearly_the_same(encoder: Encoder, narrow: Encoder) -> 
     logits = load_reader(narrow, WEIGHTS)(pairs)
     assert np.isfinite(logits).all()
     assert np.abs(logits - load_reader(encoder, WEIGHTS)(pairs)).max() < 0.2
+
+
+@pytest.mark.parametrize("question", test_reader.CLEAR)
+def test_the_reader_reads_nearly_the_same(passage_reader: PassageReader, reader: PassageReader, question: str) -> None:
+    for page in test_reader.PAGES:
+        [own], [theirs] = reader.read(question, [page]), passage_reader.read(question, [page])
+        assert test_reader.near(own, theirs, by=0.5)
+    page, answer = test_reader.CLEAR[question]
+    [own] = reader.read(question, [page])
+    assert answer in page.text[slice(*own.best()[1:])]
 
 
 class TestGuard(GuardConformance):
