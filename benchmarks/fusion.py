@@ -11,25 +11,60 @@ cosine and the BM25 score relative to the best, by the weight of the cosine; the
 import argparse
 import json
 import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from dialogue.training.ranking import Asked, scifact, xquad
 from numpy.typing import NDArray
 
 from dialogue.metrics import ndcg
+from dialogue.training.quality_data import rows as lines
 from retrieval.embed import Encoder, load_encoder
 from retrieval.lexical import Lexical, write
-from retrieval.passages import embedding_text
+from retrieval.passages import cut_all, embedding_text
 from retrieval.search import MEANING, fuse
+from retrieval.text import clean
 from retrieval.types import Passage
 
 DEPTH = 100  # passages ranked each way
 CONSTANTS = (10, 30, 60)
 WEIGHTS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 Table = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query and the documents that are relevant."""
+
+    query: str
+    documents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    passages: Sequence[Passage]
+    queries: Sequence[Asked]
+
+
+def scifact(folder: Path) -> Corpus:
+    """Return SciFact's abstracts and training queries."""
+    relevant: dict[str, set[str]] = defaultdict(set)
+    for line in (folder / "scifact" / "qrels" / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        query, document, _ = line.split("\t")
+        relevant[query].add(document)
+    asked = [row for row in lines(folder / "scifact" / "queries.jsonl.gz") if row["_id"] in relevant]
+    documents = ((row["_id"], row["title"], row["text"]) for row in lines(folder / "scifact" / "corpus.jsonl.gz"))
+    return Corpus(cut_all(documents), [Asked(clean(row["text"]), frozenset(relevant[row["_id"]])) for row in asked])
+
+
+def xquad(folder: Path) -> Corpus:
+    """Return XQuAD's paragraphs and questions."""
+    rows = list(lines(folder / "xquad_a.jsonl.gz"))
+    paragraphs = {str(row["paragraph_id"]): row["paragraph"] for row in rows}
+    passages = cut_all((name, "", text) for name, text in paragraphs.items())
+    return Corpus(passages, [Asked(row["question"], frozenset([str(row["paragraph_id"])])) for row in rows])
 
 
 def main() -> None:
@@ -39,14 +74,14 @@ def main() -> None:
     given = parser.parse_args()
     if not (given.data / "retrieval" / "scifact").is_dir():
         parser.error(f"{str(given.data)!r} is not the development data: it holds no retrieval/scifact")
-    abstracts, paragraphs = scifact(given.data, held=False), xquad(given.data)
+    abstracts, paragraphs = scifact(given.data / "retrieval"), xquad(given.data / "retrieval")
     encoder = load_encoder()
-    vectors = {each: encoder.encode(texts(each.passages)) for each in (abstracts, paragraphs)}
+    known, more = (encoder.encode(texts(each.passages)) for each in (abstracts, paragraphs))
     both = _numbered([*paragraphs.passages, *abstracts.passages])
-    together = np.concatenate([vectors[paragraphs], vectors[abstracts]])
+    together = np.concatenate([more, known])
     figures = {
         "chosen": {"convex": MEANING},
-        "scifact": compared(encoder, abstracts.passages, vectors[abstracts], abstracts.queries),
+        "scifact": compared(encoder, abstracts.passages, known, abstracts.queries),
         "xquad": compared(encoder, both, together, paragraphs.queries),
     }
     text = json.dumps(figures, indent=1)

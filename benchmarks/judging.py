@@ -97,7 +97,12 @@ def judging(threads: int) -> Callable[[dict[str, Any]], None]:
         guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), load_policy())
     else:  # the first cut, whose weights were a folder of heads
         guard = EmbeddedGuard(encoder.encode, load_policy())  # type: ignore[arg-type]
-    judge = load_judge(encoder)
+    try:
+        from retrieval.reader import load_passage_reader
+    except ImportError:  # before the reader
+        judge = load_judge(encoder)  # type: ignore[call-arg]
+    else:
+        judge = load_judge(encoder, load_passage_reader(encoder))
 
     def run(turn: dict[str, Any]) -> None:
         passages = [Passage(i, text, f"{i}.md", "", (), 0, len(text)) for i, text in enumerate(turn["passages"])]

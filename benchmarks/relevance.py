@@ -13,17 +13,19 @@ import json
 import os
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from dialogue.training.ranking import answered
 
 from app.bot import Bot, open_bot
 from app.evaluation import run
 from dialogue.metrics import average_precision
+from dialogue.training.quality_data import rows as lines
 from retrieval.rerank import DEPTH
+from retrieval.text import clean
 
 COLLECTION = "scifact"
 SENTENCES = "trecqa.validation"
@@ -54,8 +56,14 @@ def main() -> None:
 
 def plain(data: Path, bot: Bot) -> float:
     """Return the mean average precision of the cosine between question and sentence."""
+    asked: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for row in lines(data / f"{SENTENCES}.jsonl.gz"):
+        title = f"{row['title']}: " if row.get("title") else ""
+        asked[clean(row["question"])].append((title + clean(row["sentence"]), bool(row["answers"])))
     precisions = []
-    for question, said in answered(data.parent, SENTENCES).items():
+    for question, said in asked.items():
+        if len({right for _, right in said}) < 2:
+            continue
         vectors = bot.library.embedder.encode([question, *(text for text, _ in said)])
         order = np.argsort(-(vectors[1:] @ vectors[0]), kind="stable")
         precisions.append(average_precision([said[place][1] for place in order]))
