@@ -4,8 +4,8 @@
 
 DATA is the folder of development data. `reading` is measured on articles of SQuAD that the reader has not learnt from,
 on XQuAD and on invented pages; `found` on what the search finds for questions of these articles in collections of one
-passage to all. The calibration is fitted on the same collections, five numbers a sum; `--seed` draws others. Takes
-about twenty minutes on two cores. Prints one JSON object.
+passage to all. The calibration was fitted on collections of the same passages, drawn by seed 0; `--seed`
+draws others. Takes about twenty minutes on two cores. Prints one JSON object.
 """
 
 import argparse
