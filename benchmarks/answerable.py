@@ -6,7 +6,7 @@ DATA is the folder of development data. Every question is searched for among XQu
 read again, as in a turn: once with its own paragraph, once as if that had never been there. `sentence` is the answer
 head's likeliest sentence of a passage, `passage` the reranker's probability, `both` their logistic sum, fitted on the
 other articles of five folds, and `in a turn` the lower one of `sentence` and `both`; the weights fitted on all are those
-of `dialogue.answers`. The answer head has learnt from these questions, the reranker from 60 % of the articles. Of each: AUROC
+of `dialogue.judges.answers`. The answer head has learnt from these questions, the reranker from 60 % of the articles. Of each: AUROC
 between questions with and without their paragraph, the calibration error of the best passage's probability over ten
 bins, and, at the gate of a turn, how many questions with and without an answer are refused.
 Takes about ten minutes on two cores. Prints one JSON object.
@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from dialogue.answers import BIAS, OWN, PASSAGE, AnswerScorer, Offer, load_answers, logit
-from dialogue.metrics import auroc, calibration_error
+from app.evaluation.metrics import auroc, calibration_error
+from app.training.ranking import xquad
+from dialogue.judges.answers import BIAS, OWN, PASSAGE, AnswerScorer, Offer, load_answers, logit
 from dialogue.quote import heading, said
 from dialogue.rank import Gates
-from dialogue.training.ranking import xquad
-from retrieval.embed import load_encoder
-from retrieval.index import build_of
+from retrieval.encoder.embed import load_encoder
+from retrieval.index.generation import build_of
 from retrieval.rerank import DEPTH, load_reranker
 from retrieval.search import HybridRetriever
 from retrieval.types import Evidence

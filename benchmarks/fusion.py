@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.metrics import ndcg
-from dialogue.training.ranking import Asked, scifact, xquad
-from retrieval.embed import Encoder, load_encoder
-from retrieval.lexical import Lexical, write
+from app.evaluation.metrics import ndcg
+from app.training.ranking import Asked, scifact, xquad
+from retrieval.encoder.embed import Encoder, load_encoder
+from retrieval.index.lexical import Lexical, write
 from retrieval.passages import embedding_text
 from retrieval.search import MEANING, fuse
 from retrieval.types import Passage

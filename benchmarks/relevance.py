@@ -21,8 +21,8 @@ import torch
 
 from app.bot import Bot, open_bot
 from app.evaluation import run
-from dialogue.metrics import average_precision
-from dialogue.training.ranking import answered
+from app.evaluation.metrics import average_precision
+from app.training.ranking import answered
 from retrieval.rerank import DEPTH
 
 COLLECTION = "scifact"

@@ -19,7 +19,7 @@ from retrieval.weights import SHIPPED
 from retrieval.weights import WEIGHTS as FOLDER
 
 if TYPE_CHECKING:
-    from retrieval.embed import Encoder
+    from retrieval.encoder.embed import Encoder
 
 WEIGHTS = FOLDER / "relevance.safetensors"
 DEPTH = 12  # passages read after a query
@@ -86,7 +86,7 @@ def load_reranker(
     retriever: Retriever, encoder: "Encoder", passages: Callable[[Sequence[int]], Sequence[Passage]], depth: int = DEPTH
 ) -> Reranker:
     """Put the shipped adapter before a retriever. Raises RetrievalError when it is missing, damaged or does not fit."""
-    from retrieval.adapters import load_reader
+    from retrieval.encoder.adapters import load_reader
 
     reader = load_reader(encoder, WEIGHTS, SHIPPED)
     order, likely = (reader.about.get(name, {}) for name in ("order", "likely"))

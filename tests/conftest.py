@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from app.database import Database, open_database
-from retrieval.adapters import Reader, load_reader
-from retrieval.embed import Encoder, load_encoder
+from app.store.database import Database, open_database
+from retrieval.encoder.adapters import Reader, load_reader
+from retrieval.encoder.embed import Encoder, load_encoder
 from safety import SHIPPED, WEIGHTS
 
 # Numbers are expected in float32, here and in child processes; torch reads both when it is first asked for anything.

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.answers import IMPOSSIBLE, AnswerScorer, Offer, combined, load_answers
-from dialogue.judges import EmbeddedJudge, load_judge
-from dialogue.kinds import KINDS, kind_of, meets
+from dialogue.judges.answers import IMPOSSIBLE, AnswerScorer, Offer, combined, load_answers
+from dialogue.judges.embedded import EmbeddedJudge, load_judge
+from dialogue.judges.kinds import KINDS, kind_of, meets
 from dialogue.prompts import is_abstention
 from dialogue.quote import Quote, asks, load_quote, small_talk
 from dialogue.types import Context, ModelError, Sampling, Turn
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.types import Evidence, Passage
 
 WHALE = (

@@ -25,7 +25,7 @@ from dialogue.models.decoding.plain import Plain
 from dialogue.models.decoding.probe import suits
 from dialogue.models.local import Local
 from dialogue.types import ModelError, Sampling
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 SHORT, LONG = list(range(5, 25)), [5 + n % 300 for n in range(200)]
 QUESTIONS = [Question((7, 8), (9,), (10,)), Question((3, 4, 5), (19,), (10, 12))]

@@ -8,7 +8,7 @@ from conformance_model import ModelConformance
 
 from dialogue.models import load_model
 from dialogue.types import LanguageModel, ModelError
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 
 class TestScripted(ModelConformance):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from told_reader import Told
 
-from retrieval.adapters import new_adapter
-from retrieval.embed import Encoder
-from retrieval.memory import MemoryRetriever
+from retrieval.encoder.adapters import new_adapter
+from retrieval.encoder.embed import Encoder
+from retrieval.index.memory import MemoryRetriever
 from retrieval.rerank import FEATURES, Reranker, load_reranker, weighed
 from retrieval.types import Passage, RetrievalError
 

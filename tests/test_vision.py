@@ -20,7 +20,7 @@ from dialogue.models import load_model, load_viewer, vision
 from dialogue.models.local import Local
 from dialogue.models.vision import ONE_PICTURE, Vision, load_vision, sees
 from dialogue.types import Attribute, Context, LanguageModel, ModelError, Picture, Sampling, Step, Turn
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.types import Evidence, Passage
 
 RED, BLUE = Picture("red.png", png()), Picture("blue.png", png("blue"))
