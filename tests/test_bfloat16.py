@@ -26,9 +26,15 @@ from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.models import load_model
 from dialogue.models.local import Local
 from dialogue.types import LanguageModel
+<<<<<<< HEAD
 from retrieval.encoder.adapters import Reader, load_reader
 from retrieval.encoder.embed import Encoder, load_encoder
 from safety import WEIGHTS, EmbeddedGuard, load_policy
+=======
+from retrieval.adapters import Reader, load_reader
+from retrieval.embed import Encoder, load_encoder
+from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
+>>>>>>> suite
 
 TEXTS = ["", "Krill", "Ünïcode 東京 🗼", *test_grounding.TEXTS, *test_grounding.TOLD, "Does it live at sea? " * 60]
 NOTE = "# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n"
@@ -86,9 +92,9 @@ def test_token_vectors_are_nearly_those_of_float32(encoder: Encoder, narrow: Enc
 
 def test_an_adapter_reads_nearly_the_same(encoder: Encoder, narrow: Encoder) -> None:
     pairs = [(question, text) for question in ("", *SAFE) for text in (*SAFE, *UNSAFE)]
-    logits = load_reader(narrow, WEIGHTS)(pairs)
+    logits = load_reader(narrow, WEIGHTS, SHIPPED)(pairs)
     assert np.isfinite(logits).all()
-    assert np.abs(logits - load_reader(encoder, WEIGHTS)(pairs)).max() < 0.2
+    assert np.abs(logits - load_reader(encoder, WEIGHTS, SHIPPED)(pairs)).max() < 0.2
 
 
 class TestGuard(GuardConformance):
@@ -98,7 +104,7 @@ class TestGuard(GuardConformance):
 
     @pytest.fixture
     def guard(self, narrow: Encoder) -> EmbeddedGuard:
-        return EmbeddedGuard(load_reader(narrow, WEIGHTS), load_policy())
+        return EmbeddedGuard(load_reader(narrow, WEIGHTS, SHIPPED), load_policy())
 
     def test_verdicts_are_those_of_float32(self, guard: EmbeddedGuard, safety_reader: Reader) -> None:
         for stage in ("request", "candidate"):

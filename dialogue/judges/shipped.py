@@ -7,7 +7,7 @@ from dialogue.judges.heads import Head
 from retrieval.types import RetrievalError
 from retrieval.weights import Shipped, read_weights
 
-WEIGHTS: Final = Path(__file__).with_name("weights")
+WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 SHIPPED: Final[Shipped] = {
     WEIGHTS / "answers.safetensors": "330fbd675799509bd8da48f0851c57f106aa61c22c129b5938074d9e6d185aa7",
     WEIGHTS / "evidence.safetensors": "207f8725bc76a709fe42f0a7878025c630052b6bfac68f20f84e01501c62f626",
