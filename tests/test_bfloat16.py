@@ -26,15 +26,9 @@ from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.models import load_model
 from dialogue.models.local import Local
 from dialogue.types import LanguageModel
-<<<<<<< HEAD
 from retrieval.encoder.adapters import Reader, load_reader
 from retrieval.encoder.embed import Encoder, load_encoder
-from safety import WEIGHTS, EmbeddedGuard, load_policy
-=======
-from retrieval.adapters import Reader, load_reader
-from retrieval.embed import Encoder, load_encoder
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
->>>>>>> suite
 
 TEXTS = ["", "Krill", "Ünïcode 東京 🗼", *test_grounding.TEXTS, *test_grounding.TOLD, "Does it live at sea? " * 60]
 NOTE = "# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n"
