@@ -13,20 +13,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from app.config import Settings, load_settings
-from app.database import Database, broken_link, open_database
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
-from app.history import History
-from app.library import Library
-from app.lock import FolderLock
+from app.library.library import Library
+from app.library.lock import FolderLock
+from app.library.shelf import Follower, Shelf
 from app.pictures import read_pictures
-from app.shelf import Follower, Shelf
+from app.store.database import Database, broken_link, open_database
+from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
 from dialogue.roles import load_role, role_names
 from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
-from retrieval.addresses import read_networks
 from retrieval.text import clean, each
-from retrieval.toolset import Tool
+from retrieval.tools.addresses import read_networks
+from retrieval.tools.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
 
@@ -179,7 +179,7 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **setti
 def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does.
 
-    With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.shelf`.
+    With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.library.shelf`.
     """
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
@@ -193,18 +193,18 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             _log.warning("%d turns were interrupted when candor last stopped", stopped)
 
         # imported late: a folder that is in use or damaged is told before these take their seconds
-        from dialogue.judges import load_judge
+        from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
-        from retrieval.adapters import load_reader
-        from retrieval.embed import load_encoder
+        from retrieval.encoder.adapters import load_reader
+        from retrieval.encoder.embed import load_encoder
         from retrieval.reader import load_passage_reader
         from retrieval.rerank import load_reranker
-        from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
+        from safety.guards.embedded import SHIPPED, WEIGHTS, EmbeddedGuard
+        from safety.guards.sources import load_source
         from safety.policy import load_policy
-        from safety.sources import load_source
 
         policy = load_policy(Path(settings.policy) if settings.policy else None, settings.preset or None)
         encoder = load_encoder()
@@ -243,8 +243,8 @@ def _searching(
         retriever = HybridRetriever(searcher, library.open(), library.passages)
         library.feed(retriever.use)
         return library, retriever
-    from app.milvus import MilvusLibrary
-    from retrieval.milvus import Milvus, MilvusRetriever
+    from app.library.milvus import MilvusLibrary
+    from retrieval.index.milvus import Milvus, MilvusRetriever
 
     server = Milvus(settings.index.removeprefix("milvus:"), settings.index_key)
     stack.callback(server.close)
@@ -255,13 +255,13 @@ def _searching(
 
 def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
     """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
-    from retrieval.calculator import Calculator
-    from retrieval.fetch import Fetcher, Limits
-    from retrieval.web import WAIT, Engine, MediaWiki, SearXNG, Web
+    from retrieval.tools.calculator import Calculator
+    from retrieval.tools.fetch import Fetcher, Limits
+    from retrieval.tools.web import WAIT, Engine, MediaWiki, SearXNG, Web
 
     first: list[Tool] = [Calculator()]
     if settings.translator:
-        from retrieval.translator import load_translator
+        from retrieval.tools.translator import load_translator
 
         first.append(load_translator(settings.translator))
     fetcher = Fetcher(read_networks(settings.fetch_allow), Limits(whole=WAIT))
@@ -278,13 +278,13 @@ def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge
     from dialogue.models import reads_prompts
 
     if settings.judges == "generator":
-        from dialogue.discriminator import GeneratorJudge
+        from dialogue.judges.discriminator import GeneratorJudge
 
         if not reads_prompts(settings.model):
             raise SettingsError(f"judges = 'generator' needs a language model, not {settings.model!r}: name an hf: one")
         return GeneratorJudge(embedded, speaker)
     if settings.judges.startswith("hf:"):
-        from dialogue.classifier import load_classifier_judge
+        from dialogue.judges.classifier import load_classifier_judge
 
         return load_classifier_judge(settings.judges, embedded)
     return embedded
@@ -310,8 +310,8 @@ def checked_message(text: str, pictured: bool = False) -> str:
 
 def packaged_judge() -> Judge:
     """Return the judge that a bot would use, without a data folder."""
-    from dialogue.judges import load_judge
-    from retrieval.embed import load_encoder
+    from dialogue.judges.embedded import load_judge
+    from retrieval.encoder.embed import load_encoder
     from retrieval.reader import load_passage_reader
 
     encoder = load_encoder()

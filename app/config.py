@@ -12,8 +12,8 @@ from typing import Final
 
 from app.errors import SettingsError
 from safety.files import FileError, NoFile, read_toml
+from safety.guards.sources import read_spec
 from safety.policy import PRESETS
-from safety.sources import read_spec
 from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
@@ -180,7 +180,7 @@ def _check_choice(key: str, value: str) -> None:
 
 def _check_tool(key: str, value: str) -> None:
     """Raise ValueError when a setting of the toolset names no model, no address or no network."""
-    from retrieval.addresses import Refused, checked, read_networks
+    from retrieval.tools.addresses import Refused, checked, read_networks
 
     if key == "fetch_allow":
         read_networks(value)

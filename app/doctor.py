@@ -13,15 +13,15 @@ from typing import Literal
 
 from sqlalchemy import func, select, text
 
-from app.checksums import damaged_sources
 from app.config import Settings
-from app.database import LOST, NAME, Database, broken_link, lost, open_database, read_meta
 from app.errors import AppError, OlderSchema
-from app.history import damaged_turns
-from app.library import INDEX, index_state
-from app.lock import holder, is_locked
-from app.tables import TurnRow
-from app.upgrade import copies
+from app.library.checksums import damaged_sources
+from app.library.library import INDEX, index_state
+from app.library.lock import holder, is_locked
+from app.store.database import LOST, NAME, Database, broken_link, lost, open_database, read_meta
+from app.store.history import damaged_turns
+from app.store.tables import TurnRow
+from app.store.upgrade import copies
 from retrieval.types import RetrievalError
 
 LOW_SPACE = 500 * 2**20  # bytes
@@ -154,7 +154,7 @@ def _stored(database: Database) -> Iterator[Finding]:
 
 
 def _index(settings: Settings, database: Database, encoder: str) -> Iterator[Finding]:
-    from retrieval.index import open_current
+    from retrieval.index.generation import open_current
 
     state = index_state(database)
     if not state.passages:
@@ -180,8 +180,8 @@ def _index(settings: Settings, database: Database, encoder: str) -> Iterator[Fin
 
 def _milvus(settings: Settings, database: Database, encoder: str, rebuild: str) -> Finding:
     """Ask Milvus for the collection of this folder; Milvus Lite answers one process at a time."""
-    from app.milvus import TOP, fed_collection
-    from retrieval.milvus import Milvus
+    from app.library.milvus import TOP, fed_collection
+    from retrieval.index.milvus import Milvus
 
     name, _ = fed_collection(database)
     server = None
@@ -203,12 +203,12 @@ def _milvus(settings: Settings, database: Database, encoder: str, rebuild: str) 
 
 def _weights(encoder: str) -> Iterator[Finding]:
     """Compare every model file that ships with its SHA-256; the guard proves itself, unless it has for an open bot."""
-    from dialogue.shipped import SHIPPED as JUDGES
-    from retrieval.adapters import load_reader
-    from retrieval.embed import MEND, load_encoder, minilm_files
+    from dialogue.judges.shipped import SHIPPED as JUDGES
+    from retrieval.encoder.adapters import load_reader
+    from retrieval.encoder.embed import MEND, load_encoder, minilm_files
     from retrieval.weights import REINSTALL, read_bytes
     from retrieval.weights import SHIPPED as READERS
-    from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
+    from safety.guards.embedded import SHIPPED, WEIGHTS, EmbeddedGuard
     from safety.policy import load_policy
     from safety.types import SafetyError
 
@@ -237,7 +237,7 @@ def _weights(encoder: str) -> Iterator[Finding]:
 
 
 def _encoder(settings: Settings, encoder: str) -> Iterator[Finding]:
-    from retrieval.embed import load_encoder
+    from retrieval.encoder.embed import load_encoder
 
     try:
         yield Finding("encoder", "ok", encoder or load_encoder(settings.encoder).fingerprint)
@@ -310,9 +310,9 @@ def _served(settings: Settings) -> Finding:
 
 def _tools(settings: Settings) -> Iterator[Finding]:
     """Say which tools beyond the calculator are set, and whether they are there; translators are not loaded."""
-    from retrieval.addresses import read_networks
+    from retrieval.tools.addresses import read_networks
+    from retrieval.tools.web import Engine, MediaWiki, SearXNG
     from retrieval.types import Unreachable
-    from retrieval.web import Engine, MediaWiki, SearXNG
 
     name = settings.translator.removeprefix("hf:")
     if name and (Path(name).expanduser().is_dir() or not name.startswith((".", "/", "~"))):
@@ -359,7 +359,7 @@ def _policy(settings: Settings) -> Iterator[Finding]:
 
 def _guard(settings: Settings) -> Iterator[Finding]:
     """Say whether the larger guard is there; nothing where none is named."""
-    from safety.sources import look_at
+    from safety.guards.sources import look_at
     from safety.types import SafetyError
 
     if not settings.guard:

@@ -29,9 +29,9 @@ from typing import Any, TextIO
 from crash import Words, child, store_note
 
 from app.bot import USER_ERRORS
-from app.database import NAME, open_database
-from app.history import History
-from app.library import INDEX, Library
+from app.library.library import INDEX, Library
+from app.store.database import NAME, open_database
+from app.store.history import History
 from retrieval.search import HybridRetriever
 
 QUERIES = ("item 3 of note 17", "harbour lighthouse", "note 4 about granite", "violin comet saffron", "item 11")

@@ -30,21 +30,21 @@ from zlib import crc32
 import numpy as np
 
 from app.bot import open_bot
-from app.catalogue import StoredSource, stored_sources
-from app.database import open_database
-from app.library import INDEX, Embedded, Library, index_state, packed
-from retrieval.index import open_current
+from app.library.catalogue import StoredSource, stored_sources
+from app.library.library import INDEX, Embedded, Library, index_state, packed
+from app.store.database import open_database
+from retrieval.index.generation import open_current
 from retrieval.passages import cut
 from retrieval.types import Document, Passage, Section, Vectors
 
 HEAVY = (
     "alembic.command",
-    "dialogue.judges",
+    "dialogue.judges.embedded",
     "dialogue.respond",
     "faiss",
-    "retrieval.embed",
+    "retrieval.encoder.embed",
     "retrieval.search",
-    "safety.guard",
+    "safety.guards.embedded",
     "tantivy",
     "transformers.models.bert.modeling_bert",
     "transformers.models.bert.tokenization_bert",

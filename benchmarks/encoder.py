@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    from retrieval.embed import load_encoder
+    from retrieval.encoder.embed import load_encoder
 
     encoder = load_encoder()
     found = ways(encoder, options.threads, folder)
@@ -83,7 +83,7 @@ def ways(encoder: Any, threads: int, folder: Path) -> dict[str, Way]:  # noqa: A
     """Return what encodes, by name."""
     from sentence_transformers import SentenceTransformer
 
-    from retrieval.embed import minilm_files
+    from retrieval.encoder.embed import minilm_files
 
     theirs = SentenceTransformer(str(next(iter(minilm_files())).parent), device="cpu")
     modules = copy.copy(encoder)

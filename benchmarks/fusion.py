@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.metrics import ndcg
-from dialogue.training.quality_data import rows as lines
-from retrieval.embed import Encoder, load_encoder
-from retrieval.lexical import Lexical, write
+from app.evaluation.metrics import ndcg
+from app.training.quality_data import rows as lines
+from retrieval.encoder.embed import Encoder, load_encoder
+from retrieval.index.lexical import Lexical, write
 from retrieval.passages import cut_all, embedding_text
 from retrieval.search import MEANING, fuse
 from retrieval.text import clean

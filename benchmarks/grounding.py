@@ -11,9 +11,9 @@ import argparse
 import json
 from pathlib import Path
 
-from dialogue.grounding import WEIGHTS, Grounder
-from dialogue.training.grounding import report, train
-from retrieval.embed import load_encoder
+from app.training.grounding import report, train
+from dialogue.judges.grounding import WEIGHTS, Grounder
+from retrieval.encoder.embed import load_encoder
 
 
 def main() -> None:

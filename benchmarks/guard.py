@@ -2,7 +2,7 @@
 
     python benchmarks/guard.py DATA --out benchmarks/results/guard.json
 
-DATA is the folder of the development data. To `safety.report.report` are added the sentences and headings of the demo
+DATA is the folder of the development data. To `app.training.safety_report.report` are added the sentences and headings of the demo
 sources, the floors (logistic regression on TF-IDF of words and letters, of the text and of the turn before, learnt
 from the train split of the same set), and the contrast pairs by number. Prints one JSON object.
 """
@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.adapters import load_reader
-from retrieval.embed import load_encoder
+from app.training.contrast import load_pairs
+from app.training.safety_data import macro_f1, read
+from app.training.safety_report import blocked, report
+from retrieval.encoder.adapters import load_reader
+from retrieval.encoder.embed import load_encoder
 from retrieval.sources import find_files, read_documents
 from retrieval.text import sentences
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
-from safety.contrast import load_pairs
-from safety.report import blocked, report
-from safety.training import macro_f1, read
 
 SOURCES = Path(__file__).parent.parent / "examples" / "demo" / "sources"
 LABELLED = ("diasafety", "convabuse", "gptfuzz")

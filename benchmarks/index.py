@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import dense, manifest, shard
-from retrieval.index import Generation, build, open_current
+from retrieval.index import dense, manifest, shard
+from retrieval.index.generation import Generation, build, open_current
 
 DIMENSION = 384
 CHUNK = 50_000

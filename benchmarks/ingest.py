@@ -193,7 +193,7 @@ def _ingested(work: Path) -> dict[str, Any]:
 
 def _encoded(work: Path) -> dict[str, Any]:
     """Encode the passages that the library held, and do nothing else."""
-    from retrieval.embed import load_encoder
+    from retrieval.encoder.embed import load_encoder
 
     texts = json.loads((work / "passages.json").read_text())
     start = peers.Watch()
@@ -233,9 +233,9 @@ def asked(work: Path) -> dict[str, Any]:
     """Ingest with `Drawn` and time queries through the retriever that a bot has, over the published index."""
     import tempfile
 
-    from app.database import open_database
-    from app.ingest import ingest
-    from app.library import Library
+    from app.library.ingest import ingest
+    from app.library.library import Library
+    from app.store.database import open_database
     from retrieval.search import HybridRetriever
 
     with tempfile.TemporaryDirectory(dir=work) as data, closing(open_database(Path(data))) as database:

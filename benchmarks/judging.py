@@ -46,7 +46,7 @@ def main() -> None:
 
 def turns(count: int) -> list[dict[str, Any]]:
     """Return turns of demo passages and of drafts whose sentences are theirs, cut short or altered."""
-    from dialogue.training.alterations import alter
+    from app.training.alterations import alter
     from retrieval.markup import from_markdown
     from retrieval.passages import cut
     from retrieval.text import sentences
@@ -83,16 +83,16 @@ def judging(threads: int) -> Callable[[dict[str, Any]], None]:
     import torch
 
     torch.set_num_threads(threads)
-    from dialogue.judges import load_judge
+    from dialogue.judges.embedded import load_judge
     from dialogue.types import Context, Turn
-    from retrieval.embed import load_encoder
+    from retrieval.encoder.embed import load_encoder
     from retrieval.types import Evidence, Passage
     from safety import EmbeddedGuard, load_policy
-    from safety.guard import SHIPPED, WEIGHTS
+    from safety.guards.embedded import SHIPPED, WEIGHTS
 
     encoder = load_encoder()
     if WEIGHTS.is_file():
-        from retrieval.adapters import load_reader
+        from retrieval.encoder.adapters import load_reader
 
         guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), load_policy())
     else:  # the first cut, whose weights were a folder of heads
@@ -142,8 +142,8 @@ def measure(made: list[dict[str, Any]], threads: int, first_cut: Path | None) ->
     import torch
 
     torch.set_num_threads(threads)
-    from retrieval.adapters import Reader
-    from retrieval.embed import load_encoder
+    from retrieval.encoder.adapters import Reader
+    from retrieval.encoder.embed import load_encoder
 
     encoder = load_encoder()
     judge = judging(threads)

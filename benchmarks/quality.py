@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py DATA --out benchmarks/results/quality.json
 
-DATA is the folder of development data; `dialogue/training/quality_report.py` says what is measured. Takes some minutes
+DATA is the folder of development data; `app/training/quality_report.py` says what is measured. Takes some minutes
 on one core. Prints one JSON object.
 """
 
@@ -10,11 +10,11 @@ import argparse
 import json
 from pathlib import Path
 
-from dialogue.quality import WEIGHTS, load_quality
-from dialogue.shipped import SHIPPED
-from dialogue.training.quality_report import report
-from retrieval.adapters import load_reader
-from retrieval.embed import load_encoder
+from app.training.quality_report import report
+from dialogue.judges.quality import WEIGHTS, load_quality
+from dialogue.judges.shipped import SHIPPED
+from retrieval.encoder.adapters import load_reader
+from retrieval.encoder.embed import load_encoder
 
 
 def main() -> None:

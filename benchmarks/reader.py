@@ -12,8 +12,8 @@ import argparse
 import json
 from pathlib import Path
 
-from dialogue.training import reader_calibration, reader_report
-from retrieval.embed import load_encoder
+from app.training import reader_calibration, reader_report
+from retrieval.encoder.embed import load_encoder
 from retrieval.reader import load_passage_reader
 
 

@@ -22,8 +22,8 @@ import torch
 
 from app.bot import Bot, open_bot
 from app.evaluation import run
-from dialogue.metrics import average_precision
-from dialogue.training.quality_data import rows as lines
+from app.evaluation.metrics import average_precision
+from app.training.quality_data import rows as lines
 from retrieval.rerank import DEPTH
 from retrieval.text import clean
 

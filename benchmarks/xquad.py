@@ -18,8 +18,8 @@ import numpy as np
 
 from app.bot import Bot, open_bot
 from app.evaluation import run
+from app.evaluation.metrics import answer_hit, wilson
 from app.evaluation.rows import lines
-from dialogue.metrics import answer_hit, wilson
 from retrieval.text import sentences
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dialogue.answers import AnswerScorer, Offer, load_answers
+from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import abstention
 from dialogue.types import Attribute, Context, ModelError, Role, Sampling

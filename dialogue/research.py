@@ -20,7 +20,7 @@ from typing import Final
 
 from dialogue.prompts import ENOUGH, NOTHING, told
 from dialogue.types import Context, LanguageModel, ModelError, Sampling, Step, Turn
-from retrieval.toolset import Tool
+from retrieval.tools.toolset import Tool
 from retrieval.types import Evidence
 
 SNIPPETS: Final = 2  # passages told per look-up

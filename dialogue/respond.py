@@ -30,7 +30,7 @@ from dialogue.types import (
     Turn,
 )
 from retrieval.text import paired
-from retrieval.toolset import Search, Tool, Toolset
+from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
 

@@ -1,15 +1,15 @@
 """Finding passages: sources read, cut, embedded, indexed and searched by meaning and by words.
 
-Imports neither dialogue, safety nor app. `retrieval.embed`, the encoder, is imported by name: it loads torch.
+Imports neither dialogue, safety nor app. `retrieval.encoder.embed`, the encoder, is imported by name: it loads torch.
 """
 
-from retrieval.index import Generation, build, open_current, sweep
-from retrieval.memory import MemoryRetriever
+from retrieval.index.generation import Generation, build, open_current, sweep
+from retrieval.index.memory import MemoryRetriever
 from retrieval.passages import cut, embedding_text
 from retrieval.search import HybridRetriever
 from retrieval.sources import SUFFIXES, Limits, find_files, read_documents
 from retrieval.text import clean, sentences
-from retrieval.toolset import Search, Tool, Toolset
+from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import (
     Document,
     Embedder,

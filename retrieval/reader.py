@@ -21,14 +21,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from retrieval.layers import Linear, product
+from retrieval.encoder.layers import Linear, product
 from retrieval.reading import Page, Reading
 from retrieval.types import RetrievalError
 from retrieval.weights import SHIPPED, Shipped, read_weights
 from retrieval.weights import WEIGHTS as FOLDER
 
 if TYPE_CHECKING:
-    from retrieval.embed import Encoder
+    from retrieval.encoder.embed import Encoder
 
 WEIGHTS = FOLDER / "reader.safetensors"
 FORMAT = "candor-reader-1"

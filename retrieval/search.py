@@ -13,7 +13,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index import Generation
+from retrieval.index.generation import Generation
 from retrieval.text import clean, each
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Vectors
 

@@ -1,8 +1,8 @@
 """Safety: policy, rules, embedded guard, larger guards beside it. Takes strings; knows nothing of retrieval or dialogue."""
 
-from safety.guard import SHIPPED, WEIGHTS, EmbeddedGuard
+from safety.guards.embedded import SHIPPED, WEIGHTS, EmbeddedGuard
+from safety.guards.sources import load_source
 from safety.policy import Objective, Policy, load_policy
-from safety.sources import load_source
 from safety.types import Guard, PairReader, RiskSource, SafetyError, Stage, Verdict
 
 __all__ = [

@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from app.database import Database, open_database
-from retrieval.adapters import Reader, load_reader
-from retrieval.embed import Encoder, load_encoder
+from app.store.database import Database, open_database
+from retrieval.encoder.adapters import Reader, load_reader
+from retrieval.encoder.embed import Encoder, load_encoder
 from retrieval.reader import PassageReader, load_passage_reader
 from safety import SHIPPED, WEIGHTS
 

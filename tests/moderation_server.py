@@ -9,7 +9,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from safety.moderation import CATEGORIES
+from safety.guards.moderation import CATEGORIES
 
 WORDS: Final = {"idiot": "harassment", "Bombe": "illicit/violent", "kill myself": "self-harm/intent"}
 

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from app.database import NAME
+from app.store.database import NAME
 
 ADDED = {  # the columns that each migration adds
     "0003": [("source", "checksum"), ("passage", "checksum"), ("passage", "vector_checksum")],

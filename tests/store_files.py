@@ -15,8 +15,8 @@ PLAIN = Reply("Blue.", "answered", (), Trace(asked=SAFE))
 DIES = """
 import os, sys
 from pathlib import Path
-from app.database import open_database
-from app.history import History
+from app.store.database import open_database
+from app.store.history import History
 database = open_database(Path(sys.argv[1]))
 history = History(database)
 """

@@ -1,4 +1,4 @@
-"""retrieval.adapters and their training: on the real encoder, with adapters made here."""
+"""retrieval.encoder.adapters and their training: on the real encoder, with adapters made here."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.training.adapters import Example, Plan, fit
-from retrieval.adapters import Adapter, Reader, load_adapter, load_reader, new_adapter
-from retrieval.embed import Encoder
+from app.training.adapters import Example, Plan, fit
+from retrieval.encoder.adapters import Adapter, Reader, load_adapter, load_reader, new_adapter
+from retrieval.encoder.embed import Encoder
 from retrieval.types import RetrievalError
 
 TEXTS = [

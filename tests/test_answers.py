@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.answers import FAR, AnswerScorer, Offer, features, load_answers
-from dialogue.judges import EmbeddedJudge, load_judge
+from dialogue.judges.answers import FAR, AnswerScorer, Offer, features, load_answers
+from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.prompts import is_abstention
 from dialogue.quote import DRAFTS, Quote, asks, load_quote, small_talk, units
 from dialogue.types import Context, ModelError, Sampling, Turn
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from retrieval.reading import Page, Reading
 from retrieval.types import Evidence, Passage, RetrievalError

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from source_files import deep_folder
 
 from app.bot import Bot, open_bot
-from app.catalogue import as_text
-from app.cli import run
+from app.commands.cli import run
 from app.config import load_settings
-from app.database import Database
 from app.errors import AppError, InputError, SettingsError
 from app.evaluation.rows import AnswerRow, EvaluationError, Rows, digest_of
-from app.history import History
+from app.library.catalogue import as_text
 from app.pictures import read_pictures
+from app.store.database import Database
+from app.store.history import History
 from dialogue.models.scripted import load_scripted
 from dialogue.roles import load_role
 from dialogue.types import DialogueError
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.sources import read_documents
 from retrieval.types import SourceError
 from safety.files import FileError, NoFile, open_regular, read_text, read_toml
@@ -133,7 +133,7 @@ def candor(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, encoder: Encoder, tmp_path: Path
 ) -> Candor:
     """Run a command in a folder with notes and a script, beside the loaded encoder."""
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     monkeypatch.setenv("CANDOR_MODEL", "scripted:script.txt")
     (tmp_path / "script.txt").write_text("Mount Everest is 8,849 metres high.\n")
     (tmp_path / "notes").mkdir()
@@ -282,7 +282,7 @@ def test_too_few_descriptors_are_told_before_anything_is_opened() -> None:
 
 @pytest.fixture
 def bot(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "everest.md").write_text(NOTE)
     with open_bot(tmp_path / "data") as bot:

@@ -22,13 +22,13 @@ from conformance_guard import GuardConformance
 from conformance_model import ModelConformance
 
 from app.bot import open_bot
-from app.cli import run
-from dialogue.judges import EmbeddedJudge, load_judge
+from app.commands.cli import run
+from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.models import load_model
 from dialogue.models.local import Local
 from dialogue.types import LanguageModel
-from retrieval.adapters import Reader, load_reader
-from retrieval.embed import Encoder, load_encoder
+from retrieval.encoder.adapters import Reader, load_reader
+from retrieval.encoder.embed import Encoder, load_encoder
 from retrieval.reader import PassageReader, load_passage_reader
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
 
@@ -48,7 +48,7 @@ def narrow_arithmetic() -> Iterator[None]:
     except RuntimeError as error:
         pytest.skip(f"this torch does not compute in bfloat16 here: {error}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("retrieval.embed.fast_bfloat16", lambda device: True)
+        patch.setattr("retrieval.encoder.embed.fast_bfloat16", lambda device: True)
         yield
 
 
@@ -179,10 +179,12 @@ def notes(tmp_path: Path) -> Path:
 def test_open_bot_answers_from_an_index_of_either_precision(
     before: str, encoder: Encoder, narrow: Encoder, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder if before == "float32" else narrow)
+    monkeypatch.setattr(
+        "retrieval.encoder.embed.load_encoder", lambda name="": encoder if before == "float32" else narrow
+    )
     with open_bot(tmp_path / "data") as bot:
         bot.ingest([notes])
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": narrow)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": narrow)
     with open_bot(tmp_path / "data") as bot:
         reply = bot.ask("How high is Mount Everest?")
         assert (reply.outcome, reply.citations[0].quote) == ("answered", FACT)
@@ -194,7 +196,7 @@ def test_open_bot_answers_from_an_index_of_either_precision(
 def test_the_command_line_answers_and_checks(
     narrow: Encoder, notes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": narrow)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": narrow)
     assert run(["ingest", str(notes)]) == 0
     capsys.readouterr()
     assert run(["ask", "How high is Mount Everest?", "--json"]) == 0
@@ -208,7 +210,7 @@ def test_a_process_that_is_not_pinned_takes_what_is_native_and_answers(notes: Pa
     if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         pytest.skip("this processor does not multiply bfloat16 natively")
     program = (
-        "import torch; from app.bot import open_bot; from retrieval.embed import load_encoder\n"
+        "import torch; from app.bot import open_bot; from retrieval.encoder.embed import load_encoder\n"
         "assert load_encoder().dtype == torch.bfloat16\n"
         f"with open_bot('data') as bot: bot.ingest([{str(notes)!r}]); print(bot.ask('How high is Mount Everest?').text)"
     )

@@ -13,11 +13,11 @@ import pytest
 import app
 from app.bot import MESSAGE_LIMIT, Bot, checked_message, open_bot
 from app.errors import DataError, InputError, InUse, SettingsError
-from app.history import StoredTurn
+from app.store.history import StoredTurn
 from dialogue.models.scripted import Scripted
 from dialogue.respond import Responder
 from dialogue.types import Context, DialogueError, ModelError, Reply, Step
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 NOTE = "# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n"
 
@@ -25,7 +25,7 @@ NOTE = "# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia
 @pytest.fixture(autouse=True)
 def one_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
     """Every bot of these tests shares the loaded encoder."""
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from app.bot import Bot, open_bot
 from app.web import panels
-from retrieval.arithmetic import LONGEST, NoSum, NoValue, Number, work_out, written
-from retrieval.calculator import Calculator
-from retrieval.embed import Encoder
-from retrieval.toolset import LOWEST, passage_id
-from retrieval.units import convert, unit
+from retrieval.encoder.embed import Encoder
+from retrieval.tools.arithmetic import LONGEST, NoSum, NoValue, Number, work_out, written
+from retrieval.tools.calculator import Calculator
+from retrieval.tools.toolset import LOWEST, passage_id
+from retrieval.tools.units import convert, unit
 
 TODAY = date(2026, 11, 21)
 CALCULATOR = Calculator(lambda: TODAY)
@@ -273,7 +273,7 @@ def test_what_tools_say_has_ids_that_neither_documents_nor_pictures_have() -> No
 
 @pytest.fixture
 def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> Iterator[Bot]:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "everest.md").write_text("# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n")
     with open_bot(tmp_path / "data") as bot:
         bot.ingest([tmp_path / "everest.md"])
@@ -298,7 +298,7 @@ def test_a_sum_is_answered_with_the_calculator_cited_stored_and_shown(bot: Bot) 
 def test_a_sum_is_answered_from_an_empty_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder
 ) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     with open_bot(tmp_path / "empty") as bot:
         reply = bot.ask("What is 12 * 7?")
         assert (reply.text, reply.citations[0].source) == ("12 * 7 equals 84. [1]", "calculator")

@@ -1,10 +1,10 @@
-"""dialogue.claims: which sentences claim something."""
+"""dialogue.judges.claims: which sentences claim something."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.claims import bare, is_claim, split
+from dialogue.judges.claims import bare, is_claim, split
 
 CHAT = """Hello!
 Hi there, nice to meet you.

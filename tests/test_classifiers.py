@@ -12,16 +12,16 @@ from safetensors.torch import load_file, save_file
 
 from app import open_bot
 from app.errors import SettingsError
-from dialogue.classifier import ClassifierJudge, load_classifier_judge
-from dialogue.judges import load_judge
+from dialogue.judges.classifier import ClassifierJudge, load_classifier_judge
+from dialogue.judges.embedded import load_judge
 from dialogue.types import ModelError
-from retrieval.adapters import Reader
-from retrieval.embed import Encoder
+from retrieval.encoder.adapters import Reader
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from safety import load_policy
-from safety.classifier import Topics, load_classifier, load_topics
-from safety.guard import EmbeddedGuard
-from safety.sources import load_source
+from safety.guards.classifier import Topics, load_classifier, load_topics
+from safety.guards.embedded import EmbeddedGuard
+from safety.guards.sources import load_source
 from safety.types import UNSAFE, SafetyError
 
 CALM = "The museum opens at nine."
@@ -142,7 +142,7 @@ def test_a_judge_replaces_the_scores_it_has_labels_for(
 def test_the_settings_put_classifiers_in_their_places(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retrieval.embed._packaged", lambda: encoder)
+    monkeypatch.setattr("retrieval.encoder.embed._packaged", lambda: encoder)
     (tmp_path / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
     judge = leaning(tmp_path / "j", "bert", ["sensible", "specific", "interesting"], [3.0, 3.0, 3.0])
     guard = leaning(tmp_path / "g", "roberta", ["neutral", "toxic"], [0.0, -8.0])

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from app.bot import open_bot
-from app.cli import run
-from app.lock import FolderLock
-from retrieval.embed import Encoder
+from app.commands.cli import run
+from app.library.lock import FolderLock
+from retrieval.encoder.embed import Encoder
 
 NOTE = "# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n"
 ANSWER = "Mount Everest is 8,849 metres high."
@@ -26,7 +26,7 @@ Candor = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def place(monkeypatch: pytest.MonkeyPatch, encoder: Encoder, tmp_path: Path) -> None:
     """A folder with notes and a script; all commands share the loaded encoder."""
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     monkeypatch.setenv("CANDOR_MODEL", "scripted:script.txt")
     (tmp_path / "script.txt").write_text(f"{ANSWER}\n")
     (tmp_path / "notes").mkdir()

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from tiny_vision import save_vision
 
 from app.bot import assemble, open_bot
-from app.cli import run
+from app.commands.cli import run
 from app.config import RANGES, Settings, load_settings
 from app.doctor import examine
 from app.errors import SettingsError
 from dialogue.rank import Gates
 from dialogue.respond import Options
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from safety.policy import load_policy
 
 
@@ -58,7 +58,7 @@ def test_a_preset_that_is_set_wins_over_the_policy_file_and_the_default_does_not
     encoder: Encoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "candor.toml").write_text(file)
     settings = load_settings({"policy": str(policy), **flags}, env, tmp_path / "candor.toml")
     [told] = [finding for finding in examine(settings, "loaded") if finding.name == "policy"]
@@ -110,7 +110,7 @@ def test_gates_and_bounds_are_checked_where_they_are_made(wrong: float) -> None:
 def test_the_precision_that_is_set_holds_for_the_viewer_too(
     dtype: str, monkeypatch: pytest.MonkeyPatch, encoder: Encoder
 ) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     folder = save_vision(Path("viewer").absolute(), "blip")
     with open_bot("data", viewer=f"hf:{folder}", dtype=dtype) as bot:
         assert str(bot.responder.viewer._viewer._model.dtype) == f"torch.{dtype}"  # type: ignore[attr-defined]

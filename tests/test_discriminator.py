@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialogue.attributes import IN_ROLE, QUALITY, UNSAFE
-from dialogue.discriminator import GeneratorJudge
-from dialogue.judges import load_judge
+from dialogue.judges.discriminator import GeneratorJudge
+from dialogue.judges.embedded import load_judge
 from dialogue.models import load_model
 from dialogue.models.scripted import Scripted
 from dialogue.rank import Gates, why_dropped
 from dialogue.types import Attribute, Context, Role, Scores, Unavailable
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from safety.types import Verdict
 

@@ -11,10 +11,10 @@ from typing import Any
 import click
 import pytest
 
-from app.cli import KINDS, cli, run
+from app.commands.cli import KINDS, cli, run
 from app.config import Settings
 from dialogue.rank import ANSWERS_WEIGHT, GROUNDED_WEIGHT, Gates
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ EVEREST = ROOT / "examples" / "demo" / "sources" / "everest.md"
 @pytest.fixture
 def one_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
     """Examples load the encoder themselves; here they share the loaded one."""
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
 
 
 def run_blocks(page: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import tiny_models
 from sentence_transformers import SentenceTransformer
 
 from app import open_bot
-from retrieval.embed import Encoder, load_encoder
+from retrieval.encoder.embed import Encoder, load_encoder
 from retrieval.types import RetrievalError
 
 TEXTS = ["The blue whale is large.", "Krill", "Does it live at sea? " * 90]
@@ -75,7 +75,7 @@ def test_what_is_no_encoder_or_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_library_is_embedded_again_when_the_encoder_changes(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("retrieval.embed._packaged", lambda: encoder)
+    monkeypatch.setattr("retrieval.encoder.embed._packaged", lambda: encoder)
     (tmp_path / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
     with open_bot(tmp_path / "data") as bot:
         bot.ingest([tmp_path / "whale.md"])

@@ -10,14 +10,14 @@ import pytest
 from store_files import SAFE, dies, holding
 from test_index_library import Words
 
-from app.catalogue import StoredSource
-from app.database import NAME, Database, open_database
 from app.errors import DataError
-from app.history import History
-from app.library import Embedded, Library, packed
-from app.pages import CACHE
-from app.tables import TurnRow
-from app.wal import log_of
+from app.library.catalogue import StoredSource
+from app.library.library import Embedded, Library, packed
+from app.library.pages import CACHE
+from app.store.database import NAME, Database, open_database
+from app.store.history import History
+from app.store.tables import TurnRow
+from app.store.wal import log_of
 from dialogue.types import Picture, Reply, Trace
 from retrieval.types import Document, Evidence, Passage, Section
 
@@ -69,7 +69,7 @@ def test_a_removed_source_is_in_no_file_while_the_database_is_open(tmp_path: Pat
 def test_who_reads_delays_the_erasure_and_the_next_write_makes_up_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.database.READING_SECONDS", 0)
+    monkeypatch.setattr("app.store.database.READING_SECONDS", 0)
     database = open_database(tmp_path)
     history = History(database)
     conversation = history.start("a secret title")

@@ -13,7 +13,7 @@ import tiny_models
 from app.bot import Bot, open_bot
 from app.evaluation import EvaluationError, failed, run
 from dialogue.types import Claim, Context, Judge, ModelError, Reply, Role, Scores, Turn
-from retrieval.memory import MemoryRetriever
+from retrieval.index.memory import MemoryRetriever
 from safety.types import SafetyError, Stage, Verdict
 
 WHALE = "The blue whale is the largest animal ever known. A blue whale can weigh up to 190 tonnes."

@@ -1,12 +1,12 @@
-"""dialogue.facts and dialogue.quantities: figures, names, negation, direction, order."""
+"""dialogue.judges.facts and dialogue.judges.quantities: figures, names, negation, direction, order."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.facts import compare, names
-from dialogue.quantities import agrees, comparable, read
-from retrieval.units import unit
+from dialogue.judges.facts import compare, names
+from dialogue.judges.quantities import agrees, comparable, read
+from retrieval.tools.units import unit
 
 ASCENT = (
     "Edmund Hillary, a beekeeper from New Zealand, and Tenzing Norgay, a Sherpa climber from Nepal, made "

@@ -9,17 +9,17 @@ import tiny_models
 from conformance_model import PASSAGES, context, written
 
 from dialogue.attributes import QUALITY
-from dialogue.discriminator import GeneratorJudge
-from dialogue.judges import load_judge
+from dialogue.judges.discriminator import GeneratorJudge
+from dialogue.judges.embedded import load_judge
 from dialogue.models import load_model
 from dialogue.models.local import Local
 from dialogue.respond import Options, Responder
 from dialogue.types import LanguageModel, Sampling, Turn
 from retrieval import MemoryRetriever, Passage
-from retrieval.adapters import Reader
-from retrieval.embed import Encoder
+from retrieval.encoder.adapters import Reader
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
-from safety.guard import EmbeddedGuard
+from safety.guards.embedded import EmbeddedGuard
 from safety.policy import load_policy
 
 ROOT = Path(__file__).parents[1]

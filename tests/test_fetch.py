@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from page_server import Answer, PageServer, page_server
 
-from retrieval import fetch
-from retrieval.addresses import Refused, checked, is_public, read_networks
-from retrieval.fetch import Answered, Fetcher, Limits, decoded
+from retrieval.tools import fetch
+from retrieval.tools.addresses import Refused, checked, is_public, read_networks
+from retrieval.tools.fetch import Answered, Fetcher, Limits, decoded
 from retrieval.types import Unreachable
 from safety import retry
 

@@ -1,4 +1,4 @@
-"""dialogue.grounding: the judge with the packaged head and the real encoder, on sentences written for it."""
+"""dialogue.judges.grounding: the judge with the packaged head and the real encoder, on sentences written for it."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from told_reader import Told
 
-from dialogue.alignment import COUNTED, FEATURES
-from dialogue.grounding import COPIED, HEAD, OUTPUTS, WEIGHTS, Grounder, best_support, copied
-from dialogue.looks import WINDOWS, Plan, encode
+from dialogue.judges.alignment import COUNTED, FEATURES
+from dialogue.judges.grounding import COPIED, HEAD, OUTPUTS, WEIGHTS, Grounder, best_support, copied
+from dialogue.judges.heads import Head
+from dialogue.judges.windows import WINDOWS, Plan, encode
 from dialogue.types import Claim, Context, Turn
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.text import sentences
 from retrieval.types import Evidence, Passage
-from safety.heads import Head
 
 TEXTS = [
     "The lighthouse at Skerra Point stands 42 metres high. Agnes Moir designed it, and masons from "

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from told_reader import ABOUT, CALIBRATION, TOPICS, Array, Pairs, Told, logit
 
-from retrieval.adapters import Reader, load_reader
-from retrieval.embed import Encoder
+from app.training.contrast import load_ordinary, load_pairs
+from retrieval.encoder.adapters import Reader, load_reader
+from retrieval.encoder.embed import Encoder
 from retrieval.types import RetrievalError
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, SafetyError, load_policy
-from safety.contrast import load_ordinary, load_pairs
 from safety.types import Verdict
 from safety.windows import BEFORE, WINDOW, windows
 

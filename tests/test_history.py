@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import inspect
 
-from app.database import NAME, Database, open_database
 from app.errors import DataError, InputError
-from app.history import History
-from app.tables import Base
+from app.store.database import NAME, Database, open_database
+from app.store.history import History
+from app.store.tables import Base
 from dialogue.types import Candidate, Citation, Claim, Reply, Scores, Trace, Turn
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
@@ -128,8 +128,8 @@ def test_another_process_reads_the_same_reply(tmp_path: Path, history: History) 
     conversation = history.start("Colours")
     history.finish(history.begin(conversation, "Which colour, 👩‍👩‍👧?"), PLAIN)
     program = (
-        "import sys; from pathlib import Path; from app.database import open_database\n"
-        "from app.history import History\n"
+        "import sys; from pathlib import Path; from app.store.database import open_database\n"
+        "from app.store.history import History\n"
         "print(History(open_database(Path(sys.argv[1]), writable=False)).export(sys.argv[2]))"
     )
     done = subprocess.run(

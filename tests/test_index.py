@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval import dense, manifest, shard
-from retrieval.index import Generation, build, open_current, sweep
+from retrieval.index import dense, manifest, shard
+from retrieval.index.generation import Generation, build, open_current, sweep
 from retrieval.types import IndexDamaged, RetrievalError, Vectors
 
 HALF = 1e-3  # vectors are kept in float16

@@ -12,13 +12,13 @@ import pytest
 from older_database import take_back
 from sqlalchemy import text
 
-from app.catalogue import StoredSource
-from app.checksums import damaged_sources
-from app.database import NAME, Database, open_database
 from app.errors import DataError
-from app.library import INDEX, Embedded, Library, index_state, packed
-from retrieval.index import Generation
-from retrieval.lexical import Lexical
+from app.library.catalogue import StoredSource
+from app.library.checksums import damaged_sources
+from app.library.library import INDEX, Embedded, Library, index_state, packed
+from app.store.database import NAME, Database, open_database
+from retrieval.index.generation import Generation
+from retrieval.index.lexical import Lexical
 from retrieval.search import HybridRetriever
 from retrieval.types import Document, Passage, Section, Vectors
 

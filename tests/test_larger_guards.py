@@ -21,13 +21,13 @@ from app import open_bot
 from app.config import Settings, load_settings
 from app.doctor import examine
 from app.errors import SettingsError
-from retrieval.adapters import Reader
-from retrieval.embed import Encoder
+from retrieval.encoder.adapters import Reader
+from retrieval.encoder.embed import Encoder
 from safety import EmbeddedGuard, load_policy
-from safety.families import CROSSWALK, FAMILIES, NUMBERED, family_of, titles_in
-from safety.generative import Generative, load_generative
-from safety.moderation import CATEGORIES, Limits, Moderation, load_moderation, open_moderation
-from safety.sources import load_source, read_spec
+from safety.guards.families import CROSSWALK, FAMILIES, NUMBERED, family_of, titles_in
+from safety.guards.generative import Generative, load_generative
+from safety.guards.moderation import CATEGORIES, Limits, Moderation, load_moderation, open_moderation
+from safety.guards.sources import load_source, read_spec
 from safety.types import UNSAFE, RiskSource, SafetyError, Stage
 
 PAIRS = (
@@ -425,7 +425,7 @@ def test_what_may_pass_is_tried_again_a_bounded_number_of_times(status: int) -> 
 
 def test_the_server_says_how_long_to_wait_and_is_believed_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("safety.moderation.sleep", pauses.append)
+    monkeypatch.setattr("safety.guards.moderation.sleep", pauses.append)
     with moderation_server(statuses=[429], headers={"Retry-After": "1"}) as server:
         Moderation(server.url, limits=QUICK).risks([("", "Hi")], "request")
         assert (pauses, len(server.requests)) == ([1.0], 2)
@@ -552,7 +552,7 @@ class TestGuardWithModeration(GuardConformance):
 
 
 def test_the_setting_opens_a_bot_with_either(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieval.embed._packaged", lambda: encoder)
+    monkeypatch.setattr("retrieval.encoder.embed._packaged", lambda: encoder)
     (tmp_path / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
     local = f"hf-guard:{save_guard(tmp_path / 'g', lean=-8.0)}#llama-guard"
     with moderation_server(key=KEY) as server:

@@ -1,4 +1,4 @@
-"""retrieval.layers: the layers run directly give what transformers' own modules give."""
+"""retrieval.encoder.layers: the layers run directly give what transformers' own modules give."""
 
 import copy
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.embed import Encoder, load_encoder
-from retrieval.layers import direct, product
+from retrieval.encoder.embed import Encoder, load_encoder
+from retrieval.encoder.layers import direct, product
 
 TEXTS = ["", "Krill", "The blue whale is large.", "Ünïcode 東京 🗼", "Does it live at sea? " * 30, "a" * 900]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import app.ingest
-from app.database import Database
+import app.library.ingest
 from app.errors import DataError, InputError
-from app.ingest import IngestProgress, IngestReport, ingest
-from app.library import INDEX, Library, index_state
-from retrieval.embed import Encoder
+from app.library.ingest import IngestProgress, IngestReport, ingest
+from app.library.library import INDEX, Library, index_state
+from app.store.database import Database
+from retrieval.encoder.embed import Encoder
 from retrieval.search import HybridRetriever
 from retrieval.types import RetrievalError, Vectors
 
@@ -179,7 +179,7 @@ def test_a_file_of_many_documents_is_fresh_as_a_whole(library: Library, embedder
 def test_a_file_of_many_documents_goes_on_where_it_was_stopped(
     library: Library, embedder: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.ingest, "BATCH", 1)
+    monkeypatch.setattr(app.library.ingest, "BATCH", 1)
     file = lines(tmp_path / "many.jsonl", "Gold is a metal.", "Helium is a gas.", "Slate is a rock.")
     real, stored = Library.store, []
 
@@ -270,7 +270,7 @@ def test_a_document_that_cannot_be_embedded_fails_and_the_others_stay(
 
 
 def test_stopping_keeps_the_finished_documents(library: Library, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.ingest, "BATCH", 1)
+    monkeypatch.setattr(app.library.ingest, "BATCH", 1)
 
     def stop(step: IngestProgress) -> None:
         if step.stage == "reading" and step.done == 2:

@@ -13,16 +13,16 @@ from conformance_model import EVIDENCE, context, written
 
 from dialogue import Gates, Options, Responder
 from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
-from dialogue.discriminator import GeneratorJudge
-from dialogue.judges import load_judge
+from dialogue.judges.discriminator import GeneratorJudge
+from dialogue.judges.embedded import load_judge
 from dialogue.models.decoding import Drafting
 from dialogue.models.decoding.engine import Engine
 from dialogue.models.drafts import clean
 from dialogue.models.local import Local, load_local
 from dialogue.types import Attribute, Context, ModelError, Sampling, Turn
 from retrieval import MemoryRetriever
-from retrieval.adapters import Reader
-from retrieval.embed import Encoder
+from retrieval.encoder.adapters import Reader
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from safety import EmbeddedGuard, load_policy
 

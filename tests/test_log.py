@@ -13,10 +13,10 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from store_files import ACKNOWLEDGES, dies, findings
 
-from app.database import NAME, open_database
 from app.errors import DataError
-from app.history import History
-from app.wal import Mark, check_log, in_use, log_of
+from app.store.database import NAME, open_database
+from app.store.history import History
+from app.store.wal import Mark, check_log, in_use, log_of
 
 
 def test_a_log_of_the_database_is_replayed_and_nothing_is_missing(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_looking_at_an_open_database_leaves_it_locked_for_others(tmp_path: Path)
     database = open_database(tmp_path)
     History(database).start()
     findings(tmp_path)
-    program = "import sys; from pathlib import Path; from app.wal import in_use; print(in_use(Path(sys.argv[1])))"
+    program = "import sys; from pathlib import Path; from app.store.wal import in_use; print(in_use(Path(sys.argv[1])))"
     look = [sys.executable, "-c", program, str(tmp_path / NAME)]
     assert subprocess.run(look, capture_output=True, text=True, check=True).stdout == "True\n"
     other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM turn'); c.close()"

@@ -19,10 +19,10 @@ from dialogue.models.checkpoints.plan import Needs
 from dialogue.models.decoding import Drafting
 from dialogue.models.local import load_local
 from dialogue.types import Sampling
-from retrieval import embed
-from retrieval.adapters import Reader, new_adapter
-from retrieval.embed import Encoder
-from retrieval.layers import round_up, rounded
+from retrieval.encoder import embed
+from retrieval.encoder.adapters import Reader, new_adapter
+from retrieval.encoder.embed import Encoder
+from retrieval.encoder.layers import round_up, rounded
 
 PRODUCTS = (torch.ops.aten.linear.default, torch.ops.aten.addmm.default, torch.ops.aten.mm.default)
 SIZES = 4 * 7  # four in each doubling, from 8 rows to 1,024

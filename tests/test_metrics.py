@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from dialogue import metrics as m
+from app.evaluation import metrics as m
 
 LABELS = [1, 0, 1, 0]
 SCORES = [0.9, 0.8, 0.7, 0.1]

@@ -9,10 +9,10 @@ import pytest
 from older_database import ADDED, take_back
 from store_files import findings, full, holding
 
-from app.database import NAME, open_database
 from app.errors import DataError, OlderSchema
-from app.history import History
-from app.upgrade import copies
+from app.store.database import NAME, open_database
+from app.store.history import History
+from app.store.upgrade import copies
 from dialogue.types import Picture
 
 
@@ -61,14 +61,14 @@ def whole(folder: Path, version: str) -> bool:
 
 
 STEPS = {
-    "before the copy": "app.upgrade._copy = die",
-    "in the copy": "app.upgrade.shutil.copymode = die",
-    "before the copy has its name": "app.upgrade.sync = die",
+    "before the copy": "app.store.upgrade._copy = die",
+    "in the copy": "app.store.upgrade.shutil.copymode = die",
+    "before the copy has its name": "app.store.upgrade.sync = die",
     "before the migration": "import alembic.command; alembic.command.upgrade = die",
-    "in the migration": "app.checksums.of_turn = die",
-    "before the commit": "app.upgrade.count = die",
-    "after the commit": "app.database.Database._empty_log = die",
-    "before the mark": "app.wal.Mark.write = die",
+    "in the migration": "app.library.checksums.of_turn = die",
+    "before the commit": "app.store.upgrade.count = die",
+    "after the commit": "app.store.database.Database._empty_log = die",
+    "before the mark": "app.store.wal.Mark.write = die",
 }
 
 
@@ -76,7 +76,7 @@ STEPS = {
 def test_a_crash_at_any_step_of_a_migration_is_made_up_for(tmp_path: Path, step: str) -> None:
     older(tmp_path, "0005")
     program = (
-        "import os, sys; from pathlib import Path; import app.checksums, app.upgrade, app.database, app.wal\n"
+        "import os, sys; from pathlib import Path; import app.library.checksums, app.store.upgrade, app.store.database, app.store.wal\n"
         f"def die(*_): os._exit(9)\n{STEPS[step]}\napp.database.open_database(Path(sys.argv[1]))"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 9
@@ -87,7 +87,7 @@ def test_a_crash_at_any_step_of_a_migration_is_made_up_for(tmp_path: Path, step:
     database.close()
 
 
-@pytest.mark.parametrize("fails", ["app.upgrade.shutil.copymode", "app.upgrade.sync"])
+@pytest.mark.parametrize("fails", ["app.store.upgrade.shutil.copymode", "app.store.upgrade.sync"])
 def test_without_room_for_the_copy_nothing_is_migrated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from app.bot import open_bot
 from app.config import load_settings
-from app.database import open_database
 from app.doctor import examine
-from app.ingest import ingest
-from app.library import index_state
-from app.milvus import SPAN, TOP, MilvusLibrary, fed_collection
-from retrieval.embed import Encoder
-from retrieval.milvus import Collection, Milvus, MilvusRetriever, expression
+from app.library.ingest import ingest
+from app.library.library import index_state
+from app.library.milvus import SPAN, TOP, MilvusLibrary, fed_collection
+from app.store.database import open_database
+from retrieval.encoder.embed import Encoder
+from retrieval.index.milvus import Collection, Milvus, MilvusRetriever, expression
 from retrieval.passages import embedding_text
 from retrieval.search import matches
 from retrieval.types import IndexDamaged, Passage, RetrievalError, Vectors
@@ -177,7 +177,7 @@ def test_a_bot_searches_in_milvus_and_the_doctor_names_it(
     tmp_path: Path, notes: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed: pip install 'candor[milvus]'")
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     place = f"milvus:{tmp_path / 'lite.db'}"
     for _ in range(2):  # the second time what the first one wrote is opened
         with open_bot(tmp_path / "data", index=place) as bot:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.claims import split
+from dialogue.judges.claims import split
 from dialogue.persona import about_subject, in_first_person, in_third_person
 from dialogue.query import search_queries
 from dialogue.types import Turn

@@ -14,12 +14,12 @@ from PIL import Image
 from tiny_vision import png
 
 from app.bot import Bot, checked_message
-from app.cli import run
+from app.commands.cli import run
 from app.errors import InputError
-from app.history import History
 from app.pictures import read_pictures
+from app.store.history import History
 from dialogue import Responder, Turn
-from dialogue.judges import load_judge
+from dialogue.judges.embedded import load_judge
 from dialogue.models.scripted import Scripted
 from dialogue.pictures import (
     MOST,
@@ -40,8 +40,8 @@ from dialogue.pictures import (
 from dialogue.quote import load_quote
 from dialogue.types import LanguageModel, Picture, Reply, Step
 from retrieval import MemoryRetriever, Passage
-from retrieval.adapters import Reader
-from retrieval.embed import Encoder
+from retrieval.encoder.adapters import Reader
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from safety import EmbeddedGuard, load_policy
 
@@ -284,7 +284,7 @@ def test_without_a_viewer_the_words_are_answered_and_the_picture_is_said_to_be_u
 
 @pytest.fixture
 def one_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda *_, **__: encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda *_, **__: encoder)
 
 
 class Echo:
@@ -372,7 +372,7 @@ def test_the_command_line_takes_pictures(tmp_path: Path, capsys: pytest.CaptureF
 def test_the_terminal_sends_a_picture_with_the_next_message(bot: Bot, tmp_path: Path) -> None:
     from rich.console import Console
 
-    from app.terminal import _Loop
+    from app.commands.terminal import _Loop
 
     (tmp_path / "red car.png").write_bytes(png())
     console = Console(record=True, width=200, file=StringIO())

@@ -12,12 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.quality import LOGITS, LONGEST, NAMES, WEIGHTS, Array, QualityJudge, clean, load_quality, read, reading
-from dialogue.shipped import SHIPPED
-from dialogue.training.perceptron import fit, tempered
-from dialogue.training.quality import feature_rows
-from dialogue.training.quality_data import Example, negate
-from dialogue.training.quality_report import (
+from app.training.perceptron import fit, tempered
+from app.training.quality import feature_rows
+from app.training.quality_data import Example, negate
+from app.training.quality_report import (
     against_other_corpus,
     auroc,
     from_other_corpus,
@@ -27,12 +25,25 @@ from dialogue.training.quality_report import (
     telling_apart,
     xquad_pairs,
 )
-from dialogue.training.smalltalk import PAIRS
+from app.training.smalltalk import PAIRS
+from dialogue.judges.heads import Head
+from dialogue.judges.quality import (
+    LOGITS,
+    LONGEST,
+    NAMES,
+    WEIGHTS,
+    Array,
+    QualityJudge,
+    clean,
+    load_quality,
+    read,
+    reading,
+)
+from dialogue.judges.shipped import SHIPPED
 from dialogue.types import Context, DialogueError, Turn
-from retrieval.adapters import Reader, load_reader
-from retrieval.embed import Encoder
+from retrieval.encoder.adapters import Reader, load_reader
+from retrieval.encoder.embed import Encoder
 from retrieval.types import RetrievalError
-from safety.heads import Head
 
 ANSWERS = (
     ("How tall is the Eiffel Tower?", "The Eiffel Tower is 330 metres tall."),

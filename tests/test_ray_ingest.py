@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from page_server import page_server
 
-import app.ray_ingest
-from app.database import open_database
-from app.ingest import ingest
-from app.library import Library
-from app.ray_ingest import ingest_on_ray
-from retrieval.embed import Encoder
+import app.library.ray
+from app.library.ingest import ingest
+from app.library.library import Library
+from app.library.ray import ingest_on_ray
+from app.store.database import open_database
+from retrieval.encoder.embed import Encoder
 from retrieval.types import RetrievalError
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'candor[ray]'")
@@ -81,7 +81,7 @@ def test_a_local_ray_stores_the_same_ids_passages_and_vectors(tmp_path: Path, en
 def test_a_cluster_that_does_not_answer_is_told_at_once(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    monkeypatch.setattr(app.ray_ingest, "PATIENCE", 0.5)
+    monkeypatch.setattr(app.library.ray, "PATIENCE", 0.5)
     if ray.is_initialized():
         ray.shutdown()
     (tmp_path / "a.md").write_text("Words.\n")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from retrieval import reader as module
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import (
     KEPT,
     QUESTION_TOKENS,

@@ -14,14 +14,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.answers import FEATURES as UNIT
-from dialogue.training import reader_calibration, reader_report
-from dialogue.training.invented import invented, kinds
-from dialogue.training.reader import Plan, fit
-from dialogue.training.reader_calibration import Found, calibrated, collect, report
-from dialogue.training.reader_data import Asked, as_typed, held, sources, spans_in, windows
-from dialogue.training.reader_report import f1, likeliest
-from retrieval.embed import Encoder
+from app.training import reader_calibration, reader_report
+from app.training.invented import invented, kinds
+from app.training.reader import Plan, fit
+from app.training.reader_calibration import Found, calibrated, collect, report
+from app.training.reader_data import Asked, as_typed, held, sources, spans_in, windows
+from app.training.reader_report import f1, likeliest
+from dialogue.judges.answers import FEATURES as UNIT
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader, initial
 from retrieval.reading import Page
 from retrieval.rerank import FEATURES, weighed
@@ -118,7 +118,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def learnt(data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Asked]]:
-    monkeypatch.setattr("dialogue.training.reader_data.INVENTED", 200)
+    monkeypatch.setattr("app.training.reader_data.INVENTED", 200)
     return {name: rows for name, (_, rows) in sources(data).items()}
 
 
@@ -126,7 +126,7 @@ def learnt(data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Asked]
 
 
 def test_the_shares_of_what_is_drawn_are_a_whole(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dialogue.training.reader_data.INVENTED", 5)
+    monkeypatch.setattr("app.training.reader_data.INVENTED", 5)
     drawn = sources(data)
     assert sum(share for share, _ in drawn.values()) == pytest.approx(1.01, abs=0.011)
     again = sources(data)
@@ -283,8 +283,8 @@ def taught(encoder: Encoder, seed: int, examples: int = 128) -> tuple[dict[str, 
     }  # two layers
     points: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dialogue.training.reader.REPORTED", 2)
-        patch.setattr("dialogue.training.reader.SORTED", 2)
+        patch.setattr("app.training.reader.REPORTED", 2)
+        patch.setattr("app.training.reader.SORTED", 2)
         plan = Plan(examples=examples, rate=3e-4, batch=8, warm=16, cool=0)
         curve = fit(encoder, weights, handful(), plan, seed, points.append)
     assert points == [point["examples"] for point in curve] == list(range(16, examples + 1, 16))
@@ -313,7 +313,7 @@ def test_an_answer_that_was_cut_off_is_not_taken_for_none(encoder: Encoder) -> N
     before = {name: weight.clone() for name, weight in weights.items()}
     plan = Plan(examples=2, rate=1e-3, batch=2, warm=0, cool=0, decay=0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dialogue.training.reader.SORTED", 1)
+        patch.setattr("app.training.reader.SORTED", 1)
         fit(encoder, weights, {"cut": (1.0, [Asked("Eats?", page, ((2500, 2505),))])}, plan)
     assert torch.equal(weights["span.weight"], before["span.weight"])
     assert not torch.equal(weights["passage.weight"], before["passage.weight"])

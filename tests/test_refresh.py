@@ -11,15 +11,15 @@ from older_database import take_back
 from page_server import Answer, PageServer, page_server
 from test_index_library import Words
 
-from app.catalogue import StoredSource, meant
-from app.database import Database, open_database
 from app.errors import InputError
-from app.ingest import IngestProgress, IngestReport, ingest, refresh
-from app.library import Library
-from app.pages import PATIENCE, Pages, opened_pages
-from retrieval.addresses import read_networks
-from retrieval.fetch import Fetcher, Limits
+from app.library.catalogue import StoredSource, meant
+from app.library.ingest import IngestProgress, IngestReport, ingest, refresh
+from app.library.library import Library
+from app.library.pages import PATIENCE, Pages, opened_pages
+from app.store.database import Database, open_database
 from retrieval.search import HybridRetriever
+from retrieval.tools.addresses import read_networks
+from retrieval.tools.fetch import Fetcher, Limits
 
 HERE = read_networks("127.0.0.1/32")
 
@@ -306,7 +306,7 @@ def test_a_host_out_of_reach_keeps_its_pages_and_is_left_alone_after_a_while(lib
 def test_what_was_fetched_does_not_wait_for_the_rest(
     library: Library, server: PageServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.listing.TOGETHER", 2)
+    monkeypatch.setattr("app.library.listing.TOGETHER", 2)
     urls = [server.url(f"/{number}") for number in range(5)]
     for number in range(5):
         page(server, f"/{number}", f"This is the page {number}.")

@@ -21,12 +21,12 @@ from rich.console import Console
 from transformers.utils.import_utils import is_serve_available
 
 from app import open_bot
+from app.commands.terminal import show_reply
 from app.config import load_settings
 from app.errors import SettingsError
-from app.terminal import show_reply
 from dialogue import Responder
 from dialogue.attributes import INTERESTING, SENSIBLE, UNSAFE
-from dialogue.judges import load_judge
+from dialogue.judges.embedded import load_judge
 from dialogue.models import load_model
 from dialogue.models.scripted import Scripted
 from dialogue.models.server.address import Address, read_address
@@ -39,8 +39,8 @@ from dialogue.models.standby import Standby
 from dialogue.respond import Options
 from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unavailable
 from retrieval import MemoryRetriever
-from retrieval.adapters import load_reader
-from retrieval.embed import Encoder
+from retrieval.encoder.adapters import load_reader
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
 from safety.retry import PASSING
@@ -723,7 +723,7 @@ def test_while_the_server_is_down_quote_answers_and_every_reader_is_told(
 def test_the_key_is_in_nothing_that_is_stored_or_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "whale.md").write_text("# Blue whale\n\nAn adult eats four tonnes of krill a day.\n")
     caplog.set_level("DEBUG")
     with fault_server(key=KEY) as server:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from told_reader import ToldPages
 
-from retrieval.embed import Encoder
-from retrieval.memory import MemoryRetriever
+from retrieval.encoder.embed import Encoder
+from retrieval.index.memory import MemoryRetriever
 from retrieval.reader import PassageReader
 from retrieval.reading import Page, Reading
 from retrieval.rerank import FAR, FEATURES, Reranker, features, load_reranker, weighed

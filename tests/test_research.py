@@ -15,18 +15,18 @@ from rich.console import Console
 from test_respond import Copycat, Wordlist
 
 from app.bot import open_bot
-from app.database import open_database
-from app.history import History
-from app.terminal import show_candidates
+from app.commands.terminal import show_candidates
+from app.store.database import open_database
+from app.store.history import History
 from app.web.panels import why
 from dialogue import Context, ModelError, Options, Responder, Sampling, Step, Turn
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ENOUGH, NOTHING, render, render_lamda, shortened, told
 from dialogue.research import Lookup, Said, format_step, lookups, parse_step
 from dialogue.types import LanguageModel, Reply, Role
-from retrieval.embed import Encoder
-from retrieval.memory import MemoryRetriever
-from retrieval.toolset import Search, Toolset
+from retrieval.encoder.embed import Encoder
+from retrieval.index.memory import MemoryRetriever
+from retrieval.tools.toolset import Search, Toolset
 from retrieval.types import Evidence, Passage
 
 ROOT = Path(__file__).parents[1]
@@ -363,7 +363,7 @@ def test_models_that_read_no_prompt_are_not_researched_with(tmp_path: Path) -> N
 
 @pytest.fixture
 def one_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
 
 
 @pytest.mark.usefixtures("one_encoder")

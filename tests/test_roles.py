@@ -13,12 +13,12 @@ from rich.console import Console
 from role_replies import SEEN, UNSEEN, Replies
 
 from app.bot import Bot, open_bot
-from app.cli import run
+from app.commands.cli import run
+from app.commands.terminal import _Loop
 from app.errors import InputError
 from app.evaluation import run as evaluate
-from app.terminal import _Loop
-from dialogue.consistency import in_role
-from dialogue.judges import EmbeddedJudge, load_judge
+from dialogue.judges.consistency import in_role
+from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION
 from dialogue.quote import load_quote, small_talk
@@ -26,12 +26,12 @@ from dialogue.rank import quality
 from dialogue.respond import Responder
 from dialogue.roles import DEFAULT, load_role, role_names
 from dialogue.types import DialogueError, Role, Scores, Turn
-from retrieval.adapters import Reader
-from retrieval.embed import Encoder
-from retrieval.memory import MemoryRetriever
+from retrieval.encoder.adapters import Reader
+from retrieval.encoder.embed import Encoder
+from retrieval.index.memory import MemoryRetriever
 from retrieval.reader import PassageReader
 from retrieval.types import Evidence, Passage
-from safety.guard import EmbeddedGuard
+from safety.guards.embedded import EmbeddedGuard
 from safety.policy import load_policy
 from safety.types import Stage, Verdict
 
@@ -254,7 +254,7 @@ def test_being_in_the_role_decides_only_between_drafts_that_are_nearly_as_good()
 
 @pytest.fixture
 def bot(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "everest.md").write_text(f"# Mount Everest\n\n{EVEREST}\n")
     with open_bot(tmp_path / "data", role="everest") as bot:
         bot.ingest([tmp_path / "everest.md"])

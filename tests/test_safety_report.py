@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from told_reader import Told, logit
 
+from app.training.contrast import load_pairs
+from app.training.safety_report import report, wilson
 from safety import EmbeddedGuard, SafetyError, load_policy
-from safety.contrast import load_pairs
-from safety.report import report, wilson
 
 RISKS = {"hateful": 0.9, "false": 0.8, "doubtful": 0.5, "calm": 0.1}
 

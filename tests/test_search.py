@@ -12,10 +12,10 @@ from conformance_retriever import CHECKS, Make, passages, sources
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.embed import Encoder
-from retrieval.index import Generation, build
-from retrieval.memory import MemoryRetriever
-from retrieval.milvus import Milvus, MilvusRetriever
+from retrieval.encoder.embed import Encoder
+from retrieval.index.generation import Generation, build
+from retrieval.index.memory import MemoryRetriever
+from retrieval.index.milvus import Milvus, MilvusRetriever
 from retrieval.passages import embedding_text
 from retrieval.search import HybridRetriever, fuse, repeats
 from retrieval.types import Passage, RetrievalError, Retriever, Vectors

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from store_files import PLAIN, findings, full
 
-from app.checksums import _TURN, WORKING
-from app.database import NAME, open_database
 from app.errors import DataError
-from app.history import History, damaged_turns
-from app.tables import TurnRow
+from app.library.checksums import _TURN, WORKING
+from app.store.database import NAME, open_database
+from app.store.history import History, damaged_turns
+from app.store.tables import TurnRow
 from dialogue.types import Picture
 
 

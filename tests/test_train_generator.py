@@ -20,21 +20,21 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from app.cli import run
+from app.commands.cli import run
+from app.training.generator import Plan, train
+from app.training.generator_data import Example, Sample, TrainingError, examples, read_samples, split
+from app.training.generator_filter import Filter, kept
+from app.training.generator_loop import Tuning
+from app.training.generator_model import adapt, encode, losses
+from app.training.generator_report import Measured, compare, follows
 from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
-from dialogue.judges import load_judge
+from dialogue.judges.embedded import load_judge
 from dialogue.models import load_model
 from dialogue.models.formats import fine_tuned
 from dialogue.prompts import render_lamda, reply_lamda, weighing_lamda
 from dialogue.research import Lookup, Said, parse_step
-from dialogue.training.generator import Plan, train
-from dialogue.training.generator_data import Example, Sample, TrainingError, examples, read_samples, split
-from dialogue.training.generator_filter import Filter, kept
-from dialogue.training.generator_loop import Tuning
-from dialogue.training.generator_model import adapt, encode, losses
-from dialogue.training.generator_report import Measured, compare, follows
 from dialogue.types import Context, ModelError, Sampling, Turn
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from tests.tiny_models import CAUSAL, save
 
@@ -227,9 +227,9 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(place: Path, base
     script = f"""
 import os, signal
 from pathlib import Path
-from dialogue.training.generator import Plan, train
-from dialogue.training.generator_data import read_samples
-from dialogue.training.generator_loop import Tuning
+from app.training.generator import Plan, train
+from app.training.generator_data import read_samples
+from app.training.generator_loop import Tuning
 def dies(stage, done, total):
     if (stage, done) == ("learning", 7):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,15 +1,15 @@
-"""dialogue.training.grounding: the head learns from rows made up here; no encoder is needed."""
+"""app.training.grounding: the head learns from rows made up here; no encoder is needed."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dialogue.alignment import COSINE, COUNTED, FEATURES, OVERLAP, REFUTED, SUPPORTED
-from dialogue.training.grounding import FOLDS, anchored, folds, train_on
-from dialogue.training.grounding_data import SHARES, halves, head_rows, learnt, sampled
-from dialogue.training.grounding_metrics import Example, Row, numbers
-from safety.heads import Head
+from app.training.grounding import FOLDS, anchored, folds, train_on
+from app.training.grounding_data import SHARES, halves, head_rows, learnt, sampled
+from app.training.grounding_metrics import Example, Row, numbers
+from dialogue.judges.alignment import COSINE, COUNTED, FEATURES, OVERLAP, REFUTED, SUPPORTED
+from dialogue.judges.heads import Head
 
 
 def row(number: int, supported: bool, source: str = "one", kind: str = "") -> Row:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from app.cli import run
+from app.commands.cli import run
+from app.commands.train import JUDGES
 from app.errors import InputError
-from app.train import JUDGES
-from app.training import train_judges
-from dialogue.training import judges
-from dialogue.training.judges import PARTS, Part
+from app.training import judges
+from app.training.judges import PARTS, Part
+from app.training.run import train_judges
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from retrieval.translator import LANGUAGES, Wish, load_translator, read_wish
+from retrieval.tools.translator import LANGUAGES, Wish, load_translator, read_wish
 from retrieval.types import RetrievalError
 
 LEARNT = {"French": "bonjour", "German": "guten morgen"}

@@ -7,7 +7,7 @@ import pytest
 from web_fixture import canned_bot, chromium, serving
 
 from app.bot import Bot
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 SOURCES = Path(__file__).parents[1] / "examples" / "demo" / "sources"
 NAMES = ("blue-whale.md", "bread.md", "coffee.md")

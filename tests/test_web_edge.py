@@ -25,7 +25,7 @@ from app.web.events import EVENTS, CallError, Calls
 from app.web.jobs import WAITING
 from app.web.server import build_app
 from dialogue.types import Reply, Role, Step, Turn
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 SECRET = b"the secret of somebody else"
 ROUTES_OF_CALLS = ("/gradio_api/run/predict", "/gradio_api/queue/join")

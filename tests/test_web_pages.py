@@ -13,13 +13,13 @@ from app.config import Settings, load_settings
 from app.doctor import examine
 from app.errors import SettingsError
 from app.web import panels
-from retrieval.addresses import read_networks
-from retrieval.embed import Encoder
-from retrieval.fetch import Fetcher
-from retrieval.sitemap import Robots, read_sitemap
-from retrieval.toolset import LOWEST, Toolset
+from retrieval.encoder.embed import Encoder
+from retrieval.tools.addresses import read_networks
+from retrieval.tools.fetch import Fetcher
+from retrieval.tools.sitemap import Robots, read_sitemap
+from retrieval.tools.toolset import LOWEST, Toolset
+from retrieval.tools.web import MediaWiki, SearXNG, Web, read_page
 from retrieval.types import SourceError, Unreachable
-from retrieval.web import MediaWiki, SearXNG, Web, read_page
 
 HERE = read_networks("127.0.0.1/32")
 KILN = "<html><title>Kilns</title><body><h1>Kilns</h1><p>The kiln of Orrel was built in 1764 by potters. It burnt oak.</p></body></html>"
@@ -152,7 +152,7 @@ def test_robots_txt_is_heeded(server: PageServer) -> None:
 
 @pytest.fixture
 def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder, server: PageServer) -> Iterator[Bot]:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     with open_bot(tmp_path / "data", fetch_allow="127.0.0.1/32", searxng=server.url()) as bot:
         yield bot
 

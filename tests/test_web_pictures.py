@@ -16,7 +16,7 @@ from app.errors import InputError
 from app.web.pictures import MOST_HELD, Held, sent, thumbnails, waiting
 from dialogue.pictures import MOST_BYTES, QUESTION, PictureError
 from dialogue.types import Picture
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 NAME = "a red <car> & house.png"
 

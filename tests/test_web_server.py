@@ -15,7 +15,7 @@ from web_fixture import canned_bot, serving
 
 from app.bot import Bot
 from app.web.server import ServeError, serve
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.sources import SUFFIXES
 
 

@@ -10,7 +10,7 @@ from web_fixture import canned_bot, chromium, serving
 
 from app.bot import Bot
 from app.web.documents import UPLOAD_LIMIT
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 
 
 @pytest.fixture(scope="module")

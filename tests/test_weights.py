@@ -16,25 +16,25 @@ import pytest
 from safetensors.numpy import save
 from told_reader import TOPICS, Array, Pairs, Told, logit
 
-import dialogue.shipped
-import retrieval.embed
+import dialogue.judges.shipped
+import retrieval.encoder.embed
 import retrieval.weights
-import safety.guard
+import safety.guards.embedded
 from app.bot import open_bot
-from app.cli import run
-from dialogue.judges import load_judge
-from dialogue.shipped import load_head
-from retrieval.adapters import Reader, load_adapter, load_reader
-from retrieval.embed import Encoder, load_encoder, minilm_files
+from app.commands.cli import run
+from dialogue.judges.embedded import load_judge
+from dialogue.judges.shipped import load_head
+from retrieval.encoder.adapters import Reader, load_adapter, load_reader
+from retrieval.encoder.embed import Encoder, load_encoder, minilm_files
 from retrieval.reader import PassageReader, load_passage_reader
 from retrieval.types import RetrievalError
 from retrieval.weights import read_bytes, read_weights
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, SafetyError, load_policy
-from safety.guard import PROOF
+from safety.guards.embedded import PROOF
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "dialogue", "retrieval", "safety")
-OURS = {**safety.guard.SHIPPED, **retrieval.weights.SHIPPED, **dialogue.shipped.SHIPPED}
+OURS = {**safety.guards.embedded.SHIPPED, **retrieval.weights.SHIPPED, **dialogue.judges.shipped.SHIPPED}
 Candor = Callable[..., tuple[int, str, str]]
 
 
@@ -92,7 +92,7 @@ def minilm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_no_damage_of_the_packaged_encoder_is_loaded(minilm: Path) -> None:
     chance = random.Random(4)
-    for name in retrieval.embed.MINILM:
+    for name in retrieval.encoder.embed.MINILM:
         for _ in range(3):
             with (minilm / name).open("r+b") as file:
                 place = chance.randrange((minilm / name).stat().st_size)
@@ -116,7 +116,7 @@ def test_no_damage_of_the_packaged_encoder_is_loaded(minilm: Path) -> None:
 
 def test_the_packaged_encoder_is_read_from_nothing_but_the_files_in_its_table(minilm: Path, encoder: Encoder) -> None:
     for path in minilm.iterdir():
-        if path.name not in retrieval.embed.MINILM:
+        if path.name not in retrieval.encoder.embed.MINILM:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     texts = ["How tall is Mount Everest?", "Ünïcode 東京"]
     assert np.array_equal(load_encoder().encode(texts), encoder.encode(texts))
@@ -130,7 +130,7 @@ def test_an_encoder_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def candor(monkeypatch: pytest.MonkeyPatch, encoder: Encoder, capfd: pytest.CaptureFixture[str]) -> Candor:
-    monkeypatch.setattr("retrieval.embed.load_encoder", lambda name="": encoder)
+    monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
 
     def call(*arguments: str) -> tuple[int, str, str]:
         code = run(arguments)
@@ -199,7 +199,7 @@ def test_doctor_names_a_damaged_file_and_goes_on(file: str, candor: Candor) -> N
 def test_doctor_says_that_all_is_well(candor: Candor) -> None:
     _, out, _ = candor("doctor", "--json")
     found = {finding["name"]: finding for finding in json.loads(out)["findings"]}
-    assert found["weights"]["detail"] == f"{len(OURS) + len(retrieval.embed.MINILM)} files are those that ship"
+    assert found["weights"]["detail"] == f"{len(OURS) + len(retrieval.encoder.embed.MINILM)} files are those that ship"
     assert (found["weights"]["state"], found["safety classifier"]["state"]) == ("ok", "ok")
 
 
@@ -293,7 +293,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
 def test_the_guard_proves_itself_whatever_the_arithmetic_and_the_policy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, narrow: bool
 ) -> None:
-    monkeypatch.setattr("retrieval.embed.fast_bfloat16", lambda device: narrow)
+    monkeypatch.setattr("retrieval.encoder.embed.fast_bfloat16", lambda device: narrow)
     off = "\n".join(f'[objectives.{name}]\nmode = "off"\n' for name in TOPICS if name != "child_safety")
     (tmp_path / "own.toml").write_text(off)
     reader = load_reader(load_encoder(), WEIGHTS, SHIPPED)

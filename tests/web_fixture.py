@@ -19,11 +19,11 @@ import pytest
 
 from app.bot import QUOTING, Bot
 from app.config import Settings
-from app.database import open_database
-from app.history import History
-from app.library import Library
+from app.library.library import Library
+from app.store.database import open_database
+from app.store.history import History
 from dialogue.types import Candidate, Citation, Claim, Context, Reply, Role, Scores, Step, Trace, Turn
-from retrieval.embed import Encoder
+from retrieval.encoder.embed import Encoder
 from retrieval.text import sentences
 from retrieval.types import Document, Evidence, Passage
 from safety.types import Verdict

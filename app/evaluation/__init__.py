@@ -153,6 +153,6 @@ def _sound(record: Record) -> Record:
 
 def _state(bot: Bot) -> str:
     """What a reply depends on beside the models: the sources and the way a turn is taken."""
-    from app.library import index_state
+    from app.library.library import index_state
 
     return f"{index_state(bot.library.database).version} {bot.responder.options!r} {bot.role()!r}"

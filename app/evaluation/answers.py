@@ -6,10 +6,10 @@ Measured over questions with at least one sentence of each sort; others cannot b
 from collections.abc import Sequence
 
 from app.bot import Bot
+from app.evaluation import metrics
 from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import AnswerRow
-from dialogue import metrics
 from dialogue.types import Context, Turn
 from retrieval.types import Evidence, Passage
 

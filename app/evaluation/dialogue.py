@@ -12,10 +12,10 @@ from time import perf_counter
 import numpy as np
 
 from app.bot import Bot
+from app.evaluation import metrics
 from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import DialogueRow, turns_of
-from dialogue import metrics
 from dialogue.cite import MARK, without_marks
 from dialogue.types import Claim, Context, Reply, Turn
 

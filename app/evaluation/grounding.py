@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.bot import Bot
+from app.evaluation import metrics
 from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import GroundingRow, turns_of
-from dialogue import metrics
 from dialogue.types import Context, Judge, Turn
 from retrieval.types import Evidence, Passage
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from app.bot import Bot
+from app.evaluation import metrics
 from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import QualityRow, turns_of
-from dialogue import metrics
 from dialogue.rank import quality
 from dialogue.types import Context, Scores
 

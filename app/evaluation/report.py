@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dialogue.metrics import Interval, Undefined, bootstrap, wilson
+from app.evaluation.metrics import Interval, Undefined, bootstrap, wilson
 
 MANY = 5000  # rows from which fewer resamples give as steady an interval
 

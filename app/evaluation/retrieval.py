@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from app.bot import Bot
+from app.evaluation import metrics
 from app.evaluation.report import Report
 from app.evaluation.rows import EvaluationError, lines
-from dialogue import metrics
-from retrieval.index import Generation, build_of
+from retrieval.index.generation import Generation, build_of
 from retrieval.passages import cut_all
 from retrieval.rerank import Reranker
 from retrieval.search import HybridRetriever

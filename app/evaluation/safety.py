@@ -7,10 +7,10 @@ which some objective reaches its threshold; blocked is one that the policy also 
 from collections.abc import Sequence
 
 from app.bot import Bot
+from app.evaluation import metrics
 from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import SafetyRow
-from dialogue import metrics
 from safety.types import Stage
 
 STAGES: dict[str, Stage] = {"user": "request", "assistant": "candidate"}

@@ -15,8 +15,8 @@ from dialogue.research import lookups
 from dialogue.types import Candidate, Citation, Reply, Role, Trace
 
 if TYPE_CHECKING:
-    from app.catalogue import StoredSource
-    from app.history import StoredTurn
+    from app.library.catalogue import StoredSource
+    from app.store.history import StoredTurn
 
 WINDOW = 30_000  # characters of a document shown on each side of a mark
 

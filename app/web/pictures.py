@@ -19,7 +19,7 @@ from dialogue.types import Picture
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from app.history import History, StoredTurn
+    from app.store.history import History, StoredTurn
 
 MOST_HELD: Final = 24
 KINDS: Final = ",".join(FORMATS.values())

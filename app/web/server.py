@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.catalogue import as_text, file_of
 from app.errors import AppError
-from app.shelf import UPLOADS
+from app.library.catalogue import as_text, file_of
+from app.library.shelf import UPLOADS
 from app.web.documents import add_document_route
 from app.web.events import Calls
 from app.web.gate import Gate, Guarded, loopback
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from app.bot import Bot
-    from app.ingest import IngestProgress
+    from app.library.ingest import IngestProgress
 
 GRACE = 1  # seconds that open connections get when the server stops
 CONNECTIONS = 512

@@ -200,7 +200,7 @@ def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     from dialogue.models.decoding.packed import pack
     from dialogue.models.decoding.plain import Plain
     from dialogue.models.decoding.probe import suits
-    from retrieval.layers import round_products
+    from retrieval.encoder.layers import round_products
 
     round_products(model)
     if not suits(model):

@@ -1,0 +1,118 @@
+"""The commands of `candor train`.
+
+Knows options and output; what is run stands in `app.training.run`.
+"""
+
+import logging
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from app.commands.common import common, console_for, print_json, settings_of, some_path
+
+
+class _Number(click.FloatRange):
+    """A range of numbers, which not-a-number and the infinite do not lie in."""
+
+    def convert(self, value: float, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        number = float(super().convert(value, parameter, context))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", parameter, context)
+        return number
+
+
+JUDGES = ("safety", "grounded", "quality", "reader")
+
+
+@click.group()
+@common
+def train() -> None:
+    """Train the judges that ship with candor, or a language model of your own."""
+
+
+@train.command("judges")
+@common
+@click.option("--data", required=True, type=some_path, metavar="DIR", help="The folder of the development data.")
+@click.option("--only", multiple=True, type=click.Choice(JUDGES), help="Train this judge, again for more.")
+@click.option("--share", type=_Number(0, 1, min_open=True), default=1.0, help="Of the examples, for a trial.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.pass_context
+def train_judges(context: click.Context, data: Path, only: tuple[str, ...], share: float, seed: int) -> None:
+    """Train the judges that ship on the development data.
+
+    Weights that are graded worse than those shipped are not written; the exit code is then 1.
+    """
+    from app.training.run import train_judges as run_training
+
+    settings_of(context)
+    for name in ("app.training.run", "app.training"):
+        logging.getLogger(name).setLevel(logging.INFO)  # the curve, on stderr
+    found = run_training(data, only, seed, share)
+    print_json(found)
+    for file, digest in ((file, digest) for figures in found.values() for file, digest in figures["sha256"].items()):
+        click.echo(f"candor: to be loaded, {file} has to stand in the table SHIPPED of its package: {digest}", err=True)
+    worse = [name for name, figures in found.items() if figures["kept"] == "shipped"]
+    if worse:
+        click.echo(f"candor: worse than the shipped weights, not written: {', '.join(worse)}", err=True)
+        context.exit(1)
+
+
+@train.command("generator")
+@common
+@click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out", required=True, type=some_path, metavar="FOLDER", help="Where the adapter is written; then hf:FOLDER."
+)
+@click.option("--epochs", type=click.IntRange(1), default=2, show_default=True, help="How often each row is read.")
+@click.option("--rate", type=_Number(0, min_open=True), default=2e-4, show_default=True, help="Of learning.")
+@click.option("--rank", type=click.IntRange(1), default=16, show_default=True, help="Of the adapter.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Examples read together.")
+@click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, help="Batches per step.")
+@click.option("--longest", type=click.IntRange(64), default=1024, show_default=True, help="Tokens of an example.")
+@click.option("--save-every", type=click.IntRange(1), default=50, show_default=True, help="Steps between checkpoints.")
+@click.option("--save-memory", is_flag=True, help="Compute more and keep less.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--held", type=_Number(0.01, 0.5), default=0.1, show_default=True, help="Dialogues held back.")
+@click.option(
+    "--filter",
+    "by",
+    type=click.Choice(["model", "embedded", "none"]),
+    default="model",
+    show_default=True,
+    help="Who judges the unrated replies.",
+)
+@click.option("--keep", type=_Number(0, 1), default=0.32, show_default=True, help="Share of these learnt from.")
+@click.option("--least", multiple=True, metavar="NAME=P", help="Drop the unrated replies below, as in sensible=0.8.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many rows of each file.")
+@click.pass_context
+def train_generator(
+    context: click.Context,
+    /,
+    data: tuple[Path, ...],
+    out: Path,
+    by: Literal["model", "embedded", "none"],
+    keep: float,
+    least: tuple[str, ...],
+    held: float,
+    limit: int | None,
+    **tuning: Any,  # noqa: ANN401, as click hands them over, named like the fields of Tuning
+) -> None:
+    """Fine-tune --model hf:BASE on the rows of DATA (JSONL) as generator, discriminator and researcher.
+
+    The same command goes on with a training that was stopped.
+    """
+    from app.commands.progress import training_progress
+    from app.training.generator import Plan
+    from app.training.generator_filter import Filter
+    from app.training.generator_loop import Tuning
+    from app.training.run import base_of, thresholds
+    from app.training.run import train_generator as run_training
+
+    base = base_of(settings_of(context).model)
+    plan = Plan(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
+    with training_progress(console_for(err=True)) as progress:
+        report = run_training(data, plan, out, limit, progress)
+    print_json(report)
+    click.echo(f"candor: {report['verdict']}", err=True)

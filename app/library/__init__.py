@@ -1,0 +1,1 @@
+"""What the library holds: documents, passages, and the index kept over them."""

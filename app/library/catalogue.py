@@ -1,0 +1,134 @@
+"""What the library holds: the sources as rows, and which of them a name stands for.
+
+Needs no encoder and writes nothing. Knows nothing of how files are read or of the index.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Final
+
+from sqlalchemy import func, select
+
+from app.errors import InputError
+from app.store.database import Database
+from app.store.tables import PassageRow, SourceRow
+
+COMPARED: Final = 5_000
+_MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name that ends so
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """A document in the library; `uri` is its absolute path or its address, `name` is how it is shown and cited.
+
+    `origin` is the folder or the sitemap through which it was found, empty where it was named itself.
+    """
+
+    id: int
+    uri: str
+    name: str
+    title: str
+    kind: str
+    bytes: int
+    passages: int
+    sha256: str
+    added_at: datetime
+    origin: str = ""
+
+
+def stored_sources(database: Database) -> list[StoredSource]:
+    """Return all sources by name, the documents of a file by their numbers. Raises DataError."""
+    counted = select(func.count()).where(PassageRow.source_id == SourceRow.id).scalar_subquery()
+    with database.read() as session:
+        rows = session.execute(select(SourceRow, counted).order_by(SourceRow.name, SourceRow.id)).all()
+    found = [
+        StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin)
+        for r, passages in rows
+    ]
+    return sorted(found, key=lambda row: (file := file_of(row.name), int(row.name[len(file) + 1 :] or 0)))
+
+
+def file_of(name: str) -> str:
+    """Return the uri or name of the file that holds the document of this uri or name: ``a.mbox`` for ``a.mbox#12``."""
+    return _MEMBER.sub("", name)
+
+
+def is_address(path: object) -> bool:
+    """Whether what is to be read is an address on the web."""
+    return "://" in str(path)
+
+
+def as_text(path: str | os.PathLike[str]) -> str:
+    """Return a path as text that can be stored, shown and told from any other."""
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file's name holds
+        return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def as_address(url: str) -> str:
+    """Return an address in the form in which it is stored; as it is where it cannot be fetched."""
+    from retrieval.tools.web import plain_address
+    from retrieval.types import Unreachable
+
+    try:
+        return plain_address(url)
+    except Unreachable:
+        return url
+
+
+def meant(known: Sequence[StoredSource], name: str | int) -> list[StoredSource]:
+    """Return the sources that a name stands for, all documents of a file that holds many.
+
+    It is the first of these that there is: an id or uri; a name; a file of many documents; a sitemap; a path from
+    here, of a file or of a folder with all that was read below it; and last a glob pattern of names or uris, case
+    aside, in which ``*`` also crosses slashes. Raises InputError when nothing is meant, or a name that several have.
+    """
+    text = str(name)
+    path = "" if is_address(text) or not text else as_text(os.path.abspath(text))
+    below = os.path.join(path or "\0", "")
+    address = as_address(text) if is_address(text) else text
+    readings: tuple[Callable[[StoredSource], bool], ...] = (
+        lambda row: text in (str(row.id), row.uri) or row.uri == address,
+        lambda row: text == row.name,
+        lambda row: text == file_of(row.uri),
+        lambda row: text == file_of(row.name),
+        lambda row: row.origin == address != "",
+        lambda row: file_of(row.uri) == path,
+        lambda row: row.uri.startswith(below),
+    )
+    for place, reading in enumerate(readings):
+        if found := [row for row in known if reading(row)]:
+            files = {file_of(row.uri) for row in found}
+            if place in (1, 3) and len(files) > 1:  # a mere name
+                raise InputError(f"{len(files)} sources are called {text!r}: give the id or the path of one")
+            return found
+    if any(sign in text for sign in "*?["):
+        from retrieval.search import matches
+
+        if found := [row for row in known if any(matches(known_as, [text]) for known_as in (row.name, row.uri))]:
+            return found
+    raise InputError(f"there is no source {text!r}{_nearest(text, known)}: `candor sources list` shows them all")
+
+
+def _nearest(text: str, known: Sequence[StoredSource]) -> str:
+    """Names that may have been meant, of the first some thousands: to compare all of a large library takes too long."""
+    names = dict.fromkeys(file_of(row.name) for row in known[:COMPARED])
+    spelt = {form.casefold(): name for name in names for form in (name, name.rpartition("/")[2])}
+    near = get_close_matches(text.rpartition("/")[2].casefold() or text, spelt, n=3, cutoff=0.6)
+    found = list(dict.fromkeys(spelt[form] for form in near))
+    return f" (did you mean {' or '.join(map(repr, found))}?)" if found else ""
+
+
+def within(origin: str, names: Sequence[str]) -> bool:
+    """Whether a folder or a sitemap is named, or a folder that it lies in."""
+    return any(
+        origin == as_address(name)
+        if is_address(name)
+        else os.path.join(origin, "").startswith(os.path.join(as_text(os.path.abspath(name)), ""))
+        for name in names
+    )

@@ -1,0 +1,1 @@
+"""The database: tables, history and the migrations between schemas."""

@@ -1,0 +1,347 @@
+"""Conversations in SQL: what was asked, what was answered, and all the working behind it.
+
+A question is committed before anything is generated (`begin`), a reply in one transaction with all its
+candidates, evidence and citations (`finish`). What does not match its checksum is never shown as sound. Knows nothing of how replies are made or shown.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final, Literal, cast
+from uuid import uuid4
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.errors import DataError, InputError
+from app.library.checksums import of_picture, of_turn, seal
+from app.store.database import Database, owe_erasure
+from app.store.replies import load_working, reply_rows
+from app.store.tables import Base, ConversationRow, PictureRow, TurnRow
+from dialogue.pictures import MOST_LOOKED_AT
+from dialogue.roles import DEFAULT
+from dialogue.types import Picture, Reply, Turn
+
+TITLE_LIMIT: Final = 200
+UNTITLED: Final = "New conversation"
+State = Literal["pending", "done", "failed", "cancelled", "interrupted", "damaged"]
+DAMAGED: Final = "it is not as it was stored: restore the database from a backup"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A question with its reply; `reply` is None until the state is done, `reason` says why it is not.
+
+    A turn whose rows do not match their checksums is `damaged`; it has no reply, and its question may be another.
+    `pictures` are the names of those that came with the question; `History.pictures` has the pictures.
+    """
+
+    id: int
+    conversation: str
+    number: int
+    question: str
+    state: State
+    reply: Reply | None
+    reason: str
+    created_at: datetime
+    finished_at: datetime | None
+    pictures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    """A conversation as a list shows it; `turns` is their number, `role` the name of the role it is held in."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: int
+    pinned: bool
+    role: str = DEFAULT
+
+
+class History:
+    """The conversations of one database. Every method raises DataError when the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self, title: str = "", role: str = DEFAULT) -> str:
+        """Store a new conversation, held in `role`, and return its id. Untitled, it takes the first question."""
+        now = datetime.now(UTC)
+        row = ConversationRow(
+            id=str(uuid4()), title=_tidy(title), pinned=False, role=role, created_at=now, updated_at=now
+        )
+        identity = row.id
+        with self._database.write() as session:
+            session.add(row)
+        return identity
+
+    def begin(self, conversation: str, question: str, pictures: Sequence[Picture] = ()) -> int:
+        """Store a pending turn with its pictures and return its id. Raises InputError for an unknown conversation."""
+        now = datetime.now(UTC)
+        with self._database.write() as session:
+            row = _found(session, conversation)
+            last = session.scalar(select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation))
+            turn = TurnRow(
+                conversation_id=conversation,
+                number=(last or 0) + 1,
+                question=question,
+                state="pending",
+                reason="",
+                created_at=now,
+            )
+            session.add(turn)
+            row.updated_at = now
+            row.title = row.title or _tidy(question)
+            session.flush()
+            session.add_all(
+                PictureRow(
+                    turn_id=turn.id,
+                    number=number,
+                    name=picture.name,
+                    data=picture.data,
+                    checksum=of_picture(picture.name, picture.data),
+                )
+                for number, picture in enumerate(pictures)
+            )
+            seal(session, turn.id)
+            return turn.id
+
+    def finish(self, turn: int, reply: Reply) -> None:
+        """Store the reply of a pending turn with all its working, whole or not at all."""
+        columns, rows = reply_rows(turn, reply)
+        now = datetime.now(UTC)
+        with self._database.write() as session:
+            _settle(session, turn, "done", "", now, columns, rows)
+
+    def fail(self, turn: int, state: State, reason: str) -> None:
+        """Mark a pending turn as not answered. A turn that is already settled stays as it is."""
+        with self._database.write() as session:
+            _settle(session, turn, state, reason, datetime.now(UTC))
+
+    def interrupt(self) -> int:
+        """Mark the turns that a process left pending when it ended; return how many. For the writer alone."""
+        with self._database.write() as session:
+            values = {"state": "interrupted", "reason": "candor stopped before the reply was ready"}
+            pending = session.scalars(select(TurnRow).where(TurnRow.state == "pending")).all()
+            whole = load_working(session, pending)
+            session.execute(update(TurnRow).where(TurnRow.id.in_(list(whole))).values(**values))
+            for turn, found in whole.items():
+                if found.whole:
+                    seal(session, turn)
+            return len(pending)
+
+    def turns(self, conversation: str, limit: int | None = None) -> list[StoredTurn]:
+        """Return the turns of a conversation, oldest first; with `limit` only the last ones.
+
+        Raises InputError for an unknown conversation.
+        """
+        with self._database.read() as session:
+            _found(session, conversation)
+            query = select(TurnRow).where(TurnRow.conversation_id == conversation)
+            rows = session.scalars(query.order_by(TurnRow.number.desc()).limit(limit)).all()[::-1]
+            return _stored(session, rows)
+
+    def turn(self, turn: int) -> StoredTurn:
+        """Return one turn. Raises InputError for an unknown one."""
+        with self._database.read() as session:
+            row = session.get(TurnRow, turn)
+            if row is None:
+                raise InputError(f"there is no turn {turn!r}")
+            return _stored(session, [row])[0]
+
+    def conversations(self, limit: int = 50, offset: int = 0, search: str = "") -> list[StoredConversation]:
+        """Return conversations, pinned first, then the latest; `search` looks in titles and messages."""
+        counted = select(func.count()).where(TurnRow.conversation_id == ConversationRow.id).scalar_subquery()
+        query = select(ConversationRow, counted)
+        for word in search.split():
+            said = select(TurnRow.conversation_id).where(
+                or_(
+                    TurnRow.question.icontains(word, autoescape=True),
+                    TurnRow.reply.icontains(word, autoescape=True),
+                )
+            )
+            query = query.where(
+                or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(said))
+            )
+        order = (ConversationRow.pinned.desc(), ConversationRow.updated_at.desc(), ConversationRow.id)
+        with self._database.read() as session:
+            found = session.execute(query.order_by(*order).limit(limit).offset(offset)).all()
+            return [_conversation(row, turns) for row, turns in found]
+
+    def conversation(self, conversation: str) -> StoredConversation:
+        """Return one conversation. Raises InputError for an unknown one."""
+        with self._database.read() as session:
+            row = _found(session, conversation)
+            counted = select(func.count()).where(TurnRow.conversation_id == conversation)
+            return _conversation(row, session.scalar(counted) or 0)
+
+    def rename(self, conversation: str, title: str) -> None:
+        """Give a conversation another title. Raises InputError for an unknown one."""
+        with self._database.write() as session:
+            _found(session, conversation).title = _tidy(title) or UNTITLED
+
+    def pin(self, conversation: str, pinned: bool = True) -> None:
+        """Keep a conversation at the head of the list, or no longer. Raises InputError for an unknown one."""
+        with self._database.write() as session:
+            _found(session, conversation).pinned = pinned
+
+    def delete(self, *conversations: str) -> None:
+        """Remove conversations with all their turns, so that nothing of them stands in any file of the folder.
+
+        Raises InputError, and removes none, where one is unknown.
+        """
+        with self._database.write() as session:
+            for conversation in conversations:
+                _found(session, conversation)
+            session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversations)))
+            owe_erasure(session)
+        self._database.erase()
+
+    def context(self, conversation: str) -> tuple[Turn, ...]:
+        """Return the finished turns as a model reads them: user and assistant in turn, oldest first.
+
+        Only the latest pictures come with them, as many as are looked at. What is damaged is left out.
+        """
+        done = (TurnRow.conversation_id == conversation, TurnRow.state == "done")
+        query = select(TurnRow).where(*done).order_by(TurnRow.number)
+        sent = select(*_PICTURE, PictureRow.turn_id).join(TurnRow).where(*done)
+        latest = sent.order_by(PictureRow.turn_id.desc(), PictureRow.number.desc()).limit(MOST_LOOKED_AT)
+        with self._database.read() as session:
+            rows = session.scalars(query).all()
+            latest_rows = session.execute(latest).all()[::-1]
+        pictures = [(row.turn_id, _picture(row.name, row.data, row.checksum)) for row in latest_rows]
+        for row in rows:
+            if of_turn(row) != row.checksum:
+                _log.error("turn %d of %s is left out of what the model reads: %s", row.number, conversation, DAMAGED)
+        return tuple(
+            turn
+            for row in rows
+            if of_turn(row) == row.checksum
+            for turn in (
+                Turn("user", row.question, tuple(picture for of, picture in pictures if picture and of == row.id)),
+                Turn("assistant", row.reply or ""),
+            )
+        )
+
+    def picture(self, turn: int, name: str) -> Picture:
+        """Return a picture of a turn, or of one before it in its conversation. Raises InputError."""
+        of = select(TurnRow.conversation_id).where(TurnRow.id == turn).scalar_subquery()
+        query = select(*_PICTURE).join(TurnRow)
+        query = query.where(PictureRow.name == name, TurnRow.conversation_id == of, TurnRow.id <= turn)
+        with self._database.read() as session:
+            row = session.execute(query.order_by(TurnRow.id.desc()).limit(1)).first()
+        if row is None:
+            raise InputError(f"turn {turn!r} knows no picture {name!r}")
+        picture = _picture(*row)
+        if picture is None:
+            raise DataError(f"the stored picture {name!r} is damaged: restore the database from a backup")
+        return picture
+
+    def pictures(self, turn: int) -> tuple[Picture, ...]:
+        """Return the pictures of a turn as they were sent, damaged ones left out, none for an unknown turn."""
+        query = select(*_PICTURE).where(PictureRow.turn_id == turn).order_by(PictureRow.number)
+        with self._database.read() as session:
+            pictures = [_picture(*row) for row in session.execute(query)]
+        return tuple(picture for picture in pictures if picture)
+
+    def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
+        """Return a whole conversation as one JSON document or as Markdown, see `app.store.export`. Raises InputError."""
+        from app.store.export import as_json, as_markdown
+
+        about, turns = self.conversation(conversation), self.turns(conversation)
+        if form == "md":
+            return as_markdown(about, turns)
+        return as_json(about, turns, [self.pictures(turn.id) for turn in turns])
+
+
+_PICTURE: Final = (PictureRow.name, PictureRow.data, PictureRow.checksum)
+
+
+def _picture(name: str, data: bytes, checksum: bytes | None) -> Picture | None:
+    """Return a stored picture; None, told in the log, when it does not match its checksum."""
+    if of_picture(name, data) == checksum:
+        return Picture(name, data)
+    _log.error("the stored picture %r is damaged and left out: restore the database from a backup", name)
+    return None
+
+
+def _settle(
+    session: Session,
+    turn: int,
+    state: State,
+    reason: str,
+    now: datetime,
+    columns: Mapping[str, object] = MappingProxyType({}),
+    rows: Sequence[Base] = (),
+) -> None:
+    """Move a pending turn to its final state with these columns and rows beside it; not one that is gone or settled."""
+    row = session.get(TurnRow, turn)
+    if row is None or row.state != "pending":
+        return
+    whole = load_working(session, [row])[turn].whole  # a question that was damaged meanwhile stays so
+    for name, value in {**columns, "state": state, "reason": reason, "finished_at": now}.items():
+        setattr(row, name, value)
+    conversation = session.get(ConversationRow, row.conversation_id)
+    if conversation is not None:
+        conversation.updated_at = now
+    session.add_all(rows)
+    if whole:
+        seal(session, turn)
+
+
+def _found(session: Session, conversation: str) -> ConversationRow:
+    row = session.get(ConversationRow, conversation)
+    if row is None:
+        raise InputError(f"there is no conversation {conversation!r}: `candor history list` shows them all")
+    return row
+
+
+def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
+    title = row.title or UNTITLED
+    return StoredConversation(row.id, title, row.created_at, row.updated_at, turns, row.pinned, row.role or DEFAULT)
+
+
+def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:
+    working = load_working(session, rows)
+    return [
+        StoredTurn(
+            row.id,
+            row.conversation_id,
+            row.number,
+            row.question,
+            cast(State, row.state) if working[row.id].whole else "damaged",
+            working[row.id].reply,
+            row.reason if working[row.id].whole else DAMAGED,
+            row.created_at,
+            row.finished_at,
+            working[row.id].pictures,
+        )
+        for row in rows
+    ]
+
+
+def damaged_turns(session: Session) -> list[str]:
+    """Return the conversations of which a turn, its working or a picture does not match its checksum."""
+    found: dict[str, None] = {}
+    ids = session.scalars(select(TurnRow.id).order_by(TurnRow.id)).all()
+    for first in range(0, len(ids), 100):
+        rows = session.scalars(select(TurnRow).where(TurnRow.id.in_(ids[first : first + 100]))).all()
+        working = load_working(session, rows)
+        found.update((row.conversation_id, None) for row in rows if not working[row.id].whole)
+        session.expunge_all()
+    pictures = select(*_PICTURE, TurnRow.conversation_id).join_from(PictureRow, TurnRow)
+    for row in session.execute(pictures.execution_options(yield_per=10)):
+        if _picture(row.name, row.data, row.checksum) is None:
+            found[row.conversation_id] = None
+    return list(found)
+
+
+def _tidy(title: str) -> str:
+    line = " ".join(title.split())
+    return line if len(line) <= TITLE_LIMIT else line[: TITLE_LIMIT - 1].rstrip() + "…"

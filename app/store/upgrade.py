@@ -1,0 +1,103 @@
+"""The schema of an existing database brought to this version's, with a copy made before.
+
+Knows nothing of what the tables mean.
+"""
+
+import logging
+import os
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import Connection, Engine, inspect
+
+from app.errors import DataError, OlderSchema
+from app.store.wal import first_number
+
+_log = logging.getLogger(__name__)
+
+
+def migrate(engine: Engine, path: Path, writable: bool) -> bool:
+    """Bring the schema to this version in one transaction, after a copy of what was there; return whether it had to.
+
+    Raises DataError for a newer schema and when the copy cannot be made, OlderSchema when it is only read.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    head = script.get_current_head()
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found == head:
+        return False
+    if found is not None and found not in {revision.revision for revision in script.walk_revisions()}:
+        raise DataError(f"{str(path)!r} was written by a newer candor (schema {found}): update candor to open it")
+    if not writable:
+        raise OlderSchema(
+            f"{str(path)!r} has the older schema {found}: any command that writes brings it up to {head}, after a copy"
+        )
+    with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+        if MigrationContext.configure(connection).get_current_revision() == head:
+            return False  # by another process meanwhile
+        if inspect(connection).get_table_names():
+            kept = _copy(engine, path, found or "0000")
+            _log.warning("the database is brought from schema %s to %s; as it was it is kept in %s", found, head, kept)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        count(connection)
+    return True
+
+
+def count(connection: Connection) -> int:
+    """Raise the number of the last write in the database's header; return it. See `app.store.wal`."""
+    stored = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    number = stored + 1 if stored else first_number()
+    connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+    return number
+
+
+def copies(path: Path) -> list[Path]:
+    """Return the copies that were made before migrations of this database, unfinished ones too."""
+    return sorted(path.parent.glob(f"{path.name}-*.backup*"))
+
+
+def _copy(engine: Engine, path: Path, schema: str) -> Path:
+    """Copy the database, its log included, beside it; the copy is whole before it has its name, and the only one.
+
+    The caller holds the write lock, so that nothing is written between the copy and the migration.
+    """
+    kept = path.with_name(f"{path.name}-{schema}.backup")
+    part = kept.with_name(f"{kept.name}.part")
+    for leftover in (part, part.with_name(f"{part.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    try:
+        with closing(engine.raw_connection()) as source, closing(sqlite3.connect(part)) as target:
+            cast(sqlite3.Connection, source.driver_connection).backup(target)
+        shutil.copymode(path, part)
+        sync(part)
+        part.replace(kept)
+        sync(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    for older in copies(path):
+        if older != kept:
+            older.unlink()
+    return kept
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, through to the disk. Raises OSError."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,350 @@
+"""Invented documents of the kinds that people keep: rows, lists, notes and questions with answers, for the reader.
+
+Many things of one kind stand side by side with the same facts, so that only the name tells whose value is asked for;
+and a thing that is named may lack the fact. What there is to tell stands in `invented.toml`; names and values are
+drawn. Knows nothing of the model.
+"""
+
+import random
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.training.reader_data import Asked
+from retrieval.reading import Page
+
+_FILE = Path(__file__).with_suffix(".toml")
+_STARTS = "Al Bar Bel Cor Dar El Fen Gal Har Is Kel Lam Mor Nor Os Pen Quar Ros Sel Tor Ul Ver Wes Yar Zel".split()
+_ENDS = (
+    "borough by dale den field ford gate ham holm ley mere mond mouth ness stead ton vik wick worth ina osa ado".split()
+)
+_REAL = (
+    "Oslo Bergen Porto Utrecht Lyon Graz Turin Cork Leeds Bath Ghent Malmö Tartu Vigo Lagos Quito Osaka Perth Austin "
+    "Denver Geneva Basel Bonn Kiel Riga Split Nantes Dover Hull York Truro Oban Kirkwall Lerwick Bodø Turku"
+).split()
+_FIRST = (
+    "Ada Anton Bea Carl Dana Elif Emil Farid Greta Hugo Ines Ivan Jana Kofi Lena Luis Maya Nils Noor Olga Pavel Priya "
+    "Rosa Sami Tess Tomas Una Viktor Wanda Xenia Yusuf Zoe"
+).split()
+_WORDS = (
+    "amber anchor apple aster autumn beacon birch blue bramble cedar chalk cherry clover copper coral crown dawn delta "
+    "eagle ember falcon fern garnet granite harbour hazel heron indigo iris ivory jade juniper kestrel lantern lark "
+    "lentil maple marble meadow nettle oak olive onyx orchid otter pearl pine poplar quartz raven river robin ruby saffron "
+    "silver sparrow summit swift thistle tulip velvet walnut willow winter chess choir pottery walking bread sewing"
+).split()
+_MONTHS = "January February March April May June July August September October November December".split()
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_LISTS: dict[str, tuple[str, ...]] = {
+    "material": ("steel", "oak", "granite", "concrete and steel", "red brick", "cast iron", "larch wood"),
+    "trade": ("a cooper", "a surveyor", "a botanist", "a ship's doctor", "a weaver", "an engraver", "a schoolteacher"),
+    "subject": ("botany", "medicine", "statistics", "watercolour", "Portuguese", "bookkeeping", "geology", "joinery"),
+    "thing": (
+        "a drive belt", "a water pump", "a brass valve", "two spare filters", "a projector and a whiteboard", "an apron",
+        "a rubber seal", "red lentils", "smoked paprika", "a notebook and a pencil", "a fuse of 10 amperes", "walnuts",
+    ),
+    "thing1": ("crane", "boiler", "roof", "website", "lift", "playground", "till", "fence", "printer"),
+    "trouble": (
+        "the water tank is empty", "the drip tray is full", "the paper is jammed", "the filter is blocked",
+        "the pressure is too low", "a sensor has failed", "the lid is open", "the battery is flat",
+    ),
+    "remedy": (
+        "fill the tank and press start", "empty the tray", "open the rear door and pull the sheet out", "change the filter",
+        "close the valve and wait a minute", "switch it off at the wall", "press both buttons for five seconds",
+    ),
+    "role": ("the head of department", "the team lead", "the board", "the treasurer", "the site manager", "two directors"),
+    "cause": (
+        "the old one leaked", "two members of staff had complained", "the insurers asked for it", "the roof could not bear more",
+        "visitors lost their way", "the licence runs out", "nobody could reach the upper shelves",
+    ),
+    "floor": ("the ground floor", "the first floor", "the second floor", "the third floor", "the top floor", "the basement"),
+    "yesno": ("takes", "does not take"),
+    "often": ("every week", "twice a year", "every other Tuesday", "on the first Monday of the month", "every six months",
+              "once a year", "every Thursday", "daily", "every third Friday"),
+    "firm": ("Halvorsen & Sons", "Brightwater Ltd", "Petrov Tools", "the Ashby works", "Nordkabel", "Maddox Supplies"),
+}  # fmt: skip
+
+
+def _money(rng: random.Random, top: float) -> str:
+    amount = rng.choice(
+        [round(rng.uniform(2, top)), round(rng.uniform(2, top) / 50) * 50 or 50, rng.randrange(2, 99) + 0.5]
+    )
+    shown = f"{amount:,.2f}" if amount % 1 else f"{amount:,.0f}"
+    return rng.choice(["£{}", "€{}", "${}", "{} euros", "{} €", "{} pounds", "EUR {}"]).format(shown)
+
+
+def _time(rng: random.Random) -> str:
+    hour, minute = rng.randrange(6, 23), rng.choice((0, 0, 15, 30, 45, 10, 40))
+    late = "pm" if hour > 11 else "am"
+    return rng.choice([f"{hour}:{minute:02}", f"{(hour - 1) % 12 + 1}:{minute:02} {late}", f"{hour:02}.{minute:02}"])
+
+
+def _date(rng: random.Random) -> str:
+    day, month, year = rng.randrange(1, 29), rng.choice(_MONTHS), rng.randrange(1988, 2032)
+    return rng.choice([f"{day} {month} {year}", f"{month} {day}, {year}", f"{day} {month}", f"{month} {year}"])
+
+
+def _code(rng: random.Random) -> str:
+    letters = "".join(rng.choices("ABCDEFGHKLMNPRSTUVWXYZ", k=rng.randrange(1, 4)))
+    shape = rng.choice(["{a}{n}", "{a}-{n}", "{a}{m}-{n}-{b}", "{n}-{b}"])
+    return shape.format(a=letters, n=rng.randrange(10, 9999), m=rng.randrange(1, 99), b=rng.choice("ABCDX"))
+
+
+def _span(rng: random.Random) -> str:
+    unit = rng.choice(("minutes", "hours", "days", "weeks", "months", "years"))
+    number = rng.choice((2, 3, 4, 5, 6, 8, 10, 14, 20, 25, 30, 35, 45, 90, 120))
+    words = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 8: "eight", 10: "ten"}
+    return f"{words[number]} {unit}" if number in words and rng.random() < 0.5 else f"{number} {unit}"
+
+
+def _place(rng: random.Random) -> str:
+    return rng.choice(_REAL) if rng.random() < 0.4 else rng.choice(_STARTS) + rng.choice(_ENDS)
+
+
+def _person(rng: random.Random) -> str:
+    family = rng.choice(_STARTS) + rng.choice(("berg", "son", "ler", "shaw", "ova", "etti", "mann", "kin", "ard"))
+    return f"{rng.choice(_FIRST)} {family}"
+
+
+_VALUES: dict[str, Callable[[random.Random], str]] = {
+    "money": lambda r: _money(r, 80_000),
+    "rent": lambda r: f"{_money(r, 20_000)} {r.choice(('a month', 'per month', 'monthly'))}",
+    "fee": lambda r: "free" if r.random() < 0.05 else f"{_money(r, 90)}{r.choice(('', '', ' a year', ' per person'))}",
+    "pence": lambda r: r.choice(["{}p", "{} cents", "£0.{}"]).format(r.randrange(20, 90)),
+    "number": lambda r: str(r.choice((r.randrange(2, 30), r.randrange(30, 900)))),
+    "date": _date,
+    "year": lambda r: str(r.randrange(1780, 2026)),
+    "month": lambda r: r.choice(_MONTHS),
+    "time": _time,
+    "day": lambda r: f"{r.choice(_DAYS)}s",
+    "slot": lambda r: f"{r.choice(('every', 'on', 'each'))} {r.choice(_DAYS)} at {_time(r)}",
+    "person": _person,
+    "span": _span,
+    "town": _place,
+    "metres": lambda r: f"{r.randrange(2, 4000):,} {r.choice(('metres', 'm', 'feet'))}",
+    "km": lambda r: f"{r.randrange(40, 700)} {r.choice(('km', 'kilometres', 'miles'))}",
+    "kilos": lambda r: f"{r.randrange(2, 1500):,} {r.choice(('kg', 'kilograms', 'pounds'))}",
+    "grams": lambda r: f"{r.randrange(2, 60)} {r.choice(('g', 'grams'))}",
+    "tonnes": lambda r: f"{r.randrange(2, 60)} {r.choice(('tonnes', 't'))}",
+    "degrees": lambda r: f"{r.randrange(14, 24) * 10} {r.choice(('°C', 'degrees'))}",
+    "percent": lambda r: f"{r.randrange(3, 99)} {r.choice(('%', 'per cent', 'percent'))}",
+    "port": lambda r: str(r.randrange(1024, 60_000)),
+    "memory": lambda r: f"{r.choice((2, 4, 8, 16, 24, 64))} GB",
+    "phone": lambda r: r.choice(["0{} {}", "+44 {} {}", "ext. {1}"]).format(r.randrange(20, 99), r.randrange(1000, 999_999)),
+    "code": _code,
+    "room": lambda r: r.choice([f"room {r.randrange(1, 40)}", f"the {r.choice(_WORDS).title()} Room", "the library"]),
+    "address": lambda r: f"{r.randrange(1, 180)} {r.choice(_WORDS).title()} {r.choice(('Street', 'Lane', 'Road', 'Quay'))}",
+    **{name: (lambda r, found=found: r.choice(found)) for name, found in _LISTS.items()},  # type: ignore[misc]
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact that things of a kind have: how it is asked for, said, and said of what was named before."""
+
+    label: str
+    value: str
+    asked: tuple[str, ...]
+    said: tuple[str, ...]
+    further: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of thing, see `invented.toml`."""
+
+    named: tuple[str, ...]
+    group: tuple[str, ...]
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One of its kind with the values of its facts, by label."""
+
+    name: str
+    values: dict[str, str]
+
+
+def kinds() -> list[Kind]:
+    """Return the kinds of things of `invented.toml`."""
+    told = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    return [
+        Kind(tuple(k["named"]), tuple(k["group"]), tuple(map(_fact, k["facts"].strip().splitlines())))
+        for k in told.values()
+    ]
+
+
+def _fact(line: str) -> Fact:
+    label, value, *forms = (part.strip() for part in line.split("|"))
+    asked, said, further = (tuple(form.strip() for form in part.split(";")) for part in forms)
+    return Fact(label, value, asked, said, further)
+
+
+def invented(count: int, seed: int = 0) -> Iterator[Asked]:
+    """Yield `count` questions on invented pages, about half of which hold the answer."""
+    rng, known = random.Random(seed), kinds()
+    for _ in range(count):
+        yield _asked(rng.choice(known), rng)
+
+
+def _asked(kind: Kind, rng: random.Random) -> Asked:
+    facts = rng.sample(kind.facts, rng.randrange(2, min(5, len(kind.facts)) + 1))
+    pattern = rng.choice(kind.named)
+    names = dict.fromkeys(
+        _name(rng.choice(kind.named) if rng.random() < 0.2 else pattern, rng) for _ in range(rng.randrange(2, 8))
+    )
+    things = [Thing(name, {fact.label: _VALUES[fact.value](rng) for fact in facts}) for name in names]
+    subject, fact = rng.choice(things), rng.choice(facts)
+    fate = rng.random()
+    shown = things
+    if fate < 0.2 and len(things) > 1:  # the page is about others
+        shown = [thing for thing in things if thing is not subject]
+    elif fate < 0.45:  # the page says something else of it
+        kept = {label: value for label, value in subject.values.items() if label != fact.label}
+        shown = [replace(subject, values=kept) if thing is subject else thing for thing in things]
+    page, place = rng.choice((_rows, _lines, _prose, _pairs, _headed, _settings))(
+        kind, shown, facts, subject, fact, rng
+    )
+    question = rng.choice(fact.asked).format(n=subject.name, N=_upper(subject.name))
+    if rng.random() < 0.12:
+        question = f"{fact.label} {subject.name.removeprefix('the ')}"
+    named = subject in shown or any(thing.name == subject.name for thing in shown)
+    return Asked(question, page, (place,) if place else (), float(bool(place)), 1.0 if place else 0.6 if named else 0.1)
+
+
+def _name(pattern: str, rng: random.Random) -> str:
+    word = rng.choice(_WORDS)
+    return pattern.format(
+        place=_place(rng), place2=_place(rng), person=_person(rng), code=_code(rng), number=rng.randrange(1, 400),
+        word=word if pattern.endswith(("club", "group", "soup", "stew", "bread", "beetles", "server", "database", "service")) else word.title(),
+        model=f"{rng.choice('ABCGKLMRSTX')}{rng.randrange(1, 99)}", year=rng.randrange(2012, 2027), subject=rng.choice(_LISTS["subject"]),
+        version=f"{rng.randrange(1, 9)}.{rng.randrange(0, 9)}", thing1=rng.choice(_LISTS["thing1"]),
+    )  # fmt: skip
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+Rendered = tuple[Page, tuple[int, int] | None]
+
+
+class _Text:
+    """A text as it grows, and the place of the value that is asked for."""
+
+    def __init__(self) -> None:
+        self.text, self.place = "", None  # type: tuple[str, tuple[int, int] | None]
+
+    def add(self, form: str, value: str, wanted: bool, **names: str) -> None:
+        before, _, after = form.partition("{v}")
+        start = len(self.text) + len(before.format(**names))
+        upper = _upper(value) if start == len(self.text) else value
+        self.text += before.format(**names) + upper + after.format(**names)
+        if wanted:
+            self.place = (start, start + len(value))
+
+    def page(self, title: str) -> Rendered:
+        return Page(self.text.rstrip(), title), self.place
+
+
+def _rows(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """Lines that name their columns, as the library writes tables."""
+    text, column = _Text(), rng.choice(("name", "Name", kind.group[0].rstrip("s"), "item"))
+    upper = rng.random() < 0.7
+    for thing in things:
+        bare = thing.name.removeprefix("the ")
+        text.text += f"{column}: {bare}"
+        for each in facts:
+            if each.label in thing.values:
+                label = _upper(each.label) if upper else each.label
+                text.add(f" | {label}: {{v}}", thing.values[each.label], thing.name == subject.name and each is fact)
+        text.text += "\n"
+    return text.page(rng.choice(kind.group))
+
+
+def _lines(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """List lines: the thing, then its facts."""
+    text, mark, dash = _Text(), rng.choice(("- ", "", "• ")), rng.choice((": ", " – ", ", "))
+    labelled = rng.random() < 0.7
+    for thing in things:
+        text.text += mark + _upper(thing.name)
+        joint = dash
+        for each in facts:
+            if each.label in thing.values:
+                form = (
+                    f"{joint}{each.label} {{v}}"
+                    if labelled or each.value in ("number", "year", "fee")
+                    else f"{joint}{{v}}"
+                )
+                text.add(form, thing.values[each.label], thing.name == subject.name and each is fact)
+                joint = ", "
+        text.text += "\n"
+    return text.page(rng.choice(kind.group))
+
+
+def _prose(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """Running text: each thing is named once, then gone on about."""
+    text = _Text()
+    for thing in things[: rng.randrange(2, 6)] if subject not in things[:2] else things[:4]:
+        first = True
+        for each in rng.sample(facts, len(facts)):
+            if each.label in thing.values:
+                form = rng.choice(each.said if first or rng.random() < 0.2 else each.further)
+                wanted = thing.name == subject.name and each is fact
+                text.add(form + " ", thing.values[each.label], wanted, n=thing.name, N=_upper(thing.name))
+                first = False
+    return text.page(rng.choice(kind.group) if rng.random() < 0.8 else "")
+
+
+def _pairs(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """Questions with answers."""
+    text = _Text()
+    pairs = [(thing, each) for thing in things for each in facts if each.label in thing.values]
+    wanted = [(thing, each) for thing, each in pairs if thing.name == subject.name and each is fact]
+    others = [pair for pair in pairs if pair not in wanted]
+    for thing, each in rng.sample(wanted + rng.sample(others, min(3, len(others))), len(wanted) + min(3, len(others))):
+        question = rng.choice(each.asked).format(n=thing.name, N=_upper(thing.name))
+        asks, says = rng.choice((("Q: ", "A: "), ("", ""), ("Question: ", "Answer: ")))
+        text.text += f"{asks}{question}\n{says}"
+        form = rng.choice(("{v}.", *each.further, *each.said))
+        text.add(form + "\n", thing.values[each.label], (thing, each) in wanted, n=thing.name, N=_upper(thing.name))
+    return text.page(rng.choice(("FAQ", "Questions and answers", *kind.group)))
+
+
+def _headed(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """A section of one thing, which only its heading names."""
+    text = _Text()
+    thing = next((thing for thing in things if thing.name == subject.name), None) or rng.choice(things)
+    for each in rng.sample(facts, len(facts)):
+        if each.label in thing.values:
+            form = rng.choice((*each.further, f"{_upper(each.label)}: {{v}}."))
+            wanted = thing.name == subject.name and each is fact
+            text.add(form + " ", thing.values[each.label], wanted, n=thing.name, N=_upper(thing.name))
+    return text.page(f"{rng.choice(kind.group)}: {_upper(thing.name)}")
+
+
+def _settings(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """A paragraph that gives all values of one fact, thing by thing: "the one costs 3, the other 5"."""
+    text = _Text()
+    told = [each for each in facts if each is fact or rng.random() < 0.5]
+    for each in told:
+        having = [thing for thing in things if each.label in thing.values]
+        text.text += f"{_upper(each.label)}: " if having else ""
+        for place, thing in enumerate(having):
+            wanted = thing.name == subject.name and each is fact
+            text.add(f"{thing.name} {{v}}", thing.values[each.label], wanted)
+            text.text += "; " if place + 1 < len(having) else ".\n"
+    return text.page(rng.choice(kind.group))

@@ -1,0 +1,162 @@
+"""The judges that ship: what trains each into a folder of weights, and what grades such a folder.
+
+Grades are taken on validation rows, by the same code for new weights and for those shipped. Knows nothing of which of
+the two is kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import dialogue.judges.grounding
+import dialogue.judges.quality
+import retrieval.reader
+import safety.guards.embedded
+from app.evaluation.metrics import auroc
+from app.training import grounding, grounding_data, quality, reader, reader_calibration, reader_data, reader_report
+from app.training import safety as guard
+from app.training.adapters import Plan
+from app.training.quality_data import CORPORA
+from app.training.safety_data import SHARES, gather, split
+from dialogue.judges.grounding import Grounder
+from dialogue.judges.shipped import WEIGHTS, load_head
+from retrieval.encoder.adapters import Adapter, load_reader
+from retrieval.encoder.embed import Encoder
+from retrieval.reader import PassageReader, load_passage_reader
+from safety.windows import shown
+
+Figures = dict[str, Any]
+Train = Callable[[Path, Encoder, Path, int, float], Figures]
+Grade = Callable[[Path, Encoder, Path], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A judge: its `files`, all in the folder `shipped`.
+
+    `train` writes the files to a folder, from the given share of the examples an adapter is due, and returns figures
+    with the curve of the loss. `grade` returns what the files in a folder reach, larger being better.
+    """
+
+    shipped: Path
+    files: tuple[str, ...]
+    train: Train
+    grade: Grade
+
+
+def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plans = _shortened(guard.PLANS, share)
+    adapter, figures = guard.train(data, encoder, seed, plans)
+    _described(adapter, encoder, list(SHARES[-1]), plans, seed).save(folder / safety.guards.embedded.WEIGHTS.name)
+    return figures
+
+
+def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """AUROC on the published validation sets."""
+    reader = load_reader(encoder, folder / safety.guards.embedded.WEIGHTS.name, {})
+    _, check = split(gather(data, 0))
+    grades = {}
+    for name, kind in (("diasafety valid", "reply"), ("convabuse valid", "request")):
+        rows = [row for row in check if row.source == name]
+        logits = reader([shown(row.before, row.text) for row in rows])[:, reader.outputs.index(kind)]
+        grades[name] = auroc([row.unsafe for row in rows], logits.tolist())
+    return grades
+
+
+def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plans = _shortened(grounding.PLANS, share)
+    adapter, curve = grounding.train_adapter(data, encoder, seed, plans)
+    path = folder / dialogue.judges.grounding.ADAPTER
+    _described(adapter, encoder, list(grounding_data.SHARES[-1]), plans, seed).save(path)
+    head, figures = grounding.train(data, encoder, load_reader(encoder, path, {}), seed)
+    head.save(folder / dialogue.judges.grounding.HEAD)
+    return figures | {"curve": curve}
+
+
+def _grade_grounded(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """AUROC on BEGIN dev, on which nothing is trained, and on the altered claims that are held out."""
+    names = ("begin_dev.validation", "altered")
+    found = grounding.report(data, Grounder.load(encoder, folder, {}), names)
+    return {name: found[name]["auroc"] for name in names}
+
+
+def _train_quality(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plans = _shortened(quality.PLANS, share)
+    adapter, curve = quality.train_adapter(data, encoder, seed, plans)
+    path = folder / dialogue.judges.quality.WEIGHTS.name
+    _described(adapter, encoder, list(quality.SHARES[-1]), plans, seed).save(path)
+    heads, figures = quality.train(data, encoder, load_reader(encoder, path, {}), seed)
+    for name, head in heads.items():
+        head.save(folder / f"{name}.safetensors")
+    return figures | {"curve": curve}
+
+
+def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """AUROC of sensible, true turns of held-out dialogues against random and earlier ones."""
+    reader = load_reader(encoder, folder / dialogue.judges.quality.WEIGHTS.name, {})
+    held = [e for e in quality.examples(data, "held") if e.corpus in CORPORA]
+    score = load_head(folder / "sensible.safetensors", {})(quality.feature_rows(held, encoder.encode, reader))
+    grades = {}
+    for kind in ("random", "earlier"):
+        rows = [at for at, e in enumerate(held) if e.kind in ("true", kind)]
+        grades[kind] = auroc([held[at].kind == "true" for at in rows], [float(score[at]) for at in rows])
+    return grades
+
+
+def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    plan = replace(reader.PLAN, examples=int(share * reader.PLAN.examples), cool=int(share * reader.PLAN.cool))
+    drawn = reader_data.sources(data, seed)
+    weights = retrieval.reader.initial(encoder, seed)
+    curve = reader.fit(encoder, weights, drawn, plan, seed)
+    made = PassageReader(encoder, weights)
+    found = reader_calibration.collect(data, encoder, made, seed)
+    card = reader_calibration.calibrated(found)
+    told = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
+    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**told, **card})
+    return {**reader_calibration.report(found, card), "curve": curve}
+
+
+def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """F1 of answerable questions and AUROC of answerable or not, on articles that are kept apart."""
+    found = reader_report.report(data, load_passage_reader(encoder, folder / retrieval.reader.WEIGHTS.name))
+    return {name: found[name] for name in ("squad_f1", "twins_auroc", "invented_auroc")}
+
+
+def _shortened(plans: Sequence[Plan], share: float) -> list[Plan]:
+    return [replace(plan, examples=int(share * plan.examples)) for plan in plans]
+
+
+def _described(adapter: Adapter, encoder: Encoder, sources: list[str], plans: Sequence[Plan], seed: int) -> Adapter:
+    """Add to the adapter's card what it is made from."""
+    examples = sum(plan.examples for plan in plans)
+    adapter.about.update(
+        base=encoder.fingerprint, sources=sources, examples=examples, seed=seed, made_with="candor train judges"
+    )
+    return adapter
+
+
+def grade(part: Part, data: Path, encoder: Encoder, folder: Path) -> tuple[float, dict[str, float]]:
+    """Return the mean of a part's grades, and the grades."""
+    grades = part.grade(data, encoder, folder)
+    return float(np.mean(list(grades.values()))), grades
+
+
+_DIALOGUE = WEIGHTS
+PARTS: dict[str, Part] = {
+    "safety": Part(
+        safety.guards.embedded.WEIGHTS.parent, (safety.guards.embedded.WEIGHTS.name,), _train_safety, _grade_safety
+    ),
+    "grounded": Part(
+        _DIALOGUE, (dialogue.judges.grounding.ADAPTER, dialogue.judges.grounding.HEAD), _train_grounded, _grade_grounded
+    ),
+    "quality": Part(
+        _DIALOGUE,
+        (dialogue.judges.quality.WEIGHTS.name, *(f"{name}.safetensors" for name in dialogue.judges.quality.NAMES)),
+        _train_quality,
+        _grade_quality,
+    ),
+    "reader": Part(retrieval.reader.WEIGHTS.parent, (retrieval.reader.WEIGHTS.name,), _train_reader, _grade_reader),
+}

@@ -1,0 +1,58 @@
+"""The fit of a small head on features: AdamW, dropout, soft targets, weighted rows, and its temperature.
+
+Knows nothing of what the features are, of the data sets or of thresholds.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dialogue.judges.heads import Array, Head
+
+EPOCHS, BATCH = 30, 256
+LINEAR_EPOCHS = 12  # a regression on few rows gets few steps
+TEMPERATURES = np.linspace(0.5, 3.0, 51)
+
+
+def fit(name: str, features: str, x: Array, y: Array, weight: Array, hidden: int, seed: int) -> Head:
+    """Return a head fitted on rows `x` (n, inputs) to targets `y` (n,) in [0, 1], each row counted `weight` (n,) times.
+
+    A perceptron with `hidden` units, or a logistic regression when there are none. Temperature and threshold are left
+    as they are in a new head.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
+    inputs = torch.from_numpy(((x - mean) / scale).astype(np.float32))
+    targets = torch.from_numpy(y.astype(np.float32))
+    weights = torch.from_numpy((weight / weight.mean()).astype(np.float32))
+    first = torch.nn.Linear(x.shape[1], hidden or 1)
+    deep = (torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(hidden, 1)) if hidden else ()
+    net = torch.nn.Sequential(first, *deep)
+    epochs, rate, decay = (EPOCHS, 3e-3, 0.05) if hidden else (LINEAR_EPOCHS, 2e-2, 0.1)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * -(-len(x) // BATCH))
+    for _ in range(epochs):
+        order = torch.randperm(len(x))
+        for start in range(0, len(x), BATCH):
+            batch = order[start : start + BATCH]
+            logit = net(inputs[batch])[:, 0]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, targets[batch], weights[batch])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    found = [tensor.detach().numpy().astype(np.float32) for tensor in net.parameters()]
+    layers = tuple((weights.T.copy(), bias) for weights, bias in zip(found[::2], found[1::2], strict=True))
+    return Head(name, features, mean.astype(np.float32), scale.astype(np.float32), layers)
+
+
+def tempered(head: Head, x: Array, y: Array, weight: Array) -> Head:
+    """Return the head with the temperature of least log loss on rows it was not fitted on (Guo et al. 2017)."""
+
+    def loss(temperature: float) -> float:
+        p = replace(head, temperature=temperature)(x).clip(1e-6, 1 - 1e-6)
+        return float(-(weight * (y * np.log(p) + (1 - y) * np.log(1 - p))).sum())
+
+    return replace(head, temperature=float(min(TEMPERATURES.tolist(), key=loss)))

@@ -1,0 +1,183 @@
+"""What the reader says of passages and units made probabilities, on collections of one passage to thousands.
+
+The reader reads what the search finds for questions of articles that it has not learnt from, once with the passage that
+answers in the collection and once without, so that a high probability also says that there is an answer. Knows nothing
+of training.
+"""
+
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.evaluation.metrics import auroc, calibration_error
+from app.training.quality_data import rows as lines
+from app.training.reader_data import held, titled
+from dialogue.judges.answers import FEATURES as UNIT
+from dialogue.judges.answers import features as unit_features
+from retrieval.encoder.embed import Encoder
+from retrieval.index.generation import build_of
+from retrieval.passages import cut_all
+from retrieval.reader import PassageReader
+from retrieval.reading import page_of
+from retrieval.rerank import DEPTH, FEATURES, Weights, features, weighed
+from retrieval.search import HybridRetriever
+from retrieval.text import clean, sentences
+from retrieval.types import Evidence, Passage
+
+SIZES = ((1, 40), (10, 24), (300, 4), (100_000, 1))  # passages of a collection, at most, and how many of these
+ASKED = 240  # questions for each size
+RIDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search found for a question: rows (passages, FEATURES), which of the passages answer, and its units.
+
+    `units` (units, features) are those of all passages, `right` (units,) says which hold the answer.
+    """
+
+    rows: NDArray[np.float64]
+    met: NDArray[np.bool_]
+    units: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+
+Question = tuple[str, tuple[str, ...], frozenset[int]]  # its words, its answers, the passages that hold one
+
+
+def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) -> dict[str, list[Found]]:
+    """Return what is found by name of the collection; under "without" nothing that is found answers."""
+    rng = random.Random(seed)
+    passages, questions = squad(data)
+    found: dict[str, list[Found]] = defaultdict(list)
+    for size, times in SIZES:
+        for some, asked in _collections(passages, questions, size, times, rng):
+            for with_answer in (True, False):
+                name = str(size) if with_answer else "without"
+                found[name] += list(_searched(some, asked, with_answer, encoder, reader))
+    return found
+
+
+def squad(data: Path) -> tuple[list[Passage], list[Question]]:
+    """Return the passages of the articles kept apart, one id each, and the questions that one of them answers."""
+    rows = [row for row in lines(data / "reading" / "squad1_train.jsonl.gz") if held(row)]
+    texts = dict.fromkeys((str(row["title"]), titled(row), str(row["paragraph"])) for row in rows)
+    passages = cut_all((f"{name}/{number}", title, text) for number, (name, title, text) in enumerate(texts))
+    by_text: dict[str, list[Passage]] = defaultdict(list)
+    names = {f"{name}/{number}": text for number, (name, _, text) in enumerate(texts)}
+    for passage in passages:
+        by_text[names[passage.source]].append(passage)
+    questions = []
+    for row in rows:
+        near = by_text[str(row["paragraph"])]
+        right = frozenset(p.id for p in near if any(clean(answer) in p.text for answer in row["answers"]))
+        if len(right) == 1:
+            questions.append((clean(row["question"]), tuple(map(clean, row["answers"])), right))
+    return passages, questions
+
+
+def _collections(
+    passages: Sequence[Passage], questions: Sequence[Question], size: int, times: int, rng: random.Random
+) -> Iterator[tuple[list[Passage], list[Question]]]:
+    """Runs of passages that follow each other, each with questions that one of them answers."""
+    for _ in range(times):
+        start = rng.randrange(max(1, len(passages) - size + 1))
+        some = list(passages[start : start + size])
+        ids = {passage.id for passage in some}
+        asked = [question for question in questions if question[2] <= ids]
+        yield some, rng.sample(asked, min(len(asked), -(-ASKED // times)))
+
+
+def _searched(
+    passages: Sequence[Passage], asked: Sequence[Question], answered: bool, encoder: Encoder, reader: PassageReader
+) -> Iterator[Found]:
+    """Search a collection for its questions; where they are not `answered`, without the passages that would."""
+    by_id = {passage.id: passage for passage in passages}
+    with tempfile.TemporaryDirectory() as folder:
+        generation = build_of(Path(folder), passages, encoder)
+        retriever = HybridRetriever(encoder, generation, lambda ids: [by_id[place] for place in ids])
+        for question, answers, right in asked:
+            near = retriever.search([question], DEPTH + len(right))
+            near = tuple(item for item in near if answered or item.passage.id not in right)[:DEPTH]
+            if near:
+                yield _found(reader, question, answers, right, near)
+
+
+def _found(
+    reader: PassageReader, question: str, answers: Sequence[str], right: frozenset[int], near: Sequence[Evidence]
+) -> Found:
+    rows = features(reader, question, near)
+    units, holds = [], []
+    for item, reading in zip(near, reader.read(question, [page_of(item.passage) for item in near]), strict=True):
+        for start, end in sentences(item.passage.text):
+            units.append(unit_features(reading, start, end))
+            holds.append(item.passage.id in right and any(a in item.passage.text[start:end] for a in answers))
+    met = np.array([item.passage.id in right for item in near], dtype=bool)
+    return Found(rows, met, np.array(units).reshape(-1, len(UNIT)), np.array(holds, dtype=bool))
+
+
+def ordering(found: dict[str, list[Found]]) -> dict[str, float]:
+    """Return the weights of FEATURES that put first what answers, by the likelihood of it among what was found."""
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
+    answered = [each for every in found.values() for each in every if each.met.any() and len(each.met) > 1]
+    scale = np.concatenate([each.rows for each in answered]).std(0) + 1e-6
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        sums = [each.rows / scale @ weights for each in answered]
+        missed = [logsumexp(s) - logsumexp(s[each.met]) for s, each in zip(sums, answered, strict=True)]
+        return float(np.mean(missed) + RIDGE * weights @ weights)
+
+    best = minimize(loss, np.ones(len(FEATURES)), method="L-BFGS-B").x / scale
+    return dict(zip(FEATURES, best.tolist(), strict=True))
+
+
+def logistic(rows: NDArray[np.float64], right: NDArray[np.bool_], names: Sequence[str]) -> dict[str, float]:
+    """Return the weights of the columns and the bias that make a probability."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=100.0, max_iter=2000).fit(rows, right)
+    return {**dict(zip(names, model.coef_[0].tolist(), strict=True)), "bias": float(model.intercept_[0])}
+
+
+def calibrated(found: dict[str, list[Found]]) -> dict[str, dict[str, float]]:
+    """Return what goes into the reader's card: the weights of `order`, `likely` and `unit`."""
+    every = [each for kind in found.values() for each in kind]
+    rows, met = np.concatenate([each.rows for each in every]), np.concatenate([each.met for each in every])
+    units = np.concatenate([each.units for each in every])
+    right = np.concatenate([each.right for each in every])
+    return {
+        "order": ordering(found),
+        "likely": logistic(rows, met, FEATURES),
+        "unit": logistic(units, right, UNIT),
+    }
+
+
+def report(found: dict[str, list[Found]], card: Mapping[str, Weights]) -> dict[str, float]:
+    """Return by collection the share of questions whose likeliest unit is right, and how well the best one is known.
+
+    `answerable` is the AUROC of the best unit's probability between questions with and without an answer in the
+    collection; `calibration_error` its mean difference from the share that is right.
+    """
+    figures: dict[str, float] = {}
+    best: list[tuple[float, bool, bool]] = []
+    for name, every in found.items():
+        for each in every:
+            chances = 1 / (1 + np.exp(-(each.units @ [card["unit"][key] for key in UNIT] + card["unit"]["bias"])))
+            place = int(chances.argmax())
+            best.append((float(chances[place]), bool(each.right[place]), name != "without"))
+        if name != "without":
+            figures[f"best_unit_{name}"] = float(np.mean([right for _, right, _ in best[-len(every) :]]))
+            tops = [each.met[int(np.argmax(weighed(each.rows, card["order"])))] for each in every]
+            figures[f"best_passage_{name}"] = float(np.mean(tops))
+    p, right, known = (np.array(column) for column in zip(*best, strict=True))
+    figures["answerable"] = auroc(known.tolist(), p.tolist())
+    figures["calibration_error"] = calibration_error(right.tolist(), p.tolist())
+    return figures

@@ -1,0 +1,51 @@
+"""Training of the safety adapter: P(unsafe) of requests and of replies, and what an unsafe text is about.
+
+What is learnt from is `app.training.safety_data`'s business, how it is fitted that of `app.training.adapters`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.training.adapters import Example, Group, Plan, fit_phases
+from app.training.safety_data import SHARES, Row, calibrate, gather, split
+from retrieval.encoder.adapters import Adapter, Reader, new_adapter
+from retrieval.encoder.embed import Encoder
+from safety.windows import shown
+
+KINDS = ("request", "reply")
+PLANS = (
+    Plan(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
+    Plan(examples=14_000, rate=1.5e-3, before_tokens=80, text_tokens=128, drop=0.2),
+    Plan(examples=28_000, rate=1.3e-3, before_tokens=80, text_tokens=128, drop=0.3),
+)
+
+
+def train(data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = PLANS) -> tuple[Adapter, dict[str, Any]]:
+    """Return the adapter, its calibration in its card, and the curve of each plan with what was seen.
+
+    Raises SafetyError when a file of `data` is missing.
+    """
+    learn, check = split(gather(data, seed))
+    topics = sorted({row.objective for row in learn if row.objective})
+    adapter = new_adapter("safety", [*KINDS, *topics], encoder, seed)
+    by_source: defaultdict[str, list[Group]] = defaultdict(list)
+    for row in learn:
+        by_source[row.source].append((_example(row, topics),))
+    curve = fit_phases(encoder, adapter, by_source, plans, SHARES, seed, mixed=True)
+    logits = Reader(encoder, adapter)([shown(row.before, row.text) for row in check])
+    for place, kind in enumerate(KINDS):
+        rows = np.array([row.kind == kind for row in check])
+        adapter.about[kind] = calibrate(logits[rows, place], [row for row in check if row.kind == kind])
+    return adapter, {"curve": curve, "learnt": {name: len(found) for name, found in by_source.items()}}
+
+
+def _example(row: Row, topics: list[str]) -> Example:
+    before, text = shown(row.before, row.text)
+    labels: list[tuple[str, float]] = [(row.kind, float(row.unsafe))]
+    if row.unsafe and row.objective:
+        labels += [(name, float(name == row.objective)) for name in topics]
+    return Example(before, text, tuple(labels), row.weight)

@@ -1,0 +1,291 @@
+"""What the safety adapter learns from, and how its logits become probabilities with thresholds.
+
+The only file that knows the data sets. Knows nothing of encoders or of how an adapter is fitted.
+"""
+
+import gzip
+import json
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.training.contrast import Kind, held_back, load_ordinary, load_pairs
+from safety.types import SafetyError
+from safety.windows import windows
+
+BLOCKING: Final = 0.6  # the threshold of the balanced preset
+MISTAKES: Final = {  # the share of ordinary validation rows that may reach it
+    "request": 0.002,  # a question refused is refused
+    "reply": 0.006,  # a draft dropped leaves the others
+}
+SHARES: Final = (  # of the examples drawn, by source: at first, for what is hardest, and for what was still too little
+    {
+        "diasafety": 0.35,
+        "contrast": 0.20,
+        "contrast reply": 0.08,
+        "gptfuzz": 0.07,
+        "convabuse": 0.06,
+        "benign": 0.05,
+        "davidson": 0.03,
+        "topical_chat": 0.03,
+        "cmu_dog": 0.02,
+        "quotations": 0.02,
+        "ordinary": 0.02,
+        "surge": 0.02,
+        "advbench": 0.01,
+        "gptfuzz questions": 0.01,
+        "patients": 0.01,
+        "fragments": 0.005,
+        "titles": 0.005,
+        "passages": 0.01,
+    },
+    {
+        "contrast": 0.33,
+        "contrast reply": 0.14,
+        "gptfuzz": 0.16,
+        "diasafety": 0.14,
+        "topical_chat": 0.05,
+        "convabuse": 0.03,
+        "benign": 0.03,
+        "ordinary": 0.03,
+        "cmu_dog": 0.02,
+        "quotations": 0.02,
+        "surge": 0.01,
+        "davidson": 0.01,
+        "patients": 0.01,
+        "advbench": 0.005,
+        "gptfuzz questions": 0.005,
+        "passages": 0.005,
+        "titles": 0.005,
+    },
+    {
+        "contrast": 0.38,
+        "contrast reply": 0.20,
+        "diasafety": 0.14,
+        "gptfuzz": 0.12,
+        "topical_chat": 0.03,
+        "convabuse": 0.03,
+        "benign": 0.02,
+        "ordinary": 0.02,
+        "quotations": 0.015,
+        "cmu_dog": 0.01,
+        "surge": 0.01,
+        "davidson": 0.01,
+        "patients": 0.01,
+        "advbench": 0.005,
+        "gptfuzz questions": 0.005,
+        "passages": 0.005,
+        "titles": 0.005,
+    },
+)
+PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
+PIECES = 3  # windows of a long reply beside its first
+_ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "fragments", "titles", "passages", "patients")
+_DIASAFETY = {
+    "Offending User": "harassment",
+    "Toxicity Agreement": "harassment",
+    "Biased Opinion": "hate",
+    "Risk Ignorance": "violence",
+    "Unauthorized Expertise": "specialised_advice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A labelled text; `objective` is "" when unknown, `weight` its part in the loss."""
+
+    kind: Kind
+    before: str
+    text: str
+    unsafe: bool
+    objective: str = ""
+    weight: float = 1.0
+    source: str = ""
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a .jsonl.gz file. Raises SafetyError when it is not there."""
+    if not path.is_file():
+        raise SafetyError(f"{path} is missing: --data must name the folder of the development data")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def gather(data: Path, seed: int) -> list[Row]:
+    """All rows to learn from and to validate on. Test splits and held-back parts are not among them."""
+    chance = random.Random(seed)
+    found = [
+        *_contrast(chance),
+        *_requests(data, chance),
+        *_dialogues(data),
+        *_quotations(data),
+        *_replies(data, chance),
+    ]
+    openers = [row.text for row in found if row.source == "topical_chat" and row.kind == "request"]
+    return [_with_turn(row, openers, chance) for row in found]
+
+
+def _with_turn(row: Row, openers: Sequence[str], chance: random.Random) -> Row:
+    """Give half the texts that came alone an ordinary turn before, so that its absence tells nothing."""
+    if row.before or row.source == "contrast reply" or chance.random() < 0.5:
+        return row
+    return replace(row, before=chance.choice(openers))
+
+
+def _validates(row: Row) -> bool:
+    if row.source.endswith("valid"):
+        return True
+    splits = row.source in ("diasafety", "convabuse", "contrast", "contrast reply", "ordinary")
+    return not splits and held_back("validation" + row.text, 12)
+
+
+def _contrast(chance: random.Random) -> Iterator[Row]:
+    for pair in load_pairs():
+        if pair.held_back:
+            continue
+        source = "contrast reply" if pair.kind == "reply" else "contrast"
+        for phrasings, unsafe in ((pair.unsafe, True), (pair.safe, False)):
+            texts = chance.sample(phrasings, min(PHRASINGS, len(phrasings)))
+            weight = 3 / (len(texts) + 2)
+            for text in texts:
+                yield Row(pair.kind, pair.before, text, unsafe, pair.objective, weight, source)
+                if pair.kind == "request" and pair.objective in ("hate", "harassment", "profanity"):
+                    yield Row("reply", "", text, unsafe, pair.objective, weight / 2, source)
+
+    for said in load_ordinary():
+        for text in said:
+            yield Row("request", "", text, False, weight=6 / (len(said) + 2), source="ordinary")
+
+
+def _requests(data: Path, chance: random.Random) -> Iterator[Row]:
+    safety = data / "safety"
+    for row in read(safety / "advbench.train.jsonl.gz"):
+        yield Row("request", "", row["text"], True, source="advbench")
+    for question in sorted({row["context"][-1] for row in read(safety / "gptfuzz.train.jsonl.gz")}):
+        yield Row("request", "", question, True, weight=2.0, source="gptfuzz questions")
+    for row in read(safety / "benign_questions.train.jsonl.gz"):
+        if not held_back(row["text"], 10):
+            yield Row("request", "", row["text"], False, weight=0.5, source="benign")
+    for split, source in (("train", "convabuse"), ("valid", "convabuse valid")):
+        for row in read(safety / f"convabuse.{split}.jsonl.gz"):
+            before = row["context"][-1] if row["context"] else ""
+            yield Row("request", before, row["text"], bool(row["unsafe"]), "harassment", 1.0, source)
+    for row in read(safety / "surge.train.jsonl.gz"):
+        for kind in ("request", "reply"):
+            yield Row(kind, "", row["text"], bool(row["unsafe"]), source="surge")
+    yield from _tweets(safety / "davidson.train.jsonl.gz", chance)
+    for row in read(safety / "diasafety.train.jsonl.gz"):
+        if row["category"] == "Unauthorized Expertise":
+            yield Row("request", "", windows(row["context"][-1])[0], False, weight=0.5, source="patients")
+
+
+def _tweets(path: Path, chance: random.Random) -> Iterator[Row]:
+    """A part of Davidson only: its labels follow dialect and single words."""
+    by_label: dict[str, list[str]] = {}
+    for row in read(path):
+        by_label.setdefault(row["category"], []).append(row["text"])
+    for label, objective, count in (("hate", "hate", 1000), ("offensive", "profanity", 400), ("", "", 1400)):
+        for text in chance.sample(sorted(by_label[label]), count):
+            for kind in ("request", "reply"):
+                yield Row(kind, "", text, bool(label), objective, 0.4, "davidson")
+
+
+def _dialogues(data: Path) -> Iterator[Row]:
+    """Ordinary chat is safe, as a request and as a reply. Dialogues for the report are held back whole."""
+    for name, one_in in (("topical_chat_rare", 4), ("cmu_dog", 16)):
+        for dialogue in read(data / "dialogues" / f"{name}.train.jsonl.gz"):
+            if held_back(dialogue["id"], 4) or not held_back("learn" + dialogue["id"], one_in):
+                continue
+            texts = [turn["text"] for turn in dialogue["turns"]]
+            source = name.removesuffix("_rare")
+            for place, (before, text) in enumerate(pairwise(texts)):
+                yield Row("request" if place % 2 else "reply", before, text, False, source=source)
+
+
+def _quotations(data: Path) -> Iterator[Row]:
+    """Sentences of encyclopaedias and newspapers, their openings, titles and abstracts are safe replies."""
+    retrieval = data / "retrieval"
+    asked = read(retrieval / "trecqa.train.jsonl.gz")
+    for row in [*read(retrieval / "wikiqa.train.jsonl.gz"), *asked]:
+        yield Row("reply", row["question"], row["sentence"], False, source="quotations")
+    for place, row in enumerate(asked[::3]):
+        opening = " ".join(row["sentence"].split()[: 1 + place % 6])
+        yield Row("reply", "", opening, False, weight=0.3, source="fragments")
+    for row in read(retrieval / "scifact" / "corpus.jsonl.gz")[:800]:
+        yield Row("reply", "", row["title"], False, weight=0.5, source="titles")
+    for row in read(retrieval / "scifact" / "corpus.jsonl.gz")[2400:2700]:
+        yield Row("reply", "", windows(row["text"])[0], False, source="passages")
+    for film in read(data / "dialogues" / "cmu_dog_films.jsonl.gz"):
+        for section in list(film["sections"].values())[1:]:
+            yield Row("reply", "", windows(str(section))[0], False, source="passages")
+    for question in sorted({row["question"] for row in asked}):
+        yield Row("request", "", question, False, source="quotations")
+
+
+def _replies(data: Path, chance: random.Random) -> Iterator[Row]:
+    safety = data / "safety"
+    for split, source in (("train", "diasafety"), ("val", "diasafety valid")):
+        for row in read(safety / f"diasafety.{split}.jsonl.gz"):
+            objective = _DIASAFETY[row["category"]]
+            yield Row("reply", row["context"][-1], row["text"], bool(row["unsafe"]), objective, 1.0, source)
+    for row in read(safety / "gptfuzz.train.jsonl.gz"):
+        first, *others = windows(row["text"])
+        for text in [first, *chance.sample(others, min(PIECES, len(others)))]:
+            if text.strip():
+                yield Row("reply", row["context"][-1], text, bool(row["unsafe"]), "", 1.0, "gptfuzz")
+
+
+def split(found: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows to learn from and those to validate on."""
+    parts: tuple[list[Row], list[Row]] = ([], [])
+    for row in found:
+        parts[_validates(row)].append(row)
+    return parts
+
+
+def calibrate(logits: NDArray[np.float32], check: Sequence[Row]) -> dict[str, float]:
+    """Return temperature, shift and threshold of one kind's logits (rows,) on its validation rows.
+
+    P(unsafe) is ``sigmoid(logit / temperature - shift)``. The temperature has the least weighted loss (Guo et al.
+    2017). The shift lays the decision of best macro-F1 on the published validation sets at BLOCKING, the balanced
+    preset's threshold, or further down until at most MISTAKES of the ordinary rows reach it. `threshold` is where
+    the former then lies.
+    """
+    labels = np.array([row.unsafe for row in check])
+    weights = np.array([row.weight for row in check])
+
+    def loss(temperature: float) -> float:
+        p = _sigmoid(logits / temperature).clip(1e-6, 1 - 1e-6)
+        return float((-np.log(np.where(labels, p, 1 - p)) * weights).sum())
+
+    temperature = min((float(t) for t in np.geomspace(0.5, 6, 60)), key=loss)
+    cooled = logits / temperature
+    ordinary = np.array([row.source in _ORDINARY for row in check])
+    published = np.array([row.source.endswith("valid") for row in check])
+    limits = np.quantile(cooled[published], np.linspace(0.02, 0.98, 193))
+    best = max(limits.tolist(), key=lambda limit: macro_f1(labels[published], cooled[published] >= limit))
+    reached = float(np.quantile(cooled[ordinary], 1 - MISTAKES[check[0].kind]))
+    shift = max(best, reached) - math.log(BLOCKING / (1 - BLOCKING))
+    threshold = 1 / (1 + math.exp(shift - best))
+    return {"temperature": round(temperature, 4), "shift": round(shift, 4), "threshold": round(threshold, 3)}
+
+
+def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    p: NDArray[np.float64] = 1 / (1 + np.exp(-x.astype(np.float64).clip(-30, 30)))
+    return p
+
+
+def macro_f1(labels: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> float:
+    """Mean of the F1 of both classes."""
+    scores = []
+    for truth, guess in ((labels, flagged), (~labels, ~flagged)):
+        hits = int((truth & guess).sum())
+        scores.append(2 * hits / max(int(truth.sum()) + int(guess.sum()), 1))
+    return sum(scores) / 2

@@ -1,0 +1,1 @@
+"""The judges of drafts: grounding, quality, answers, and other models as judges."""

@@ -1,0 +1,242 @@
+"""A claim laid against a stretch of evidence: the features from which support is judged.
+
+Knows nothing of heads, thresholds, adapters or passages. Token alignment is late interaction (Khattab and Zaharia 2020)
+on the contextual token vectors of the sentence encoder.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialogue.judges.facts import Difference, Word, compare, words
+
+Array = NDArray[np.float32]
+
+FEATURES = "alignment-2"
+COUNTED = 44  # what `features` returns; a row ends with the logits of an adapter that has read window and claim
+COSINE, OVERLAP, SUPPORTED, REFUTED = 0, 17, 44, 45  # places in a row: the two baselines, the logits
+_UNIVERSAL = frozenset(
+    [
+        "all",
+        "every",
+        "each",
+        "only",
+        "always",
+        "entire",
+        "whole",
+        "both",
+        "any",
+        "everyone",
+        "everything",
+        "exclusively",
+        "never",
+    ]
+)
+_PARTIAL = frozenset(
+    [
+        "some",
+        "most",
+        "many",
+        "several",
+        "few",
+        "often",
+        "sometimes",
+        "usually",
+        "generally",
+        "partly",
+        "mostly",
+        "may",
+        "might",
+        "could",
+    ]
+)
+_NEGATIVE = frozenset(["not", "no", "never", "without"])
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """An encoded text: unit token vectors (tokens, dimension) and their character spans (tokens, 2)."""
+
+    text: str
+    vectors: Array
+    spans: NDArray[np.int64]
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """The words of the text."""
+        return words(self.text)
+
+    @cached_property
+    def sequence(self) -> tuple[str, ...]:
+        """The stems of all its words, in order."""
+        return tuple(word.stem for word in self.words)
+
+    @cached_property
+    def content_sequence(self) -> tuple[str, ...]:
+        """The stems of its content words, in order."""
+        return tuple(word.stem for word in self.words if word.content)
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """The stems of its content words."""
+        return frozenset(self.content_sequence)
+
+    @cached_property
+    def lowered(self) -> frozenset[str]:
+        """Its words as they are spelt, in lower case."""
+        return frozenset(word.text.lower() for word in self.words)
+
+    @cached_property
+    def total(self) -> Array:
+        """The sum of the token vectors (dimension,)."""
+        found: Array = self.vectors.sum(0)
+        return found
+
+    @cached_property
+    def mean(self) -> Array:
+        """The unit mean of the token vectors (dimension,), zero for no tokens."""
+        return _unit(self.total)
+
+    @cached_property
+    def content(self) -> NDArray[np.bool_]:
+        """Which tokens belong to content words, shape (tokens,); all when none does."""
+        inside = np.zeros(len(self.spans), dtype=bool)
+        for word in self.words:
+            if word.content:
+                inside |= (self.spans[:, 0] >= word.start) & (self.spans[:, 1] <= word.end)
+        return inside if inside.any() else np.ones(len(self.spans), dtype=bool)
+
+
+def _unit(vector: Array) -> Array:
+    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some sentences of the evidence, with what gives them their meaning.
+
+    `backgrounds` are title and headings of each passage they are from; `before` the sentences before, which may
+    supply names.
+    """
+
+    sentences: tuple[Text, ...]
+    backgrounds: tuple[Text, ...]
+    before: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentences, joined."""
+        return " ".join(sentence.text for sentence in self.sentences)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """Largest cosines of tokens: of each token of the claim (tokens,) with the window, with the window and its
+    backgrounds, and with the whole passages; and of the content tokens of the window with the claim."""
+
+    window: Array
+    titled: Array
+    passages: Array
+    reverse: Array
+
+
+def closeness(claim: Text, best: Array, found: NDArray[np.bool_]) -> Array:
+    """Return how near windows are (windows,), to choose by: mean of token alignment and share of words found.
+
+    `best` (tokens, windows) are largest cosines, `found` (stems, windows) says which stems of the claim stand there.
+    """
+    if not len(best):
+        return np.zeros(best.shape[1], dtype=np.float32)
+    share = found.mean(0) if len(found) else np.zeros(best.shape[1])
+    near: Array = (0.5 * best[claim.content].mean(0) + 0.5 * share).astype(np.float32)
+    return near
+
+
+def difference(stated: str, window: Window, known: Collection[str]) -> Difference:
+    """Compare `stated`, the words the draft itself uses, with the window."""
+    titles = " ".join(background.text for background in window.backgrounds)
+    return compare(stated, window.text, f"{titles} {window.before}", known)
+
+
+def features(claim: Text, window: Window, everywhere: Collection[str], told: Difference, match: Match) -> Array:
+    """Return the features (COUNTED,) of a claim and a window; `everywhere` holds the stems of the whole passages."""
+    vector = _unit(np.sum([sentence.total for sentence in window.sentences], axis=0))
+    titles = _unit(np.sum([background.total for background in window.backgrounds], axis=0))
+    matched = np.stack([match.window, match.titled, match.passages])[:, claim.content]
+    numbers = [
+        float(claim.mean @ vector),
+        max(float(claim.mean @ sentence.mean) for sentence in window.sentences),
+        float(claim.mean @ _unit(vector + 0.5 * titles)),
+        *_summaries(matched),
+        float(match.window.mean()) if len(match.window) else 0.0,
+        float(match.reverse.mean()) if len(match.reverse) else 0.0,
+        *_lexical(claim, window, everywhere),
+        *_told(claim, window, told),
+    ]
+    return np.asarray(numbers, dtype=np.float32)
+
+
+def _summaries(matched: Array) -> list[float]:
+    """Return mean, minimum, lower quartile and share below 0.5 of each row of token alignments."""
+    rows, tokens = matched.shape
+    if not tokens:
+        return [0.0, 0.0, 0.0, 1.0] * rows
+    ordered = np.sort(matched, axis=1)
+    low, part = divmod(0.25 * (tokens - 1), 1)
+    first, second = ordered[:, int(low)], ordered[:, min(int(low) + 1, tokens - 1)]
+    columns = (ordered.mean(1), ordered[:, 0], first + part * (second - first), (ordered < 0.5).mean(1))
+    found: list[float] = np.stack(columns, axis=1).ravel().tolist()
+    return found
+
+
+def _lexical(claim: Text, window: Window, everywhere: Collection[str]) -> list[float]:
+    mine, content = claim.sequence, claim.content_sequence
+    theirs = [stem for sentence in window.sentences for stem in sentence.sequence]
+    present = set(theirs)
+    titled = present.union(*(background.sequence for background in window.backgrounds))
+    missing = [s for s in content if s not in titled]
+    return [
+        _share(mine, present),
+        _share(content, present),
+        _share(content, titled),
+        _share(content, everywhere),
+        _share(list(pairwise(mine)), set(pairwise(theirs))),
+        _share([stem for sentence in window.sentences for stem in sentence.content_sequence], claim.stems),
+        math.log1p(len(missing)),
+        float(bool(content) and content[-1] not in titled),
+        float(bool(content) and content[0] not in titled),
+        math.log1p(len(mine)),
+        math.log1p(len(theirs)),
+        min(3.0, len(mine) / max(1, len(theirs))),
+    ]
+
+
+def _share(items: Sequence[object], present: Collection[object]) -> float:
+    return sum(item in present for item in items) / len(items) if items else 0.0
+
+
+def _told(claim: Text, window: Window, told: Difference) -> list[float]:
+    mine = claim.lowered
+    theirs = frozenset[str]().union(*(sentence.lowered for sentence in window.sentences))
+    return [
+        math.log1p(told.numbers),
+        len(told.numbers_missing) / max(1, told.numbers),
+        math.log1p(told.names),
+        len(told.names_missing) / max(1, told.names),
+        float(bool(told.negation)),
+        float(bool(told.direction)),
+        float(bool(told.order)),
+        float(bool(told.reason)),
+        float(bool(told.lacking)),
+        float(not _NEGATIVE.isdisjoint(mine) or "n't" in claim.text),
+        float(not _NEGATIVE.isdisjoint(theirs) or "n't" in window.text),
+        float(bool(_UNIVERSAL & mine - theirs)),
+        float(bool(_UNIVERSAL & theirs - mine)),
+        float(bool(_PARTIAL & mine - theirs)),
+        float(bool(_PARTIAL & theirs - mine)),
+    ]

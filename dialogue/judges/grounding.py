@@ -1,0 +1,195 @@
+"""The groundedness judge: for every claim of a draft the best supporting sentence, or why there is none.
+
+Knows nothing of ranking, of models or of how its head was trained.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dialogue.judges.alignment import COUNTED, FEATURES, REFUTED, Array
+from dialogue.judges.claims import Sentence, bare, split
+from dialogue.judges.facts import words
+from dialogue.judges.heads import Head
+from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
+from dialogue.judges.windows import Look, Plan, encode
+from dialogue.persona import in_third_person
+from dialogue.types import Claim, Context
+from retrieval.text import sentences
+from retrieval.types import Passage, TokenEmbedder
+from retrieval.weights import Shipped
+from safety.types import PairReader
+
+if TYPE_CHECKING:
+    from retrieval.encoder.embed import Encoder
+
+HEAD, ADAPTER = "grounded.safetensors", "evidence.safetensors"
+OUTPUTS = ("supported", "refuted")  # what the adapter tells of a claim read after a stretch of evidence
+COPIED = 0.99  # support of a sentence that stands word for word in a passage
+CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
+DENIED = 0.8  # P(refuted), by the adapter, from which it is told as the reason
+_FAR = "no source sentence is close"
+_CLOSERS = " .!?…\"'”’)]*_"
+
+
+class Grounder:
+    """Judges drafts sentence by sentence against the evidence of the turn."""
+
+    def __init__(self, encoder: TokenEmbedder, read: PairReader, head: Head) -> None:
+        """Take what reads a claim after evidence. Raises ValueError for a head or a reader made for something else."""
+        if head.features != FEATURES:
+            raise ValueError(
+                f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}: "
+                "train it again with: candor train judges"
+            )
+        if not set(OUTPUTS) <= set(read.outputs):
+            raise ValueError(f"a reader of {OUTPUTS} is needed, not of {tuple(read.outputs)}: load {ADAPTER}")
+        self.encoder, self.read, self.head = encoder, read, head
+        self.fingerprint = f"grounded/{FEATURES}/{read.fingerprint}/{head.fingerprint}/{head.threshold:.3f}"
+
+    @classmethod
+    def load(cls, encoder: "Encoder", folder: Path = WEIGHTS, shipped: Shipped = SHIPPED) -> "Grounder":
+        """Return the judge with the packaged adapter and head, or those in `folder`.
+
+        Raises RetrievalError when one of them is missing or damaged.
+        """
+        from retrieval.encoder.adapters import load_reader
+
+        return cls(encoder, load_reader(encoder, folder / ADAPTER, shipped), load_head(folder / HEAD, shipped))
+
+    @property
+    def threshold(self) -> float:
+        """The support from which a claim counts as supported."""
+        return self.head.threshold
+
+    def claims(self, context: Context, drafts: Sequence[str], every: bool = False) -> list[tuple[Claim, ...]]:
+        """Return the sentences of every draft, judged. One call of the encoder and one of the reader for them all.
+
+        `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of each.
+        """
+        subject = context.role.subject
+        written = [split(draft, subject) for draft in drafts]
+        own = {turn.text[a:b] for turn in context.role.opening for a, b in sentences(turn.text)}
+        claimed = [s for row in written for s in row if every or (s.claims and s.text not in own)]
+        judged = {s.text: _of_others(s, subject) for s in claimed}
+        support = dict(zip(judged, self._judge(context, list(judged.values())), strict=True))
+        return [
+            tuple(
+                replace(support[s.text], text=s.text, start=s.start, end=s.end)
+                if s.text in support
+                else Claim(s.text, s.start, s.end, None)
+                for s in row
+            )
+            for row in written
+        ]
+
+    def _judge(self, context: Context, judged: Sequence[Sentence]) -> list[Claim]:
+        if not judged:
+            return []
+        passages = list({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
+        if not passages:
+            return [Claim(s.text, s.start, s.end, 0.0, reason="no source was found") for s in judged]
+        copies = [copied(s.text, passages) for s in judged]
+        rest = [s for s, copy in zip(judged, copies, strict=True) if copy is None]
+        weighed = iter(self._weigh(context, rest, passages))
+        return [
+            next(weighed) if copy is None else Claim(s.text, s.start, s.end, COPIED, True, *copy)
+            for s, copy in zip(judged, copies, strict=True)
+        ]
+
+    def _weigh(self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]) -> list[Claim]:
+        if not judged:
+            return []
+        plan = Plan.make(context.query, [s.text for s in judged], passages)
+        looks = plan.looks(encode(self.encoder, plan.texts))
+        rows = complete(self.read, plan.whole, looks)
+        return [self._verdict(s, each, row) for s, each, row in zip(judged, looks, rows, strict=True)]
+
+    def _verdict(self, sentence: Sentence, looks: Sequence[Look], rows: Array) -> Claim:
+        """Take the look that speaks best for the claim; a contradiction only ever lowers its score."""
+        if not looks:
+            return Claim(sentence.text, sentence.start, sentence.end, 0.0, reason=_FAR)
+        told = [bool(look.told.reason) or _bare_of(sentence.text, look) for look in looks]
+        best, place = best_support(self.head(rows).tolist(), told, self.threshold)
+        if best < self.threshold:
+            reason = _reason(sentence.text, looks[0], bool(rows[0, REFUTED] > np.log(DENIED / (1 - DENIED))))
+            return Claim(sentence.text, sentence.start, sentence.end, best, reason=reason)
+        piece = looks[place].nearest
+        start, end = piece.read.spans[piece.first][0], piece.read.spans[piece.last - 1][1]
+        return Claim(sentence.text, sentence.start, sentence.end, best, True, piece.read.passage, start, end)
+
+
+def complete(read: PairReader, claimed: Sequence[str], looks: Sequence[Sequence[Look]]) -> list[Array]:
+    """Return for each claim the rows (looks, features and logits) of its looks. One call of the reader for them all."""
+    pairs = [(look.text, claim) for claim, each in zip(claimed, looks, strict=True) for look in each]
+    logits = read(pairs)[:, [read.outputs.index(name) for name in OUTPUTS]]
+    found, start = [], 0
+    for each in looks:
+        counted = np.stack([look.row for look in each]) if each else np.zeros((0, COUNTED), np.float32)
+        found.append(np.concatenate([counted, logits[start : start + len(each)]], axis=1))
+        start += len(each)
+    return found
+
+
+def _bare_of(claim: str, look: Look) -> bool:
+    """Whether a claim too short to be read by itself shares less than half of its words with the evidence."""
+    mine = words(bare(claim) or claim)
+    held = frozenset[str]().union(*(piece.read.stems for piece in look.pieces))
+    return len(mine) <= 3 and 2 * sum(word.stem in held for word in mine) < max(1, len(mine))
+
+
+def best_support(scores: Sequence[float], contradicts: Sequence[bool], threshold: float) -> tuple[float, int]:
+    """Return the support of the look that speaks best for a claim, and its place.
+
+    An explicit contradiction caps a window's score below the threshold, keeping the order.
+    """
+    cap = CONTRADICTED * threshold
+    capped = [cap * p if told else p for p, told in zip(scores, contradicts, strict=True)]
+    place = max(range(len(capped)), key=lambda i: capped[i])
+    return capped[place], place
+
+
+def copied(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, int] | None:
+    """Return where whole sentences of a passage read word for word like this, white space and case aside."""
+    for text in dict.fromkeys((sentence, bare(sentence))):
+        tokens = re.sub(r"\s*\[\d{1,3}\]", "", text).rstrip(_CLOSERS).split()
+        if not tokens:
+            continue
+        pattern = re.compile(r"\s+".join(map(re.escape, tokens)), re.IGNORECASE)
+        for passage in passages:
+            matches = list(pattern.finditer(passage.text))
+            spans = sentences(passage.text) if matches else []
+            for match in matches:
+                starts = [
+                    a for a, _ in spans if a <= match.start() and not passage.text[a : match.start()].strip(_CLOSERS)
+                ]
+                ends = [b for _, b in spans if b >= match.end() and not passage.text[match.end() : b].strip(_CLOSERS)]
+                if starts and ends:
+                    return passage, starts[-1], ends[0]
+    return None
+
+
+def _of_others(sentence: Sentence, subject: str) -> Sentence:
+    """A sentence as the sources would say it, where the role's subject speaks of itself."""
+    return replace(sentence, text=in_third_person(sentence.text, subject)) if subject else sentence
+
+
+def _reason(claim: str, look: Look, denied: bool) -> str:
+    """Say what the nearest sentence says otherwise, or lacks."""
+    if look.told.reason or look.told.lacking:
+        return look.told.reason or look.told.lacking
+    piece = look.nearest
+    present = {s for text in (*piece.texts, piece.read.background) for s in text.sequence}
+    content = [word for word in words(bare(claim)) if word.content]
+    missing = [word.text for word in content if word.stem not in present]
+    if len(missing) > 0.6 * len(content):
+        return _FAR
+    if denied:
+        return "the nearest source sentence says otherwise"
+    if missing:
+        return f"the nearest source sentence says nothing of {missing[0]!r}"
+    return "the nearest source sentence does not say this"

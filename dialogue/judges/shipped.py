@@ -1,0 +1,30 @@
+"""The judges' weights that ship: where they are, their SHA-256, and how a head is read."""
+
+from pathlib import Path
+from typing import Final
+
+from dialogue.judges.heads import Head
+from retrieval.types import RetrievalError
+from retrieval.weights import Shipped, read_weights
+
+WEIGHTS: Final = Path(__file__).parents[1] / "weights"
+SHIPPED: Final[Shipped] = {
+    WEIGHTS / "evidence.safetensors": "207f8725bc76a709fe42f0a7878025c630052b6bfac68f20f84e01501c62f626",
+    WEIGHTS / "grounded.safetensors": "767adc3cda5548cbe8f179eeb466c3edf29192e43a1f171ce08a4e13214cc733",
+    WEIGHTS / "interesting.safetensors": "9be5e4a1c0f9a6ac2f991916f5c541c0c8098c17eae2d9f443e8ad4bc042dc08",
+    WEIGHTS / "reply.safetensors": "9e8c760084903917eb6de94d7915bef836b2e73e81772ae769c400aa60c32278",
+    WEIGHTS / "sensible.safetensors": "a688a1198fbdce1f74735fda149a7fcf8d6512a3434769b44afa8a16afd47b59",
+    WEIGHTS / "specific.safetensors": "f793d07f97e186554c7410d085e0665fabb061bdcbc32fa4fed5382d889709ec",
+}
+
+
+def load_head(path: Path, shipped: Shipped = SHIPPED) -> Head:
+    """Read a head written by `Head.save`, verified where it is one that ships.
+
+    Raises RetrievalError when it is missing, damaged or no head.
+    """
+    tensors, metadata = read_weights(path, shipped)
+    try:
+        return Head.read(tensors, metadata)
+    except ValueError as error:
+        raise RetrievalError(f"{path} is no head ({error}): train it with: candor train judges") from error

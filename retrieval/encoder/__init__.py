@@ -1,0 +1,1 @@
+"""The encoder, and what is read on its layers."""

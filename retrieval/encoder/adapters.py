@@ -1,0 +1,268 @@
+"""LoRA adapters on the encoder's upper layers: a text read after another, to a few logits.
+
+The lower layers stay as they are and read every text by itself, so that their work is shared by all adapters. In
+the upper layers the text attends to itself and to the text before it, which attends to itself alone: a context or
+a passage is read once, whatever the number of drafts or claims that are read after it. LoRA: Hu et al. 2021.
+Knows nothing of what the logits mean.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import gelu, normalize, pad, scaled_dot_product_attention
+
+from retrieval.encoder.layers import rounded
+from retrieval.types import RetrievalError
+from retrieval.weights import Shipped, read_weights
+
+if TYPE_CHECKING:
+    from retrieval.encoder.embed import Encoder
+
+LOWER = 3  # layers that no adapter changes
+FORMAT = "candor-adapter-1"
+PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
+Maps = dict[str, tuple[Tensor, Tensor]]  # weight and bias of the linear maps of a layer, by PLACES
+WIDTH = 96  # hidden units of the perceptron on the pooled text
+ROWS = 2048  # tokens of texts, padding included, that are read at once
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """Low-rank changes to the upper layers, and a perceptron on the pooled text.
+
+    `tensors` holds ``{layer}.{place}.a`` (inputs, rank) and ``.b`` (rank, outputs) for every adapted map, ``sides``
+    (2, dimension), added to the text before and to the text, and ``head.{0,1}.{weight,bias}``; where texts are matched,
+    ``match`` (3, dimension) and ``differ.{a,b}`` as well. `about` is the model card: what it was trained on, and how it
+    measures.
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    tensors: dict[str, Tensor]
+    about: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that change with the weights."""
+        digest = hashlib.sha256(f"{self.name} {self.outputs}".encode())
+        for key in sorted(self.tensors):
+            digest.update(self.tensors[key].detach().cpu().half().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors, weights in float16."""
+        card = {"name": self.name, "outputs": self.outputs, "about": self.about}
+        tensors = {key: tensor.detach().cpu().half().contiguous() for key, tensor in self.tensors.items()}
+        save_file(tensors, path, metadata={"format": FORMAT, "adapter": json.dumps(card)})
+
+
+def load_adapter(path: Path, shipped: Shipped) -> Adapter:
+    """Read an adapter written by `save`, in float32; `shipped` holds the SHA-256 of those that ship, {} for none.
+
+    Raises RetrievalError when it is missing, damaged or of another format.
+    """
+    tensors, told = read_weights(path, shipped)
+    if told.get("format") != FORMAT:
+        raise RetrievalError(f"{path} is no adapter of the format {FORMAT!r}: train it with: candor train judges")
+    try:
+        card = json.loads(told["adapter"])
+        name, outputs, about = card["name"], tuple(card["outputs"]), dict(card["about"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RetrievalError(f"{path} has no card that can be read: train it with: candor train judges") from error
+    return Adapter(name, outputs, {key: torch.from_numpy(tensor) for key, tensor in tensors.items()}, about)
+
+
+def new_adapter(
+    name: str, outputs: Sequence[str], encoder: "Encoder", seed: int, rank: int = 16, matching: bool = False
+) -> Adapter:
+    """Return an untrained adapter, which changes nothing yet; `seed` gives its numbers.
+
+    With `matching`, the states of a text are told how well the text before matches them.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {"sides": torch.zeros(2, encoder.dimension)}
+    for place, layer in enumerate(encoder.upper(LOWER)):
+        for part, weight in _maps(layer).items():
+            columns, lines = weight.weight.shape
+            tensors[f"{place}.{part}.a"] = torch.randn(lines, rank, generator=chance) / lines**0.5
+            tensors[f"{place}.{part}.b"] = torch.zeros(rank, columns)
+    if matching:
+        tensors["match"] = torch.zeros(3, encoder.dimension)
+        tensors["differ.a"] = torch.randn(encoder.dimension, 2 * rank, generator=chance) / encoder.dimension**0.5
+        tensors["differ.b"] = torch.zeros(2 * rank, encoder.dimension)
+    for place, (lines, columns) in enumerate(((3 * encoder.dimension, WIDTH), (WIDTH, len(outputs)))):
+        tensors[f"head.{place}.weight"] = torch.randn(lines, columns, generator=chance) / lines**0.5
+        tensors[f"head.{place}.bias"] = torch.zeros(columns)
+    return Adapter(name, tuple(outputs), tensors, {})
+
+
+class Reader:
+    """An adapter on its encoder, in the arithmetic of the encoder: pairs of texts to logits."""
+
+    def __init__(self, encoder: "Encoder", adapter: Adapter) -> None:
+        self.encoder, self.adapter = encoder, adapter
+        adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
+        self.outputs = adapter.outputs
+        self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The adapter's model card."""
+        return self.adapter.about
+
+    def merged(self) -> list[Maps]:
+        """Return the linear maps of the adapted layers; made anew, since only one base is kept in memory."""
+        weights, dtype = self.adapter.tensors, self.encoder.dtype
+        return [
+            {
+                part: (
+                    base.weight + (weights[f"{place}.{part}.a"] @ weights[f"{place}.{part}.b"]).T.to(dtype),
+                    base.bias,
+                )
+                for part, base in _maps(layer).items()
+            }
+            for place, layer in enumerate(self.encoder.upper(LOWER))
+        ]
+
+    @torch.inference_mode()
+    def __call__(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty."""
+        if not pairs:
+            return np.zeros((0, len(self.outputs)), dtype=np.float32)
+        read = list(dict.fromkeys(pairs))
+        place = {pair: row for row, pair in enumerate(read)}
+        return self._logits(read)[[place[pair] for pair in pairs]]
+
+    def _logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
+        distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
+        states = dict(zip(distinct, self.encoder.hidden(distinct, LOWER), strict=True))
+        maps = self.merged()
+        for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs]):
+            before = list(dict.fromkeys(pairs[row][0] for row in rows))
+            logits = self.read(
+                [states[text] for text in before],
+                [states[pairs[row][1]] for row in rows],
+                [before.index(pairs[row][0]) for row in rows],
+                maps,
+            )
+            found[rows] = logits.cpu().numpy()
+        return found
+
+    def read(
+        self,
+        before: Sequence[Tensor],
+        texts: Sequence[Tensor],
+        after: Sequence[int],
+        maps: Sequence[Maps],
+        drop: float = 0.0,
+    ) -> Tensor:
+        """Return logits (texts, outputs) of states (tokens, dimension); `after` says which of `before` comes first.
+
+        `maps` are those of `merged`; `drop` is the dropout of the pooled vectors.
+        """
+        weights = self.adapter.tensors
+        past, past_mask = _padded(before)
+        here, mask = _padded(texts)
+        chosen = torch.as_tensor(after, device=here.device)
+        if "match" in weights:
+            here = here + _matched(here, past[chosen], past_mask[chosen], weights)
+        past, here = ((x + side).to(self.encoder.dtype) for x, side in zip((past, here), weights["sides"], strict=True))
+        seen = torch.cat([past_mask[chosen], mask], 1)[:, None, None]
+        alone = past_mask[:, None, None]
+        for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
+            keys = [rounded(past, *linears[part]) for part in ("key", "value")]
+            own = [rounded(here, *linears[part]) for part in ("key", "value")]
+            both = [torch.cat([one[chosen], other], 1) for one, other in zip(keys, own, strict=True)]
+            here = _layer(layer, linears, here, both, seen)
+            if linears is not maps[-1]:
+                past = _layer(layer, linears, past, keys, alone)
+        here, share = here.float(), (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
+        mean = (here * share).sum(1)
+        most = here.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
+        pooled = torch.nn.functional.dropout(torch.cat([here[:, 0], mean, most], 1), drop, drop > 0)
+        wide = gelu(pooled @ weights["head.0.weight"] + weights["head.0.bias"])
+        return wide @ weights["head.1.weight"] + weights["head.1.bias"]
+
+
+def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
+    """Read an adapter as `load_adapter` does and put it on `encoder`. Raises RetrievalError also when it does not fit."""
+    adapter = load_adapter(path, shipped)
+    first = adapter.tensors.get("0.query.a", torch.zeros(0, 0))
+    rank, matching = first.shape[-1], "match" in adapter.tensors
+    due = new_adapter(adapter.name, adapter.outputs, encoder, 0, rank, matching).tensors
+    if {key: tensor.shape for key, tensor in due.items()} != {k: t.shape for k, t in adapter.tensors.items()}:
+        raise RetrievalError(f"the adapter {path} does not fit its encoder: train it with: candor train judges")
+    return Reader(encoder, adapter)
+
+
+def _maps(layer: Any) -> dict[str, torch.nn.Linear]:  # noqa: ANN401
+    attention = layer.attention
+    own = attention.self
+    return dict(
+        zip(
+            PLACES,
+            (own.query, own.key, own.value, attention.output.dense, layer.intermediate.dense, layer.output.dense),
+            strict=True,
+        )
+    )
+
+
+def _layer(layer: Any, linears: Maps, x: Tensor, known: Sequence[Tensor], mask: Tensor) -> Tensor:  # noqa: ANN401
+    """One layer of BERT over `x` (rows, tokens, dimension), which attends to keys and values `known`."""
+    heads = layer.attention.self.num_attention_heads
+    query, key, value = (
+        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (rounded(x, *linears["query"]), *known)
+    )
+    bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(mask == 0, -torch.inf)
+    attended = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
+    x = layer.attention.output.LayerNorm(rounded(attended, *linears["attended"]) + x)
+    normed: Tensor = layer.output.LayerNorm(rounded(gelu(rounded(x, *linears["wide"])), *linears["narrow"]) + x)
+    return normed
+
+
+def _matched(here: Tensor, past: Tensor, mask: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """What to add to the states of a text: how near each is to the nearest of the text before, and how it differs."""
+    cosines = normalize(here, dim=2) @ normalize(past, dim=2).transpose(1, 2)
+    near, place = cosines.masked_fill(mask[:, None] == 0, -1).max(2)
+    nearest = past.gather(1, place.unsqueeze(2).expand(-1, -1, past.shape[2]))
+    powers = torch.stack([near, near**3, near**9], 2)
+    return powers @ weights["match"] + (here - nearest) @ weights["differ.a"] @ weights["differ.b"]
+
+
+def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return (rows, tokens, dimension) and a mask (rows, tokens), both float32."""
+    longest = max(len(state) for state in states)
+    rows = torch.stack([pad(state.float(), (0, 0, 0, longest - len(state))) for state in states])
+    mask = torch.stack(
+        [pad(state.new_ones(len(state), dtype=torch.float32), (0, longest - len(state))) for state in states]
+    )
+    return rows, mask
+
+
+def _batches(pairs: Sequence[tuple[str, int, int]]) -> list[list[int]]:
+    """Group rows of (text before, its tokens, tokens of the text) so that padding stays within ROWS.
+
+    What follows one text before stays together, so that it is read once; like lengths meet.
+    """
+    order = sorted(range(len(pairs)), key=lambda row: (pairs[row][1] // 16, pairs[row][0], pairs[row][2]))
+    batches: list[list[int]] = [[]]
+    longest = distinct = 0
+    for row in order:
+        before, past, here = pairs[row]
+        new = not batches[-1] or pairs[batches[-1][-1]][0] != before
+        if batches[-1] and max((len(batches[-1]) + 1) * max(longest, here), (distinct + new) * past) > ROWS:
+            batches.append([])
+            longest, distinct, new = 0, 0, True
+        batches[-1].append(row)
+        longest, distinct = max(longest, here), distinct + new
+    return batches

@@ -1,0 +1,1 @@
+"""The toolset: calculator, translator, web."""

@@ -1,0 +1,1 @@
+"""Guards: the embedded one, and larger ones beside it."""
