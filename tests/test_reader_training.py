@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 
 from app.training import reader_calibration, reader_report
 from app.training.invented import invented, kinds
+from app.training.judges import PARTS
 from app.training.reader import Plan, fit
 from app.training.reader_calibration import Found, calibrated, collect, report
 from app.training.reader_data import Asked, as_typed, held, sources, spans_in, windows
 from app.training.reader_report import f1, likeliest
 from dialogue.judges.answers import FEATURES as UNIT
+from dialogue.judges.answers import Offer, load_answers
 from retrieval.encoder.embed import Encoder
-from retrieval.reader import PassageReader, initial
+from retrieval.reader import PassageReader, initial, load_passage_reader
 from retrieval.reading import Page
 from retrieval.rerank import FEATURES, weighed
 
@@ -386,3 +388,25 @@ def test_collections_are_searched_with_and_without_what_answers(
     assert all(each.met.sum() == 1 and each.right.sum() >= 1 for name in ("1", "4") for each in found[name])
     assert not any(each.met.any() or each.right.any() for each in found["without"])
     assert all(len(each.rows) == len(each.met) and len(each.units) == len(each.right) for each in found["4"])
+
+
+@pytest.mark.slow
+def test_what_the_command_trains_is_stored_with_its_calibration_and_graded(
+    data: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.training.reader_data.INVENTED", 40)
+    monkeypatch.setattr("app.training.reader.SORTED", 2)
+    monkeypatch.setattr(reader_calibration, "SIZES", ((1, 2), (4, 1)))
+    monkeypatch.setattr(reader_calibration, "ASKED", 4)
+    part = PARTS["reader"]
+    figures = part.train(data, encoder, tmp_path, 3, 1e-4)
+    assert {"curve", "answerable", "best_unit_4"} <= figures.keys()
+    [name] = part.files
+    made = load_passage_reader(encoder, tmp_path / name)
+    assert {"order", "likely", "unit", "base", "sources", "examples", "seed"} <= made.about.keys()
+    assert (made.about["seed"], made.about["base"]) == (3, encoder.fingerprint)
+    monkeypatch.setattr(reader_report, "invented", lambda count, seed: invented(min(count, 20), seed))
+    grades = part.grade(data, encoder, tmp_path)
+    assert grades.keys() == {"squad_f1", "twins_auroc", "invented_auroc"}
+    assert all(0 <= grade <= 1 for grade in grades.values())
+    assert load_answers(made).score("Who?", [Offer(Page("Ada Shaw."))])[0] >= 0
