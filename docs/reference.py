@@ -48,8 +48,8 @@ compares the two: change the code, not the page.
 
 A setting is taken from the command line, else from the environment, else from the TOML file that `--config` or
 `CANDOR_CONFIG` names, else it has its default. The preset alone has one more place: a policy file may state it, which
-wins over the default and over nothing else. A name that is no setting, or a value out of range, is an error that says
-what is allowed.
+wins over the default and over nothing else. A name that is no setting is an error that suggests the nearest one, and a
+value out of range is an error that says what is allowed.
 
 | setting | variable | on the command line | default | values | what it is |
 |---|---|---|---|---|---|
