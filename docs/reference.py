@@ -5,9 +5,8 @@
 Settings, ranges and what each is come from `app.config`, commands and options from the command line itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import fields
-from pathlib import Path
 from textwrap import fill
 from typing import Final
 
@@ -108,7 +107,7 @@ def _help(command: click.Command) -> str:
     return "\n\n".join(fill(part, WIDTH) for part in (command.help or "").split("\n\n"))
 
 
-def _options(command: click.Command, without: set[str | None]) -> Iterator[str]:
+def _options(command: click.Command, without: Set[str | None]) -> Iterator[str]:
     """The rows of a table of options, its head first; nothing where there are none."""
     options = [o for o in command.params if isinstance(o, click.Option) and o.name not in without]
     if options:

@@ -151,7 +151,9 @@ def test_every_kind_of_evaluation_is_in_the_docs() -> None:
 
 def test_every_benchmark_is_in_the_docs() -> None:
     page = (DOCS / "evaluation.md").read_text(encoding="utf-8")
-    assert [script.name for script in sorted((ROOT / "benchmarks").glob("*.py")) if f"`{script.name}`" not in page] == []
+    assert [
+        script.name for script in sorted((ROOT / "benchmarks").glob("*.py")) if f"`{script.name}`" not in page
+    ] == []
 
 
 def test_the_rooms_of_the_architecture_are_those_that_there_are() -> None:

@@ -74,7 +74,9 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
 @click.option("--save-every", type=click.IntRange(1), default=50, show_default=True, help="Steps between checkpoints.")
 @click.option("--save-memory", is_flag=True, help="Compute the layers twice instead of keeping them.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
-@click.option("--held", type=_Number(0.01, 0.5), default=0.1, show_default=True, help="Share of the dialogues held back.")
+@click.option(
+    "--held", type=_Number(0.01, 0.5), default=0.1, show_default=True, help="Share of the dialogues held back."
+)
 @click.option(
     "--filter",
     "by",
@@ -83,7 +85,13 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     show_default=True,
     help="Who judges the unrated replies.",
 )
-@click.option("--keep", type=_Number(0, 1), default=0.32, show_default=True, help="Share of the unrated replies that is learnt from.")
+@click.option(
+    "--keep",
+    type=_Number(0, 1),
+    default=0.32,
+    show_default=True,
+    help="Share of the unrated replies that is learnt from.",
+)
 @click.option("--least", multiple=True, metavar="NAME=P", help="Drop unrated replies below, as in sensible=0.8.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows of each file.")
 @click.pass_context
