@@ -3,6 +3,7 @@
 #                them, with a real server, a browser and a process that is killed
 # make test-all  those and the slow ones: Ray, Milvus, the rest of the browser, crashes, damage, training, other servers
 # make lint      ruff and mypy;  make fix  format
+# make docs      write docs/reference.md from the code
 # EXTRAS=dev     leaves out Milvus and Ray, whose tests are skipped then
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ EXTRAS ?= dev,milvus,ray
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: chat test test-all lint fix clean
+.PHONY: chat test test-all lint fix docs clean
 
 chat: $(VENV)/installed
 	$(BIN)/candor --data-dir candor-data ingest examples/demo/sources
@@ -34,6 +35,9 @@ lint: $(VENV)/installed-dev
 
 fix: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: $(VENV)/installed
+	$(BIN)/python docs/reference.py > $(VENV)/reference.md && mv $(VENV)/reference.md docs/reference.md
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

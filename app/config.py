@@ -32,21 +32,40 @@ DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+ABOUT: Final = {  # one line each, from which docs/reference.md is made
+    "data_dir": "the folder of documents, index and history",
+    "model": "what writes the drafts",
+    "viewer": "the model that describes pictures, `hf:NAME`",
+    "api_key": "the key of a model server; never shown",
+    "timeout": "seconds that a model server has for a round of drafts",
+    "role": "the role of new conversations",
+    "host": "the address to listen on; it has to be a loopback address",
+    "port": "the port to listen on; 0 takes a free one",
+    "candidates": "drafts per round",
+    "passages": "passages found per question",
+    "rerank": "passages read again together with the question, to order them; 0 keeps the order of the search",
+    "research_rounds": "how often a language model may look something up per question",
+    "context": "tokens that a model reads and writes at most; 0 allows its whole window",
+    "dtype": "the precision of a model; `auto` is `bfloat16` where the processor has it, and `float32` elsewhere",
+    "encoder": "a BERT-like encoder to search with; the judges keep the packaged one",
+    "index": "the search index: `faiss`, or `milvus:URI` for more than one machine",
+    "index_key": "the key of a Milvus server; never shown",
+    "judges": "`embedded`; `generator`, by which the model judges its own drafts; or a classifier, `hf:NAME`",
+    "guard": "a larger guard beside the rules and the classifier",
+    "guard_key": "the key of a moderation server; never shown",
+    "translator": "the model of the translator, `hf:NAME`",
+    "wiki": "the `api.php` of a wiki that questions are sent to",
+    "searxng": "the address of a SearXNG that questions are sent to",
+    "fetch_allow": "networks that pages may be fetched from although they are not public, such as `10.1.0.0/16`",
+    "policy": "a safety policy of your own; it may hold any part of `safety/policy.toml`",
+    "preset": "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`",
+    "log_level": "what is logged on stderr",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set. `policy` is the path of a policy file, empty for the packaged one, and `preset` wins over
-    the one that this file states; empty, it leaves the choice to the file.
-
-    `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
-    `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
-    `context` bounds the tokens a model reads, 0 being its own window. `encoder` searches, empty for the packaged
-    one; `index` is what is searched, and `index_key` is for its server and never shown. `judges` may name a
-    classifier, and `guard` a larger guard; `guard_key` is for its server and never shown.
-    `translator` is the model of the toolset's translator; `wiki` and `searxng` are addresses that questions are sent
-    to; `fetch_allow` lists networks that pages may be fetched from although they are not public. All are off when empty.
-    """
+    """Everything a user can set; `ABOUT` says what each setting is. A setting that is empty is off."""
 
     data_dir: Path = Path("candor-data")
     model: str = "quote"

@@ -89,7 +89,7 @@ def sized(row: Row) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as the table of the README."""
+    """Return the rows as the table of docs/models.md."""
     lines = ["| family | role | for example | parameters | GiB |", "|---|---|---|---|---|"]
     for row in rows:
         size = f"{row['parameters'] / 1e9:.2f}" if row["parameters"] < 1e9 else f"{row['parameters'] / 1e9:.1f}"
@@ -100,7 +100,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", action="store_true", help="print the README's table")
+    parser.add_argument("--table", action="store_true", help="print the table of docs/models.md")
     chosen = parser.parse_args()
     made = [sized(row) for row in MODELS]
     json.dump(made, sys.stdout, indent=1) if not chosen.table else print(table(made))

@@ -12,13 +12,15 @@ import click
 import pytest
 
 from app.commands.cli import KINDS, cli, run
-from app.config import Settings
-from dialogue.rank import ANSWERS_WEIGHT, GROUNDED_WEIGHT, Gates
+from app.config import ABOUT, Settings
+from dialogue.rank import ANSWERS_WEIGHT, GROUNDED_WEIGHT, IN_ROLE_WEIGHT, Gates
 from retrieval.encoder.embed import Encoder
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 PACKAGES = ("app", "dialogue", "retrieval", "safety")
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EVEREST = ROOT / "examples" / "demo" / "sources" / "everest.md"
@@ -43,18 +45,28 @@ def run_blocks(page: Path) -> dict[str, Any]:
 @pytest.mark.usefixtures("one_encoder")
 def test_the_python_of_the_readme_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     names = run_blocks(ROOT / "README.md")
-    said = capsys.readouterr().out.splitlines()
-    promised = [line for line in re.findall(r"print\(.+\)  # (.+)$", README, re.MULTILINE) if line != "a probability"]
-    assert promised
-    assert [line for line in promised if line not in said] == []
+    assert_printed(README, capsys.readouterr().out)
     assert 0 < names["reply"].trace.candidates[0].scores.sensible <= 1
+
+
+@pytest.mark.usefixtures("one_encoder")
+def test_the_python_of_the_architecture_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names = run_blocks(DOCS / "architecture.md")
+    assert_printed(ARCHITECTURE, capsys.readouterr().out)
     [dropped] = [c for c in names["answer"].trace.candidates if "331" in c.text]
     assert dropped.dropped.startswith("not grounded")
 
 
+def assert_printed(text: str, out: str) -> None:
+    """What the comments of a page's examples promise has been printed."""
+    promised = [line for line in re.findall(r"print\(.+\)  # (.+)$", text, re.MULTILINE) if line != "a probability"]
+    assert promised
+    assert [line for line in promised if line not in out.splitlines()] == []
+
+
 @pytest.mark.usefixtures("one_encoder")
-def test_the_python_of_the_docs_runs() -> None:
-    names = run_blocks(ROOT / "docs" / "scoring.md")
+def test_the_python_of_the_scores_runs() -> None:
+    names = run_blocks(DOCS / "scoring.md")
     assert names["claims"][0].supported
     assert names["claims"][1].support is None
     assert names["high"] > names["low"]
@@ -108,31 +120,60 @@ def test_every_common_option_is_in_the_readme() -> None:
     assert [option.opts[0] for option in cli.params if option.opts[0] not in README] == ["--version"]
 
 
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| `CANDOR_(\w+)` \|[^|]*\| ?(?:`([^`]*)`)? ?\|", README, re.MULTILINE)
-    assert [(name, name.upper(), str(field.default)) for field in fields(Settings) for name in [field.name]] == rows
+def test_every_setting_says_what_it_is() -> None:
+    assert list(ABOUT) == [field.name for field in fields(Settings)]
 
 
-def test_the_gates_and_weights_of_the_readme_are_those_of_the_code() -> None:
+def test_the_reference_is_that_of_the_code() -> None:
+    made = runpy.run_path(str(DOCS / "reference.py"))
+    assert made["MORE"].keys() | made["CHOICES"].keys() <= ABOUT.keys()
+    assert (DOCS / "reference.md").read_text(encoding="utf-8") == made["page"](), "run `make docs`"
+
+
+def test_the_readme_stays_short_and_its_picture_small() -> None:
+    assert len(README.encode()) <= 12_000
+    assert (DOCS / "screenshot.png").stat().st_size <= 200_000
+
+
+def test_the_gates_and_weights_of_the_architecture_are_those_of_the_code() -> None:
     gates = Gates()
-    assert f"`sensible` is below {gates.sensible:g} " in README
-    assert f"`answers` is below {gates.answers:g}." in README
-    assert f"`{GROUNDED_WEIGHT:g}*grounded` and `{ANSWERS_WEIGHT:g}*answers`" in README
+    assert f"`safe` is below {gates.safe:g};" in ARCHITECTURE
+    assert f"`sensible` is below {gates.sensible:g} " in ARCHITECTURE
+    assert f"`answers` is below {gates.answers:g}." in ARCHITECTURE
+    assert f"`{GROUNDED_WEIGHT:g}*grounded` and `{ANSWERS_WEIGHT:g}*answers`" in ARCHITECTURE
+    assert f"`{IN_ROLE_WEIGHT:g}*in_role`" in ARCHITECTURE
 
 
-def test_every_kind_of_evaluation_is_in_the_readme() -> None:
-    table = README.partition("## Evaluate")[2].partition("## Files")[0]
+def test_every_kind_of_evaluation_is_in_the_docs() -> None:
+    table = (DOCS / "evaluation.md").read_text(encoding="utf-8").partition("## Data")[2].partition("## Results")[0]
     assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(KINDS)
 
 
-def test_the_file_tree_of_the_readme_is_complete() -> None:
+def test_every_benchmark_is_in_the_docs() -> None:
+    page = (DOCS / "evaluation.md").read_text(encoding="utf-8")
+    assert [
+        script.name for script in sorted((ROOT / "benchmarks").glob("*.py")) if f"`{script.name}`" not in page
+    ] == []
+
+
+def test_the_rooms_of_the_architecture_are_those_that_there_are() -> None:
+    told = re.findall(r"^\| `([a-z/]+)/` \|", ARCHITECTURE, re.MULTILINE)
+    found = [*PACKAGES, *(f"{package}/{path.parent.name}" for package in PACKAGES for path in inits(package))]
+    assert sorted(told) == sorted(found)
+
+
+def inits(package: str) -> Iterator[Path]:
+    return (ROOT / package).glob("*/__init__.py")
+
+
+def test_the_file_tree_of_the_architecture_is_complete() -> None:
     found = {str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
     assert tree() == sorted(found)
 
 
 def tree() -> list[str]:
-    """The Python files that the README's tree lists; each line has a phrase, folders end in a slash."""
-    [listing] = re.findall(r"^```\n(app/.*?)^```", README, re.MULTILINE | re.DOTALL)
+    """The Python files that the tree of the architecture lists; each line has a phrase, folders end in a slash."""
+    [listing] = re.findall(r"^```\n(app/.*?)^```", ARCHITECTURE, re.MULTILINE | re.DOTALL)
     files, folders = [], [""]
     for line in listing.splitlines():
         name, _, phrase = line.strip().partition(" ")
@@ -160,6 +201,12 @@ def anchors(page: Path) -> set[str]:
     """The anchors that the headings of a page make."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`([a-z_]+/[\w/]+\.(?:py|toml|json))`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_no_tracked_file_names_a_machine_path_or_a_registry() -> None:

@@ -236,8 +236,8 @@ def history() -> None:
 @history.command("list")
 @common
 @click.option("--search", default="", help="Only those with these words in title or messages.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@click.option("--offset", default=0, type=click.IntRange(0, LARGEST))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
+@click.option("--offset", default=0, type=click.IntRange(0, LARGEST), help="Leave out the first so many.")
 @click.pass_context
 def list_history(context: click.Context, search: str, limit: int, offset: int) -> None:
     """List conversations, pinned first, then the latest."""
@@ -273,7 +273,9 @@ def show_history(context: click.Context, conversation: str, why: bool) -> None:
 @history.command("export")
 @common
 @click.argument("conversation", type=some_text)
-@click.option("--format", "form", type=click.Choice(["json", "md"]), default="json", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["json", "md"]), default="json", show_default=True, help="JSON or Markdown."
+)
 @click.pass_context
 def export_history(context: click.Context, conversation: str, form: str) -> None:
     """Print a conversation as one JSON document or as Markdown."""

@@ -58,7 +58,7 @@ def common(command: Command) -> Command:
             type=click.Choice(LOG_LEVELS),
             expose_value=False,
             callback=keep,
-            help="What is told on stderr (default: warning).",
+            help="What is logged on stderr (default: warning).",
         ),
         click.option("--json", is_flag=True, expose_value=False, callback=keep, help="One JSON document on stdout."),
         click.option(
@@ -73,7 +73,7 @@ def common(command: Command) -> Command:
             "--model",
             expose_value=False,
             callback=keep,
-            help="quote, hf:FOLDER-OR-HUB-NAME or scripted:FILE.",
+            help="quote, hf:FOLDER-OR-HUB-NAME, http://HOST/v1#MODEL or scripted:FILE.",
         ),
         click.option(
             "--viewer", expose_value=False, callback=keep, help="What looks at pictures: hf:FOLDER-OR-HUB-NAME."

@@ -35,9 +35,9 @@ def train() -> None:
 @train.command("judges")
 @common
 @click.option("--data", required=True, type=some_path, metavar="DIR", help="The folder of the development data.")
-@click.option("--only", multiple=True, type=click.Choice(JUDGES), help="Train this judge, again for more.")
-@click.option("--share", type=_Number(0, 1, min_open=True), default=1.0, help="Of the examples, for a trial.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--only", multiple=True, type=click.Choice(JUDGES), help="Train this judge alone.")
+@click.option("--share", type=_Number(0, 1, min_open=True), default=1.0, help="Share of the examples, for a trial.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.pass_context
 def train_judges(context: click.Context, data: Path, only: tuple[str, ...], share: float, seed: int) -> None:
     """Train the judges that ship on the development data.
@@ -66,15 +66,17 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     "--out", required=True, type=some_path, metavar="FOLDER", help="Where the adapter is written; then hf:FOLDER."
 )
 @click.option("--epochs", type=click.IntRange(1), default=2, show_default=True, help="How often each row is read.")
-@click.option("--rate", type=_Number(0, min_open=True), default=2e-4, show_default=True, help="Of learning.")
-@click.option("--rank", type=click.IntRange(1), default=16, show_default=True, help="Of the adapter.")
+@click.option("--rate", type=_Number(0, min_open=True), default=2e-4, show_default=True, help="Learning rate.")
+@click.option("--rank", type=click.IntRange(1), default=16, show_default=True, help="Rank of the adapter.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Examples read together.")
 @click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, help="Batches per step.")
-@click.option("--longest", type=click.IntRange(64), default=1024, show_default=True, help="Tokens of an example.")
+@click.option("--longest", type=click.IntRange(64), default=1024, show_default=True, help="Most tokens of an example.")
 @click.option("--save-every", type=click.IntRange(1), default=50, show_default=True, help="Steps between checkpoints.")
-@click.option("--save-memory", is_flag=True, help="Compute more and keep less.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--held", type=_Number(0.01, 0.5), default=0.1, show_default=True, help="Dialogues held back.")
+@click.option("--save-memory", is_flag=True, help="Compute the layers twice instead of keeping them.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option(
+    "--held", type=_Number(0.01, 0.5), default=0.1, show_default=True, help="Share of the dialogues held back."
+)
 @click.option(
     "--filter",
     "by",
@@ -83,8 +85,14 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     show_default=True,
     help="Who judges the unrated replies.",
 )
-@click.option("--keep", type=_Number(0, 1), default=0.32, show_default=True, help="Share of these learnt from.")
-@click.option("--least", multiple=True, metavar="NAME=P", help="Drop the unrated replies below, as in sensible=0.8.")
+@click.option(
+    "--keep",
+    type=_Number(0, 1),
+    default=0.32,
+    show_default=True,
+    help="Share of the unrated replies that is learnt from.",
+)
+@click.option("--least", multiple=True, metavar="NAME=P", help="Drop unrated replies below, as in sensible=0.8.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows of each file.")
 @click.pass_context
 def train_generator(

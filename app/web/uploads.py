@@ -56,7 +56,7 @@ def checked_name(name: str) -> str:
     if not plain or len(name.encode(errors="replace")) > LONGEST_NAME:
         raise InputError("a document needs a plain file name of at most 200 bytes: rename it")
     if suffix_of(Path(name)) not in SUFFIXES:
-        raise InputError(f"{name!r} is not of a kind that is read: see the list of kinds in the README")
+        raise InputError(f"{name!r} is not of a kind that is read: docs/sources.md lists the kinds")
     return name
 
 
