@@ -14,7 +14,8 @@ from pathlib import Path
 from app.training.reader_data import Asked
 from retrieval.reading import Page
 
-_FILE = Path(__file__).with_suffix(".toml")
+_TOLD = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_LISTS: dict[str, list[str]] = _TOLD.pop("values")  # what a value of a kind may be, where it is one of a few
 _STARTS = "Al Bar Bel Cor Dar El Fen Gal Har Is Kel Lam Mor Nor Os Pen Quar Ros Sel Tor Ul Ver Wes Yar Zel".split()
 _ENDS = (
     "borough by dale den field ford gate ham holm ley mere mond mouth ness stead ton vik wick worth ina osa ado".split()
@@ -35,34 +36,6 @@ _WORDS = (
 ).split()
 _MONTHS = "January February March April May June July August September October November December".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_LISTS: dict[str, tuple[str, ...]] = {
-    "material": ("steel", "oak", "granite", "concrete and steel", "red brick", "cast iron", "larch wood"),
-    "trade": ("a cooper", "a surveyor", "a botanist", "a ship's doctor", "a weaver", "an engraver", "a schoolteacher"),
-    "subject": ("botany", "medicine", "statistics", "watercolour", "Portuguese", "bookkeeping", "geology", "joinery"),
-    "thing": (
-        "a drive belt", "a water pump", "a brass valve", "two spare filters", "a projector and a whiteboard", "an apron",
-        "a rubber seal", "red lentils", "smoked paprika", "a notebook and a pencil", "a fuse of 10 amperes", "walnuts",
-    ),
-    "thing1": ("crane", "boiler", "roof", "website", "lift", "playground", "till", "fence", "printer"),
-    "trouble": (
-        "the water tank is empty", "the drip tray is full", "the paper is jammed", "the filter is blocked",
-        "the pressure is too low", "a sensor has failed", "the lid is open", "the battery is flat",
-    ),
-    "remedy": (
-        "fill the tank and press start", "empty the tray", "open the rear door and pull the sheet out", "change the filter",
-        "close the valve and wait a minute", "switch it off at the wall", "press both buttons for five seconds",
-    ),
-    "role": ("the head of department", "the team lead", "the board", "the treasurer", "the site manager", "two directors"),
-    "cause": (
-        "the old one leaked", "two members of staff had complained", "the insurers asked for it", "the roof could not bear more",
-        "visitors lost their way", "the licence runs out", "nobody could reach the upper shelves",
-    ),
-    "floor": ("the ground floor", "the first floor", "the second floor", "the third floor", "the top floor", "the basement"),
-    "yesno": ("takes", "does not take"),
-    "often": ("every week", "twice a year", "every other Tuesday", "on the first Monday of the month", "every six months",
-              "once a year", "every Thursday", "daily", "every third Friday"),
-    "firm": ("Halvorsen & Sons", "Brightwater Ltd", "Petrov Tools", "the Ashby works", "Nordkabel", "Maddox Supplies"),
-}  # fmt: skip
 
 
 def _money(rng: random.Random, top: float) -> str:
@@ -168,10 +141,9 @@ class Thing:
 
 def kinds() -> list[Kind]:
     """Return the kinds of things of `invented.toml`."""
-    told = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return [
         Kind(tuple(k["named"]), tuple(k["group"]), tuple(map(_fact, k["facts"].strip().splitlines())))
-        for k in told.values()
+        for k in _TOLD.values()
     ]
 
 
@@ -203,9 +175,7 @@ def _asked(kind: Kind, rng: random.Random) -> Asked:
     elif fate < 0.45:  # the page says something else of it
         kept = {label: value for label, value in subject.values.items() if label != fact.label}
         shown = [replace(subject, values=kept) if thing is subject else thing for thing in things]
-    page, place = rng.choice((_rows, _lines, _prose, _pairs, _headed, _settings))(
-        kind, shown, facts, subject, fact, rng
-    )
+    page, place = rng.choice(_FORMS)(kind, shown, facts, subject, fact, rng)
     question = rng.choice(fact.asked).format(n=subject.name, N=_upper(subject.name))
     if rng.random() < 0.12:
         question = f"{fact.label} {subject.name.removeprefix('the ')}"
@@ -348,3 +318,57 @@ def _settings(
             text.add(f"{thing.name} {{v}}", thing.values[each.label], wanted)
             text.text += "; " if place + 1 < len(having) else ".\n"
     return text.page(rng.choice(kind.group))
+
+
+def _bare(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """A table whose first row names the columns."""
+    text, mark = _Text(), rng.choice((" | ", " | ", "\t", ", "))
+    upper = rng.random() < 0.7
+    names = [rng.choice(("Name", "", "Item")), *((_upper(each.label) if upper else each.label) for each in facts)]
+    text.text += mark.join(names) + "\n"
+    for thing in things:
+        text.text += _upper(thing.name.removeprefix("the "))
+        for each in facts:
+            value = thing.values.get(each.label, rng.choice(("-", "", "n/a")))
+            wanted = thing.name == subject.name and each is fact and each.label in thing.values
+            text.add(mark + "{v}", value, wanted)
+        text.text += "\n"
+    return text.page(rng.choice(kind.group))
+
+
+def _chat(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """Messages of a chat, each with its time and who wrote it."""
+    text, day = _Text(), f"{rng.randrange(1, 29):02}/{rng.randrange(1, 13):02}/{rng.randrange(2019, 2027)}"
+    people = [rng.choice(_FIRST) for _ in range(3)]
+    stamp = rng.choice(("[{d}, {t}] {p}: ", "{t} {p}: ", "{p} ({t}): ", "{p}: "))
+    for thing in things[:4] if subject in things[:4] else [*things[:3], *(t for t in things if t.name == subject.name)]:
+        for each in rng.sample(facts, min(len(facts), 2)) if thing.name != subject.name else facts:
+            if each.label in thing.values:
+                text.text += stamp.format(
+                    d=day, t=f"{rng.randrange(7, 23)}:{rng.randrange(60):02}", p=rng.choice(people)
+                )
+                form = rng.choice(each.said).rstrip(".")
+                if rng.random() < 0.7:
+                    form = form.replace("{N}", "{n}")
+                wanted = thing.name == subject.name and each is fact
+                text.add(form + "\n", thing.values[each.label], wanted, n=thing.name, N=_upper(thing.name))
+    return text.page(rng.choice(("", "Chat", *kind.group)))
+
+
+def _spoken(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """What somebody says, written down without marks or capitals."""
+    page, place = _prose(kind, things, facts, subject, fact, rng)
+    plain = page.text
+    for mark, other in ((". ", rng.choice(("  ", " and "[:2], "; "))), (", ", "  ")):
+        if len(mark) == len(other):
+            plain = plain.replace(mark, other)
+    return Page(plain.lower(), page.title), place
+
+
+_FORMS = (_rows, _rows, _bare, _bare, _lines, _prose, _prose, _pairs, _headed, _settings, _chat, _spoken)

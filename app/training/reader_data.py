@@ -54,18 +54,18 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
     articles = Articles(squad)
     twins = [row for row in lines(reading / "squad2_train_unanswerable_pairs.jsonl.gz") if not held(row)]
     return {
-        "squad": (0.36, list(_known(squad))),
+        "squad": (0.33, list(_known(squad))),
         "near": (0.10, list(articles.near(squad, rng))),
         "exchanged": (0.08, list(articles.exchanged(squad, rng))),
         "twins": (0.13, list(_twins(twins))),
         "strange": (0.02, list(_strange(squad, rng))),
-        "fairytaleqa": (0.04, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
+        "fairytaleqa": (0.03, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
         "qamr": (0.03, list(_qamr(lines(reading / "qamr_sentences_dev.jsonl.gz")))),
         "policyqa": (0.02, list(_known(lines(reading / "policyqa_dev.jsonl.gz")))),
         "covidqa": (0.02, list(_known(lines(reading / "covidqa_deepset_windows.jsonl.gz")))),
-        "boolq": (0.03, list(_boolq(lines(reading / "boolq_val.jsonl.gz")))),
-        "invented": (0.15, list(invented(INVENTED, seed))),
-        "trecqa": (0.03, list(_sentences(lines(data / "retrieval" / "trecqa.train.jsonl.gz"), rng))),
+        "boolq": (0.02, list(_boolq(lines(reading / "boolq_val.jsonl.gz")))),
+        "invented": (0.20, list(invented(INVENTED, seed))),
+        "trecqa": (0.02, list(_sentences(lines(data / "retrieval" / "trecqa.train.jsonl.gz"), rng))),
     }
 
 
