@@ -51,7 +51,7 @@ class EmbeddedJudge:
         )
         roles = in_role(context.role, drafts, self.grounder.encoder) if not context.only else [None] * len(drafts)
         return [
-            Scores(sensible, specific, interesting, answer, _weakest(made), made, in_role=role)
+            Scores(_sensible(sensible, answer), specific, interesting, answer, _weakest(made), made, in_role=role)
             for (sensible, specific, interesting), answer, made, role in zip(
                 quality, answers, claims, roles, strict=True
             )
@@ -108,6 +108,11 @@ def _offer(claim: Claim, context: Context) -> Offer:
     page = page_of(claim.passage)
     quoted = " ".join(page.text[claim.quote_start : claim.quote_end].split()) == sentence
     return Offer(page, claim.quote_start, claim.quote_end) if quoted else Offer(Page(sentence, page.title))
+
+
+def _sensible(sensible: float | None, answers: float | None) -> float | None:
+    """A reply that answers makes sense, however terse it is."""
+    return sensible if sensible is None or answers is None else max(sensible, answers)
 
 
 def _any(probabilities: Sequence[float]) -> float | None:
