@@ -191,6 +191,7 @@ def test_a_description_is_a_whole_source_with_true_offsets() -> None:
     for item in (first, second):
         assert item.passage.text[item.passage.start : item.passage.end] == item.passage.text
     assert len({first.passage.id, second.passage.id}) == 2
+    assert first.passage.kind == second.passage.kind == "picture"
 
 
 def test_the_same_bytes_are_looked_at_once() -> None:

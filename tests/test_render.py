@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from app.library.catalogue import StoredSource
 from app.store.history import State, StoredConversation, StoredTurn
 from app.web import panels, render, welcome
-from app.web.jobs import Job, Upload
+from app.web.jobs import Job
+from app.web.uploads import Upload
 from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Role, Scores, Step, Trace, Turn
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
