@@ -10,7 +10,8 @@ from dialogue.judges.answers import IMPOSSIBLE, AnswerScorer, Offer, combined, l
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.judges.kinds import KINDS, kind_of, meets
 from dialogue.prompts import is_abstention
-from dialogue.quote import Quote, asks, load_quote, small_talk
+from dialogue.quote import Quote, load_quote
+from dialogue.talk import asks, small_talk
 from dialogue.types import Context, ModelError, Sampling, Turn
 from retrieval.encoder.embed import Encoder
 from retrieval.types import Evidence, Passage

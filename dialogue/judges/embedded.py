@@ -15,7 +15,8 @@ from dialogue.judges.quality import QualityJudge, load_quality
 from dialogue.judges.shipped import SHIPPED
 from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
-from dialogue.quote import asks, evidence, heading, said, small_talk
+from dialogue.quote import evidence, heading, said
+from dialogue.talk import asks, small_talk
 from dialogue.types import Claim, Context, Scores
 from retrieval.text import each
 

@@ -36,9 +36,7 @@ class Search:
 
     def look_up(self, query: str) -> Sequence[Evidence]:
         """Return the passages found for the query, best first."""
-        if self.sources:
-            return self.retriever.search([query], self.depth, sources=self.sources)
-        return self.retriever.search([query], self.depth)
+        return self.retriever.search([query], self.depth, self.sources)
 
 
 @dataclass(frozen=True)
