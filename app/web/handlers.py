@@ -24,7 +24,7 @@ from retrieval.text import each
 
 if TYPE_CHECKING:
     from app.bot import Bot
-    from app.store.history import StoredTurn
+    from app.store.conversations import StoredTurn
 
 POLL = 0.08  # seconds between two looks at a running job
 PAGE = 30  # turns shown at first

@@ -15,7 +15,7 @@ from dialogue.types import Candidate, Citation, Reply, Role, Trace
 
 if TYPE_CHECKING:
     from app.library.catalogue import StoredSource
-    from app.store.history import StoredTurn
+    from app.store.conversations import StoredTurn
 
 WINDOW = 30_000  # characters of a document shown on each side of a mark
 

@@ -19,7 +19,8 @@ from dialogue.types import Picture
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from app.store.history import History, StoredTurn
+    from app.store.conversations import StoredTurn
+    from app.store.history import History
 
 MOST_HELD: Final = 24
 KINDS: Final = ",".join(FORMATS.values())

@@ -23,7 +23,7 @@ from dialogue.roles import DEFAULT
 from dialogue.types import Candidate, Citation, Reply, Role
 
 if TYPE_CHECKING:
-    from app.store.history import StoredConversation, StoredTurn
+    from app.store.conversations import StoredConversation, StoredTurn
 
 _STROKES = {
     "plus": "M8 3.2v9.6M3.2 8h9.6",
