@@ -154,7 +154,8 @@ class Responder:
         abroad: Sequence[Evidence] = ()
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
-        found = (*seen.now, *told, *self._found(role, queries), *abroad, *seen.before)
+        documents = self.retriever.search(queries, self.options.passages, role.sources)
+        found = (*seen.now, *told, *documents, *abroad, *seen.before)
         context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
         context.working.notes.extend(notes)
         clock.lap("search")
@@ -187,10 +188,6 @@ class Responder:
                 raise
             context.working.notes.append(f"the writing stopped: {error}")
         return [*found, *replies(context, written)]
-
-    def _found(self, role: Role, queries: Sequence[str]) -> tuple[Evidence, ...]:
-        """Search what the role may use."""
-        return self.retriever.search(queries, self.options.passages, role.sources)
 
     def _checked(self, role: Role, texts: Sequence[str], stage: Stage, before: Sequence[Turn] = ()) -> list[Verdict]:
         """Have the guard check texts, as strictly as the role asks."""
