@@ -15,11 +15,10 @@ from dialogue.judges.quality import QualityJudge, load_quality
 from dialogue.judges.shipped import SHIPPED
 from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
-from dialogue.quote import asks, small_talk
+from dialogue.talk import asks, small_talk
 from dialogue.types import Claim, Context, Scores
 from retrieval.reading import Page, page_of
 from retrieval.text import each
-from retrieval.tools.toolset import LOWEST
 
 if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
@@ -71,7 +70,7 @@ class EmbeddedJudge:
 
         None for an abstention, and for any draft when the user asked nothing, unless all is to be judged.
         """
-        worked_out = any(item.passage.id <= LOWEST for item in context.evidence)  # "12 * 7" asks in its way
+        worked_out = any(item.passage.kind in ("tool", "page") for item in context.evidence)  # "12 * 7" asks in its way
         asked = (asks(context.question) or worked_out) and not small_talk(context.question, context.role)
         if not (asked or context.exhaustive):
             return [None] * len(drafts)
