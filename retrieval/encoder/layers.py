@@ -1,4 +1,4 @@
-"""The layers of BERT and its like, run directly: the sums of transformers' modules, laid out for the processor.
+"""The layers of BERT, run directly: the sums of transformers' modules, laid out for the processor.
 
 Queries, keys and values are one product, and what can be done in place is. bfloat16 on a CPU is multiplied in few
 sizes, because oneDNN keeps what it builds for each. Knows nothing of tokens, pooling or what the states are for.
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, scaled_dot_product_attention
 
-KINDS = ("bert", "roberta", "xlm-roberta", "camembert")  # their layers are built alike
+from retrieval.encoder.bert import Bert
 
 Linear = Callable[[Tensor], Tensor]
 
@@ -44,14 +44,9 @@ class Layer:
 
 
 @torch.inference_mode()
-def direct(model: nn.Module) -> Sequence[Layer] | None:
-    """Return the layers of a model of KINDS, to be run directly; None for another, which has to run itself."""
-    config: Any = model.config
-    stack: Any = getattr(model, "encoder", None)
-    places = getattr(config, "position_embedding_type", "absolute")
-    if config.model_type not in KINDS or config.hidden_act != "gelu" or places != "absolute":
-        return None
-    return [Layer(layer) for layer in stack.layer]
+def direct(model: Bert) -> Sequence[Layer]:
+    """Return the layers of a BERT, to be run directly."""
+    return [Layer(layer) for layer in model.encoder.layer]
 
 
 def product(weight: Tensor, bias: Tensor) -> Linear:
