@@ -49,9 +49,9 @@ class Embeddings(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         width = shape.hidden_size
-        self.word_embeddings = nn.Embedding(shape.vocab_size, width)
-        self.position_embeddings = nn.Embedding(shape.max_position_embeddings, width)
-        self.token_type_embeddings = nn.Embedding(shape.type_vocab_size, width)
+        self.word_embeddings = _table(shape.vocab_size, width)
+        self.position_embeddings = _table(shape.max_position_embeddings, width)
+        self.token_type_embeddings = _table(shape.type_vocab_size, width)
         self.LayerNorm = nn.LayerNorm(width, eps=shape.layer_norm_eps)
 
     def forward(self, input_ids: Tensor) -> Tensor:
@@ -76,8 +76,7 @@ def load_bert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Bert:
 
     Raises KeyError or ValueError when the config is not one of BERT, RuntimeError when the weights do not fit it.
     """
-    with torch.device("meta"):  # no numbers are drawn that the weights replace
-        model = Bert(Shape.read(config))
+    model = Bert(Shape.read(config))
     needed = model.state_dict()
     model.load_state_dict({key: weight for key, weight in weights.items() if key in needed}, assign=True)
     return model.requires_grad_(False).eval()
@@ -89,6 +88,10 @@ def _layer(shape: Shape) -> nn.Module:
     wide = nn.ModuleDict({"dense": nn.Linear(width, shape.intermediate_size)})
     parts = {"attention": attention, "intermediate": wide, "output": _output(shape.intermediate_size, shape)}
     return nn.ModuleDict(parts)
+
+
+def _table(rows: int, width: int) -> nn.Embedding:
+    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))  # no numbers are drawn that weights replace
 
 
 def _output(inputs: int, shape: Shape) -> nn.Module:
