@@ -198,6 +198,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.models.checkpoints.plan import Needs
         from dialogue.respond import Options, Responder
         from dialogue.types import Sampling
+        from retrieval.cross_encoder import load_cross_encoder
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
         from retrieval.rerank import load_reranker
@@ -216,7 +217,9 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever = _searching(settings, database, searcher, stack)
-        if settings.rerank:
+        if settings.rerank and settings.reranker:
+            retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
+        elif settings.rerank:
             retriever = load_reranker(retriever, encoder, library.passages, settings.rerank)
         options = Options(
             sampling=Sampling(n=settings.candidates),

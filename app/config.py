@@ -42,7 +42,8 @@ class Settings:
     `api_key` is for a model server and never shown, `timeout` the seconds that it gets for a round of drafts.
     `viewer` says what pictures show, empty for none. `role` is the one that new conversations are held in.
     `context` bounds the tokens a model reads, 0 being its own window. `encoder` searches, empty for the packaged
-    one; `index` is what is searched, and `index_key` is for its server and never shown. `judges` may name a
+    one; `reranker` names a cross-encoder that orders the first `rerank` passages, empty for the packaged reader;
+    `index` is what is searched, and `index_key` is for its server and never shown. `judges` may name a
     classifier, and `guard` a larger guard; `guard_key` is for its server and never shown.
     `translator` is the model of the toolset's translator; `wiki` and `searxng` are addresses that questions are sent
     to; `fetch_allow` lists networks that pages may be fetched from although they are not public. All are off when empty.
@@ -59,6 +60,7 @@ class Settings:
     candidates: int = 8
     passages: int = 8
     rerank: int = 12
+    reranker: str = ""
     research_rounds: int = 4
     context: int = 8192
     dtype: str = "auto"
@@ -162,6 +164,8 @@ def _check_choice(key: str, value: str) -> None:
         raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
     if key in TOOLS and value:
         _check_tool(key, value)
+    if key == "reranker" and value and (not value.startswith("hf:") or value == "hf:"):
+        raise ValueError("must be hf:FOLDER-OR-HUB-NAME, or empty")
     if key == "guard" and value:
         try:
             read_spec(value)

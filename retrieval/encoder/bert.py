@@ -3,7 +3,7 @@
 The layers are run by `retrieval.encoder.layers` and by the adapters; here are only their parts, and the embeddings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,12 @@ class Bert(nn.Module):
         self.shape = shape
         self.embeddings = Embeddings(shape)
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(_layer(shape) for _ in range(shape.num_hidden_layers))})
+
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """The encoder's layers, the lowest first."""
+        stack: Any = self.encoder
+        return tuple(stack.layer)
 
 
 class Embeddings(nn.Module):

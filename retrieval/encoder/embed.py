@@ -110,8 +110,7 @@ class Encoder:
 
     def upper(self, first: int) -> "Sequence[torch.nn.Module]":
         """Return the layers from the one numbered `first` on. They are shared: read them, never change them."""
-        layers: Sequence[torch.nn.Module] = self._model.encoder.layer[first:]
-        return layers
+        return self._model.layers[first:]
 
     def hidden(self, texts: Sequence[str], layers: int, most: int = 0) -> list[torch.Tensor]:
         """Return per text the states (tokens, dimension) after the first `layers` layers, special tokens with them.

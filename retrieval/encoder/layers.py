@@ -46,7 +46,7 @@ class Layer:
 @torch.inference_mode()
 def direct(model: Bert) -> Sequence[Layer]:
     """Return the layers of a BERT, to be run directly."""
-    return [Layer(layer) for layer in model.encoder.layer]
+    return [Layer(layer) for layer in model.layers]
 
 
 def product(weight: Tensor, bias: Tensor) -> Linear:
