@@ -25,7 +25,7 @@ def to_json(value: object) -> Json:
 
 def from_json(kind: type[T], data: Json) -> T:
     """Return the `kind` that `to_json` wrote as `data`. Raises ValueError when it does not fit."""
-    return cast(T, _adapter(kind).validate_python(data))
+    return cast(T, _adapter(cast(Any, kind)).validate_python(data))
 
 
 @cache
