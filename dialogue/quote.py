@@ -4,7 +4,7 @@ Needs no language model. Knows nothing of judging: its drafts compete like any o
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DRAFTS = 6  # likeliest units, each of which makes a draft
 LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
+CLAUSES = 240  # characters of a run of clauses quoted from a longer one
+_CLAUSE = re.compile(r"\S.*?(?=\n|[,;:]\s|\s(?:and|but|so|then|because|when|where|which|who)\s|$)[,;:]?", re.DOTALL)
 _DEPENDENT = re.compile(
     r"(?:It|He|She|They|This|That|These|Those|Its|His|Her|Their|Such|Both|However|But|And|So|Instead|Then|Thus|There)\b"
 )
@@ -93,9 +95,20 @@ def units(passage: Passage) -> list[tuple[Passage, int, Offer]]:
         if spans and passage.text[: spans[-1][1]].endswith("?"):
             spans[-1] = (spans[-1][0], end)
         else:
-            spans.append((start, end))
+            spans += _clauses(passage.text, start, end)
     page = page_of(passage)
     return [(passage, order, Offer(page, start, end)) for order, (start, end) in enumerate(spans)]
+
+
+def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield a sentence whole, one that nobody marked the end of in runs of clauses of up to CLAUSES characters."""
+    begin = stop = start
+    for match in _CLAUSE.finditer(text, start, end) if end - start > LONGEST else ():
+        if match.end() - begin > CLAUSES and stop > begin:
+            yield begin, stop
+            begin = stop + len(text[stop : match.end()]) - len(text[stop : match.end()].lstrip())
+        stop = match.end()
+    yield begin, end
 
 
 def said(passage: Passage, offer: Offer) -> str:

@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "6617d52c1f025a1d47a210881f021ec8b3d8e4b53ed0d6c1ef56433aaf5dc8e0",
+    WEIGHTS / "reader.safetensors": "7aaffa3d899024603312685ca787266709fdfbe1c79ff97504626af32b1e0b3e",
 }
 
 

@@ -243,3 +243,12 @@ def test_the_judge_reads_no_passage_that_the_search_has_read(
 
 def _weights(reader: PassageReader) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
     return dict(reader._weights), dict(reader.about)
+
+
+def test_a_sentence_that_nobody_ended_is_quoted_by_its_clauses() -> None:
+    said = "so we walk along the river and the pump house was built in eighteen sixty eight " * 12
+    quoted = [offer for _, _, offer in units(Passage(1, said, "talk.txt", "Talk", (), 0, len(said)))]
+    texts = [said[offer.start : offer.end] for offer in quoted]
+    assert len(texts) > 3
+    assert all(len(text) <= 260 for text in texts)
+    assert " ".join(texts).split() == said.split()

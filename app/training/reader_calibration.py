@@ -5,11 +5,12 @@ answers in the collection and once without, so that a high probability also says
 of training.
 """
 
+import json
 import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,10 @@ from app.evaluation.metrics import auroc, calibration_error
 from app.training.quality_data import rows as lines
 from app.training.reader_data import held, titled
 from dialogue.judges.answers import FEATURES as UNIT
-from dialogue.judges.answers import features as unit_features
+from dialogue.judges.answers import AnswerScorer, Offer
 from retrieval.encoder.embed import Encoder
 from retrieval.index.generation import build_of
-from retrieval.passages import cut_all
+from retrieval.passages import cut, cut_all
 from retrieval.reader import PassageReader
 from retrieval.reading import page_of
 from retrieval.rerank import DEPTH, FEATURES, Weights, features, weighed
@@ -32,6 +33,8 @@ from retrieval.types import Evidence, Passage
 
 SIZES = ((1, 40), (10, 24), (300, 4), (100_000, 1))  # passages of a collection, at most, and how many of these
 ASKED = 240  # questions for each size
+DEMO = Path(__file__).parents[2] / "examples" / "demo"
+NATURAL = 10  # what a unit found for a question on the demo counts: these are asked in people's own words
 RIDGE = 1e-3
 
 
@@ -61,7 +64,26 @@ def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) 
             for with_answer in (True, False):
                 name = str(size) if with_answer else "without"
                 found[name] += list(_searched(some, asked, with_answer, encoder, reader))
+    passages, questions = demo()
+    for question in questions:
+        found["demo" if question[2] else "without"] += list(_searched(passages, [question], True, encoder, reader))
     return found
+
+
+def demo(folder: Path = DEMO) -> tuple[list[Passage], list[Question]]:
+    """Return the passages of the demo's documents, one id each, and its questions; some are not answered."""
+    from retrieval.sources import read_documents
+
+    files = sorted((folder / "sources").iterdir())
+    parts = [passage for file in files for document in read_documents(file) for passage in cut(document)]
+    passages = [replace(passage, id=number) for number, passage in enumerate(parts)]
+    questions = []
+    for row in map(json.loads, (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()):
+        answers = tuple(row.get("answers") or ())
+        right = frozenset(p.id for p in passages if p.source == row.get("source") and any(a in p.text for a in answers))
+        if len(row["context"]) == 1 and bool(right) == bool(answers):
+            questions.append((clean(row["context"][0]), answers, right))
+    return passages, questions
 
 
 def squad(data: Path) -> tuple[list[Passage], list[Question]]:
@@ -113,13 +135,16 @@ def _found(
     reader: PassageReader, question: str, answers: Sequence[str], right: frozenset[int], near: Sequence[Evidence]
 ) -> Found:
     rows = features(reader, question, near)
-    units, holds = [], []
-    for item, reading in zip(near, reader.read(question, [page_of(item.passage) for item in near]), strict=True):
-        for start, end in sentences(item.passage.text):
-            units.append(unit_features(reading, start, end))
-            holds.append(item.passage.id in right and any(a in item.passage.text[start:end] for a in answers))
+    offered = [
+        (item.passage.id in right, Offer(page_of(item.passage), start, end))
+        for item in near
+        for start, end in sentences(item.passage.text)
+    ]
+    scorer = AnswerScorer(reader, reader.encoder.encode_tokens, {})
+    units = scorer.features(question, [offer for _, offer in offered])
+    holds = [answers_here and any(a in offer.text for a in answers) for answers_here, offer in offered]
     met = np.array([item.passage.id in right for item in near], dtype=bool)
-    return Found(rows, met, np.array(units).reshape(-1, len(UNIT)), np.array(holds, dtype=bool))
+    return Found(rows, met, units, np.array(holds, dtype=bool))
 
 
 def ordering(found: dict[str, list[Found]]) -> dict[str, float]:
@@ -139,11 +164,13 @@ def ordering(found: dict[str, list[Found]]) -> dict[str, float]:
     return dict(zip(FEATURES, best.tolist(), strict=True))
 
 
-def logistic(rows: NDArray[np.float64], right: NDArray[np.bool_], names: Sequence[str]) -> dict[str, float]:
-    """Return the weights of the columns and the bias that make a probability."""
+def logistic(
+    rows: NDArray[np.float64], right: NDArray[np.bool_], names: Sequence[str], counts: NDArray[np.float64] | None = None
+) -> dict[str, float]:
+    """Return the weights of the columns and the bias that make a probability; `counts` weigh the rows."""
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=100.0, max_iter=2000).fit(rows, right)
+    model = LogisticRegression(C=100.0, max_iter=2000).fit(rows, right, sample_weight=counts)
     return {**dict(zip(names, model.coef_[0].tolist(), strict=True)), "bias": float(model.intercept_[0])}
 
 
@@ -153,10 +180,13 @@ def calibrated(found: dict[str, list[Found]]) -> dict[str, dict[str, float]]:
     rows, met = np.concatenate([each.rows for each in every]), np.concatenate([each.met for each in every])
     units = np.concatenate([each.units for each in every])
     right = np.concatenate([each.right for each in every])
+    counts = np.concatenate(
+        [np.full(len(e.right), NATURAL if name == "demo" else 1.0) for name, k in found.items() for e in k]
+    )
     return {
         "order": ordering(found),
         "likely": logistic(rows, met, FEATURES),
-        "unit": logistic(units, right, UNIT),
+        "unit": logistic(units, right, UNIT, counts),
     }
 
 
