@@ -17,7 +17,7 @@ from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.library.library import Library
 from app.library.lock import FolderLock
-from app.library.shelf import Follower, Shelf
+from app.library.upkeep import Publisher, Updatable
 from app.pictures import read_pictures
 from app.store.database import Database, broken_link, open_database
 from app.store.history import History
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Bot(Shelf):
+class Bot(Updatable):
     """An open data folder with everything needed to answer from it. Made by `open_bot`; a context manager.
 
     `notice` is a line to show to users, empty when there is nothing to say. Safe to use from several
@@ -179,7 +179,7 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **setti
 def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does.
 
-    With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.library.shelf`.
+    With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.library.upkeep`.
     """
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
@@ -227,7 +227,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         )
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *_tools(settings, searcher))
         if hosts:
-            stack.callback(Follower(library).close)
+            stack.callback(Publisher(library).close)
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
 

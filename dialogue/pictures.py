@@ -88,7 +88,7 @@ class Remembering:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Viewing:
     """What pictures add to the evidence: those of the last turn, those of earlier turns, and what to tell."""
 
     now: tuple[Evidence, ...] = ()
@@ -101,11 +101,11 @@ class Look:
         return tuple(item.passage.text for item in self.now)
 
 
-def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Look:
+def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Viewing:
     """Have the latest pictures of the conversation described. Raises ModelError and PictureError."""
     *_, last = turns
     if viewer is None:
-        return Look(notes=(UNSEEN,) if last.pictures else ())
+        return Viewing(notes=(UNSEEN,) if last.pictures else ())
     earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
     pictures = [*earlier, *last.pictures][-MOST_LOOKED_AT:]
     found = evidence(pictures, viewer.describe(pictures))
@@ -113,7 +113,7 @@ def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Look:
     said = {item.passage.source for item in found}
     notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in said)
     first = [item for item in found if -item.passage.id > cut]
-    return Look(tuple(first), tuple(item for item in reversed(found) if item not in first), notes)
+    return Viewing(tuple(first), tuple(item for item in reversed(found) if item not in first), notes)
 
 
 def rests_on_pictures(scores: Scores, turns: Sequence[Turn]) -> bool:

@@ -20,7 +20,7 @@ from source_files import read, refusal, sections
 from retrieval.passages import cut
 from retrieval.sources import COLLECTIONS, SUFFIXES, Limits, read_documents
 from retrieval.sources.child import parser, rows
-from retrieval.sources.kinds import PLAIN
+from retrieval.sources.filetypes import PLAIN
 from retrieval.types import Document, Note, SourceError
 
 Places = list[tuple[tuple[str, ...], str]]

@@ -28,6 +28,7 @@ from dialogue import Responder
 from dialogue.attributes import INTERESTING, SENSIBLE, UNSAFE
 from dialogue.judges.embedded import load_judge
 from dialogue.models import load_model
+from dialogue.models.fallback import Fallback
 from dialogue.models.scripted import Scripted
 from dialogue.models.server.address import Address, read_address
 from dialogue.models.server.circuit import Circuit
@@ -35,7 +36,6 @@ from dialogue.models.server.exchange import Limits, Server
 from dialogue.models.server.protocol import Choices, Known, yes_share
 from dialogue.models.server.remote import Remote, load_remote, open_remote
 from dialogue.models.server.wire import Reader, message_of
-from dialogue.models.standby import Standby
 from dialogue.respond import Options
 from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unavailable
 from retrieval import MemoryRetriever
@@ -563,7 +563,7 @@ def test_a_server_that_is_away_at_first_is_found_later() -> None:
 def test_another_model_answers_in_place_of_one_that_is_away() -> None:
     asked = context("What does it eat?")
     quote = Scripted(["It eats krill."])
-    model = Standby(Remote(Server(f"http://127.0.0.1:{closed_port()}/v1", "", QUICK), "whale-7b"), quote)
+    model = Fallback(Remote(Server(f"http://127.0.0.1:{closed_port()}/v1", "", QUICK), "whale-7b"), quote)
     assert written(model, asked, FIVE) == ["It eats krill."]
     [note] = asked.working.notes
     assert note.startswith("answered in quoting mode")
@@ -575,7 +575,7 @@ def test_another_model_answers_in_place_of_one_that_is_away() -> None:
 
 def test_nobody_answers_in_place_of_a_model_that_refuses() -> None:
     with fault_server(key="other") as server:
-        model = Standby(Remote(Server(server.url, "", QUICK), "whale-7b"), Scripted(["It eats krill."]))
+        model = Fallback(Remote(Server(server.url, "", QUICK), "whale-7b"), Scripted(["It eats krill."]))
         with pytest.raises(ModelError, match="CANDOR_API_KEY"):
             written(model, ASKED, FIVE)
 

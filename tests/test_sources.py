@@ -12,7 +12,7 @@ from source_files import pdf, read, refusal, sections
 from retrieval.markup import from_html, from_markdown
 from retrieval.passages import cut
 from retrieval.sources import Limits, read_documents
-from retrieval.sources.kinds import INLINE
+from retrieval.sources.filetypes import INLINE
 from retrieval.sources.pdf import running_text
 from retrieval.text import clean
 from retrieval.types import Note, SourceError

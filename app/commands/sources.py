@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.commands.common import common, console_for, opened, opened_shelf, print_json, read_from, safe, some_text
+from app.commands.common import common, console_for, opened, opened_library, print_json, read_from, safe, some_text
 
 if TYPE_CHECKING:
     from app.library.ingest import IngestReport
@@ -28,8 +28,8 @@ def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
     from app.commands.progress import ingest_progress
     from retrieval.sources import READABLE
 
-    with opened_shelf(context) as shelf, ingest_progress(console_for(err=True)) as progress:
-        report = shelf.ingest(paths, progress, ray=ray)
+    with opened_library(context) as library, ingest_progress(console_for(err=True)) as progress:
+        report = library.ingest(paths, progress, ray=ray)
     return _told(context, report, f"no file to read was found; the kinds are {READABLE}")
 
 
@@ -72,8 +72,8 @@ def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
     """
     from app.commands.progress import ingest_progress
 
-    with opened_shelf(context, "source to refresh") as shelf, ingest_progress(console_for(err=True)) as progress:
-        report = shelf.refresh(names, progress)
+    with opened_library(context, "source to refresh") as library, ingest_progress(console_for(err=True)) as progress:
+        report = library.refresh(names, progress)
     return _told(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
 
 
@@ -89,8 +89,8 @@ def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
     """
     from app.library.catalogue import file_of
 
-    with opened_shelf(context, "source to remove") as shelf:
-        removed = shelf.remove(*names)
+    with opened_library(context, "source to remove") as library:
+        removed = library.remove(*names)
     if context.obj["json"]:
         print_json({"removed": removed})
         return

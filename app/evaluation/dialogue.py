@@ -13,9 +13,9 @@ import numpy as np
 
 from app.bot import Bot
 from app.evaluation import metrics
-from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import DialogueRow, turns_of
+from app.evaluation.tasks import Record, RowTask, grouped
 from dialogue.cite import MARK, without_marks
 from dialogue.types import Claim, Context, Reply, Turn
 
@@ -147,4 +147,4 @@ def _same(wanted: str, source: str) -> bool:
     return source == wanted or source.endswith(f"/{wanted}")
 
 
-KIND = Kind(DialogueRow, score, summarise, size=1)
+KIND = RowTask(DialogueRow, score, summarise, size=1)

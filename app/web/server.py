@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import AppError
 from app.library.catalogue import as_text, file_of
-from app.library.shelf import UPLOADS
+from app.library.upkeep import UPLOADS
 from app.web.documents import add_document_route
 from app.web.events import Calls
 from app.web.gate import Gate, Guarded, loopback

@@ -55,11 +55,11 @@ def load_model(
 
         return load_local(name, device, needs)
     if door.lower() in ("http", "https") and name:
+        from dialogue.models.fallback import Fallback
         from dialogue.models.server.remote import load_remote
-        from dialogue.models.standby import Standby
         from dialogue.quote import load_quote
 
-        return Standby(load_remote(spec, api_key, seconds), load_quote(reader))
+        return Fallback(load_remote(spec, api_key, seconds), load_quote(reader))
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")
 
 

@@ -199,11 +199,11 @@ def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     from dialogue.models.decoding.engine import KEPT, Engine
     from dialogue.models.decoding.packed import pack
     from dialogue.models.decoding.plain import Plain
-    from dialogue.models.decoding.probe import suits
+    from dialogue.models.decoding.shared_prompt import takes_shared_prompt
     from retrieval.encoder.layers import round_products
 
     round_products(model)
-    if not suits(model):
+    if not takes_shared_prompt(model):
         copied = replace(plan, shared=False) if plan else None
         if copied and not copied.fits:
             raise ModelError(f"the model does not fit into memory: {copied.describe()}; {copied.advice()}")

@@ -1,7 +1,7 @@
 """Files and folders to documents. Knows nothing of passages, indexes or what becomes of a document."""
 
+from retrieval.sources.filetypes import COLLECTIONS, DEFAULT_LIMITS, READABLE, SUFFIXES, Limits, suffix_of
 from retrieval.sources.folders import find_files
-from retrieval.sources.kinds import COLLECTIONS, DEFAULT_LIMITS, READABLE, SUFFIXES, Limits, suffix_of
 from retrieval.sources.reader import read_documents
 
 __all__ = [

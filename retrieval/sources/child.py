@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.types import Document, SourceError
 
 Item = tuple[str, Document | SourceError]

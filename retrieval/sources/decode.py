@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 
-from retrieval.sources.kinds import BOMS, utf16_of
-from retrieval.sources.noise import is_misread
+from retrieval.sources.filetypes import BOMS, utf16_of
+from retrieval.sources.readability import is_misdecoded
 from retrieval.types import Note, SourceError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")  # terminal logs are full of \x1b
@@ -31,7 +31,7 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
     sure = any(
         sum(letter > "\x7f" for letter in line.decode("utf-8", "ignore")) >= _CHANCE for line in lines if _is_utf8(line)
     )
-    if len(legacy) < len(lines) and (sure or not is_misread(_western(data))):
+    if len(legacy) < len(lines) and (sure or not is_misdecoded(_western(data))):
         return _text(_by_lines(data, notes))
     mended = data.decode("utf-8", "replace")
     bad = _lost(data, mended)
@@ -91,7 +91,7 @@ def _text(text: str) -> str:
 
 def _older(data: bytes) -> str:
     """Return the name of the encoding in which the bytes, which are no UTF-8, are text. Raises SourceError."""
-    if not is_misread(_western(data)):
+    if not is_misdecoded(_western(data)):
         return "cp1252" if all(byte not in data for byte in b"\x81\x8d\x8f\x90\x9d") else "latin-1"
     from charset_normalizer import from_bytes
 

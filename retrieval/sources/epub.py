@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from retrieval.markup import Outline, feed_html, one_line
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.types import Document, SourceError
 
 _CONTAINER: Final = "META-INF/container.xml"

@@ -10,7 +10,7 @@ from typing import Final
 
 from retrieval.markup import Outline, feed_html, one_line
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.types import Document, Note, SourceError
 
 _SHOWN: Final = ("From", "To", "Cc", "Date")

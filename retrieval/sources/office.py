@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from retrieval.hidden import is_passage
 from retrieval.markup import Outline, one_line
 from retrieval.sources.archive import checked_zip
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.sources.unseen import Ground, WordStyles
 from retrieval.types import Document, Note
 

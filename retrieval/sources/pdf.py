@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retrieval.markup import one_line
 from retrieval.sources.canvas import seen_text
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section, SourceError
 

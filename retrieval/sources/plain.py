@@ -11,7 +11,7 @@ from typing import Final
 
 from retrieval.markup import Outline, from_html, from_markdown
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits, suffix_of
+from retrieval.sources.filetypes import Limits, suffix_of
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section, SourceError
 

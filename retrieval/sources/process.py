@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.types import Document, Note, Section, SourceError
 
 _ROOT: Final = Path(__file__).parents[2]

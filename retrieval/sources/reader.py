@@ -12,7 +12,7 @@ from pathlib import Path
 
 from retrieval.markup import one_line
 from retrieval.sources.child import Item, clause, parser
-from retrieval.sources.kinds import (
+from retrieval.sources.filetypes import (
     COLLECTIONS,
     DEFAULT_LIMITS,
     HEAD,
@@ -21,10 +21,10 @@ from retrieval.sources.kinds import (
     PLAIN,
     Limits,
     check_kind,
-    kind_of,
+    file_type,
 )
-from retrieval.sources.noise import sound
 from retrieval.sources.process import parsed
+from retrieval.sources.readability import readable
 from retrieval.types import Document, SourceError
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def read_documents(
     """
     if os.path.isdir(path):
         raise SourceError(f"{path}: a folder, name a file in it")
-    kind = kind_of(path)
+    kind = file_type(path)
     many = kind in COLLECTIONS
     data = read_bytes(path, limits.max_collection if many else limits.max_bytes, HEAD if many else limits.max_bytes)
     if not data.strip():
@@ -82,7 +82,7 @@ def _here(path: Path, kind: str, limits: Limits) -> Iterator[Item]:
 def _readable(item: Document | SourceError, source: str, title: str, kind: str) -> Document:
     if isinstance(item, SourceError):
         raise item
-    document = sound(replace(item, source=source, title=item.title or title), kind)
+    document = readable(replace(item, source=source, title=item.title or title), kind)
     if not document.text.strip():
         raise SourceError("; ".join(["no text found", *(note.counted(count) for note, count in document.notes)]))
     return document

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from retrieval.markup import Outline, one_line
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.sources.tables import add_lines
 from retrieval.types import Document, Note, SourceError
 

@@ -13,7 +13,7 @@ from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
 from retrieval.markup import Outline, one_line
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from retrieval.hidden import hides, is_passage
 from retrieval.markup import Outline, one_line
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import Limits
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ class _Request:
 
 
 class Engine:
-    """The decoder of models whose attention can be handed in; see `suits`. Thread-safe.
+    """The decoder of models whose attention can be handed in; see `takes_shared_prompt`. Thread-safe.
 
     `memory` bounds the bytes of caches of running requests, `kept` those of prompts remembered between turns.
     `at_once` bounds the tokens asked in one pass when drafts are weighed. `captured` decodes a request that runs alone

@@ -10,7 +10,7 @@ from dialogue.types import Attribute, Context, LanguageModel, Sampling, Step, Un
 NOTE = "answered in quoting mode, without the language model"
 
 
-class Standby:
+class Fallback:
     """A LanguageModel: `model`, and where it is unavailable the drafts of `quote`. Goes by the name of `model`."""
 
     def __init__(self, model: LanguageModel, quote: LanguageModel) -> None:

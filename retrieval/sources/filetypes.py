@@ -102,7 +102,7 @@ def suffix_of(path: Path) -> str:
     return both if both in SUFFIXES else path.suffix.lower()
 
 
-def kind_of(path: Path) -> str:
+def file_type(path: Path) -> str:
     """Return the kind that the name says. Raises SourceError for one that cannot be read."""
     if kind := SUFFIXES.get(suffix_of(path)):
         return kind

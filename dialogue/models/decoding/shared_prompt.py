@@ -23,7 +23,7 @@ _UNSUITED: Final = (AttributeError, ImportError, IndexError, KeyError, RuntimeEr
 _log = logging.getLogger(__name__)
 
 
-def suits(model: "PreTrainedModel") -> bool:
+def takes_shared_prompt(model: "PreTrainedModel") -> bool:
     """Set the model's attention to ours, and say whether it then computes what it computed before.
 
     Architectures differ in what they hand to an attention function (windows, soft caps, sinks, biases), so a few
