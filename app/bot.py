@@ -256,7 +256,7 @@ def _searching(
 def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
     """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
     from retrieval.tools.calculator import Calculator
-    from retrieval.tools.fetch import Fetcher, Limits
+    from retrieval.tools.fetch import Fetcher, PageLimits
     from retrieval.tools.web import WAIT, Engine, MediaWiki, SearXNG, Web
 
     first: list[Tool] = [Calculator()]
@@ -264,7 +264,7 @@ def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tu
         from retrieval.tools.translator import load_translator
 
         first.append(load_translator(settings.translator))
-    fetcher = Fetcher(read_networks(settings.fetch_allow), Limits(whole=WAIT))
+    fetcher = Fetcher(read_networks(settings.fetch_allow), PageLimits(whole=WAIT))
     engines: list[Engine] = []
     if settings.wiki:
         engines.append(MediaWiki(settings.wiki))

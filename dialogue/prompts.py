@@ -67,7 +67,7 @@ def render(context: Context) -> list[Message]:
     return [
         {"role": "system", "content": _system(context)},
         *({"role": turn.role, "content": plain(without_marks(turn.text))} for turn in earlier),
-        {"role": last.role, "content": _asked(context)},
+        {"role": last.role, "content": _question_text(context)},
         *after,
     ]
 
@@ -191,7 +191,7 @@ def _system(context: Context) -> str:
     return SYSTEM.format(name=plain(context.role.name), style=style, abstention=ABSTENTION)
 
 
-def _asked(context: Context) -> str:
+def _question_text(context: Context) -> str:
     """The last message, after the evidence where there is any."""
     text = plain(without_marks(context.question))
     evidence = _searched(context)

@@ -16,7 +16,7 @@ from page_server import Answer, PageServer, page_server
 
 from retrieval.tools import fetch
 from retrieval.tools.addresses import Refused, checked, is_public, read_networks
-from retrieval.tools.fetch import Answered, Fetcher, Limits, decoded
+from retrieval.tools.fetch import Answered, Fetcher, PageLimits, decoded
 from retrieval.types import Unreachable
 from safety import retry
 
@@ -166,7 +166,7 @@ def test_redirects_are_counted(server: PageServer) -> None:
 
 
 def test_what_is_too_large_is_refused_packed_or_not(server: PageServer) -> None:
-    fetcher = Fetcher(HERE, Limits(size=10_000))
+    fetcher = Fetcher(HERE, PageLimits(size=10_000))
     bomb = gzip.compress(bytes(30_000_000))
     assert len(bomb) < 40_000
     server.page("/fits", "x" * 10_000)
@@ -194,7 +194,7 @@ def test_packed_pages_are_unpacked(server: PageServer) -> None:
 def test_time_is_bounded_in_all(server: PageServer) -> None:
     server.pages["/drip"] = Answer(slow=(b"x",) * 1000, pause=0.05)
     server.pages["/silent"] = Answer(slow=(b"x",), pause=150.0)
-    for path, limits in (("/drip", Limits(read=5, whole=0.4)), ("/silent", Limits(read=0.2, whole=10))):
+    for path, limits in (("/drip", PageLimits(read=5, whole=0.4)), ("/silent", PageLimits(read=0.2, whole=10))):
         with pytest.raises(Unreachable):
             Fetcher(HERE, limits).fetch(server.url(path))
 
@@ -241,9 +241,9 @@ def test_a_mistake_of_ours_is_not_taken_for_one_of_the_network(mistake: Exceptio
 
 
 def test_every_package_takes_the_same_statuses_for_passing() -> None:
-    assert fetch.PASSING == retry.PASSING
-    assert Answered("", 409).passing
-    assert not Answered("", 404).passing
+    assert fetch.TRANSIENT == retry.TRANSIENT
+    assert Answered("", 409).transient
+    assert not Answered("", 404).transient
 
 
 def test_an_unchanged_page_is_not_sent_again(server: PageServer) -> None:

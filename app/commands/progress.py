@@ -89,11 +89,11 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told: dict[str, int] = {}
+        self._shown_tenths: dict[str, int] = {}
 
     def __call__(self, step: Shown) -> None:
         tenth = 10 * step.done // max(step.total, 1)
-        if tenth != self._told.get(step.stage, -1):  # a stage may come twice
-            self._told[step.stage] = tenth
+        if tenth != self._shown_tenths.get(step.stage, -1):  # a stage may come twice
+            self._shown_tenths[step.stage] = tenth
             line = f"{step.stage}: {step.done} of {step.total} {UNITS[step.stage]}"
             self._console.print(line, soft_wrap=True)

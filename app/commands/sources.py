@@ -30,7 +30,7 @@ def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
 
     with opened_library(context) as library, ingest_progress(console_for(err=True)) as progress:
         report = library.ingest(paths, progress, ray=ray)
-    return _told(context, report, f"no file to read was found; the kinds are {READABLE}")
+    return _print_report(context, report, f"no file to read was found; the kinds are {READABLE}")
 
 
 @click.group()
@@ -74,7 +74,7 @@ def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
 
     with opened_library(context, "source to refresh") as library, ingest_progress(console_for(err=True)) as progress:
         report = library.refresh(names, progress)
-    return _told(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
+    return _print_report(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
 
 
 @sources.command("remove")
@@ -118,7 +118,7 @@ def rebuild_sources(context: click.Context) -> None:
         click.echo(f"indexed {count} passages")
 
 
-def _told(context: click.Context, report: "IngestReport", nothing: str) -> int:
+def _print_report(context: click.Context, report: "IngestReport", nothing: str) -> int:
     """Print what became of every file, and return the exit code."""
     counts = {name: report.count(name) for name in ("added", "replaced", "unchanged", "removed", "failed")}
     if context.obj["json"]:

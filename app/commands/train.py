@@ -112,14 +112,14 @@ def train_generator(
     The same command goes on with a training that was stopped.
     """
     from app.commands.progress import training_progress
-    from app.training.generator import Plan
+    from app.training.generator import GeneratorTraining
     from app.training.generator_filter import Filter
     from app.training.generator_loop import Tuning
     from app.training.run import base_of, thresholds
     from app.training.run import train_generator as run_training
 
     base = base_of(settings_of(context).model)
-    plan = Plan(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
+    plan = GeneratorTraining(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
     with training_progress(console_for(err=True)) as progress:
         report = run_training(data, plan, out, limit, progress)
     print_json(report)

@@ -201,7 +201,7 @@ class Ingestion:
         if self.failures == failures:
             self.changed |= self.library.complete(file.uri, digest + _PART, digest)
             outcome: Outcome = "replaced" if file.uri in self.files else "added"
-            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages, notes=_told(notes.items())))
+            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages, notes=_note_counts(notes.items())))
 
     def _refused(self, file: SourceFile, error: SourceError) -> None:
         member, _, reason = str(error).removeprefix(str(file.path)).partition(": ")
@@ -264,11 +264,11 @@ class Ingestion:
             about = read.about
             if file_of(about.uri) == about.uri:
                 outcome: Outcome = "replaced" if about.uri in self.known else "added"
-                notes = _told(read.document.notes)
+                notes = _note_counts(read.document.notes)
                 self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages, notes=notes))
 
 
-def _told(notes: Iterable[tuple[Note, int]]) -> tuple[str, ...]:
+def _note_counts(notes: Iterable[tuple[Note, int]]) -> tuple[str, ...]:
     return tuple(note.counted(count) for note, count in notes)
 
 

@@ -72,7 +72,7 @@ class Listing:
     def __post_init__(self) -> None:
         self._held = {file_of(row.uri): row for row in reversed(self.stored)}
         self._fetched: set[str] = set()
-        self._told = 0
+        self._reported = 0
 
     def take(self, paths: str | Path | Sequence[str | Path]) -> None:
         """List what is named, and what of the same folders and sitemaps is stored and gone.
@@ -117,8 +117,8 @@ class Listing:
 
     def unread(self) -> list[SourceFile]:
         """Return the files that were listed since this was asked last."""
-        files = list(self.files.values())[self._told :]
-        self._told = len(self.files)
+        files = list(self.files.values())[self._reported :]
+        self._reported = len(self.files)
         return files
 
     def _find(self, path: Path, known: bool = True) -> None:

@@ -115,7 +115,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingSequence:
     """A prompt and what has to follow it; only `target` is learnt, after which the text ends or not.
 
     In a discriminative example the rated `reply` and `asked`, the attribute's name as it follows a reply, stand
@@ -168,15 +168,15 @@ def split(samples: Sequence[Sample], held: float) -> tuple[list[Sample], list[Sa
     )
 
 
-def examples(samples: Iterable[Sample]) -> list[Example]:
+def examples(samples: Iterable[Sample]) -> list[TrainingSequence]:
     """Return every example of the samples: their replies unless rated bad, their ratings, their research."""
-    made: list[Example] = []
+    made: list[TrainingSequence] = []
     for sample in samples:
         made += [*_generative(sample), *_discriminative(sample), *_research(sample)]
     return made
 
 
-def one_sided(made: Iterable[Example]) -> set[str]:
+def one_sided(made: Iterable[TrainingSequence]) -> set[str]:
     """Return the attributes that are rated but never both ways, from which there is nothing to learn."""
     labels: dict[str, set[bool]] = {}
     for example in made:
@@ -185,14 +185,14 @@ def one_sided(made: Iterable[Example]) -> set[str]:
     return {name for name, seen in labels.items() if len(seen) == 1}
 
 
-def _generative(sample: Sample) -> Iterator[Example]:
+def _generative(sample: Sample) -> Iterator[TrainingSequence]:
     """``<context> RESPONSE <response>``; where the reply came of research, the reply before it."""
     reply = sample.base or sample.reply
     if sample.good is not False and reply.strip():
-        yield Example("generative", render_lamda(sample.context), reply_lamda(reply))
+        yield TrainingSequence("generative", render_lamda(sample.context), reply_lamda(reply))
 
 
-def _discriminative(sample: Sample) -> Iterator[Example]:
+def _discriminative(sample: Sample) -> Iterator[TrainingSequence]:
     """``<context> RESPONSE <response> SENSIBLE 1``, an example for each rating.
 
     A reply that came of research is weighed, as in a dialogue, after what was found.
@@ -205,16 +205,16 @@ def _discriminative(sample: Sample) -> Iterator[Example]:
             label = sample.ratings[attribute.name]
             suffix, desired, other = weighing_lamda(attribute)
             target = desired if label == (attribute.desired == "1") else other
-            yield Example("discriminative", prompt, target, reply, suffix, attribute.name, label)
+            yield TrainingSequence("discriminative", prompt, target, reply, suffix, attribute.name, label)
 
 
-def _research(sample: Sample) -> Iterator[Example]:
+def _research(sample: Sample) -> Iterator[TrainingSequence]:
     """Each step of the exchange with the toolset: after the base and what was found so far, the next query or reply."""
     if not sample.base or sample.good is False:
         return
     steps: list[Lookup | Said] = [*(Lookup(query) for query, _ in sample.searches), Said(sample.reply)]
     for step, before in zip(steps, _exchange(sample), strict=True):
-        yield Example("research", render_lamda(_at(sample, before)), reply_lamda(format_step(step)))
+        yield TrainingSequence("research", render_lamda(_at(sample, before)), reply_lamda(format_step(step)))
 
 
 def _exchange(sample: Sample) -> list[tuple[Turn, ...]]:

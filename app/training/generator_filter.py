@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, Literal
 
-from app.training.generator_data import Example, Sample, TrainingError
+from app.training.generator_data import Sample, TrainingError, TrainingSequence
 from app.training.generator_loop import Progress
 from app.training.generator_model import Adapted, Encoded, odds, precision, rating_row
 from dialogue.attributes import INTERESTING, QUALITY, SENSIBLE, SPECIFIC, UNSAFE
@@ -132,7 +132,7 @@ def _judged(judge: Judge, samples: Sequence[Sample]) -> Iterator[Points]:
 def _weighing(adapted: Adapted, sample: Sample, attribute: Attribute) -> tuple[Encoded, int]:
     suffix, desired, other = weighing_lamda(attribute)
     prompt, reply = render_lamda(sample.context), reply_lamda(sample.reply)
-    example = Example("discriminative", prompt, desired, reply, suffix, attribute.name)
+    example = TrainingSequence("discriminative", prompt, desired, reply, suffix, attribute.name)
     return rating_row(adapted, example, (desired, other))
 
 

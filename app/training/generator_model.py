@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.training.generator_data import Example, TrainingError
+from app.training.generator_data import TrainingError, TrainingSequence
 from dialogue.models.decoding import common
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def adapt(
     return Adapted(adapted, tokenizer, longest)
 
 
-def encode(adapted: Adapted, example: Example) -> Encoded:
+def encode(adapted: Adapted, example: TrainingSequence) -> Encoded:
     """Return the example's tokens, made part by part as the door to models makes them, and the end.
 
     What is longer than `adapted.longest` loses the beginning of its prompt; a target longer than three quarters of
@@ -92,7 +92,7 @@ def encode(adapted: Adapted, example: Example) -> Encoded:
     return Encoded((*prompt, *target), len(prompt))
 
 
-def rating_row(adapted: Adapted, example: Example, ratings: tuple[str, str]) -> tuple[Encoded, int]:
+def rating_row(adapted: Adapted, example: TrainingSequence, ratings: tuple[str, str]) -> tuple[Encoded, int]:
     """Return a discriminative example with the first rating, up to the token in which the second differs, and that."""
     tokenizer = adapted.tokenizer
     before = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]

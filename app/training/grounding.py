@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.training.adapters import Plan as Schedule
-from app.training.adapters import fit_phases
+from app.training.adapters import AdapterTraining, fit_phases
 from app.training.grounding_data import (
     MEASURED,
     SHARES,
@@ -34,7 +33,7 @@ from retrieval.encoder.embed import Encoder
 from retrieval.types import TokenEmbedder
 from safety.types import PairReader
 
-PLANS = (Schedule(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),)
+PLANS = (AdapterTraining(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),)
 HIDDEN = 48
 FOLDS = 5
 GRID = ((0.0, 0.1, 0.2, 0.4), (0.0, 0.2, 0.4, 0.6), (0.0, 0.25, 0.5, 1.0))  # weights tried for each anchor
@@ -43,7 +42,7 @@ Metrics = dict[str, dict[str, float]]
 
 
 def train_adapter(
-    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Schedule] = PLANS
+    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[AdapterTraining] = PLANS
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a claim after a window of evidence, and the curve of its loss."""
     adapter = new_adapter("grounded", ("supported", "refuted"), encoder, seed, rank=32, matching=True)

@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.training.adapters import Example as Pair
+from app.training.adapters import Pair
 from app.training.alterations import alter
 from app.training.grounding_metrics import Row
 from app.training.quality_data import rows as lines

@@ -157,10 +157,10 @@ def invented(count: int, seed: int = 0) -> Iterator[Asked]:
     """Yield `count` questions on invented pages, about half of which hold the answer."""
     rng, known = random.Random(seed), kinds()
     for _ in range(count):
-        yield _asked(rng.choice(known), rng)
+        yield _posed(rng.choice(known), rng)
 
 
-def _asked(kind: Kind, rng: random.Random) -> Asked:
+def _posed(kind: Kind, rng: random.Random) -> Asked:
     facts = rng.sample(kind.facts, rng.randrange(2, min(5, len(kind.facts)) + 1))
     pattern = rng.choice(kind.named)
     names = dict.fromkeys(

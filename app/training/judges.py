@@ -18,7 +18,7 @@ import safety.guards.embedded
 from app.evaluation.metrics import auroc
 from app.training import grounding, grounding_data, quality, reader, reader_calibration, reader_data, reader_report
 from app.training import safety as guard
-from app.training.adapters import Plan
+from app.training.adapters import AdapterTraining
 from app.training.quality_data import CORPORA
 from app.training.safety_data import SHARES, gather, split
 from dialogue.judges.grounding import Grounder
@@ -125,11 +125,13 @@ def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
     return {name: found[name] for name in ("squad_f1", "twins_auroc", "invented_auroc")}
 
 
-def _shortened(plans: Sequence[Plan], share: float) -> list[Plan]:
+def _shortened(plans: Sequence[AdapterTraining], share: float) -> list[AdapterTraining]:
     return [replace(plan, examples=int(share * plan.examples)) for plan in plans]
 
 
-def _described(adapter: Adapter, encoder: Encoder, sources: list[str], plans: Sequence[Plan], seed: int) -> Adapter:
+def _described(
+    adapter: Adapter, encoder: Encoder, sources: list[str], plans: Sequence[AdapterTraining], seed: int
+) -> Adapter:
     """Add to the adapter's card what it is made from."""
     examples = sum(plan.examples for plan in plans)
     adapter.about.update(

@@ -32,7 +32,7 @@ _NOT = re.compile(r"\s+not\b|n['’]t\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class RatedReply:
     """A reply under its context (oldest turn first, the last is the user's) and why it is good or bad.
 
     `kind` is "true", "random", "earlier", "shuffled", "negated", "echo", "generic", "answer", "smalltalk",
@@ -139,9 +139,9 @@ def shuffle(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, strangers: int = 1) -> list[Example]:
+def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, strangers: int = 1) -> list[RatedReply]:
     """Return true replies, each with random ones, as many as `strangers`, of other topics and one that is spoilt."""
-    made: list[Example] = []
+    made: list[RatedReply] = []
     for dialogue in kept:
         places = range(1, len(dialogue.turns))
         for place in sorted(rng.sample(places, min(TURNS, len(places)))):
@@ -150,7 +150,7 @@ def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, st
 
             def add(text: str, kind: str, rating: float | None = None) -> None:
                 if text and (kind == "true" or plain(text) != plain(reply)):  # noqa: B023
-                    made.append(Example(context, text, kind, corpus, dialogue.id, rating))  # noqa: B023
+                    made.append(RatedReply(context, text, kind, corpus, dialogue.id, rating))  # noqa: B023
 
             add(reply, "true", dialogue.ratings[place])
             for _ in range(strangers):
@@ -194,9 +194,9 @@ def _readable(text: str) -> str:
 
 def from_questions(
     asked: dict[str, list[tuple[str, bool]]], rng: random.Random, chat: Sequence[Dialogue]
-) -> list[Example]:
+) -> list[RatedReply]:
     """Return answers (alone, with the next sentence, after other talk, asked again) and strangers' ones."""
-    made: list[Example] = []
+    made: list[RatedReply] = []
     everything = [sentence for said in asked.values() for sentence, _ in said]
     for question, said in asked.items():
         answers = [place for place, (_, right) in enumerate(said) if right]
@@ -211,33 +211,33 @@ def from_questions(
                 ((*before, typed), rng.choice((answer, longer))),
                 ((typed, answer, typed), answer),
             ):
-                made.append(Example(context, reply, "answer", "questions", question))
+                made.append(RatedReply(context, reply, "answer", "questions", question))
             for context, reply in (
                 ((typed,), rng.choice(everything)),
                 ((*before, typed), rng.choice(everything)),
                 ((typed,), rng.choice(rng.choice(chat).turns)),
                 (before[:-1] or before, answer),
             ):
-                made.append(Example(context, reply, "random", "questions", question))
+                made.append(RatedReply(context, reply, "random", "questions", question))
     return made
 
 
-def from_smalltalk(asked: Iterable[str], rng: random.Random, chat: Sequence[Dialogue]) -> list[Example]:
+def from_smalltalk(asked: Iterable[str], rng: random.Random, chat: Sequence[Dialogue]) -> list[RatedReply]:
     """Return small talk, alone and within a dialogue, and abstentions after questions."""
     talk = [
-        Example(context, reply, "smalltalk", "smalltalk", said)
+        RatedReply(context, reply, "smalltalk", "smalltalk", said)
         for said, reply in PAIRS
         for context in ((said,), (said.lower().rstrip("?!."),), (*rng.choice(chat).turns[:2], said))
     ]
     abstained = [
-        Example((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question) for question in asked
+        RatedReply((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question) for question in asked
     ]
     return talk + abstained
 
 
-def from_ratings(data: Path) -> list[Example]:
+def from_ratings(data: Path) -> list[RatedReply]:
     """Return the rated replies of ConTurE (overall) and PredictiveEngagement, ratings in [0, 1]."""
-    made: list[Example] = []
+    made: list[RatedReply] = []
     for row in rows(data / "quality" / "conture.train.jsonl.gz"):
         rating, group = row["ratings"]["overall"] / 2, f"conture {row['dialogue']}"
         made.append(_rated(row, "conture", group, rating))
@@ -246,6 +246,6 @@ def from_ratings(data: Path) -> list[Example]:
     return made
 
 
-def _rated(row: dict[str, Any], corpus: str, group: str, rating: float) -> Example:
+def _rated(row: dict[str, Any], corpus: str, group: str, rating: float) -> RatedReply:
     context = tuple(clean(turn) for turn in row["context"][-WINDOW:])
-    return Example(context, clean(row["response"]), "rated", corpus, group, rating)
+    return RatedReply(context, clean(row["response"]), "rated", corpus, group, rating)

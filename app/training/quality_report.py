@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.training.quality import dull_examples, examples, feature_rows, interesting_head, rated_of
-from app.training.quality_data import CORPORA, Example, from_ratings, generic_replies, rows, share
+from app.training.quality_data import CORPORA, RatedReply, from_ratings, generic_replies, rows, share
 from dialogue.judges.heads import Head
 from dialogue.judges.quality import LOGITS, NAMES, Array, QualityJudge, clean, interest_rows
 
@@ -44,12 +44,12 @@ def report(data: Path, judge: QualityJudge) -> dict[str, Any]:
     return found
 
 
-def features(made: Sequence[Example], judge: QualityJudge) -> Array:
+def features(made: Sequence[RatedReply], judge: QualityJudge) -> Array:
     """Return the judge's features of every example (examples, width)."""
     return feature_rows(made, judge.encode, judge.read)
 
 
-def telling_apart(held: Sequence[Example], score: Array, x: Array) -> dict[str, Any]:
+def telling_apart(held: Sequence[RatedReply], score: Array, x: Array) -> dict[str, Any]:
     """AUROC of true replies against each kind of spoilt ones, per corpus and pooled, and of the cosine alone."""
     found: dict[str, Any] = {}
     kinds = np.asarray([e.kind for e in held])
@@ -62,16 +62,18 @@ def telling_apart(held: Sequence[Example], score: Array, x: Array) -> dict[str, 
     return found
 
 
-def from_other_corpus(held: Sequence[Example]) -> list[Example]:
+def from_other_corpus(held: Sequence[RatedReply]) -> list[RatedReply]:
     """Return, under every true reply's context, a reply drawn from the other corpus."""
     rng = random.Random(0)
     true = [e for e in held if e.kind == "true" and e.corpus in CORPORA]
     said = {corpus: [e.reply for e in true if e.corpus != corpus] for corpus in CORPORA}
-    return [Example(e.context, rng.choice(said[e.corpus]), "other", e.corpus, e.group) for e in true if said[e.corpus]]
+    return [
+        RatedReply(e.context, rng.choice(said[e.corpus]), "other", e.corpus, e.group) for e in true if said[e.corpus]
+    ]
 
 
 def against_other_corpus(
-    held: Sequence[Example], score: Array, strangers: Sequence[Example], theirs: Array
+    held: Sequence[RatedReply], score: Array, strangers: Sequence[RatedReply], theirs: Array
 ) -> dict[str, Any]:
     """AUROC of true replies against those of `from_other_corpus`, whose scores are `theirs`, per corpus and pooled."""
     found: dict[str, Any] = {}
@@ -85,13 +87,13 @@ def against_other_corpus(
     return found
 
 
-def _by_corpus(made: Sequence[Example]) -> dict[str, NDArray[np.bool_]]:
+def _by_corpus(made: Sequence[RatedReply]) -> dict[str, NDArray[np.bool_]]:
     """Which rows are of each corpus (n,), and of both."""
     corpora = np.asarray([e.corpus for e in made])
     return {name: corpora == name for name in CORPORA} | {"both": np.isin(corpora, list(CORPORA))}
 
 
-def passing(held: Sequence[Example], head: Head, x: Array) -> dict[str, Any]:
+def passing(held: Sequence[RatedReply], head: Head, x: Array) -> dict[str, Any]:
     """Shares of replies of each kind that reach the sensible threshold."""
     passed = head(x) >= head.threshold
     found: dict[str, Any] = {"threshold": head.threshold}
@@ -114,10 +116,10 @@ def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
     return found
 
 
-def xquad_pairs(data: Path) -> list[Example]:
+def xquad_pairs(data: Path) -> list[RatedReply]:
     """Return per question the sentence that holds the answer ("one"), with the next ("two"), a "stranger"."""
     rng = random.Random(0)
-    made: list[Example] = []
+    made: list[RatedReply] = []
     everything = list(rows(data / "retrieval" / "xquad_a.jsonl.gz"))
     split = {line["paragraph"]: sentences(line["paragraph"]) for line in everything}
     for line in everything:
@@ -131,7 +133,7 @@ def xquad_pairs(data: Path) -> list[Example]:
             (longer, "two"),
             (rng.choice(split[other])[1], "stranger"),
         ):
-            made.append(Example(asked, clean(reply), kind, "xquad", line["question"]))
+            made.append(RatedReply(asked, clean(reply), kind, "xquad", line["question"]))
     return made
 
 
@@ -145,12 +147,12 @@ def sentences(paragraph: str) -> list[tuple[int, str]]:
     return [(start, paragraph[start:end].strip()) for start, end in pairwise(cuts)]
 
 
-def generic_bot(held: Sequence[Example], judge: QualityJudge) -> dict[str, Any]:
+def generic_bot(held: Sequence[RatedReply], judge: QualityJudge) -> dict[str, Any]:
     """Mean scores of LaMDA's GenericBot under held-out contexts, beside the true replies' own."""
     found: dict[str, Any] = {}
     true = [e for e in held if e.kind == "true"][::5]
     for reply in (*GENERIC_BOT, ""):
-        bot = [Example(e.context, reply or e.reply, "generic", e.corpus, e.group) for e in true]
+        bot = [RatedReply(e.context, reply or e.reply, "generic", e.corpus, e.group) for e in true]
         x = features(bot, judge)
         for name, score in zip(NAMES, judge.judge(x).T, strict=True):
             found[f"{reply or 'the true reply'}.{name}"] = interval(mean, score)

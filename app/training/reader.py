@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReaderTraining:
     """How long and how fast: `examples` in all, of which the rate rises over `warm` and falls over the last `cool`."""
 
     examples: int
@@ -45,14 +45,14 @@ class Plan:
         return self.rate * min(1.0, (done + self.batch) / max(1, self.warm), max(0.0, left))
 
 
-PLAN = Plan(examples=160_000)
+PLAN = ReaderTraining(examples=160_000)
 
 
 def fit(
     encoder: Encoder,
     weights: Weights,
     sources: Mapping[str, tuple[float, Sequence[Asked]]],
-    plan: Plan,
+    plan: ReaderTraining,
     seed: int = 0,
     kept: Callable[[int], None] = lambda done: None,
 ) -> list[dict[str, float]]:
@@ -139,7 +139,7 @@ def _tokens_of(tokens: Tokens, span: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def _batches(
-    encoder: Encoder, sources: Mapping[str, tuple[float, Sequence[Asked]]], plan: Plan, rng: random.Random
+    encoder: Encoder, sources: Mapping[str, tuple[float, Sequence[Asked]]], plan: ReaderTraining, rng: random.Random
 ) -> Iterator[list[tuple[Tokens, Asked]]]:
     names = [name for name, (share, found) in sources.items() if share and found]
     shares = list(accumulate(sources[name][0] for name in names))

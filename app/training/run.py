@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from app.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
-    from app.training.generator import Plan
+    from app.training.generator import GeneratorTraining
 
 SAME = 0.001  # a mean grade that is lower by no more counts as no worse
 
@@ -98,7 +98,11 @@ def thresholds(given: Sequence[str]) -> dict[str, float]:
 
 
 def train_generator(
-    data: Sequence[Path], plan: "Plan", out: Path, limit: int | None, progress: Callable[[str, int, int], None]
+    data: Sequence[Path],
+    plan: "GeneratorTraining",
+    out: Path,
+    limit: int | None,
+    progress: Callable[[str, int, int], None],
 ) -> dict[str, Any]:
     """Fine-tune a model on the rows of all files of `data` (the first `limit` of each) and return the report."""
     from app.training.generator import train

@@ -25,7 +25,7 @@ def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
                 async for painted in handler(*given, **named):
                     yield painted
             except Exception as error:
-                raise _told(error) from None
+                raise _page_error(error) from None
 
         return stream
 
@@ -34,12 +34,12 @@ def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*given, **named)
         except Exception as error:
-            raise _told(error) from None
+            raise _page_error(error) from None
 
     return answer
 
 
-def _told(error: Exception) -> gr.Error:
+def _page_error(error: Exception) -> gr.Error:
     if isinstance(error, USER_ERRORS):
         log.warning("an event failed: %s", error)
         return gr.Error(render.sentence(str(error)), print_exception=False)

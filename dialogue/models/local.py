@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dialogue.models.checkpoints import load_checkpoint, memory_errors
-from dialogue.models.checkpoints.plan import Needs, Plan, window
+from dialogue.models.checkpoints.plan import MemoryPlan, Needs, window
 from dialogue.models.decoding import Decoder, Drafting, Question, common
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
@@ -46,7 +46,7 @@ class Local:
         name: str,
         fingerprint: str,
         form: Format | None = None,
-        plan: Plan | None = None,
+        plan: MemoryPlan | None = None,
         preamble: str = "",
     ) -> None:
         self.name = name
@@ -191,7 +191,7 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
     return Local(found.model, found.tokenizer, found.name, found.fingerprint, form, found.plan, found.preamble)
 
 
-def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
+def _decoder(model: "PreTrainedModel", plan: MemoryPlan | None) -> Decoder:
     """Return the engine for models whose attention can be handed in, else the plain decoder.
 
     Raises ModelError where memory was planned for the one and is too little for the other.

@@ -27,7 +27,7 @@ class Layer:
         own = attention.self
         parts = (own.query, own.key, own.value)
         self._heads: int = own.num_attention_heads
-        self._asked = product(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]))
+        self._qkv = product(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]))
         self._attended = product(attention.output.dense.weight, attention.output.dense.bias)
         self._attended_norm: Linear = attention.output.LayerNorm
         self._wide = product(wide.dense.weight, wide.dense.bias)
@@ -37,7 +37,7 @@ class Layer:
     def __call__(self, states: Tensor, unseen: Tensor | None) -> Tensor:
         """Return the states after this layer. `unseen` (rows, 1, 1, tokens) is -inf where there is padding."""
         rows, tokens, _ = states.shape
-        query, key, value = self._asked(states).view(rows, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = self._qkv(states).view(rows, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         attended = scaled_dot_product_attention(query, key, value, attn_mask=unseen).transpose(1, 2)
         states = self._attended_norm(self._attended(attended.reshape(states.shape)).add_(states))
         return self._norm(self._narrow(torch.ops.aten.gelu_(self._wide(states))).add_(states))

@@ -1,6 +1,6 @@
 """Files and folders to documents. Knows nothing of passages, indexes or what becomes of a document."""
 
-from retrieval.sources.filetypes import COLLECTIONS, DEFAULT_LIMITS, READABLE, SUFFIXES, Limits, suffix_of
+from retrieval.sources.filetypes import COLLECTIONS, DEFAULT_LIMITS, READABLE, SUFFIXES, SourceLimits, suffix_of
 from retrieval.sources.folders import find_files
 from retrieval.sources.reader import read_documents
 
@@ -9,7 +9,7 @@ __all__ = [
     "DEFAULT_LIMITS",
     "READABLE",
     "SUFFIXES",
-    "Limits",
+    "SourceLimits",
     "find_files",
     "read_documents",
     "suffix_of",

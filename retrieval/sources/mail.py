@@ -10,18 +10,18 @@ from typing import Final
 
 from retrieval.markup import Outline, feed_html, one_line
 from retrieval.sources.decode import decode
-from retrieval.sources.filetypes import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, SourceError
 
 _SHOWN: Final = ("From", "To", "Cc", "Date")
 
 
-def read_eml(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_eml(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one message."""
     yield "", _message(path.read_bytes())
 
 
-def read_mbox(path: Path, limits: Limits) -> Iterator[tuple[str, Document | SourceError]]:
+def read_mbox(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
     """Yield the messages, numbered from 1. `mailbox` would read the whole file before the first of them."""
     number = 0
     for data in _messages(path, limits.max_bytes):

@@ -19,7 +19,7 @@ from retrieval.sources.filetypes import (
     INLINE,
     MARKUP,
     PLAIN,
-    Limits,
+    SourceLimits,
     check_kind,
     file_type,
 )
@@ -35,7 +35,7 @@ def _logged(error: SourceError) -> None:
 
 
 def read_documents(
-    path: Path, name: str = "", limits: Limits = DEFAULT_LIMITS, refused: Callable[[SourceError], None] = _logged
+    path: Path, name: str = "", limits: SourceLimits = DEFAULT_LIMITS, refused: Callable[[SourceError], None] = _logged
 ) -> Iterator[Document]:
     """Yield the documents of a file as plain text with their sections, in order, as they are read.
 
@@ -69,7 +69,7 @@ def read_documents(
         raise SourceError(f"{path}: no text found")
 
 
-def _here(path: Path, kind: str, limits: Limits) -> Iterator[Item]:
+def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[Item]:
     """Parse in this process; raises SourceError as `parsed` does."""
     try:
         yield from parser(kind)(path, limits)

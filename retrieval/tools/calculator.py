@@ -81,20 +81,20 @@ class Calculator:
             answer = _too_long(text)
         else:
             today = self.today()
-            answer = about_dates(text, today) or about_dates(_asked(text)[0], today) or _reckoned(text)
+            answer = about_dates(text, today) or about_dates(_request_of(text)[0], today) or _reckoned(text)
         return (stated(answer, SOURCE, "Calculator"),) if answer else ()
 
 
 def _reckoned(text: str) -> str:
     """The sentence that a sum, a percentage or a conversion comes to, else empty."""
-    bare, told = _asked(text)
+    bare, told = _request_of(text)
     try:
         return _share(bare) or _converted(bare) or _converted(text.rstrip(" ?.!")) or _summed(bare, told)
     except NoSum:
         return ""
 
 
-def _asked(text: str) -> tuple[str, bool]:
+def _request_of(text: str) -> tuple[str, bool]:
     """Return what a question is about, and whether it says that this is to be worked out."""
     opening = _OPENING.match(text)
     rest = text[opening.end() :] if opening else text

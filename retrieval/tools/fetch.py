@@ -30,22 +30,22 @@ AGENT: Final = "candor"
 HTML: Final = ("text/html", "application/xhtml+xml")
 PAGES: Final = (*HTML, "text/plain", "text/markdown", "application/pdf")
 
-PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # the same as in `safety.retry`
+TRANSIENT: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # the same as in `safety.retry`
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CUT: Final = 1 << 16  # bytes unpacked at a time
 
 
 class Answered(Unreachable):
-    """The server answered with another status than success; `passing` says that it may be another a little later."""
+    """The server answered with another status than success; `transient` says that it may be another a little later."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-        self.passing = status in PASSING
+        self.transient = status in TRANSIENT
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PageLimits:
     """What a page may cost: seconds to connect, between pieces, and in all; bytes unpacked; redirects."""
 
     connect: float = 5.0
@@ -88,12 +88,12 @@ class Fetcher:
     def __init__(
         self,
         allow: Sequence[Network] = (),
-        limits: Limits | None = None,
+        limits: PageLimits | None = None,
         resolver: Resolve = resolve,
         trust: ssl.SSLContext | None = None,
     ) -> None:
         self.allow = tuple(allow)
-        self.limits = limits or Limits()
+        self.limits = limits or PageLimits()
         self._resolve = resolver
         self._trust = trust
         self._opening = threading.Lock()

@@ -84,7 +84,7 @@ class Robots:
                 page = self.fetcher.fetch(f"{site}/robots.txt", kinds=())
                 self._rules[site] = Protego.parse(page.data[:500_000].decode("utf-8", "replace"))
             except Answered as error:
-                none = 400 <= error.status < 500 and not error.passing  # a busy server may have rules all the same
+                none = 400 <= error.status < 500 and not error.transient  # a busy server may have rules all the same
                 self._rules[site] = Protego.parse("") if none else str(error)
             except Unreachable as error:
                 self._rules[site] = str(error)

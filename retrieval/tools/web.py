@@ -19,7 +19,7 @@ from retrieval.passages import cut
 from retrieval.sources import read_documents
 from retrieval.text import clean
 from retrieval.tools.addresses import EVERYWHERE, Refused, checked
-from retrieval.tools.fetch import Fetcher, Limits, Page, decoded
+from retrieval.tools.fetch import Fetcher, Page, PageLimits, decoded
 from retrieval.tools.toolset import passage_id
 from retrieval.types import Document, Embedder, Evidence, Passage, SourceError, Unreachable
 
@@ -61,7 +61,7 @@ class Engine(Protocol):
 
 def _own() -> Fetcher:
     """A fetcher for an address that the user has named, wherever that is; it is led nowhere else."""
-    return Fetcher(EVERYWHERE, Limits(whole=WAIT, redirects=0))
+    return Fetcher(EVERYWHERE, PageLimits(whole=WAIT, redirects=0))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class MediaWiki:
     def find(self, query: str) -> list[Hit]:
         """Return the pages of the wiki for a query, best first. Raises Unreachable."""
         asked = "action=query&generator=search&prop=info&inprop=url&format=json&formatversion=2"
-        told = _asked(self, f"{self.url}?{asked}&gsrlimit={PAGES_READ}&gsrsearch={quote_plus(query)}")
+        told = _get_json(self, f"{self.url}?{asked}&gsrlimit={PAGES_READ}&gsrsearch={quote_plus(query)}")
         found = told.get("query", {}).get("pages", []) if isinstance(told.get("query", {}), dict) else []
         pages = [page for page in found if isinstance(page, dict)] if isinstance(found, list) else []
         pages.sort(key=lambda page: page["index"] if isinstance(page.get("index"), int) else len(pages))
@@ -90,7 +90,7 @@ class SearXNG:
 
     def find(self, query: str) -> list[Hit]:
         """Return the pages of the web for a query, best first. Raises Unreachable."""
-        told = _asked(self, f"{self.url.rstrip('/')}/search?format=json&q={quote_plus(query)}")
+        told = _get_json(self, f"{self.url.rstrip('/')}/search?format=json&q={quote_plus(query)}")
         found = told.get("results", [])
         rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
         return [Hit(*(clean(str(row.get(key) or "")) for key in ("url", "title", "content"))) for row in rows]
@@ -165,7 +165,7 @@ def stored(page: Page, folder: Path, number: int = 0) -> Path:
     return path
 
 
-def _asked(engine: Engine, url: str) -> dict[str, Any]:
+def _get_json(engine: Engine, url: str) -> dict[str, Any]:
     """GET one JSON object of an engine."""
     page = engine.fetcher.fetch(url, kinds=())
     try:

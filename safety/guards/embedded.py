@@ -139,7 +139,7 @@ class EmbeddedGuard:
         self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
     ) -> dict[tuple[str, str], dict[str, float]]:
         """Probability per watched objective that the classifier or the source knows; long texts by their worst window."""
-        told = self._told(pairs, stage, watched)
+        told = self._source_risks(pairs, stage, watched)
         found = {pair: {name: risk for name, risk in told[pair].items() if name in watched} for pair in pairs}
         if not pairs or not set(self._topics) & set(watched):
             return found
@@ -165,7 +165,7 @@ class EmbeddedGuard:
             raise SafetyError(f"the classifier {self._read.fingerprint} gave no finite number per text and output")
         return logits
 
-    def _told(
+    def _source_risks(
         self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
     ) -> dict[tuple[str, str], dict[str, float]]:
         """What the source says of each pair; it is asked only where that can matter. Raises SafetyError."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dialogue.models.checkpoints.memory import built_bytes, free_bytes, stored_bytes
-from dialogue.models.checkpoints.plan import Needs, Plan, planned, window
+from dialogue.models.checkpoints.plan import MemoryPlan, Needs, planned, window
 from dialogue.models.checkpoints.quantised import Quantised, quantisation
 from dialogue.types import ModelError
 
@@ -40,7 +40,7 @@ class Checkpoint:
     tokenizer: "PreTrainedTokenizerBase"
     name: str
     fingerprint: str
-    plan: Plan
+    plan: MemoryPlan
     preamble: str = ""
 
 
@@ -68,7 +68,7 @@ class _Ready:
     stored: Quantised
     device: "torch.device"
     dtype: "torch.dtype"
-    plan: Plan
+    plan: MemoryPlan
 
 
 def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Checkpoint:
@@ -94,7 +94,7 @@ def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None)
     return Checkpoint(model, ready.tokenizer, label, fingerprint, ready.plan, opening)
 
 
-def plan_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Plan:
+def plan_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> MemoryPlan:
     """Return the plan of what `load_checkpoint` would load, without loading it. Raises ModelError."""
     source = _source(name)
     with _plainly(source.name):

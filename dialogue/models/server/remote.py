@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 
 from dialogue.models.drafts import clean
 from dialogue.models.server.address import read_address
-from dialogue.models.server.exchange import End, Limits, Piece, Request, Server
+from dialogue.models.server.exchange import End, Piece, Request, Server, ServerLimits
 from dialogue.models.server.protocol import BROKEN, Choices, Known, tokens_of, too_long, yes_share
-from dialogue.models.server.wire import Passing, Rejected
+from dialogue.models.server.wire import Rejected, Transient
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step, Unavailable
 from retrieval.text import each
@@ -80,7 +80,7 @@ class Remote:
         if not self._model:
             self.look()
         failure = yield from self._round(context, sampling, drafts, deadline)
-        if drafts.missing() and (failure is None or (isinstance(failure, Passing) and drafts.begun)):
+        if drafts.missing() and (failure is None or (isinstance(failure, Transient) and drafts.begun)):
             failure = yield from self._round(context, sampling, drafts, deadline)
         yield from drafts.rest()
         lost = drafts.missing()
@@ -263,7 +263,7 @@ def open_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
     address = read_address(spec)
     if api_key and address.url.startswith("http://") and not address.here:
         LOG.warning("the key goes unencrypted to %s: use https", address.url)
-    limits = Limits(first=seconds / 2, between=seconds / 4, whole=seconds)
+    limits = ServerLimits(first=seconds / 2, between=seconds / 4, whole=seconds)
     return Remote(Server(address.url, api_key, limits), address.model, address.plain)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dialogue.types import ModelError, Unavailable
-from safety.retry import PASSING, retry_after
+from safety.retry import TRANSIENT, retry_after
 
 if TYPE_CHECKING:
     import httpx2
@@ -30,7 +30,7 @@ class Rejected(ModelError):
         self.said = said
 
 
-class Passing(Unavailable):
+class Transient(Unavailable):
     """A failure that may pass; `wait` are the seconds that the server asks for."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
@@ -49,7 +49,7 @@ class Reader:
     def objects(self, response: "httpx2.Response") -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of an answer as they come, then DONE if it is whole.
 
-        Raises Passing for what may be tried again, Rejected, and ModelError for what is no such server.
+        Raises Transient for what may be tried again, Rejected, and ModelError for what is no such server.
         """
         self._check(response)
         if "event-stream" in response.headers.get("content-type", ""):
@@ -75,10 +75,10 @@ class Reader:
         text = b"".join(self._chunks(response, _ERROR_BYTES)).decode("utf-8", "replace")
         told = message_of(text)
         said = self._quoted(told)
-        if status in PASSING:
+        if status in TRANSIENT:
             wait = retry_after(response.headers.get("retry-after", ""))
             later = f", and asks to wait {wait:.0f} s" if wait else ""
-            raise Passing(f"{self._name} answers HTTP {status}{later}: {said or 'see its log'}", wait)
+            raise Transient(f"{self._name} answers HTTP {status}{later}: {said or 'see its log'}", wait)
         what = said or "check the address, which mostly ends in /v1"
         raise Rejected(f"{self._name} rejects the request (HTTP {status}): {what}", status, told)
 
@@ -105,9 +105,9 @@ class Reader:
         words = message_of(json.dumps(data))
         said = self._quoted(words)
         code = told.get("code") if isinstance(told, dict) else None
-        if isinstance(code, int) and 400 <= code < 500 and code not in PASSING:
+        if isinstance(code, int) and 400 <= code < 500 and code not in TRANSIENT:
             raise Rejected(f"{self._name} rejects the request: {said}", code, words)
-        raise Passing(f"{self._name} failed while it answered: {said}")
+        raise Transient(f"{self._name} failed while it answered: {said}")
 
     def _chunks(self, response: "httpx2.Response", most: int | None = None) -> Iterator[bytes]:
         """Yield the raw body, up to `most` bytes; without it, more than the limit is an error."""
