@@ -116,7 +116,10 @@ class Bot(Updatable):
         return self.history.start(role=name)
 
     def role_of(self, conversation: str, wanted: str | None = None) -> str:
-        """Return the name of the role of a conversation. Raises InputError for an unknown one or another wanted role."""
+        """Return the name of the role of a conversation.
+
+        Raises InputError for an unknown one or another wanted role.
+        """
         held = self.history.conversation(conversation).role
         if wanted not in (None, held):
             raise InputError(

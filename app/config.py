@@ -58,7 +58,9 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "searxng": "the address of a SearXNG that questions are sent to",
     "fetch_allow": "networks that pages may be fetched from although they are not public, such as `10.1.0.0/16`",
     "policy": "a safety policy of your own; it may hold any part of `safety/policy.toml`",
-    "preset": "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`",
+    "preset": (
+        "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`"
+    ),
     "log_level": "what is logged on stderr",
 }
 

@@ -61,20 +61,22 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|introduce yourself"
+        r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|"
+        r"introduce yourself"
         r"|tell me about yourself",
         (
-            "I am {name}. I look your question up in my sources, check every sentence against them, and show you the passage "
-            "behind each one.",
+            "I am {name}. I look your question up in my sources, check every sentence against them, and show you the "
+            "passage behind each one.",
             "My name is {name}, and I only say what my sources support.",
         ),
     ),
     (
-        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) (?:know|ask)(?: you)?(?: about)?"
+        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) (?:know|ask)(?: "
+        r"you)?(?: about)?"
         r"|how do(?:es)? (?:you|this) work|what are your sources|what topics do you know(?: about)?",
         (
-            "I can answer questions from the documents I was given, compare what they say, and show you the sentence behind each "
-            "answer. I will tell you when they do not answer your question.",
+            "I can answer questions from the documents I was given, compare what they say, and show you the sentence "
+            "behind each answer. I will tell you when they do not answer your question.",
             "Ask me anything about my documents. I will quote the sentence that answers you and name its source.",
         ),
     ),

@@ -35,8 +35,9 @@ def quality(scores: Scores) -> float:
 
     The labels cascade (Thoppilan et al. 2022, section 4.1): what is not sensible is not specific, what is not
     specific is not interesting, so each probability is multiplied by the ones before it. Three terms are our
-    own: how well the claims are grounded, whether the draft answers the question and, weakly, whether it is in the role. A term that does not apply
-    (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence never wins.
+    own: how well the claims are grounded, whether the draft answers the question and, weakly, whether it is in the
+    role. A term that does not apply (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence
+    never wins.
     """
     sensible = scores.sensible or 0.0
     specific = sensible * (scores.specific or 0.0)

@@ -1,4 +1,5 @@
-"""The reader: a question and a passage, read together by a cross-encoder, to where the answer stands and whether it does.
+"""The reader: a question and a passage, read together by a cross-encoder, to where the answer stands and whether it
+does.
 
 Six layers of MiniLM, trained on reading comprehension, over the word embeddings of the packaged encoder, which are
 shared. One pass gives for every token of the passage how likely an answer begins or ends there, and for the passage
@@ -135,7 +136,10 @@ class PassageReader:
         self.fingerprint = f"reader/{digest.hexdigest()[:12]}"
 
     def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
-        """Return what is made of each page, in order. The last KEPT readings are kept: the parts of a turn share them."""
+        """Return what is made of each page, in order.
+
+        The last KEPT readings are kept: the parts of a turn share them.
+        """
         with self._lock:
             known = {page: self._kept.pop((question, page)) for page in set(pages) if (question, page) in self._kept}
         missing = [page for page in dict.fromkeys(pages) if page not in known]

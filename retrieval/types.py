@@ -137,6 +137,7 @@ class Retriever(Protocol):
         """Return up to `k` passages, best first, found for any of the `queries`: forms of one question, the best first.
 
         `sources` are glob patterns, case aside: where given, only passages of sources that match one are looked
-        for, so that up to `k` of these are found however many others are nearer. Raises RetrievalError when the index cannot be searched. No query or an empty index gives ().
+        for, so that up to `k` of these are found however many others are nearer. Raises RetrievalError when the index
+        cannot be searched. No query or an empty index gives ().
         """
         ...

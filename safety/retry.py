@@ -1,6 +1,7 @@
 """Which answers of an HTTP server may be different a little later, and how long it asks to wait.
 
-One rule for every server that is asked by POST and asked again: `safety.guards.moderation` and `dialogue.models.server`.
+One rule for every server that is asked by POST and asked again: `safety.guards.moderation` and
+`dialogue.models.server`.
 """
 
 from email.utils import parsedate_to_datetime

@@ -54,7 +54,8 @@ class Guard(Protocol):
         """Return one verdict per text; `context` holds the earlier turns, oldest first.
 
         `tightened` names objectives or groups of them with the share, in (0, 1], of their usual threshold that
-        holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a text gets an unsafe verdict with risk None.
+        holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a
+        text gets an unsafe verdict with risk None.
         """
         ...
 
@@ -94,7 +95,8 @@ class RiskSource(Protocol):
         ...
 
     def risks(self, pairs: Sequence[tuple[str, str]], stage: Stage) -> list[dict[str, float]]:
-        """Return for each (turn before, text) the probabilities in [0, 1] of objectives, UNSAFE being none in particular.
+        """Return for each (turn before, text) the probabilities in [0, 1] of objectives, UNSAFE being none in
+        particular.
 
         The turn before is "" for none. At `request` the text is a user's, at `candidate` and `served` a reply.
         What is not named has no risk. Raises SafetyError when a text cannot be judged.

@@ -147,7 +147,8 @@ def test_a_redirect_is_followed_and_checked_like_the_first_address(server: PageS
 
 
 def test_a_redirect_from_outside_leads_into_no_allowed_network(server: PageServer) -> None:
-    """What is allowed to the user is not allowed to a stranger's page; the stranger here is an address called public."""
+    """What is allowed to the user is not allowed to a stranger's page; the stranger here is an address called
+    public."""
     server.pages["/away"] = Answer(status=302, headers={"Location": server.url("/secret")})
     server.page("/secret", "<p>Secret.</p>")
     fetcher = Fetcher(HERE)
@@ -173,7 +174,9 @@ def test_what_is_too_large_is_refused_packed_or_not(server: PageServer) -> None:
     server.page("/plain", "x" * 10_001)
     server.pages["/untold"] = Answer(slow=(b"x" * 6_000,) * 2)
     server.pages["/bomb"] = Answer(bomb, headers={"Content-Encoding": "gzip"})
-    server.pages["/slow-bomb"] = Answer(slow=tuple(bomb[i : i + 5000] for i in range(0, len(bomb), 5000)), headers={"Content-Encoding": "gzip"})  # fmt: skip
+    server.pages["/slow-bomb"] = Answer(
+        slow=tuple(bomb[i : i + 5000] for i in range(0, len(bomb), 5000)), headers={"Content-Encoding": "gzip"}
+    )
     assert len(fetcher.fetch(server.url("/fits")).data) == 10_000
     for path in ("/plain", "/untold", "/bomb", "/slow-bomb"):
         with pytest.raises(Refused, match="more than the 10000 bytes allowed"):
@@ -281,7 +284,10 @@ def test_the_certificate_has_to_be_the_names(tmp_path: Path) -> None:
         server.page("/", "<p>Safe.</p>")
         fetcher = Fetcher(HERE, resolver=lambda host, port: ["127.0.0.1"], trust=trust)
         assert fetcher.fetch(f"https://site.example:{server.port}/").data == b"<p>Safe.</p>"
-        for host, who in (("other.example", fetcher), ("site.example", Fetcher(HERE, resolver=lambda host, port: ["127.0.0.1"]))):  # fmt: skip
+        for host, who in (
+            ("other.example", fetcher),
+            ("site.example", Fetcher(HERE, resolver=lambda host, port: ["127.0.0.1"])),
+        ):
             with pytest.raises(Refused, match="certificate cannot be trusted"):
                 who.fetch(f"https://{host}:{server.port}/")
 

@@ -524,7 +524,16 @@ def test_a_key_that_no_header_can_carry_and_one_that_goes_unencrypted(caplog: py
     assert KEY not in caplog.text
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["results", "category_scores", "hate", "x"]), inner, max_size=3), max_leaves=8))  # fmt: skip
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["results", "category_scores", "hate", "x"]), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
 def test_whatever_is_answered_is_probabilities_or_an_error(answer: Any) -> None:  # noqa: ANN401
     source = Moderation("http://127.0.0.1:1/v1")
     try:

@@ -58,7 +58,10 @@ def article(title: str, year: int, city: str, other: str) -> list[dict[str, Any]
 
 TITLES = [
     f"Crossings_of_the_{name}"
-    for name in "Elbe Oder Main Isar Tay Dee Po Arno Ebro Loire Rhine Weser Saale Spree Inn Lech Tiber Adda Minho Severn Trent Wye".split()
+    for name in (
+        "Elbe Oder Main Isar Tay Dee Po Arno Ebro Loire Rhine Weser Saale Spree Inn Lech Tiber Adda "
+        "Minho Severn Trent Wye"
+    ).split()
 ]
 SQUAD = [
     each

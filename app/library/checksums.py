@@ -39,7 +39,8 @@ _AS_JSON: Final = json.JSONEncoder(
     sort_keys=True, default=lambda value: value.hex() if isinstance(value, bytes) else datetime.isoformat(value)
 ).encode
 _TURNS: Final = cast(Table, TurnRow.__table__)
-# What a turn's checksums are over, by name: a column that is added later is not among them until a migration seals anew.
+# What a turn's checksums are over, by name: a column that is added later is not among them until a migration seals
+# anew.
 _TURN: Final = (
     *("conversation_id", "number", "question", "state", "reason", "created_at", "finished_at", "reply", "outcome"),
     *("asked", "query", "queries", "rounds", "timings", "model", "judges", "policy", "notes", "role", "research"),
@@ -109,7 +110,8 @@ def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401
 
 
 def passages_of(database: Database, ids: Sequence[int]) -> list[Passage]:
-    """Return the whole ones of the passages with these ids, by id; for searches, which spend most of their time here."""
+    """Return the whole ones of the passages with these ids, by id; for searches, which spend most of their time
+    here."""
     rows = database.rows(_by_id(len(ids)), ids)
     return _whole((*row[:4], _decoded(row[4]), *row[5:]) for row in rows)
 

@@ -67,10 +67,10 @@ def ingest(
 ) -> IngestReport:
     """Bring the library up to date with these files, folders and addresses, and publish the index once.
 
-    A single path is one of them. Files that have not changed are not embedded again; files that have vanished from a folder, and pages that are no
-    longer in a sitemap, are removed. A file that cannot be read fails alone. KeyboardInterrupt keeps the finished
-    documents. `start` makes what reads and embeds, by default in this process; `web` fetches what addresses name. Raises
-    InputError for an empty name.
+    A single path is one of them. Files that have not changed are not embedded again; files that have vanished from a
+    folder, and pages that are no longer in a sitemap, are removed. A file that cannot be read fails alone.
+    KeyboardInterrupt keeps the finished documents. `start` makes what reads and embeds, by default in this process;
+    `web` fetches what addresses name. Raises InputError for an empty name.
     """
     return _carried_out((start or Ingestion)(library, progress), web, lambda listing: listing.take(paths))
 

@@ -94,7 +94,8 @@ class Listing:
     def again(self, names: str | Path | Sequence[str | Path]) -> None:
         """List the stored sources that names stand for, or all, and what is new in their folders and sitemaps.
 
-        These are looked through where they, or what they lie in, are named. Raises InputError for a name without meaning.
+        These are looked through where they, or what they lie in, are named. Raises InputError for a name without
+        meaning.
         """
         given = [str(name) for name in named(names)]
         rows = [row for name in given for row in meant(self.stored, name)] if given else self.stored

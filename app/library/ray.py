@@ -1,8 +1,8 @@
 """Files into the library past one machine: Ray reads, cuts and embeds them, this process stores what comes back.
 
 Every machine of the cluster sees the files under the same paths and has the same Candor. Documents are stored in the
-order of their files, so that the library is the one that `app.library.ingest` makes. A file that holds many documents is
-read and embedded by this process. Only this file imports ray.
+order of their files, so that the library is the one that `app.library.ingest` makes. A file that holds many documents
+is read and embedded by this process. Only this file imports ray.
 """
 
 import logging

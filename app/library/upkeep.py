@@ -47,7 +47,8 @@ class Updatable:
         *,
         ray: bool = False,
     ) -> IngestReport:
-        """Bring the library up to date with files, folders and pages of the web, one or many; see `app.library.ingest.ingest`.
+        """Bring the library up to date with files, folders and pages of the web, one or many; see
+        `app.library.ingest.ingest`.
 
         With `ray` files are read and embedded on a cluster; see `app.library.ray.ingest_on_ray`.
         """
@@ -63,7 +64,8 @@ class Updatable:
         names: str | Path | Sequence[str | Path] = (),
         progress: Callable[[IngestProgress], None] = lambda step: None,
     ) -> IngestReport:
-        """Read again, from where they came, the sources that names stand for, or all; see `app.library.ingest.refresh`."""
+        """Read again, from where they came, the sources that names stand for, or all; see
+        `app.library.ingest.refresh`."""
         with self._pages() as pages:
             return refresh(self.library, names, progress, pages)
 

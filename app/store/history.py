@@ -1,7 +1,8 @@
 """Conversations in SQL: what was asked, what was answered, and all the working behind it.
 
 A question is committed before anything is generated (`begin`), a reply in one transaction with all its
-candidates, evidence and citations (`finish`). What does not match its checksum is never shown as sound. Knows nothing of how replies are made or shown.
+candidates, evidence and citations (`finish`). What does not match its checksum is never shown as sound. Knows nothing
+of how replies are made or shown.
 """
 
 import logging
@@ -251,7 +252,8 @@ class History:
         return tuple(picture for picture in pictures if picture)
 
     def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
-        """Return a whole conversation as one JSON document or as Markdown, see `app.store.export`. Raises InputError."""
+        """Return a whole conversation as one JSON document or as Markdown, see `app.store.export`. Raises
+        InputError."""
         from app.store.export import as_json, as_markdown
 
         about, turns = self.conversation(conversation), self.turns(conversation)

@@ -58,7 +58,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class CheckedTime(UtcTime):
-    """A moment under a checksum: a damaged one is the first there is, so that its row can be read and called damaged."""
+    """A moment under a checksum: a damaged one is the first there is, so that its row can be read and called
+    damaged."""
 
     cache_ok = True
 

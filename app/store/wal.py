@@ -81,7 +81,10 @@ def log_of(database: Path) -> Path:
 
 
 def in_use(database: Path) -> bool:
-    """Whether another process has the database open. Not for one that this process has open: it would drop its locks."""
+    """Whether another process has the database open.
+
+    Not for one that this process has open: it would drop its locks.
+    """
     layout, kind = ("@hhlli", 0) if sys.platform == "linux" else ("@qqihh", 3)
     fields = [fcntl.F_WRLCK, os.SEEK_SET, _IN_USE, 1, 0]
     asked = fields if sys.platform == "linux" else [*fields[2:], *fields[:2]]

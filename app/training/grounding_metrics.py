@@ -39,8 +39,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroundingExample:
-    """A row made ready: features and logits of its evidence windows (windows, features), which of them contradict it, and the two
-    baselines: the share of its words found in the evidence, and the cosine of the two."""
+    """A row made ready: features and logits of its evidence windows (windows, features), which of them contradict it,
+    and the two baselines: the share of its words found in the evidence, and the cosine of the two."""
 
     row: Row
     windows: Array

@@ -1,4 +1,5 @@
-"""What becomes of an error in an event: words for the page, and one line in the log, or a traceback of what is a bug."""
+"""What becomes of an error in an event: words for the page, and one line in the log, or a traceback of what is a
+bug."""
 
 import inspect
 import logging

@@ -65,7 +65,8 @@ def _another(draft: str, role: Role) -> bool:
 
 
 def _voice(draft: str, subject: str) -> float:
-    """How a subject's draft speaks: of itself as I, of other things, or of itself by name; the mean of its sentences."""
+    """How a subject's draft speaks: of itself as I, of other things, or of itself by name; the mean of its
+    sentences."""
     names = re.compile(rf"\b(?:{'|'.join(map(re.escape, {subject, subject.rsplit(maxsplit=1)[-1]}))})\b")
     said = []
     for start, end in sentences(draft):

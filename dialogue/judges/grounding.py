@@ -69,7 +69,8 @@ class Grounder:
     def claims(self, context: Context, drafts: Sequence[str], every: bool = False) -> list[tuple[Claim, ...]]:
         """Return the sentences of every draft, judged. One call of the encoder and one of the reader for them all.
 
-        `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of each.
+        `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of
+        each.
         """
         subject = context.role.subject
         written = [split(draft, subject) for draft in drafts]
@@ -124,7 +125,10 @@ class Grounder:
 
 
 def complete(read: PairReader, claimed: Sequence[str], windows: Sequence[Sequence[EvidenceWindow]]) -> list[Array]:
-    """Return for each claim the rows (windows, features and logits) of its evidence windows. One call of the reader for them all."""
+    """Return for each claim the rows (windows, features and logits) of its evidence windows.
+
+    One call of the reader for them all.
+    """
     pairs = [(window.text, claim) for claim, each in zip(claimed, windows, strict=True) for window in each]
     logits = read(pairs)[:, [read.outputs.index(name) for name in OUTPUTS]]
     found, start = [], 0

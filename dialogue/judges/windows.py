@@ -69,7 +69,8 @@ class Stretch:
 
     @property
     def block(self) -> "Stretch":
-        """The block that holds the sentences, which other claims are likely to be read after as well; else themselves."""
+        """The block that holds the sentences, which other claims are likely to be read after as well; else
+        themselves."""
         for first, last in self.read.blocks:
             if first <= self.first and self.last <= last:
                 return Stretch(self.read, first, last)

@@ -195,7 +195,10 @@ class Reader:
 
 
 def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
-    """Read an adapter as `load_adapter` does and put it on `encoder`. Raises RetrievalError also when it does not fit."""
+    """Read an adapter as `load_adapter` does and put it on `encoder`.
+
+    Raises RetrievalError also when it does not fit.
+    """
     adapter = load_adapter(path, shipped)
     first = adapter.tensors.get("0.query.a", torch.zeros(0, 0))
     rank, matching = first.shape[-1], "match" in adapter.tensors

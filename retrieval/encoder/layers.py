@@ -74,8 +74,8 @@ def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return states (..., inputs) @ weight.T + bias, in bfloat16 on a CPU with the rows padded to a round number.
 
     oneDNN builds a kernel for every number of rows of every matrix and keeps the last 1,024, their descriptions once
-    more in each thread: 0.6 MB for each. Four sizes in every doubling keep them few. Products take up to a fifth longer,
-    but building a kernel takes longer than most products.
+    more in each thread: 0.6 MB for each. Four sizes in every doubling keep them few. Products take up to a fifth
+    longer, but building a kernel takes longer than most products.
     """
     if states.dtype != torch.bfloat16 or states.device.type != "cpu":
         return linear(states, weight, bias)
@@ -86,7 +86,8 @@ def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def round_up(rows: int) -> int:
-    """Return `rows`, rounded up to three leading binary digits: at most four numbers from one power of two to the next."""
+    """Return `rows`, rounded up to three leading binary digits: at most four numbers from one power of two to the
+    next."""
     step = 1 << max(0, (rows - 1).bit_length() - 3)
     return -(-rows // step) * step
 

@@ -63,7 +63,8 @@ _CONVERSIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?:convert |change |turn )?{_AMOUNT}\s+(?:in|into|to|as|expressed in)\s+(?P<target>{_NAME})",
-        rf"(?:how many|how much) (?P<target>{_NAME}) (?:is|are|are in|is in|are there in|in|make|makes|make up|equal) {_AMOUNT}",
+        rf"(?:how many|how much) (?P<target>{_NAME}) (?:is|are|are in|is in|are there in|in|make|makes|make up|equal) "
+        rf"{_AMOUNT}",
     )
 )
 

@@ -14,7 +14,10 @@ from retrieval.tools.arithmetic import NUMBER, NoValue, read_number
 FIRST: Final = date(1582, 10, 15)
 
 _MONTHS = [name.casefold() for name in month_name]
-_MONTH = rf"(?P<{{0}}>{'|'.join(f'{name[:3]}(?:{name[3:]})?' if name != 'september' else 'sept?(?:ember)?' for name in _MONTHS[1:])})\.?"
+_MONTH_FORMS = "|".join(
+    f"{name[:3]}(?:{name[3:]})?" if name != "september" else "sept?(?:ember)?" for name in _MONTHS[1:]
+)
+_MONTH = rf"(?P<{{0}}>{_MONTH_FORMS})\.?"
 _YEAR = r"\d{{4,}}|\d{{1,9}} (?:bce?|ad|ce|b\.c\.?|a\.d\.?)"
 _DATE = (
     r"(?:(?P<{0}iso>-?\d{{4,}}-\d{{2}}-\d{{2}})|"
@@ -40,18 +43,21 @@ _OPENING = (
 )
 _BETWEEN = re.compile(
     rf"(?:how many |number of |the number of |what is the number of )?(?P<unit>day|week)s"
-    rf"(?: (?:are|were|is|was|there|lie|passed|have passed|it is|is it))* (?:between|from) {_ONE} (?:and|to|until|till) {_TWO}"
+    rf"(?: (?:are|were|is|was|there|lie|passed|have passed|it is|is it))* (?:between|from) {_ONE} (?:and|to|until|"
+    rf"till) {_TWO}"
 )
 _SINCE = re.compile(
     rf"(?:how many |number of )?(?P<unit>day|week)s(?: (?:are|were|is|there|left|it|has it been|have passed|remain))* "
     rf"(?:until|till|to|before|since) {_ONE}"
 )
 _SHIFTED = re.compile(
-    rf"(?:{_OPENING})?{_COUNT} (?P<unit>day|week|month|year|decade|century|centurie)s? (?:(?P<way>after|from|before) {_ONE}|(?P<ago>ago))"
+    rf"(?:{_OPENING})?{_COUNT} (?P<unit>day|week|month|year|decade|century|centurie)s? (?:(?P<way>after|from|before) "
+    rf"{_ONE}|(?P<ago>ago))"
 )
 _DAY_OF = re.compile(
     rf"(?:(?:on )?(?:what|which) (?:day|weekday|day of the week|date) (?:is|was|will|did)(?: it| be)*(?: on)? |"
-    rf"(?:what (?:is|was) the )?(?:day|weekday|day of the week|date) (?:of|on|for)? ?){_ONE}(?: (?:on|fall on|be|fall))?|"
+    rf"(?:what (?:is|was) the )?(?:day|weekday|day of the week|date) (?:of|on|for)? ?){_ONE}(?: (?:on|fall on|be|"
+    rf"fall))?|"
     rf"what (?:is|was) the (?P<kind>date|day) {_TWO}|(?:what(?: is|'s) )?{_DATE.format('c')}(?:'s|s) date|"
     r"what (?:day|date) is it"
 )
@@ -143,7 +149,8 @@ def _day_of(match: re.Match[str], today: date) -> str:
     named = next((match[f"{prefix}now"] for prefix in "abc" if match[f"{prefix}now"]), "")
     verb = "is" if day == today else "was" if day < today else "will be"
     if named or day == today:
-        return f"{(named if named not in ('', 'now') else 'today').capitalize()} {verb} {day_name[day.weekday()]}, {shown(day)}."
+        subject = named if named not in ("", "now") else "today"
+        return f"{subject.capitalize()} {verb} {day_name[day.weekday()]}, {shown(day)}."
     return f"{shown(day)} {verb} a {day_name[day.weekday()]}."
 
 

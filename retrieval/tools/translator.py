@@ -26,15 +26,15 @@ LANGUAGES: Final = {  # English name: codes of ISO 639-1 and 639-3
     for name, one, three in (
         row.split()
         for row in (
-            "Afrikaans af afr,Albanian sq sqi,Arabic ar arb,Armenian hy hye,Basque eu eus,Bengali bn ben,Bulgarian bg bul,"
-            "Catalan ca cat,Chinese zh zho,Croatian hr hrv,Czech cs ces,Danish da dan,Dutch nl nld,English en eng,"
-            "Estonian et est,Finnish fi fin,French fr fra,Galician gl glg,Georgian ka kat,German de deu,Greek el ell,"
-            "Gujarati gu guj,Hebrew he heb,Hindi hi hin,Hungarian hu hun,Icelandic is isl,Indonesian id ind,Irish ga gle,"
-            "Italian it ita,Japanese ja jpn,Kannada kn kan,Korean ko kor,Latvian lv lvs,Lithuanian lt lit,Macedonian mk mkd,"
-            "Malayalam ml mal,Marathi mr mar,Norwegian no nob,Persian fa pes,Polish pl pol,Portuguese pt por,"
-            "Punjabi pa pan,Romanian ro ron,Russian ru rus,Serbian sr srp,Slovak sk slk,Slovenian sl slv,Spanish es spa,"
-            "Swahili sw swh,Swedish sv swe,Tamil ta tam,Telugu te tel,Thai th tha,Turkish tr tur,Ukrainian uk ukr,"
-            "Urdu ur urd,Vietnamese vi vie,Welsh cy cym"
+            "Afrikaans af afr,Albanian sq sqi,Arabic ar arb,Armenian hy hye,Basque eu eus,Bengali bn ben,"
+            "Bulgarian bg bul,Catalan ca cat,Chinese zh zho,Croatian hr hrv,Czech cs ces,Danish da dan,Dutch nl nld,"
+            "English en eng,Estonian et est,Finnish fi fin,French fr fra,Galician gl glg,Georgian ka kat,German de deu,"
+            "Greek el ell,Gujarati gu guj,Hebrew he heb,Hindi hi hin,Hungarian hu hun,Icelandic is isl,"
+            "Indonesian id ind,Irish ga gle,Italian it ita,Japanese ja jpn,Kannada kn kan,Korean ko kor,Latvian lv lvs,"
+            "Lithuanian lt lit,Macedonian mk mkd,Malayalam ml mal,Marathi mr mar,Norwegian no nob,Persian fa pes,"
+            "Polish pl pol,Portuguese pt por,Punjabi pa pan,Romanian ro ron,Russian ru rus,Serbian sr srp,"
+            "Slovak sk slk,Slovenian sl slv,Spanish es spa,Swahili sw swh,Swedish sv swe,Tamil ta tam,Telugu te tel,"
+            "Thai th tha,Turkish tr tur,Ukrainian uk ukr,Urdu ur urd,Vietnamese vi vie,Welsh cy cym"
         ).split(",")
     )
 }
@@ -44,13 +44,16 @@ _QUOTED = r"[\"“”‘'«»]"
 _FORMS: Final = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
-        rf"(?:please )?translate(?: (?:this|the following))?(?: from (?P<source>{_NAMES}))? (?:in)?to (?P<target>{_NAMES})"
+        rf"(?:please )?translate(?: (?:this|the following))?(?: from (?P<source>{_NAMES}))? (?:in)?to "
+        rf"(?P<target>{_NAMES})"
         r"\s*[:,]\s*(?P<text>.+)",
-        rf"(?:(?:can|could) you |please )*translate (?P<text>.+?)(?: from (?P<source>{_NAMES}))? (?:in)?to (?P<target>{_NAMES})[.?!]*",
+        rf"(?:(?:can|could) you |please )*translate (?P<text>.+?)(?: from (?P<source>{_NAMES}))? (?:in)?to "
+        rf"(?P<target>{_NAMES})[.?!]*",
         rf"how (?:do|would|can) (?:you|i|we|they) (?:say|write) (?P<text>.+?) in (?P<target>{_NAMES})[.?!]*",
         rf"what(?: is|'s|’s) (?:the (?P<target>{_NAMES}) (?:word |translation )?(?:for|of) (?P<text>.+?)|"
         rf"{_QUOTED}(?P<said>.+?){_QUOTED} in (?P<into>{_NAMES}))[.?!]*",
-        rf"(?P<text>(?!(?:who|what|when|where|why|how|which|is|are|was|did|do|does)\b)(?:\S+ ){{0,4}}?\S+) in (?P<target>{_NAMES})[.?!]*",
+        rf"(?P<text>(?!(?:who|what|when|where|why|how|which|is|are|was|did|do|does)\b)(?:\S+ ){{0,4}}?\S+) in "
+        rf"(?P<target>{_NAMES})[.?!]*",
     )
 )
 _TAG = re.compile(r"__[a-z]{2,3}__|[a-z]{3}_[A-Z][a-z]{3}|[a-z]{2}_[A-Z]{2}|>>[a-zA-Z_]{2,8}<<")
@@ -123,7 +126,8 @@ class Translator:
         return " ".join(clean(str(self.tokenizer.decode(words, skip_special_tokens=True))).split())
 
     def _steered(self, wish: Wish) -> tuple[str, dict[str, Any]] | None:
-        """The text as this model is given it and what else tells it the languages; None where it knows one of them not."""
+        """The text as this model is given it and what else tells it the languages; None where it knows one of them
+        not."""
         prefix = self._prefix(wish)
         if prefix is not None:
             return prefix + wish.text, {}

@@ -118,7 +118,10 @@ def unit(spelling: str) -> Unit | None:
 
 
 def convert(value: Fraction, source: Unit, target: Unit) -> Fraction:
-    """Return a value in another unit. Raises ValueError where the two measure different things, or nothing can be so cold."""
+    """Return a value in another unit.
+
+    Raises ValueError where the two measure different things, or nothing can be so cold.
+    """
     if source.dimension != target.dimension:
         raise ValueError(f"{source.name} measure {source.dimension}, {target.name} {target.dimension}")
     base = value * source.factor + source.offset

@@ -106,7 +106,10 @@ class Web:
     depth: int = 12
 
     def look_up(self, query: str) -> Sequence[Evidence]:
-        """Return passages for the query under the addresses of their pages. Raises Unreachable when the engine is not there."""
+        """Return passages for the query under the addresses of their pages.
+
+        Raises Unreachable when the engine is not there.
+        """
         words = " ".join(clean(query).split())[:LONGEST].strip()
         if not words:
             return ()

@@ -228,8 +228,8 @@ def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
         )
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise ModelError(
-            f"{source.name!r} ({config.model_type}) writes no text: choose a causal language model such as Llama, Gemma "
-            "or GPT-2, or an encoder-decoder such as T5"
+            f"{source.name!r} ({config.model_type}) writes no text: choose a causal language model such as Llama, "
+            "Gemma or GPT-2, or an encoder-decoder such as T5"
         )
     return config, AutoModelForCausalLM
 

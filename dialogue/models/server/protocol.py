@@ -36,9 +36,9 @@ _SPACE = " \t\n\r▁ĠĊ"  # also as tokenizers spell it
 
 @dataclass
 class Known:
-    """What has been learned of a server: `plain` completions only (`fell`: not because it was asked for), `many` choices at once, a template that wants
-    `strict` alternation, the fields it `refused`, the name of the `length` field, `top` alternatives it gives and
-    whether it is `mute` about probabilities.
+    """What has been learned of a server: `plain` completions only (`fell`: not because it was asked for), `many`
+    choices at once, a template that wants `strict` alternation, the fields it `refused`, the name of the `length`
+    field, `top` alternatives it gives and whether it is `mute` about probabilities.
     """
 
     plain: bool = False
