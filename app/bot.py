@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from app.config import Settings, load_settings
 from app.doctor import Finding, examine
@@ -22,16 +22,26 @@ from app.pictures import read_pictures
 from app.store.database import Database, broken_link, open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
+from dialogue.respond import Options, Responder
 from dialogue.roles import load_role, role_names
-from dialogue.types import Claim, Context, DialogueError, Judge, LanguageModel, Picture, Reply, Role, Step, Turn
+from dialogue.types import (
+    Claim,
+    Context,
+    DialogueError,
+    Judge,
+    LanguageModel,
+    Picture,
+    Reply,
+    Role,
+    Sampling,
+    Step,
+    Turn,
+)
 from retrieval.text import clean, each
 from retrieval.tools.addresses import read_networks
 from retrieval.tools.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
-
-if TYPE_CHECKING:
-    from dialogue.respond import Responder
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
@@ -51,7 +61,7 @@ class Bot(Updatable):
     settings: Settings
     history: History
     library: Library
-    responder: "Responder"
+    responder: Responder
     judge: Judge
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -87,7 +97,7 @@ class Bot(Updatable):
         held = self.role_of(identity, role)
         before = self.history.context(identity)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
-        turn = self.history.begin(identity, message, given)
+        turn = self.history.begin(identity, message or QUESTION, given)
         try:
             turns = (*before, Turn("user", message, given))
             for step in self.responder.steps(turns, self.role(held)):
@@ -199,8 +209,6 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
-        from dialogue.respond import Options, Responder
-        from dialogue.types import Sampling
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
         from retrieval.reader import load_passage_reader
@@ -294,7 +302,7 @@ def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge
 
 
 def checked_message(text: str, pictured: bool = False) -> str:
-    """Return the message as it is stored; without words, one with pictures asks what is in them.
+    """Return the message without what cannot be seen; it may be empty where it comes with pictures.
 
     Raises InputError when it is empty or too long.
     """
@@ -306,7 +314,7 @@ def checked_message(text: str, pictured: bool = False) -> str:
     message = clean(text).strip()
     if not message.strip(_UNSEEN + " \t\n"):
         if pictured:
-            return QUESTION
+            return ""
         raise InputError("the message is empty")
     return message
 

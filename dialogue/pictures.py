@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dialogue.types import DialogueError, Picture, Scores, Turn
 from retrieval.text import clean
-from retrieval.types import Evidence, Passage
+from retrieval.tools.toolset import stated
+from retrieval.types import Evidence
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -108,12 +109,12 @@ def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Viewing:
         return Viewing(notes=(UNSEEN,) if last.pictures else ())
     earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
     pictures = [*earlier, *last.pictures][-MOST_LOOKED_AT:]
-    found = evidence(pictures, viewer.describe(pictures))
+    told = viewer.describe(pictures)
     cut = max(0, len(pictures) - len(last.pictures))
-    said = {item.passage.source for item in found}
+    before, now = evidence(pictures[:cut], told[:cut]), evidence(pictures[cut:], told[cut:])
+    said = {item.passage.source for item in (*before, *now)}
     notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in said)
-    first = [item for item in found if -item.passage.id > cut]
-    return Viewing(tuple(first), tuple(item for item in reversed(found) if item not in first), notes)
+    return Viewing(tuple(now), tuple(reversed(before)), notes)
 
 
 def rests_on_pictures(scores: Scores, turns: Sequence[Turn]) -> bool:
@@ -125,23 +126,18 @@ def rests_on_pictures(scores: Scores, turns: Sequence[Turn]) -> bool:
     spoken = [turn for turn in turns if turn is turns[-1] or _NAMED.search(turns[-1].text)]
     names = {picture.name for turn in spoken for picture in turn.pictures}
     behind = [claim.passage for claim in scores.claims if claim.support is not None]
-    return bool(behind) and all(one is not None and is_picture(one) and one.source in names for one in behind)
-
-
-def is_picture(passage: Passage) -> bool:
-    """Whether a passage is what `evidence` made of a picture: not of a document, nor what a tool said."""
-    return -MOST_LOOKED_AT <= passage.id < 0
+    return bool(behind) and all(one is not None and one.kind == "picture" and one.source in names for one in behind)
 
 
 def evidence(pictures: Sequence[Picture], descriptions: Sequence[str]) -> list[Evidence]:
     """Return the descriptions as passages under the pictures' names; empty ones are left out.
 
-    A passage is the whole of its source, so that its offsets hold. Ids count down from -1: no index uses them.
+    A passage is the whole of its source, so that its offsets hold.
     """
     texts = [_sentence(" ".join(clean(text).split())) for text in descriptions]
     return [
-        Evidence(Passage(-number, text, picture.name, f"Picture: {picture.name}", (), 0, len(text)), 1.0)
-        for number, (picture, text) in enumerate(zip(pictures, texts, strict=True), start=1)
+        stated(text, picture.name, f"Picture: {picture.name}", "picture")
+        for picture, text in zip(pictures, texts, strict=True)
         if text
     ]
 

@@ -11,9 +11,9 @@ from dialogue.cite import cited, without_marks
 from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look, rests_on_pictures
 from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
-from dialogue.quote import asks
 from dialogue.rank import Gates, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
+from dialogue.talk import asks
 from dialogue.types import (
     Candidate,
     Context,
@@ -84,6 +84,8 @@ class Responder:
         clock = _Clock()
         role = role or Role()
         given = _ending_with_user(turns)
+        unseen = self.viewer is None and not given[-1].text.strip()  # pictures without words, and nobody to look
+        given = _in_words(given)
         turns = (*role.opening, *given)
         yield Step("guard")
         [asked] = self._checked(role, [turns[-1].text], "request", turns[:-1])
@@ -92,7 +94,7 @@ class Responder:
             yield Reply(asked.reason, "refused", (), self._trace(Trace(asked, role=role.name), clock))
             return
 
-        if turns[-1].text == QUESTION and turns[-1].pictures and self.viewer is None:
+        if unseen:
             yield Reply(UNSEEN, "abstained", (), self._trace(Trace(asked, role=role.name), clock))
             return
         context, queries, withheld = yield from self._gathered(role, given, clock)
@@ -152,7 +154,8 @@ class Responder:
         abroad: Sequence[Evidence] = ()
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
-        found = (*seen.now, *told, *self._found(role, queries), *abroad, *seen.before)
+        documents = self.retriever.search(queries, self.options.passages, role.sources)
+        found = (*seen.now, *told, *documents, *abroad, *seen.before)
         context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
         context.working.notes.extend(notes)
         clock.lap("search")
@@ -186,18 +189,9 @@ class Responder:
             context.working.notes.append(f"the writing stopped: {error}")
         return [*found, *replies(context, written)]
 
-    def _found(self, role: Role, queries: Sequence[str]) -> tuple[Evidence, ...]:
-        """Search what the role may use; a retriever is asked to restrict its sources only when a role does."""
-        if role.sources:
-            return self.retriever.search(queries, self.options.passages, sources=role.sources)
-        return self.retriever.search(queries, self.options.passages)
-
     def _checked(self, role: Role, texts: Sequence[str], stage: Stage, before: Sequence[Turn] = ()) -> list[Verdict]:
-        """Have the guard check texts; it is told of tightened objectives only when the role has some."""
-        said = [turn.text for turn in before]
-        if role.tightened:
-            return self.guard.check(texts, stage, said, tightened=role.tightened)
-        return self.guard.check(texts, stage, said)
+        """Have the guard check texts, as strictly as the role asks."""
+        return self.guard.check(texts, stage, [turn.text for turn in before], role.tightened)
 
     def _screened(self, context: Context) -> tuple[Context, Withheld]:
         """Take out evidence that the guard will not let into a prompt, keeping the reason."""
@@ -280,12 +274,17 @@ def _unfit(candidate: Candidate) -> bool:
 
 
 def _ending_with_user(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns as they are answered; a picture without words asks what is in it."""
-    wordless = bool(turns) and not turns[-1].text.strip()
-    if not turns or turns[-1].role != "user" or (wordless and not turns[-1].pictures):
+    """The turns, ending with a message in words or pictures. Raises DialogueError."""
+    if not turns or turns[-1].role != "user" or not (turns[-1].text.strip() or turns[-1].pictures):
         roles = [turn.role for turn in turns]
         raise DialogueError(f"the last turn must be the user's and not empty; got roles {roles!r}")
-    return (*turns[:-1], replace(turns[-1], text=QUESTION)) if wordless else tuple(turns)
+    return tuple(turns)
+
+
+def _in_words(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The turns as they are answered: a picture without words asks what is in it."""
+    *before, last = turns
+    return turns if last.text.strip() else (*before, replace(last, text=QUESTION))
 
 
 class _Clock:

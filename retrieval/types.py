@@ -11,12 +11,13 @@ Knows nothing of dialogue, safety, SQL or the user interface. Errors, drawn as a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]  # shape (texts, dimension), rows of unit length
+Kind = Literal["document", "picture", "tool", "page"]  # of a passage
 
 
 class RetrievalError(Exception):
@@ -84,7 +85,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A verbatim slice of a document, cut at sentence ends: ``document.text[start:end] == text``."""
+    """A verbatim slice of a document, cut at sentence ends: ``document.text[start:end] == text``.
+
+    Its `kind` says where it is from: a document of the library, a picture as it was described, the answer of a tool
+    such as a calculator, or a page that was found on the web.
+    """
 
     id: int
     text: str
@@ -94,6 +99,7 @@ class Passage:
     start: int
     end: int
     place: str = ""
+    kind: Kind = "document"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from dialogue.judges.answers import FAR, AnswerScorer, Offer, features, load_answers
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.prompts import is_abstention
-from dialogue.quote import DRAFTS, Quote, asks, load_quote, small_talk, units
+from dialogue.quote import DRAFTS, Quote, load_quote, units
+from dialogue.talk import asks, small_talk
 from dialogue.types import Context, ModelError, Sampling, Turn
 from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader

@@ -13,7 +13,7 @@ import pytest
 import app
 from app.bot import MESSAGE_LIMIT, Bot, checked_message, open_bot
 from app.errors import DataError, InputError, InUse, SettingsError
-from app.store.history import StoredTurn
+from app.store.conversations import StoredTurn
 from dialogue.models.scripted import Scripted
 from dialogue.respond import Responder
 from dialogue.types import Context, DialogueError, ModelError, Reply, Step

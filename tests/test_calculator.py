@@ -15,7 +15,7 @@ from app.web import panels
 from retrieval.encoder.embed import Encoder
 from retrieval.tools.arithmetic import LONGEST, NoSum, NoValue, Number, work_out, written
 from retrieval.tools.calculator import Calculator
-from retrieval.tools.toolset import LOWEST, passage_id
+from retrieval.tools.toolset import passage_id, stated
 from retrieval.tools.units import convert, unit
 
 TODAY = date(2026, 11, 21)
@@ -272,8 +272,9 @@ def test_a_long_text_is_not_read() -> None:
     )
 
 
-def test_what_tools_say_has_ids_that_neither_documents_nor_pictures_have() -> None:
-    assert passage_id("calculator", "12 * 7 equals 84.") == passage_id("calculator", "12 * 7 equals 84.") <= LOWEST
+def test_what_tools_say_is_of_its_own_kind_and_has_an_id_of_its_own() -> None:
+    assert stated("84", "calculator", "Calculator").passage.kind == "tool"
+    assert passage_id("calculator", "12 * 7 equals 84.") == passage_id("calculator", "12 * 7 equals 84.") < 0
     assert passage_id("calculator", "a") != passage_id("calculator", "b") != passage_id("translator", "b")
 
 

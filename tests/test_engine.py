@@ -17,7 +17,7 @@ from app.config import load_settings
 from app.doctor import examine
 from dialogue.models import load_model
 from dialogue.models.checkpoints import load_checkpoint
-from dialogue.models.decoding import Drafting, Question, shared_prompt
+from dialogue.models.decoding import Drafting, Question, attention, shared_prompt
 from dialogue.models.decoding import engine as engines
 from dialogue.models.decoding.choice import choose, generator
 from dialogue.models.decoding.engine import Engine
@@ -142,7 +142,7 @@ def test_a_long_prompt_does_not_hold_up_a_reply_that_is_being_written(
     for _ in range(8):  # whoever waits for the second takes the steps of the first, too
         next(second)
     assert next(first)
-    [reading] = engine._running
+    [reading] = engine._scheduler.running
     assert not reading.started
     assert len(rows(second)) == 3
 
@@ -155,9 +155,9 @@ def test_a_request_waits_for_memory_and_gets_it(model: PreTrainedModel) -> None:
     first, second = small.sample(SHORT, drafting(new=5)), small.sample(LONG[:40], drafting(new=5))
     next(first)
     next(second)
-    assert len(small._waiting) == 1
+    assert len(small._scheduler.waiting) == 1
     assert len(rows(second)) == 3
-    assert not small._waiting
+    assert not small._scheduler.waiting
 
 
 def test_the_failure_of_one_request_is_not_that_of_another(engine: Engine) -> None:
@@ -165,25 +165,25 @@ def test_the_failure_of_one_request_is_not_that_of_another(engine: Engine) -> No
     with pytest.raises(IndexError):
         rows(bad)
     assert len(rows(good)) == 3
-    assert not engine._running
+    assert not engine._scheduler.running
 
 
 def test_remembered_prompts_are_bounded(model: PreTrainedModel) -> None:
     once = Engine(model)
     rows(once.sample(LONG, drafting()))
-    [prefix] = once._remembered
+    [prefix] = once._prompts.prompts
     engine = Engine(model, kept=3 * prefix.bytes)
     for start in range(10):
         rows(engine.sample([start + 5, *LONG], drafting()))
-        assert sum(kept.bytes for kept in engine._remembered) <= 3 * prefix.bytes
-    assert len(engine._remembered) == 2
+        assert sum(kept.bytes for kept in engine._prompts.prompts) <= 3 * prefix.bytes
+    assert len(engine._prompts.prompts) == 2
 
 
 def test_the_drafts_kept_with_a_prompt_are_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "TAILS", 10)
+    monkeypatch.setattr(attention, "TAILS", 10)
     for _ in range(5):
         last = rows(engine.sample(SHORT, drafting(n=4, temperature=5.0, top_k=0)))
-    [prefix] = engine._remembered
+    [prefix] = engine._prompts.prompts
     assert len(prefix.rows) == 10
     assert all(tuple(row) in prefix.rows for row, _ in last)
 

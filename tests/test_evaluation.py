@@ -225,7 +225,7 @@ def test_what_is_only_noted_is_flagged_and_not_blocked(
         SAFETY[3]["text"]: Verdict(True, 0.1),
     }
 
-    def check(self: object, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
+    def check(self: object, texts: Sequence[str], stage: Stage, *_: object) -> list[Verdict]:
         return [says[text] for text in texts]
 
     monkeypatch.setattr(type(bot.responder.guard), "check", check)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from app.store.conversations import StoredConversation, StoredTurn
 from app.store.export import as_markdown
-from app.store.history import StoredConversation, StoredTurn
 from dialogue.types import Citation, Reply, Trace
 from retrieval.types import Passage
 from safety.types import Verdict

@@ -13,12 +13,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
 from app.errors import DataError, InputError
+from app.library.checksums import seal
 from app.store.database import NAME, Database, open_database
 from app.store.history import History
-from app.store.tables import Base
+from app.store.tables import Base, CandidateRow, CitationRow, EvidenceRow
 from dialogue.types import Candidate, Citation, Claim, Reply, Scores, Trace, Turn
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
@@ -28,7 +29,8 @@ number = st.floats(allow_nan=False, allow_infinity=False)
 maybe = st.none() | st.floats(0, 1)
 many = st.lists(words, max_size=2).map(tuple)
 offset = st.integers(0, 2**31 - 1)
-passages = st.builds(Passage, offset, words, words, words, many, offset, offset, words)
+kinds = st.sampled_from(["document", "picture", "tool", "page"])
+passages = st.builds(Passage, offset, words, words, words, many, offset, offset, words, kinds)
 verdicts = st.builds(
     Verdict,
     st.booleans(),
@@ -100,6 +102,48 @@ def test_any_reply_comes_back_exactly_as_it_was_stored(shared: Database, questio
     assert stored.reply == replace(reply, conversation=conversation)
     assert (stored.question, stored.state, stored.number) == (question, "done", 1)
     assert list(stored.reply.trace.timings) == list(reply.trace.timings)
+
+
+@pytest.mark.parametrize(
+    ("number", "source", "kind"),
+    [
+        (7, "sky.md", "document"),
+        (7, "https://sky.example/", "document"),  # a page that was ingested
+        (-1, "sky.png", "picture"),
+        (-8, "sky.png", "picture"),
+        (-(1 << 32), "calculator", "tool"),
+        (-(1 << 33), "https://sky.example/", "page"),
+    ],
+)
+def test_passages_stored_before_they_had_kinds_get_them_when_read(
+    history: History, number: int, source: str, kind: str
+) -> None:
+    passage = Passage(number, "The sky is blue.", source, "Sky", (), 0, 16)
+    claim = Claim("It is blue.", 0, 11, 0.9, True, replace(passage, title="Elsewhere"), 0, 16)
+    draft = Candidate("It is blue.", SAFE, Scores(claims=(claim, replace(claim, passage=passage))), 3.2)
+    cited = Citation(1, source, "Sky", (), "", replace(passage, title="Sky again"), "The sky is blue.", 0, 16, 0.9)
+    trace = Trace(SAFE, evidence=(Evidence(passage, 1.0),), candidates=(draft,))
+    conversation = history.start()
+    turn = history.begin(conversation, "Why?")
+    history.finish(turn, Reply("It is blue.[1]", "answered", (cited,), trace))
+    with history._database.write() as session:
+        for row in session.scalars(select(EvidenceRow)):
+            row.passage = _without_kind(row.passage)
+        for row in session.scalars(select(CitationRow)):
+            row.passage = _without_kind(row.passage)
+        for row in session.scalars(select(CandidateRow)):
+            row.claims = [{**claim, "passage": _without_kind(claim["passage"])} for claim in row.claims]
+        seal(session, turn)
+    [stored] = history.turns(conversation)
+    assert stored.reply is not None
+    [judged] = stored.reply.trace.candidates
+    read = [stored.reply.trace.evidence[0].passage, stored.reply.citations[0].passage]
+    read += [claim.passage for claim in judged.scores.claims if claim.passage]
+    assert [(one.id, one.kind) for one in read] == [(number, kind)] * 4
+
+
+def _without_kind(passage: object) -> object:
+    return {key: value for key, value in passage.items() if key != "kind"} if isinstance(passage, dict) else passage
 
 
 def test_a_passage_of_the_evidence_is_stored_once_and_shared_by_claims_and_citations(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Container, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,68 @@ def test_no_module_grows_past_its_bounds() -> None:
             text = path.read_text(encoding="utf-8")
             assert len(text.splitlines()) <= 400, f"{path.relative_to(ROOT)} is longer than 400 lines"
             for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.FunctionDef):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     lines = (node.end_lineno or 0) - node.lineno + 1
                     assert lines <= 60, f"{path.relative_to(ROOT)}: {node.name} has {lines} lines"
+
+
+def _modules(root: Path) -> dict[str, ast.Module]:
+    found = {}
+    for package in MAY_IMPORT:
+        for path in (root / package).rglob("*.py"):
+            parts = path.relative_to(root).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _imported(module: ast.Module, known: Container[str]) -> Iterator[str]:
+    """Yield the modules of ours that a module imports: at once, late, or for its types alone."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = (f"{node.module}.{alias.name}" for alias in node.names)
+            named = {name if name in known else node.module for name in inner}
+            yield from (name for name in named if name in known)
+
+
+def _cycle(root: Path) -> list[str]:
+    """Return modules of which each imports the next, the first again at the end; [] where there are none."""
+    modules = _modules(root)
+    try:
+        TopologicalSorter({name: _imported(module, modules) for name, module in modules.items()}).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    assert _cycle(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from safety.one import A",
+        "import safety.one",
+        "from safety import A, one",
+        "if TYPE_CHECKING:\n    from safety.one import A",
+        "def late():\n    from safety.one import A",
+    ],
+)
+def test_a_circle_of_imports_is_found(tmp_path: Path, back: str) -> None:
+    (tmp_path / "safety").mkdir()
+    (tmp_path / "safety" / "__init__.py").touch()
+    (tmp_path / "safety" / "one.py").write_text("from safety.two import B")
+    (tmp_path / "safety" / "two.py").write_text("from safety import A")
+    assert _cycle(tmp_path) == []
+    (tmp_path / "safety" / "two.py").write_text(back)
+    assert sorted(set(_cycle(tmp_path))) == ["safety.one", "safety.two"]
+
+
+def test_a_package_that_imports_what_imports_it_is_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "safety").mkdir()
+    (tmp_path / "safety" / "__init__.py").write_text("from safety.one import B")
+    (tmp_path / "safety" / "one.py").write_text("from safety import C")
+    assert sorted(set(_cycle(tmp_path))) == ["safety", "safety.one"]

@@ -133,15 +133,15 @@ def test_static_steps_write_what_growing_ones_write(model: Local) -> None:
 
 def test_a_cancelled_turn_frees_its_memory(model: Local) -> None:
     engine = model._decoder
-    before = len(engine._remembered)
+    before = len(engine._prompts.prompts)
     asked = context("A question that nobody asked before?")
     running = iter(model.sample(asked, replace(FIVE, n=30, max_new_tokens=400, temperature=5.0, top_k=0)))
     next(running)
-    assert len(engine._running) == 1
+    assert len(engine._scheduler.running) == 1
     running.close()
-    assert not engine._running
-    assert not engine._waiting
-    assert len(engine._remembered) == before
+    assert not engine._scheduler.running
+    assert not engine._scheduler.waiting
+    assert len(engine._prompts.prompts) == before
     assert asked.working.tokens["sampled"] < 30 * 400
 
 

@@ -192,6 +192,7 @@ def test_a_description_is_a_whole_source_with_true_offsets() -> None:
     for item in (first, second):
         assert item.passage.text[item.passage.start : item.passage.end] == item.passage.text
     assert len({first.passage.id, second.passage.id}) == 2
+    assert first.passage.kind == second.passage.kind == "picture"
 
 
 def test_the_same_bytes_are_looked_at_once() -> None:
@@ -279,6 +280,17 @@ def test_without_a_viewer_the_words_are_answered_and_the_picture_is_said_to_be_u
     assert "viewer" in UNSEEN
 
 
+def test_words_typed_as_a_wordless_picture_is_asked_about_are_words(
+    parts: dict[str, object], quoting: LanguageModel
+) -> None:
+    responder = Responder(quoting, **parts)  # type: ignore[arg-type]
+    steps = list(responder.steps([Turn("user", QUESTION, (picture(),))]))
+    assert "search" in [step.stage for step in steps if isinstance(step, Step)]
+    reply = steps[-1]
+    assert isinstance(reply, Reply)
+    assert (reply.trace.query, reply.trace.notes) == (QUESTION, (UNSEEN,))
+
+
 # --- the application
 
 
@@ -294,6 +306,7 @@ class Echo:
         from dialogue.types import Trace
         from safety.types import Verdict
 
+        self.asked = turns[-1].text if turns else None
         names = "; ".join(",".join(one.name for one in turn.pictures) for turn in turns if turn.role == "user")
         yield Reply(names, "answered", (), Trace(Verdict(True, 0.0)))
 
@@ -311,6 +324,7 @@ def bot(tmp_path: Path, encoder: Encoder) -> Bot:
 def test_pictures_are_stored_with_their_question_and_go_with_the_conversation(bot: Bot, tmp_path: Path) -> None:
     (tmp_path / "red car.png").write_bytes(png())
     first = bot.ask("", images=[tmp_path / "red car.png", png("blue")])
+    assert bot.responder.asked == ""  # type: ignore[attr-defined]
     assert first.text == "red car.png,picture"
     second = bot.ask("And now?", first.conversation, images=[str(tmp_path / "red car.png")])
     assert second.text == "red car.png,picture; red car (2).png"
@@ -334,7 +348,7 @@ def test_a_message_with_a_bad_picture_is_not_stored(bot: Bot, tmp_path: Path) ->
         with pytest.raises(error):
             bot.ask("What is it?", images=images)
     assert bot.history.conversations() == []
-    assert checked_message(" ", pictured=True) == QUESTION
+    assert checked_message(" ", pictured=True) == ""
     with pytest.raises(InputError, match="empty"):
         checked_message(" ")
 

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.training import reader_calibration, reader_report
+from app.training.asked import Asked
 from app.training.invented import invented, kinds
 from app.training.judges import PARTS
 from app.training.reader import ReaderTraining, fit
 from app.training.reader_calibration import Found, calibrated, collect, report
-from app.training.reader_data import Asked, as_typed, held, sources, spans_in, windows
+from app.training.reader_data import as_typed, held, sources, spans_in, windows
 from app.training.reader_report import f1, likeliest
 from dialogue.judges.answers import FEATURES as UNIT
 from dialogue.judges.answers import Offer, load_answers

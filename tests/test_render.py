@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.library.catalogue import StoredSource
-from app.store.history import State, StoredConversation, StoredTurn
+from app.store.conversations import State, StoredConversation, StoredTurn
 from app.web import panels, render, welcome
 from app.web.jobs import Job
 from app.web.uploads import Upload

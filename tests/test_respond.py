@@ -27,7 +27,7 @@ class Shelf:
 
     found: tuple[Evidence, ...] = FOUND
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[Evidence, ...]:
+    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         return self.found[:k]
 
 

@@ -1,6 +1,6 @@
 """Roles: read from files, kept by conversations, heard in replies, and measured."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
@@ -21,19 +21,19 @@ from dialogue.judges.consistency import in_role
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION
-from dialogue.quote import load_quote, small_talk
+from dialogue.quote import load_quote
 from dialogue.rank import quality
 from dialogue.respond import Responder
 from dialogue.roles import DEFAULT, load_role, role_names
+from dialogue.talk import small_talk
 from dialogue.types import DialogueError, Role, Scores, Turn
 from retrieval.encoder.adapters import Reader
 from retrieval.encoder.embed import Encoder
 from retrieval.index.memory import MemoryRetriever
 from retrieval.reader import PassageReader
-from retrieval.types import Evidence, Passage
+from retrieval.types import Passage
 from safety.guards.embedded import EmbeddedGuard
 from safety.policy import load_policy
-from safety.types import Stage, Verdict
 
 EVEREST = "Mount Everest is 8,849 metres high. Everest has a snow cap. Edmund Hillary climbed it in 1953."
 K2 = "K2 is 8,611 metres high. It is the second highest mountain."
@@ -191,24 +191,6 @@ def test_a_role_finds_only_in_its_sources(quoting: Responder) -> None:
     reply = quoting.respond([Turn("user", "How high is Mount Everest?")], role)
     assert {item.passage.source for item in reply.trace.evidence} == {"peaks/k2.md"}
     assert reply.outcome == "abstained"
-
-
-class _Old:
-    """A retriever and a guard that know nothing of roles."""
-
-    fingerprint = "old"
-
-    def search(self, queries: Sequence[str], k: int) -> tuple[Evidence, ...]:
-        return (Evidence(PASSAGES[0], 1.0, 0.9),)
-
-    def check(self, texts: Sequence[str], stage: Stage, context: Sequence[str] = ()) -> list[Verdict]:
-        return [Verdict(True, 0.0)] * len(texts)
-
-
-def test_parts_that_know_no_roles_serve_every_role_that_restricts_nothing(quoting: Responder) -> None:
-    responder = replace(quoting, retriever=_Old(), guard=_Old())
-    assert said(responder, "How high is Mount Everest?", Role()) == "Mount Everest is 8,849 metres high. [1]"
-    assert said(responder, "How high are you?", load_role("everest")) == "I am 8,849 metres high. [1]"
 
 
 def test_a_role_tightens_what_the_guard_lets_pass(quoting: Responder) -> None:

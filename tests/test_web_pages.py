@@ -17,7 +17,7 @@ from retrieval.encoder.embed import Encoder
 from retrieval.tools.addresses import read_networks
 from retrieval.tools.fetch import Fetcher
 from retrieval.tools.sitemap import Robots, read_sitemap
-from retrieval.tools.toolset import LOWEST, Toolset
+from retrieval.tools.toolset import Toolset
 from retrieval.tools.web import MediaWiki, SearXNG, Web, read_page
 from retrieval.types import SourceError, Unreachable
 
@@ -53,7 +53,7 @@ def test_a_search_engine_finds_pages_and_these_are_read(server: PageServer, enco
         searching(server, (server.url("/mill.html"), "Mills", ""), (other.url("/kiln.html#top"), "Kilns", ""))
         found = Web(SearXNG(server.url()), Fetcher(HERE), encoder).look_up("Who built the kiln of Orrel?")
         assert found[0].passage.source == other.url("/kiln.html")
-        assert (found[0].passage.title, found[0].passage.id <= LOWEST) == ("Kilns", True)
+        assert (found[0].passage.title, found[0].passage.kind) == ("Kilns", "page")
         assert "1764" in found[0].passage.text
         assert {item.passage.source for item in found} == {other.url("/kiln.html"), server.url("/mill.html")}
     assert "Who+built+the+kiln+of+Orrel%3F" in server.paths()[0]

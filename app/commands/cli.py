@@ -37,7 +37,7 @@ from app.commands.common import (
 )
 from app.commands.sources import ingest, sources
 from app.commands.train import train
-from app.errors import AppError, InputError, SettingsError
+from app.errors import InputError, SettingsError
 
 KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
 FEWEST: Final = 32  # open files
@@ -100,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
     except Exception as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             logging.exception("the command failed")
-        known = isinstance(error, AppError) or type(error).__module__.split(".")[0] in _OURS
+        known = type(error).__module__.split(".")[0] in _OURS
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
         hint = "" if known else " (the traceback: --log-level debug)"
         return _report_error(options, type(error).__name__, message + hint, 1)

@@ -22,7 +22,7 @@ from retrieval.text import clean
 
 if TYPE_CHECKING:
     from app.bot import Bot
-    from app.store.history import StoredTurn
+    from app.store.conversations import StoredTurn
 
 STAGES: Final = {
     "guard": "Reading the message",

@@ -61,8 +61,10 @@ class Database:
             yield session
 
     def rows(self, query: str, values: Sequence[object]) -> Sequence[Sequence[Any]]:
-        """Return the rows of one SELECT as the driver gives them, in a third of the time of `read`. Raises
-        DataError."""
+        """Return the rows of one SELECT as the driver gives them, in a third of the time of `read`.
+
+        Raises DataError.
+        """
         with self._usable(), closing(self.engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute(query, tuple(values))

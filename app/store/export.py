@@ -7,14 +7,12 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from app.store.conversations import StoredConversation, StoredTurn
 from app.store.jsonform import to_json
 from dialogue.pictures import media_type
 from dialogue.types import Picture
-
-if TYPE_CHECKING:
-    from app.store.history import StoredConversation, StoredTurn
 
 # what opens a picture, a link or HTML, and what makes a bare address one: the last character gets a backslash
 _LIVE: Final = r"[\\\[\]<]|(?<=[a-z0-9+.-]):(?=//)|(?<=www)\.|(?<=\S)@"
@@ -22,13 +20,13 @@ _REPLY: Final = re.compile(_LIVE, re.IGNORECASE)
 _PLAIN: Final = re.compile(_LIVE + r"|[`*_&|~]|^\s*(?:[#+=>-]|\d+[.)])", re.IGNORECASE | re.MULTILINE)
 
 
-def as_json(about: "StoredConversation", turns: Sequence["StoredTurn"], pictures: Sequence[Sequence[Picture]]) -> str:
+def as_json(about: StoredConversation, turns: Sequence[StoredTurn], pictures: Sequence[Sequence[Picture]]) -> str:
     """Return a conversation as JSON, with the `pictures` of each turn in Base64."""
     told = [{**to_json(turn), "pictures": list(map(_sent, sent))} for turn, sent in zip(turns, pictures, strict=True)]
     return json.dumps({**to_json(about), "turns": told}, ensure_ascii=False, indent=2)
 
 
-def as_markdown(about: "StoredConversation", turns: Sequence["StoredTurn"]) -> str:
+def as_markdown(about: StoredConversation, turns: Sequence[StoredTurn]) -> str:
     """Return a conversation as Markdown, its pictures by name."""
     return "\n\n".join([f"# {_plain(about.title)}", *(part for turn in turns for part in _turn(turn))]) + "\n"
 
@@ -37,7 +35,7 @@ def _sent(picture: Picture) -> dict[str, str]:
     return {"name": picture.name, "type": media_type(picture), "base64": b64encode(picture.data).decode()}
 
 
-def _turn(turn: "StoredTurn") -> Iterable[str]:
+def _turn(turn: StoredTurn) -> Iterable[str]:
     yield f"**You:** {_plain(turn.question)}"
     if turn.pictures:
         yield f"*Pictures: {_plain(', '.join(turn.pictures))}*"

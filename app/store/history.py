@@ -7,7 +7,6 @@ of how replies are made or shown.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, Literal, cast
@@ -18,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
 from app.library.checksums import of_picture, of_turn, seal
+from app.store.conversations import State, StoredConversation, StoredTurn
 from app.store.database import Database, owe_erasure
+from app.store.export import as_json, as_markdown
 from app.store.replies import load_working, reply_rows
 from app.store.tables import Base, ConversationRow, PictureRow, TurnRow
 from dialogue.pictures import MOST_LOOKED_AT
@@ -27,42 +28,8 @@ from dialogue.types import Picture, Reply, Turn
 
 TITLE_LIMIT: Final = 200
 UNTITLED: Final = "New conversation"
-State = Literal["pending", "done", "failed", "cancelled", "interrupted", "damaged"]
 DAMAGED: Final = "it is not as it was stored: restore the database from a backup"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTurn:
-    """A question with its reply; `reply` is None until the state is done, `reason` says why it is not.
-
-    A turn whose rows do not match their checksums is `damaged`; it has no reply, and its question may be another.
-    `pictures` are the names of those that came with the question; `History.pictures` has the pictures.
-    """
-
-    id: int
-    conversation: str
-    number: int
-    question: str
-    state: State
-    reply: Reply | None
-    reason: str
-    created_at: datetime
-    finished_at: datetime | None
-    pictures: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredConversation:
-    """A conversation as a list shows it; `turns` is their number, `role` the name of the role it is held in."""
-
-    id: str
-    title: str
-    created_at: datetime
-    updated_at: datetime
-    turns: int
-    pinned: bool
-    role: str = DEFAULT
 
 
 class History:
@@ -252,9 +219,10 @@ class History:
         return tuple(picture for picture in pictures if picture)
 
     def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
-        """Return a whole conversation as one JSON document or as Markdown, see `app.store.export`. Raises
-        InputError."""
-        from app.store.export import as_json, as_markdown
+        """Return a whole conversation as one JSON document or as Markdown, see `app.store.export`.
+
+        Raises InputError.
+        """
 
         about, turns = self.conversation(conversation), self.turns(conversation)
         if form == "md":

@@ -5,7 +5,7 @@ A passage is written once per turn, with the evidence it came from; claims and c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,9 +14,10 @@ from app.library.checksums import WORKING, of_turn, of_working
 from app.store.jsonform import Json, from_json, to_json
 from app.store.tables import Base, CandidateRow, CitationRow, EvidenceRow, PictureRow, TurnRow
 from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Scores, Trace, Turn
-from retrieval.types import Evidence, Passage
+from retrieval.types import Evidence, Kind, Passage
 from safety.types import Verdict
 
+_OLD_TOOLS: Final = 1 << 32  # of what tools and pages said, the ids lay beyond; those of pictures counted down from -1
 Rows = TypeVar("Rows", EvidenceRow, CandidateRow, CitationRow, PictureRow)
 
 
@@ -106,7 +107,7 @@ def _reply(
     candidates: Sequence[CandidateRow],
     citations: Sequence[CitationRow],
 ) -> Reply:
-    passages = [from_json(Passage, row.passage) for row in evidence]
+    passages = [from_json(Passage, _of_a_kind(row.passage)) for row in evidence]
     found = [
         (Evidence(passage, row.score, row.similarity, row.probability), row.withheld)
         for passage, row in zip(passages, evidence, strict=True)
@@ -212,4 +213,16 @@ def _written(passage: Passage | None, ranks: dict[Passage, int]) -> Json:
 
 
 def _restored(written: Json, passages: Sequence[Passage]) -> Json:
-    return to_json(passages[written]) if isinstance(written, int) else written
+    return to_json(passages[written]) if isinstance(written, int) else _of_a_kind(written)
+
+
+def _of_a_kind(written: Json) -> Json:
+    """A passage with its kind; one stored before there were kinds has an id that tells it."""
+    if written is None or "kind" in written:
+        return written
+    kind: Kind = "document"
+    if written["id"] <= -_OLD_TOOLS:
+        kind = "page" if written["source"].startswith(("http://", "https://")) else "tool"
+    elif written["id"] < 0:
+        kind = "picture"
+    return {**written, "kind": kind}

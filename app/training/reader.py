@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
-from app.training.reader_data import Asked, as_typed
+from app.training.asked import Asked
+from app.training.reader_data import as_typed
 from retrieval.encoder.embed import Encoder
 from retrieval.encoder.layers import rounded
 from retrieval.reader import OUTPUTS, Tokens, Weights, encoded, forward, padded, products_of

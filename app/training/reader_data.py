@@ -10,10 +10,12 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.training.asked import Asked
+from app.training.invented import invented
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
 from retrieval.passages import cut_all
@@ -26,28 +28,11 @@ NEAR = 6  # passages of the article among which a wrong one is chosen
 SHORT = 2  # characters of an answer that is looked for in other passages
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question on a page. `spans` are the character spans of right answers, none where the page holds none.
-
-    `answers` and `relevant` are wanted probabilities, None where nothing is known: a yes or no is an answer, though it
-    has no span.
-    """
-
-    question: str
-    page: Page
-    spans: tuple[tuple[int, int], ...] = ()
-    answers: float | None = 1.0
-    relevant: float | None = 1.0
-
-
 Source = Callable[[random.Random], Iterator[Asked]]
 
 
 def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
     """Return what is learnt from: by name, its share of what is drawn and its questions."""
-    from app.training.invented import invented
-
     rng = random.Random(seed)
     reading = data / "reading"
     squad = [row for row in lines(reading / "squad1_train.jsonl.gz") if not held(row)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
-from app.bot import checked_message
+from app.bot import USER_ERRORS, checked_message
 from app.errors import AppError
 from app.web import panels, render, welcome
 from app.web.jobs import Busy, Jobs
@@ -24,7 +24,7 @@ from retrieval.text import each
 
 if TYPE_CHECKING:
     from app.bot import Bot
-    from app.store.history import StoredTurn
+    from app.store.conversations import StoredTurn
 
 POLL = 0.08  # seconds between two looks at a running job
 PAGE = 30  # turns shown at first
@@ -239,7 +239,7 @@ class Handlers:
             if begun:
                 history.delete(begun)
             return self._unsent(session, str(busy))
-        except (AppError, DialogueError) as error:
+        except USER_ERRORS as error:
             return self._unsent(session, render.sentence(str(error)))
         session.search = ""
         return self.view(session, conversation, sent=True, say="Message sent. A reply is being written.")

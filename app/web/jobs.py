@@ -10,11 +10,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from app.errors import AppError
+from app.bot import USER_ERRORS
 from app.web.pictures import Shown
-from dialogue.types import DialogueError, Picture, Reply, Step
-from retrieval.types import RetrievalError
-from safety.types import SafetyError
+from dialogue.types import Picture, Reply, Step
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +167,7 @@ class Jobs:
                     job.steps.append(step)
                 if to_first or job.stopping:
                     return
-        except (AppError, DialogueError, RetrievalError, SafetyError) as error:
+        except USER_ERRORS as error:
             log.warning("a reply failed: %s", error)
             job.error = str(error)
         except Exception:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from app.web.pictures import address
 from app.web.render import count, icon, icon_button, place_of, served
 from app.web.uploads import Upload
-from dialogue.pictures import is_picture
 from dialogue.research import lookups
 from dialogue.types import Candidate, Citation, Reply, Role, Trace
 
 if TYPE_CHECKING:
     from app.library.catalogue import StoredSource
-    from app.store.history import StoredTurn
+    from app.store.conversations import StoredTurn
 
 WINDOW = 30_000  # characters of a document shown on each side of a mark
 
@@ -66,12 +65,12 @@ def _card(citation: Citation, key: str) -> str:
     strength = "<span class='support' title='How strongly this sentence supports the reply'>"
     at = f"data-turn='{key}' data-number='{number}'"
     behind = f"<button type='button' class='lnk' data-act='document' {at}>{icon('open')}Open in document</button>"
-    if is_picture(citation.passage):  # and what a model says it shows
+    if citation.passage.kind == "picture":  # and what a model says it shows
         url = escape(address(key, citation.source))
         strength = "<span class='support' title='What a model says the picture shows'>"
         behind = f"<a class='lnk' href='{url}' target='_blank' rel='noopener'>{icon('open')}Open picture</a>"
         title = f"<img class='seen' src='{url}' alt=''>{title}"
-    elif citation.passage.id < 0:  # what a tool said: a sum, or a passage of a page on the web
+    elif citation.passage.kind in ("tool", "page"):  # what a tool said: a sum, or a passage of a page on the web
         behind = _page(citation.source)
     return (
         f"<li class='source' id='source-{key}-{number}' data-number='{number}' tabindex='-1'>"

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode
 
 from app.errors import AppError, InputError
-from dialogue.pictures import FORMATS, MOST, MOST_BYTES, PictureError, checked, is_picture, media_type
+from dialogue.pictures import FORMATS, MOST, MOST_BYTES, PictureError, checked, media_type
 from dialogue.types import Picture
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from app.store.history import History, StoredTurn
+    from app.store.conversations import StoredTurn
+    from app.store.history import History
 
 MOST_HELD: Final = 24
 KINDS: Final = ",".join(FORMATS.values())
@@ -99,7 +100,7 @@ def waiting(words: Sequence[str], pictures: Sequence[Picture]) -> tuple[Shown, .
 def sent(turn: "StoredTurn") -> tuple[Shown, ...]:
     """Pictures of a stored message, described where somebody has looked at them."""
     found = turn.reply.trace.evidence if turn.reply else ()
-    told = {item.passage.source: item.passage.text for item in found if is_picture(item.passage)}
+    told = {item.passage.source: item.passage.text for item in found if item.passage.kind == "picture"}
     return tuple((name, address(str(turn.id), name), told.get(name, "")) for name in turn.pictures)
 
 

@@ -17,12 +17,13 @@ from markdown_it.token import Token
 
 from app.web.jobs import Job
 from app.web.pictures import Shown, chooser, sent, thumbnails
+from dialogue.pictures import QUESTION
 from dialogue.prompts import is_abstention
 from dialogue.roles import DEFAULT
 from dialogue.types import Candidate, Citation, Reply, Role
 
 if TYPE_CHECKING:
-    from app.store.history import StoredConversation, StoredTurn
+    from app.store.conversations import StoredConversation, StoredTurn
 
 _STROKES = {
     "plus": "M8 3.2v9.6M3.2 8h9.6",
@@ -204,7 +205,7 @@ def _article(
     of = f" data-conversation='{escape(conversation)}'" if conversation else ""
     return (
         f"<article class='turn{' fresh' if fresh else ''}' data-turn='{escape(key)}'{of}>{thumbnails(pictures)}"
-        f"<div class='you' role='group' aria-label='You'>{escape(question)}</div>"
+        f"<div class='you' role='group' aria-label='You'>{escape(question or QUESTION)}</div>"
         f"<div class='reply' role='group' aria-label='Reply'>{answer}</div></article>"
     )
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from app.bot import USER_ERRORS
 from app.errors import AppError, InputError
 from app.web.jobs import UNEXPECTED
 from retrieval.sources import SUFFIXES, suffix_of
-from retrieval.types import RetrievalError
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Uploads:
         try:
             failure = self._ingest(row.path, progress)
             self._settle(row, failure)
-        except (AppError, RetrievalError) as error:
+        except USER_ERRORS as error:
             failure = str(error)
             self._settle(row, failure)
         except Exception:

@@ -15,11 +15,10 @@ from dialogue.judges.quality import QualityJudge, load_quality
 from dialogue.judges.shipped import SHIPPED
 from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
-from dialogue.quote import asks, small_talk
+from dialogue.talk import asks, small_talk
 from dialogue.types import Claim, Context, Scores
 from retrieval.reading import Page, page_of
 from retrieval.text import each
-from retrieval.tools.toolset import LOWEST
 
 if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
@@ -51,7 +50,7 @@ class EmbeddedJudge:
         )
         roles = in_role(context.role, drafts, self.grounder.encoder) if not context.only else [None] * len(drafts)
         return [
-            Scores(sensible, specific, interesting, answer, _weakest(made), made, in_role=role)
+            Scores(_sensible(sensible, answer), specific, interesting, answer, _weakest(made), made, in_role=role)
             for (sensible, specific, interesting), answer, made, role in zip(
                 quality, answers, claims, roles, strict=True
             )
@@ -71,7 +70,7 @@ class EmbeddedJudge:
 
         None for an abstention, and for any draft when the user asked nothing, unless all is to be judged.
         """
-        worked_out = any(item.passage.id <= LOWEST for item in context.evidence)  # "12 * 7" asks in its way
+        worked_out = any(item.passage.kind in ("tool", "page") for item in context.evidence)  # "12 * 7" asks in its way
         asked = (asks(context.question) or worked_out) and not small_talk(context.question, context.role)
         if not (asked or context.exhaustive):
             return [None] * len(drafts)
@@ -108,6 +107,11 @@ def _offer(claim: Claim, context: Context) -> Offer:
     page = page_of(claim.passage)
     quoted = " ".join(page.text[claim.quote_start : claim.quote_end].split()) == sentence
     return Offer(page, claim.quote_start, claim.quote_end) if quoted else Offer(Page(sentence, page.title))
+
+
+def _sensible(sensible: float | None, answers: float | None) -> float | None:
+    """A reply that answers makes sense, however terse it is."""
+    return sensible if sensible is None or answers is None else max(sensible, answers)
 
 
 def _any(probabilities: Sequence[float]) -> float | None:

@@ -7,11 +7,9 @@ section 6.2. Knows nothing of who asks, nor of what was already shown.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-from retrieval.types import Evidence, Passage, Retriever, Unreachable
-
-LOWEST: Final = -(1 << 32)  # ids of passages that no index holds lie below; those of pictures count down from -1
+from retrieval.types import Evidence, Kind, Passage, Retriever, Unreachable
 
 
 class Tool(Protocol):
@@ -38,9 +36,7 @@ class Search:
 
     def look_up(self, query: str) -> Sequence[Evidence]:
         """Return the passages found for the query, best first."""
-        if self.sources:
-            return self.retriever.search([query], self.depth, sources=self.sources)
-        return self.retriever.search([query], self.depth)
+        return self.retriever.search([query], self.depth, self.sources)
 
 
 @dataclass(frozen=True)
@@ -66,12 +62,12 @@ class Toolset:
         return tuple(found)
 
 
-def stated(text: str, source: str, title: str) -> Evidence:
+def stated(text: str, source: str, title: str, kind: Kind = "tool") -> Evidence:
     """Return what a tool says as a passage that is the whole of its source, so that its offsets hold."""
-    return Evidence(Passage(passage_id(source, text), text, source, title, (), 0, len(text)), 1.0)
+    return Evidence(Passage(passage_id(source, text), text, source, title, (), 0, len(text), kind=kind), 1.0)
 
 
 def passage_id(source: str, text: str, start: int = 0) -> int:
-    """Return the id of a passage that no index holds: always the same one, and no other's."""
+    """Return the id of a passage that no index holds: always the same one, negative, and no other's."""
     digest = hashlib.sha256(repr((source, start, text)).encode("utf-8", "replace")).digest()
-    return LOWEST - int.from_bytes(digest[:6], "big")
+    return -1 - int.from_bytes(digest[:6], "big")

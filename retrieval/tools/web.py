@@ -117,7 +117,7 @@ class Web:
         with ThreadPoolExecutor(max_workers=PAGES_READ) as pool:
             passages = [passage for found in pool.map(self._passages, hits) for passage in found]
         numbered = {passage_id(p.source, p.text, p.start): p for p in passages}
-        known = [replace(passage, id=number) for number, passage in numbered.items()]
+        known = [replace(passage, id=number, kind="page") for number, passage in numbered.items()]
         return MemoryRetriever(known, self.embedder).search([words], self.depth) if known else ()
 
     def _passages(self, hit: Hit) -> list[Passage]:

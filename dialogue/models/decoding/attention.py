@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dialogue.models.decoding import common
+
 NAME = "candor_shared_prefix"
+TAILS = 256  # drafts kept with a prompt that is asked again and again
 
 # What the running forward pass reads; not every model hands keyword arguments down to its attention.
 READING: ContextVar["Prefill | Branches"] = ContextVar("reading")
@@ -52,6 +55,21 @@ class Prefix:
         self.values[layer][:, self.length : end] = value
         return self.keys[layer][:, :end], self.values[layer][:, :end]
 
+    def keep(self, draft: Sequence[int], tail: "Kept") -> None:
+        """Keep the tail of a finished draft, the oldest giving way."""
+        self.rows[tuple(draft)] = tail
+        if len(self.rows) > TAILS:
+            del self.rows[next(iter(self.rows))]
+
+    def recall(self, draft: Sequence[int]) -> "Kept | None":
+        """Return the kept tail that shares most with a draft, cut to what it shares."""
+        best, shared = None, 0
+        for said, kept in self.rows.items():
+            alike = min(common(said, draft), kept.length)
+            if alike > shared:
+                best, shared = kept, alike
+        return best.cut(shared) if best is not None else None
+
     @property
     def bytes(self) -> int:
         """Memory held, with the drafts kept."""
@@ -65,6 +83,13 @@ class Kept:
     keys: dict[int, Tensor]
     values: dict[int, Tensor]
     length: int
+
+    def cut(self, length: int) -> "Kept":
+        """Return the first `length` tokens."""
+        keys, values = (
+            {layer: tensor[:, :length] for layer, tensor in store.items()} for store in (self.keys, self.values)
+        )
+        return Kept(keys, values, length)
 
     @property
     def bytes(self) -> int:

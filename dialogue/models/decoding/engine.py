@@ -1,7 +1,8 @@
 """Decoding of many candidates from one prefill, for several conversations at once, and weighing over kept caches.
 
-Speaks tokens; knows nothing of text, prompts or templates. There is no thread of its own: whoever waits for a
-request takes the next step for all of them, so requests are batched together and nobody waits for a whole turn.
+Runs the batches of the `scheduler` and chooses the tokens; knows nothing of text, prompts or templates. There is no
+thread of its own: whoever waits for a request takes the next step for all of them, so requests are batched together
+and nobody waits for a whole turn.
 """
 
 import threading
@@ -13,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dialogue.models.decoding import Drafting, Question, attention, common, rated
+from dialogue.models.decoding import Drafting, Question, attention, rated
 from dialogue.models.decoding.attention import Branch, Branches, Growing, Kept, Prefill, Prefix, Recalled
 from dialogue.models.decoding.captured import Captured, fits
 from dialogue.models.decoding.choice import choose, generator
+from dialogue.models.decoding.scheduler import PrefixMemory, Scheduler
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CHUNK = 512  # prompt tokens read in one step, so that a long prompt does not hold up the others
 PACKED = 4096  # tokens asked in one pass where no plan says how many there is memory for
-TAILS = 256  # drafts kept with a prompt that is asked again and again
 KEPT = 2**30  # bytes of prompts remembered from earlier turns
 
 
@@ -43,6 +44,10 @@ class _Request:
     finished: list[tuple[list[int], bool]] = field(default_factory=list)
     started: bool = False
     error: Exception | None = None
+
+    @property
+    def alone(self) -> bool:
+        return self.drafting.sampling.seed is not None
 
     @property
     def done(self) -> bool:
@@ -76,11 +81,10 @@ class Engine:
         self._device = model.device
         self._captures = model.device.type == "cuda" if captured is None else captured
         self._window: int | None = getattr(model.config.get_text_config(), "sliding_window", None)
-        self._memory, self._kept, self._at_once = memory, kept, at_once
+        self._at_once = at_once
         self._lock = threading.Lock()
-        self._waiting: list[_Request] = []
-        self._running: list[_Request] = []
-        self._remembered: list[Prefix] = []  # the latest last
+        self._scheduler: Scheduler[_Request] = Scheduler(memory)
+        self._prompts: PrefixMemory[Prefix] = PrefixMemory(kept)
         self._token_bytes = 0
 
     def sample(self, ids: Sequence[int], drafting: Drafting) -> Iterator[list[tuple[list[int], bool]]]:
@@ -97,7 +101,7 @@ class Engine:
                 with self._lock:
                     ended, finished, request.finished = request.done, request.finished, []
                     if ended:
-                        self._remember(request.prefix)
+                        self._prompts.keep(request.prefix)
                 if request.error is not None:
                     raise request.error
                 yield finished
@@ -115,13 +119,13 @@ class Engine:
         rows: list[list[float]] = []
         asked = sum(len(question.ids) for question in questions)
         with self._lock, torch.inference_mode():
-            recalled = [_recall(prefix, draft) for draft in drafts]
+            recalled = [prefix.recall(draft) for draft in drafts]
             rest = [list(draft[held.length if held else 0 :]) for draft, held in zip(drafts, recalled, strict=True)]
             size = max(1, self._at_once // (max(map(len, rest), default=0) + asked))
             for first in range(0, len(drafts), size):
                 part = slice(first, first + size)
                 rows += self._ask(prefix, recalled[part], rest[part], questions)
-            self._remember(prefix)
+            self._prompts.keep(prefix)
         new = sum(map(len, rest)) + asked * len(drafts)
         tokens.update(asked=new, encoded=new)
         return rows
@@ -139,37 +143,22 @@ class Engine:
                 (len(ids) + drafting.n * sampling.max_new_tokens) * self._token_bytes,
                 Growing(sampling.max_new_tokens),
             )
-            self._waiting.append(request)
+            self._scheduler.add(request)
         return request
 
     def _leave(self, request: _Request) -> None:
         with self._lock:
-            for queue in (self._waiting, self._running):
-                if request in queue:
-                    queue.remove(request)
+            self._scheduler.remove(request)
 
     def _step(self) -> None:
         """Read one piece of one prompt and write one token of every running draft."""
         with self._lock, torch.inference_mode():
-            while self._waiting and self._room_for(self._waiting[0]):
-                self._running.append(self._waiting.pop(0))
-            reading = next((request for request in self._running if not request.started), None)
+            reading = self._scheduler.reading()
             if reading is not None:
-                self._running.append(self._running.pop(self._running.index(reading)))  # in turn with the others
                 self._guarded([reading], self._prefill)
-            for batch in self._batches():
+            for batch in self._scheduler.batches():
                 self._guarded(batch, self._decode)
-            self._running = [request for request in self._running if not request.done]
-
-    def _room_for(self, request: _Request) -> bool:
-        return not self._running or sum(other.cost for other in self._running) + request.cost <= self._memory
-
-    def _batches(self) -> list[list[_Request]]:
-        """Requests decoded together; one with a seed goes alone, since sums in a batch depend on its size."""
-        ready = [request for request in self._running if request.started and request.live]
-        seeded = [[request] for request in ready if request.drafting.sampling.seed is not None]
-        free = [request for request in ready if request.drafting.sampling.seed is None]
-        return [*seeded, free] if free else seeded
+            self._scheduler.retire()
 
     def _guarded(self, batch: list[_Request], work: Callable[[list[_Request]], None]) -> None:
         """Do one piece of work; its failure is that of the requests in it, told where they are waited for."""
@@ -178,21 +167,17 @@ class Engine:
         except Exception as error:
             for request in batch:
                 request.error = error
-                self._running.remove(request)
+                self._scheduler.remove(request)
 
     # --- prompts
 
     def _begin(self, ids: list[int], tokens: Counter[str]) -> Prefix:
         """Return the remembered prompt, or a new one that begins with what it shares with a remembered one."""
         tokens["prompt"] += len(ids)
-        best, shared = None, 0
-        for prefix in self._remembered:
-            if prefix.ids == ids and prefix.logits is not None:
-                tokens["reused"] += len(ids)
-                return prefix
-            alike = common(prefix.ids, ids)
-            if alike > shared:
-                best, shared = prefix, alike
+        best, shared = self._prompts.find(ids)
+        if best is not None and best.ids == ids:
+            tokens["reused"] += len(ids)
+            return best
         new = Prefix(ids)
         shared = min(shared, len(ids) - 1)  # the last token is read for its logits
         if best is not None and shared:
@@ -234,13 +219,6 @@ class Engine:
             with self._lock, torch.inference_mode():
                 self._continue(prefix)
         return prefix
-
-    def _remember(self, prefix: Prefix) -> None:
-        """Keep a prompt for the next turn, the oldest giving way."""
-        self._remembered = [other for other in self._remembered if other is not prefix] + [prefix]
-        total = sum(other.bytes for other in self._remembered)
-        while len(self._remembered) > 1 and total > self._kept:
-            total -= self._remembered.pop(0).bytes
 
     # --- drafts
 
@@ -294,9 +272,7 @@ class Engine:
             drafting.tokens["sampled"] += len(row)
             said = drafting.said(row)
             if request.tail.length:
-                request.prefix.rows[tuple(said)] = request.tail.keep(slot)
-                if len(request.prefix.rows) > TAILS:
-                    del request.prefix.rows[next(iter(request.prefix.rows))]
+                request.prefix.keep(said, request.tail.keep(slot))
             request.finished.append((said, finished))
 
     # --- questions
@@ -340,17 +316,3 @@ class Engine:
             input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=logits_to_keep
         ).logits
         return logits
-
-
-def _recall(prefix: Prefix, draft: Sequence[int]) -> Kept | None:
-    """Return the kept tail that shares most with a draft, cut to what it shares."""
-    best, shared = None, 0
-    for said, kept in prefix.rows.items():
-        alike = min(common(said, draft), kept.length)
-        if alike > shared:
-            best, shared = kept, alike
-    if best is None:
-        return None
-    keys = {layer: tensor[:, :shared] for layer, tensor in best.keys.items()}
-    values = {layer: tensor[:, :shared] for layer, tensor in best.values.items()}
-    return Kept(keys, values, shared)
