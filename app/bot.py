@@ -142,7 +142,7 @@ class Bot(Updatable):
         return load_role(name or self.settings.role, self.settings.role_folder)
 
     def roles(self) -> dict[str, Role]:
-        """Return the roles that can be loaded, by name, the default first; the log tells of the others."""
+        """Return the roles that can be loaded, by name, the default first; the others are logged."""
         found: dict[str, Role] = {}
         for name in role_names(self.settings.role_folder):
             try:
@@ -196,7 +196,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
     """
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
-        load_role(settings.role, settings.role_folder)  # an unknown one is told before anything is loaded
+        load_role(settings.role, settings.role_folder)  # an unknown one is reported before anything is loaded
         stack.enter_context(FolderLock(folder, command, hosts=hosts))
         database = open_database(folder)
         stack.callback(database.close)
@@ -205,7 +205,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         if stopped:
             _log.warning("%d turns were interrupted when candor last stopped", stopped)
 
-        # imported late: a folder that is in use or damaged is told before these take their seconds
+        # imported late: a folder that is in use or damaged is reported before these take their seconds
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs

@@ -1,4 +1,4 @@
-"""What is well and what is not with a data folder.
+"""Checks a data folder and says what is wrong with it.
 
 Looks only; at most it puts a damaged index aside, to be built again. Works beside a running server and on
 folders that cannot be opened.
@@ -294,7 +294,7 @@ def _viewer(settings: Settings) -> Iterator[Finding]:
 
 
 def _served(settings: Settings) -> Finding:
-    """Ask a model server which models it has; nothing of its address but what is no secret is shown."""
+    """Ask a model server which models it has; secrets in its address are not shown."""
     from dialogue.models.server.remote import open_remote
     from dialogue.types import ModelError, Unavailable
 

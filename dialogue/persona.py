@@ -72,7 +72,7 @@ def about_subject(question: str, subject: str) -> str:
 
 
 def in_third_person(sentence: str, subject: str) -> str:
-    """Return what the subject says of itself ("I am 8,849 metres high") as others would say it."""
+    """Return what the subject says of itself ("I am 8,849 metres high") in the third person."""
 
     def put(match: re.Match[str]) -> str:
         if match["short"]:

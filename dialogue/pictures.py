@@ -167,7 +167,7 @@ def named(pictures: Sequence[Picture], taken: Collection[str] = ()) -> tuple[Pic
 
 
 def media_type(picture: Picture) -> str:
-    """Return the media type that the first bytes tell. Raises PictureError when they tell none of ours."""
+    """Return the media type that the first bytes tell. Raises PictureError when they match no supported format."""
     data = picture.data
     marks = {
         "PNG": data.startswith(b"\x89PNG\r\n\x1a\n"),
@@ -234,7 +234,7 @@ def _tidy(name: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A caption such as ``a red car`` as a sentence; what is one is left as it is."""
+    """A caption such as ``a red car`` as a sentence; a full sentence is returned unchanged."""
     if not text or text[-1] in ".!?…\"'”’":
         return text
     first, _, rest = text.partition(" ")

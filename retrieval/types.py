@@ -33,7 +33,7 @@ class IndexDamaged(RetrievalError):
 
 
 class Unreachable(RetrievalError):
-    """Something outside cannot be had now. The message is fit to be shown to a user."""
+    """An outside service cannot be reached. The message is fit to be shown to a user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class PairReader(Protocol):
 
 
 class RiskSource(Protocol):
-    """Tells risks beside a guard's own, which can only add to them: the larger one counts. Thread-safe.
+    """Adds risks to a guard's own; the larger one counts. Thread-safe.
 
     `fingerprint` identifies the model and what its answers are taken to mean.
     """
@@ -91,7 +91,7 @@ class RiskSource(Protocol):
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def tells(self, stage: Stage) -> Collection[str]:
-        """Return the objectives, and UNSAFE, that may be told of texts at `stage`; none: there is nothing to ask."""
+        """Return the objectives, and UNSAFE, that it can judge at `stage`; empty when it need not be asked."""
         ...
 
     def risks(self, pairs: Sequence[tuple[str, str]], stage: Stage) -> list[dict[str, float]]:

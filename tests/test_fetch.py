@@ -208,7 +208,7 @@ def test_other_kinds_and_failures_are_told(server: PageServer) -> None:
     server.pages["/broken"] = Answer(b"down", 503)
     with pytest.raises(Refused, match="holds video/mp4, not text/html"):
         Fetcher(HERE).fetch(server.url("/film"))
-    with pytest.raises(Refused, match="holds something untold"):
+    with pytest.raises(Refused, match="holds an undeclared type"):
         Fetcher(HERE).fetch(server.url("/untold"))
     with pytest.raises(Unreachable, match="HTTP 503"):
         Fetcher(HERE).fetch(server.url("/broken"))

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _has_files() -> bool:
-    """Say so where too few files may be open: libraries would fail in ways that tell of something else."""
+    """Say so where too few files may be open: libraries would fail in ways that point elsewhere."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = most == resource.RLIM_INFINITY or most >= FEWEST
     if not enough:
@@ -120,7 +120,7 @@ def _system(error: OSError) -> str:
 def _report_error(options: dict[str, Any], kind: str, message: str, code: int) -> int:
     """Report an error where it belongs and return the exit code."""
     line = " ".join(message.split())
-    with suppress(OSError):  # nobody is there to be told, or the disk behind stdout is full
+    with suppress(OSError):  # nobody reads it, or the disk behind stdout is full
         if options["json"]:
             click.echo(json.dumps({"error": {"type": kind, "message": line}}, ensure_ascii=False))
             return code
@@ -214,7 +214,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
     from app.web.server import serve as run_server
 
     settings = settings_of(context, host=host, port=port)
-    probe(settings.host, settings.port)  # a taken port is told before the parts are loaded
+    probe(settings.host, settings.port)  # a taken port is reported before the parts are loaded
     with opened(context, hosts=True, host=host, port=port) as bot:
 
         def ready(line: str) -> None:

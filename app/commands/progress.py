@@ -55,7 +55,7 @@ def ingest_progress(console: Console) -> Iterator[Callable[[Shown], None]]:
 
 @contextmanager
 def training_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function to call with a training's stage, what is done of it and how much there is."""
+    """Give a function to call with a training's stage, the steps done and their total."""
     with ingest_progress(console) as show:
         yield lambda stage, done, total: show(_Learning(stage, done, total))
 

@@ -15,7 +15,7 @@ from app.commands.common import common, console_for, opened, opened_library, pri
 if TYPE_CHECKING:
     from app.library.ingest import IngestReport
 
-SHOWN: Final = 3  # failures and notes that are told one by one where many have the same reason
+SHOWN: Final = 3  # failures and notes that are listed one by one where many have the same reason
 
 
 @click.command()

@@ -170,7 +170,7 @@ class _Loop:
         }
 
     def take(self, line: str) -> None:
-        """Run a command, or answer a message; what goes wrong is told and the chat goes on."""
+        """Run a command, or answer a message; what goes wrong is reported and the chat goes on."""
         from app.bot import USER_ERRORS
 
         name, _, rest = line.partition(" ")

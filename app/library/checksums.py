@@ -40,7 +40,7 @@ _AS_JSON: Final = json.JSONEncoder(
 ).encode
 _TURNS: Final = cast(Table, TurnRow.__table__)
 # What a turn's checksums are over, by name: a column that is added later is not among them until a migration seals
-# anew.
+# again.
 _TURN: Final = (
     *("conversation_id", "number", "question", "state", "reason", "created_at", "finished_at", "reply", "outcome"),
     *("asked", "query", "queries", "rounds", "timings", "model", "judges", "policy", "notes", "role", "research"),
@@ -184,7 +184,7 @@ def _whole(rows: Iterable[Sequence[Any]]) -> list[Passage]:
 
 
 def _whole_passage(row: Sequence[Any]) -> Passage | None:
-    """Return the passage of a row of `_SHOWN`; None, told in the log, when it does not match its checksum."""
+    """Return the passage of a row of `_SHOWN`; None, with a log entry, when it does not match its checksum."""
     number, text, name, title, headings, start, end, place, checksum = row
     try:
         passage = Passage(number, text, name, title, tuple(headings), start, end, place)

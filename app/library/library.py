@@ -121,7 +121,7 @@ class Library:
             if state.version == 0 and (self._folder / "CURRENT").exists():
                 raise DataError(
                     f"{str(self.database.path)!r} holds no sources, but an index of some lies beside it: restore the "
-                    f"database from a backup, or remove the folder {str(self._folder)!r} to begin anew"
+                    f"database from a backup, or remove the folder {str(self._folder)!r} to start afresh"
                 )
             return None
         if state.encoder != self.embedder.fingerprint:
@@ -259,7 +259,7 @@ class Library:
         return [found[number] for number in ids if number in found]
 
     def _miss(self, ids: Sequence[int]) -> None:
-        """Tell of passages that are not there although nothing has changed since they were published."""
+        """Log passages that are missing although nothing has changed since they were published."""
         generation = self._generation
         if generation is None or not (held := generation.holds(ids)).any():
             return
@@ -387,7 +387,7 @@ def _version(session: Session) -> int:
 
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
-    """Return the vectors of the passages as float16 bytes. Raises RetrievalError for what is no vector."""
+    """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
     vectors = embedder.encode([embedding_text(passage) for passage in passages])
     good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
     if not good.all():

@@ -57,7 +57,7 @@ class SourceFile:
 class Listing:
     """The `files` to read by uri, the `outcomes` known without reading, and the uris of files that are `gone`.
 
-    `stored` is what the library holds; `fetching(done, total, uri)` is told of every page, and `ready` after every
+    `stored` is what the library holds; `fetching(done, total, uri)` is called for every page, and `ready` after every
     `TOGETHER` of them, so that what has been fetched need not wait for the rest.
     """
 
@@ -193,7 +193,7 @@ class Listing:
 def named(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
     """Return what a user names as a list; a single name is one source and not its letters.
 
-    Raises InputError for an empty name, which would mean the working folder, and for what is no name.
+    Raises InputError for an empty name, which would mean the working folder, and for one that is not a name.
     """
     given = [sources] if isinstance(sources, str | bytes | os.PathLike) else list(sources)
     for source in given:

@@ -81,14 +81,14 @@ class _RayIngestion(Ingestion):
 
 def _made(files: Sequence[SourceFile], known: dict[str, str], encoder: str, fingerprint: str) -> Iterator[Made]:
     """Yield what the workers made of the files, in their order."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
     import ray
     import ray.data
 
     if not files:
         return
     _connect()
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every stage on stderr
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs every stage to stderr
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True

@@ -314,7 +314,7 @@ def _create(path: Path) -> None:
     if log.exists() and log.stat().st_size:
         raise DataError(
             f"{str(path)!r} is not there, but its write-ahead log is: put the database back, or move the log away to "
-            "begin anew"
+            "start afresh"
         )
     fresh = path.with_suffix(".new")
     for leftover in path.parent.glob(f"{fresh.name}*"):

@@ -234,7 +234,7 @@ _PICTURE: Final = (PictureRow.name, PictureRow.data, PictureRow.checksum)
 
 
 def _picture(name: str, data: bytes, checksum: bytes | None) -> Picture | None:
-    """Return a stored picture; None, told in the log, when it does not match its checksum."""
+    """Return a stored picture; None, with a log entry, when it does not match its checksum."""
     if of_picture(name, data) == checksum:
         return Picture(name, data)
     _log.error("the stored picture %r is damaged and left out: restore the database from a backup", name)

@@ -59,7 +59,7 @@ class Mark:
         return 0
 
     def remove(self) -> None:
-        """Forget the number, for a database that begins anew. Raises OSError."""
+        """Forget the number, for a database that starts afresh. Raises OSError."""
         self._path.unlink(missing_ok=True)
 
     def write(self, number: int, lower: bool = False) -> None:

@@ -144,7 +144,7 @@ def _before(state: _Trained, tests: Sequence[TrainingSequence]) -> Measured:
 def _filtered(
     state: _Trained, rule: Filter, unrated: Sequence[Sample], first: Sequence[TrainingSequence], judge: Judge | None
 ) -> tuple[list[Sample], dict[str, Any]]:
-    """Return the unrated replies that are learnt from, and the figures of the filter."""
+    """Return the unrated replies that are trained on, and the figures of the filter."""
     if not unrated or rule.by == "none":
         return list(unrated), {"by": "none", "kept": len(unrated)}
     score = _score(state, rule, first, judge)

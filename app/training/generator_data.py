@@ -77,7 +77,7 @@ class _ReplyRow(BaseModel):
             if not low <= value <= high:
                 raise ValueError(f"ratings.{name} = {value!r} lies outside {low:g} to {high:g}")
         if not self.response.strip() and (self.base or not self.ratings):
-            raise ValueError("response is empty, from which only a rating can be learnt")
+            raise ValueError("response is empty, so only a rating can be trained on it")
         if self.research and not self.base:
             raise ValueError("research needs base, the reply before the research")
         return self
@@ -108,7 +108,7 @@ class Sample:
 
     @property
     def good(self) -> bool | None:
-        """Whether people found the reply fit to be learnt from: sensible and not unsafe; None when unrated."""
+        """Whether people found the reply fit to train on: sensible and not unsafe; None when unrated."""
         if not self.ratings:
             return None
         return self.ratings.get(SENSIBLE.name, True) and not self.ratings.get(UNSAFE.name, False)
@@ -116,7 +116,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSequence:
-    """A prompt and what has to follow it; only `target` is learnt, after which the text ends or not.
+    """A prompt and what has to follow it; only `target` is trained on, after which the text ends or not.
 
     In a discriminative example the rated `reply` and `asked`, the attribute's name as it follows a reply, stand
     between the two; `attribute` and `label` are that name and whether it holds. The parts are kept apart because
@@ -289,7 +289,7 @@ def _labels(ratings: Mapping[str, float]) -> dict[str, bool]:
 
 
 def _from_dialogue(row: _DialogueRow, group: str) -> list[Sample]:
-    """Every turn after the first as a reply to those before it; what one speaker says in a row is one turn."""
+    """Every turn after the first as a reply to those before it; consecutive turns of one speaker are one."""
     said: list[tuple[str, str]] = []
     for turn in row.turns:
         text = " ".join(turn.text.split())

@@ -39,7 +39,7 @@ class Filter:
 
 
 def kept(points: Sequence[Points], rule: Filter) -> list[bool]:
-    """Say of each scored reply whether it is learnt from. One that was not judged sensible or not, never is."""
+    """Say of each scored reply whether it is trained on. One that was not judged sensible or not, never is."""
     able = [
         place
         for place, point in enumerate(points)

@@ -30,7 +30,7 @@ class Adapted:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An example as tokens: those from `start` on are to be learnt."""
+    """An example as tokens: those from `start` on are trained on."""
 
     ids: tuple[int, ...]
     start: int
@@ -152,7 +152,7 @@ def precision(adapted: Adapted) -> AbstractContextManager[Any]:
 
 
 def _logits(model: "PeftModel", rows: Sequence[Encoded]) -> "tuple[torch.Tensor, torch.Tensor, int]":
-    """Return the logits from the place before the first learnt token on, the tokens, and that place."""
+    """Return the logits from the place before the first trained token on, the tokens, and that place."""
     import torch
 
     width = max(len(row.ids) for row in rows)

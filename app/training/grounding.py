@@ -119,7 +119,7 @@ def folds(rows: Sequence[Row]) -> list[int]:
 
 
 def choose_anchors(examples: Sequence[GroundingExample], seed: int) -> Anchors:
-    """Return the weights of the anchors by which sets that a head has not learnt from are judged best on average."""
+    """Return the weights of the anchors by which sets that a head was not trained on are judged best on average."""
     from sklearn.metrics import roc_auc_score
 
     sources = sorted({example.row.source for example in examples})
@@ -207,7 +207,7 @@ def _unseen(
 
 
 def report(data: Path, grounder: Grounder, names: Sequence[str] = (*MEASURED, "altered")) -> Metrics:
-    """Return the metrics of sets that were not learnt from, and of the altered claims kept for the report."""
+    """Return the metrics of sets that were not trained on, and of the altered claims kept for the report."""
     found = {}
     for name in names:
         altered = name == "altered"

@@ -140,7 +140,7 @@ def shuffle(text: str, rng: random.Random) -> str:
 
 
 def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, strangers: int = 1) -> list[RatedReply]:
-    """Return true replies, each with random ones, as many as `strangers`, of other topics and one that is spoilt."""
+    """Return true replies, each with random ones, as many as `strangers`, of other topics and one that is corrupted."""
     made: list[RatedReply] = []
     for dialogue in kept:
         places = range(1, len(dialogue.turns))

@@ -50,7 +50,7 @@ def features(made: Sequence[RatedReply], judge: QualityJudge) -> Array:
 
 
 def telling_apart(held: Sequence[RatedReply], score: Array, x: Array) -> dict[str, Any]:
-    """AUROC of true replies against each kind of spoilt ones, per corpus and pooled, and of the cosine alone."""
+    """AUROC of true replies against each kind of corrupted ones, per corpus and pooled, and of the cosine alone."""
     found: dict[str, Any] = {}
     kinds = np.asarray([e.kind for e in held])
     for name, own in _by_corpus(held).items():
@@ -162,7 +162,7 @@ def generic_bot(held: Sequence[RatedReply], judge: QualityJudge) -> dict[str, An
 def rated(data: Path, judge: QualityJudge) -> dict[str, Any]:
     """Spearman with human ratings, and with the length held fixed, of each score, length and cosine alone.
 
-    The interesting head is trained anew for each of five folds over dialogues and scores the fifth it has
+    The interesting head is trained again for each of five folds over dialogues and scores the fifth it has
     not seen; the others never saw these ratings.
     """
     everything = from_ratings(data)

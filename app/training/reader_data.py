@@ -32,7 +32,7 @@ Source = Callable[[random.Random], Iterator[Asked]]
 
 
 def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
-    """Return what is learnt from: by name, its share of what is drawn and its questions."""
+    """Return what is trained on: by name, its share of what is drawn and its questions."""
     rng = random.Random(seed)
     reading = data / "reading"
     squad = [row for row in lines(reading / "squad1_train.jsonl.gz") if not held(row)]

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a handler whose errors are told to the page once, and in the log not as Gradio would."""
+    """Return a handler whose errors are shown on the page once, and logged without Gradio's traceback."""
     if inspect.isasyncgenfunction(handler):
 
         @wraps(handler)

@@ -84,7 +84,7 @@ def _card(citation: Citation, key: str) -> str:
 
 
 def _page(source: str) -> str:
-    """A link to a page, empty for what is none."""
+    """A link to a page, empty when it is not an address."""
     if not source.startswith(("http://", "https://")):
         return ""
     attributes = f"class='lnk' href='{escape(source)}' target='_blank' rel='noopener noreferrer'"

@@ -1,6 +1,6 @@
 """Pictures on the page: from the message box to the message, and from the history to the transcript.
 
-A picture is sent when it is chosen, so that one that cannot be used is told at once; it is held in memory until its
+A picture is sent when it is chosen, so that an unusable one is reported at once; it is held in memory until its
 message comes. Knows nothing of Gradio.
 """
 
@@ -26,7 +26,7 @@ MOST_HELD: Final = 24
 KINDS: Final = ",".join(FORMATS.values())
 Shown = tuple[str, str, str]  # name, address, what it shows as far as that is known
 _HEADERS: Final = {
-    "cache-control": "private, max-age=600",  # the transcript is painted anew with every reply
+    "cache-control": "private, max-age=600",  # the transcript is drawn again with every reply
     "content-security-policy": "default-src 'none'; sandbox",
     "cross-origin-resource-policy": "same-origin",
 }
@@ -105,7 +105,7 @@ def sent(turn: "StoredTurn") -> tuple[Shown, ...]:
 
 
 def address(turn: str, name: str) -> str:
-    """Where a picture is to be had: of that turn, or of one before it in the conversation."""
+    """Where a picture is found: of that turn, or of one before it in the conversation."""
     return f"/picture?{urlencode({'turn': turn, 'name': name})}"
 
 

@@ -31,7 +31,7 @@ HEAD, ADAPTER = "grounded.safetensors", "evidence.safetensors"
 OUTPUTS = ("supported", "refuted")  # what the adapter tells of a claim read after a stretch of evidence
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
-DENIED = 0.8  # P(refuted), by the adapter, from which it is told as the reason
+DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason
 _FAR = "no source sentence is close"
 _CLOSERS = " .!?…\"'”’)]*_"
 

@@ -24,7 +24,7 @@ class Fallback:
 
     @property
     def fingerprint(self) -> str:
-        """The model's; a note tells of drafts that are not its own."""
+        """The model's; a note marks drafts that are not its own."""
         return self._model.fingerprint
 
     def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:

@@ -86,7 +86,7 @@ def new_adapter(
 ) -> Adapter:
     """Return an untrained adapter, which changes nothing yet; `seed` gives its numbers.
 
-    With `matching`, the states of a text are told how well the text before matches them.
+    With `matching`, the states of a text receive how well the text before matches them.
     """
     chance = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {"sides": torch.zeros(2, encoder.dimension)}
@@ -120,7 +120,7 @@ class Reader:
         return self.adapter.about
 
     def merged(self) -> list[Maps]:
-        """Return the linear maps of the adapted layers; made anew, since only one base is kept in memory."""
+        """Return the linear maps of the adapted layers; made each time, since only one base is kept in memory."""
         weights, dtype = self.adapter.tensors, self.encoder.dtype
         return [
             {

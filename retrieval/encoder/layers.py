@@ -45,7 +45,7 @@ class Layer:
 
 @torch.inference_mode()
 def direct(model: nn.Module) -> Sequence[Layer] | None:
-    """Return the layers of a model of KINDS, to be run directly; None for another, which has to run itself."""
+    """Return the layers of a model of KINDS, to be run directly; None for any other model, which runs its own code."""
     config: Any = model.config
     stack: Any = getattr(model, "encoder", None)
     places = getattr(config, "position_embedding_type", "absolute")
@@ -58,7 +58,8 @@ def product(weight: Tensor, bias: Tensor) -> Linear:
     """Return what multiplies states by `weight` (outputs, inputs) and adds `bias`.
 
     A float32 matrix on a CPU is kept once more, packed, in float16, and widened as it is multiplied (FBGEMM): few rows
-    are bound by the memory that is read, which is halved, and nothing is packed anew. Cosines change by less than 1e-6.
+    are bound by the memory that is read, which is halved, and nothing is packed again. Cosines change by less than
+    1e-6.
     """
     if weight.device.type == "cpu" and weight.dtype == torch.float32:
         try:

@@ -92,7 +92,7 @@ class Dense:
         return (len(self._rows) - count) * 5 > len(self._rows)
 
     def grows_into(self, ids: Sequence[int] | Ids) -> bool:
-        """Say whether these are graphs to which the vectors of new `ids` are better added than built anew."""
+        """Say whether these are graphs to which the vectors of new `ids` are better added than built again."""
         graphs = all(each.graph for each in self.shards)
         return graphs and not self.wasteful(int(np.isin(self._rows, ids).sum()))
 

@@ -246,7 +246,7 @@ class MilvusRetriever:
     def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
 
-        `similarity` is the highest cosine over the forms. What Milvus cannot tell of `sources` is told apart here,
+        `similarity` is the highest cosine over the forms. What Milvus cannot match in `sources` is filtered here,
         reading deeper until there are enough. Raises RetrievalError when the server cannot be asked.
         """
         collection = self._collection()  # one search sees one collection
@@ -272,7 +272,7 @@ class MilvusRetriever:
 def expression(patterns: Sequence[str]) -> str:
     """Return a Milvus filter that lets every source pass that matches a glob pattern; empty when all pass.
 
-    Only ``*``, letters, digits and a few plain characters are told to Milvus, the rest stands as ``%``, so that
+    Only ``*``, letters, digits and a few plain characters are sent to Milvus, the rest becomes ``%``, so that
     there is nothing to escape; it may let others pass.
     """
     likes = sorted({_like(pattern.casefold()) for pattern in each(patterns)})

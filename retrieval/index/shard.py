@@ -183,7 +183,7 @@ def _faiss() -> ModuleType:
 
 @cache
 def _threads() -> int:
-    """How many threads this process may use, asked before any of them is told to use one."""
+    """How many threads this process may use, read before any library limits itself to one."""
     import faiss
 
     threads: int = faiss.omp_get_max_threads()

@@ -17,7 +17,8 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
     """Decode by byte order mark, the character set that a page declares, UTF-8, and last a legacy encoding.
 
     Where some lines are UTF-8 and others are not, these are decoded by themselves; bytes that fit nowhere are replaced;
-    both are counted in `notes`. Raises SourceError, a clause, for binary data and for an encoding that cannot be told.
+    both are counted in `notes`. Raises SourceError, a clause, for binary data and for an encoding that cannot be
+    determined.
     """
     declared = _CHARSET.search(data[:2048]) if page else None
     named = next((encoding for bom, encoding in BOMS if data.startswith(bom)), None) or utf16_of(data)
@@ -54,7 +55,7 @@ def _by_lines(data: bytes, notes: Counter[Note]) -> str:
     older = [place for place, lost in broken.items() if sum(letter > "\x7f" for letter in decoded[place]) == lost]
     try:
         encoding = _older(b"".join(lines[place] for place in older))
-    except SourceError:  # told from too little: what is not known is replaced
+    except SourceError:  # guessed from too little: what is not known is replaced
         older = []
     for place in older:
         decoded[place] = lines[place].decode(encoding, "replace")

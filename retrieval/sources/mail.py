@@ -38,7 +38,7 @@ def read_mbox(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document 
 
 
 def _messages(path: Path, most: int) -> Iterator[bytes]:
-    """Yield the bytes of each message; of one that has more than `most`, a little more than that."""
+    """Yield the bytes of each message; a longer one is cut shortly after `most`."""
     lines: list[bytes] = []
     size, blank = 0, True
     with path.open("rb") as file:

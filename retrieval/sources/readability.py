@@ -1,4 +1,4 @@
-"""Text that is noise: wrongly decoded, glyph numbers for letters, encoded data, nothing a reader could read.
+"""Text that is noise: wrongly decoded, glyph numbers for letters, encoded data, nothing anyone could read.
 
 Each test asks for so much that real writing in any language passes. Knows nothing of files.
 """
@@ -71,7 +71,7 @@ def _without(section: Section, spans: Sequence[tuple[int, int]], text: str) -> I
 
 
 def why_unreadable(text: str, kind: str = "text") -> str:
-    """Return why nobody could read the text, as a clause; nothing where one can."""
+    """Return why the text is unreadable, as a clause; "" when it is readable."""
     text = text[:SAMPLE]
     reason = ""
     long_lines = len(text) > _LONGEST_LINES * (text.count("\n") + 1)
@@ -92,7 +92,7 @@ def _broken_letters(text: str) -> str:
     if unknown >= 8 and 50 * unknown > len(text):
         return f"{unknown} of {len(text)} characters belong to no script"
     if is_misdecoded(text) or _is_doubled(text):
-        return "its letters are garbled, it was once decoded with the wrong encoding: save it anew as UTF-8"
+        return "its letters are garbled, it was once decoded with the wrong encoding: save it again as UTF-8"
     return ""
 
 

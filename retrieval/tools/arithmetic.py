@@ -57,7 +57,10 @@ class Number:
 
 
 def work_out(text: str) -> Number:
-    """Return the value of a sum. Raises NoSum for what is none, NoValue where it has none or one out of range."""
+    """Return the value of a sum.
+
+    Raises NoSum when it is not a calculation, NoValue when it has no value or one out of range.
+    """
     if len(text) > LONGEST:
         raise NoSum(f"longer than {LONGEST} characters")
     parser = _Parser(_tokens(text.translate(_SIGNS)))

@@ -76,7 +76,7 @@ class Calculator:
     today: Callable[[], date] = date.today
 
     def look_up(self, query: str) -> tuple[Evidence, ...]:
-        """Return what the query comes to as one sentence, () when it is nothing to be worked out."""
+        """Return the result as one sentence, () when there is nothing to calculate."""
         text = " ".join(query.replace("’", "'").split())
         if len(text) > LONGEST:
             answer = _too_long(text)

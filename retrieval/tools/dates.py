@@ -160,7 +160,7 @@ _PARTS: Final = frozenset({"iso", "d", "m", "y", "M", "D", "Y", "now"})
 
 
 def _date(match: re.Match[str], prefix: str, today: date) -> date:
-    """Return the date that the groups of this prefix hold. Raises NoValue, a sentence, for one that is none."""
+    """Return the date that the groups of this prefix hold. Raises NoValue, a sentence, when there is no such date."""
     part = {name: match[f"{prefix}{name}"] for name in _PARTS}
     if part["now"]:
         return today + timedelta(days={"tomorrow": 1, "yesterday": -1}.get(part["now"], 0))

@@ -211,7 +211,7 @@ class Fetcher:
             raise Answered(f"{shown}: the server answers HTTP {status}", status)
         kind, charset = _content_type(headers.get("content-type", ""))
         if kinds and kind not in kinds:
-            raise Refused(f"{shown}: holds {kind or 'something untold'}, not {' or '.join(kinds)}")
+            raise Refused(f"{shown}: holds {kind or 'an undeclared type'}, not {' or '.join(kinds)}")
         data = b"".join(self._unpacked(shown, response))
         return Page(shown, kind, data, charset, headers.get("etag", "")[:500], headers.get("last-modified", "")[:100])
 
@@ -253,7 +253,7 @@ class Fetcher:
 
 
 def decoded(page: Page) -> bytes:
-    """Return the bytes of a page in the encoding that its server named, as UTF-8; as they are where none is."""
+    """Return the bytes of a page in the encoding that its server named, as UTF-8; unchanged when it named none."""
     if not page.charset or page.data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return page.data
     try:

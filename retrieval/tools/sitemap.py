@@ -34,7 +34,7 @@ def is_sitemap(page: Page) -> bool:
 
 
 def read_sitemap(page: Page) -> Sitemap:
-    """Return the addresses in a sitemap, those of other hosts left out. Raises SourceError for what is none."""
+    """Return the addresses in a sitemap, those of other hosts left out. Raises SourceError when it is not a sitemap."""
     root = XMLParser(target=_Plain())
     try:
         root.feed(_unpacked(page))
@@ -60,10 +60,10 @@ class Robots:
     """What the robots.txt of each site says to us (RFC 9309). Fetched once per site."""
 
     fetcher: Fetcher
-    _rules: "dict[str, Protego | str]" = field(default_factory=dict)  # or why they cannot be had
+    _rules: "dict[str, Protego | str]" = field(default_factory=dict)  # or why they cannot be fetched
 
     def refusal(self, url: str) -> str:
-        """Why a page may not be fetched, nothing where it may; rules that cannot be had now forbid everything."""
+        """Why a page may not be fetched, nothing where it may; rules that cannot be fetched forbid everything."""
         rules = self._of(url)
         if isinstance(rules, str):
             return f"its site cannot be asked what programs may fetch: {rules}"

@@ -43,7 +43,7 @@ class Search:
 class Toolset:
     """Several tools as one, tried in their order. LaMDA's order is calculator, translator, search.
 
-    `unreachable` is told of what a tool cannot reach now, and the others go on; without it the error is raised.
+    `unreachable` is called with what a tool cannot reach now, and the others go on; without it the error is raised.
     """
 
     tools: tuple[Tool, ...]

@@ -87,7 +87,7 @@ def read_wish(query: str) -> Wish | None:
 class Translator:
     """A Tool that translates with one model. Thread-safe: one text at a time.
 
-    `tags` are the tokens by which a model of many languages is told them; `pair` the codes of a model of two.
+    `tags` are the tokens that name a language to a multilingual model; `pair` the codes of a model of two.
     """
 
     model: "PreTrainedModel"
@@ -98,7 +98,8 @@ class Translator:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def look_up(self, query: str) -> tuple[Evidence, ...]:
-        """Return the translation that the query asks for as one sentence, () when it asks for none that can be made."""
+        """Return the translation that the query asks for as one sentence, () when it asks for no translation, or for
+        one the model cannot make."""
         wish = read_wish(query)
         if wish is None:
             return ()
@@ -126,8 +127,8 @@ class Translator:
         return " ".join(clean(str(self.tokenizer.decode(words, skip_special_tokens=True))).split())
 
     def _steered(self, wish: Wish) -> tuple[str, dict[str, Any]] | None:
-        """The text as this model is given it and what else tells it the languages; None where it knows one of them
-        not."""
+        """The text as this model is given it and what else tells it the languages; None when the model does not know
+        one of the two."""
         prefix = self._prefix(wish)
         if prefix is not None:
             return prefix + wish.text, {}
@@ -141,7 +142,7 @@ class Translator:
         return (wish.text, {}) if fits and not self.tags else None
 
     def _prefix(self, wish: Wish) -> str | None:
-        """The words that T5 has learnt to be asked in."""
+        """The words in which T5 was trained to be asked."""
         tasks = getattr(self.model.config, "task_specific_params", None) or {}
         task = tasks.get(f"translation_{LANGUAGES[wish.source][0]}_to_{LANGUAGES[wish.target][0]}") or {}
         prefix = task.get("prefix")

@@ -120,7 +120,7 @@ def unit(spelling: str) -> Unit | None:
 def convert(value: Fraction, source: Unit, target: Unit) -> Fraction:
     """Return a value in another unit.
 
-    Raises ValueError where the two measure different things, or nothing can be so cold.
+    Raises ValueError when the units measure different things, or the value is below absolute zero.
     """
     if source.dimension != target.dimension:
         raise ValueError(f"{source.name} measure {source.dimension}, {target.name} {target.dimension}")

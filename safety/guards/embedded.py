@@ -65,7 +65,7 @@ class Calibration:
 class EmbeddedGuard:
     """Judges with a classifier that reads each text after the turn before it, long texts by their worst window.
 
-    A `source` of risks stands beside it: the larger risk counts, so that it only ever adds. `calibrations` are
+    A `source` of risks stands beside it: the larger risk counts, so it can only raise a risk. `calibrations` are
     those of the judging outputs, by name.
     """
 
@@ -177,7 +177,7 @@ class EmbeddedGuard:
             return {pair: {} for pair in pairs}
         told = self._source.risks([(visible(before), visible(text)) for before, text in pairs], stage)
         if not all(0 <= risk <= 1 for risks in told for risk in risks.values()):
-            raise SafetyError(f"{self._source.fingerprint} told a risk that is no probability: mend or replace it")
+            raise SafetyError(f"{self._source.fingerprint} gave a risk that is not a probability: mend or replace it")
         return dict(zip(pairs, told, strict=True))
 
     def _verdict(self, text: str, stage: Stage, watched: Mapping[str, Objective], risks: dict[str, float]) -> Verdict:

@@ -104,7 +104,7 @@ _RISKS: Final = {  # Granite Guardian's names of risks; jailbreak is one of requ
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing that is asked of a message: what a yes means, and what the chat template is told."""
+    """One thing that is asked of a message: what a yes means, and what the chat template receives."""
 
     meaning: str = UNSAFE
     told: Mapping[str, Any] = field(default_factory=dict)

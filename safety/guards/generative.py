@@ -187,7 +187,7 @@ class Generative:
             made = self._model.generate(ids.to(device), attention_mask=mask.to(device), generation_config=how)
         first = made.logits[0].float()
         if not bool(torch.isfinite(first.amax(1)).all()):
-            raise SafetyError(f"the guard {self.name!r} gave numbers that are not finite: load its weights anew")
+            raise SafetyError(f"the guard {self.name!r} gave numbers that are not finite: load its weights again")
         return made.sequences[:, width:], first.softmax(-1).cpu()
 
     def _settled(self) -> str:
@@ -207,7 +207,8 @@ class Generative:
         )
 
     def _shown(self, reply: bool, told: Any) -> str:  # noqa: ANN401
-        """Return a prompt about a trial message, empty when the template takes it not or leaves something out."""
+        """Return a prompt about a trial message, empty when the template rejects the message or leaves part of it
+        out."""
         import jinja2
 
         try:
@@ -237,7 +238,7 @@ class Generative:
 def load_generative(name: str, family: str = "") -> Generative:
     """Load the guard at path or hub name `name`, on a GPU (bfloat16) where there is one, else in float32.
 
-    Its family is read from its chat template, unless it is told. Safetensors only, and no code of it is run. Raises
+    Its family is read from its chat template, unless it is named. Safetensors only, and no code of it is run. Raises
     SafetyError when it cannot be loaded, or is no guard of a known family.
     """
     import torch

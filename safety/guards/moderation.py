@@ -198,7 +198,7 @@ class Moderation:
         return data
 
     def _results(self, data: Mapping[str, Any], count: int) -> list[dict[str, float]]:
-        """Return the scores of each text. Raises SafetyError for what is not of the protocol."""
+        """Return the scores of each text. Raises SafetyError for an answer outside the protocol."""
         results = data.get("results")
         if not isinstance(results, list) or len(results) != count:
             raise self._strange(f"no list of {count} results for {count} texts")

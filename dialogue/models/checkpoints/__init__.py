@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 ADAPTER: Final = "adapter_config.json"
-CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless told otherwise (Keskar et al. 2019)
+CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless another is given (Keskar et al. 2019)
 _LOADING: Final = (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError)
 
 
@@ -46,7 +46,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a checkpoint comes from: what was asked for, where that is, the option behind "@", and its adapter."""
+    """What was asked for and where it lies, the option behind "@", and its adapter."""
 
     name: str
     place: str
@@ -170,7 +170,7 @@ def _plainly(name: str) -> Iterator[None]:
 
 
 def _source(name: str) -> _Source:
-    """Find what a name means; an adapter is opened as its base."""
+    """Resolve a model name; an adapter is opened as its base."""
     whole, option = name, ""
     if "@" in name and not Path(name).expanduser().is_dir():
         name, _, option = name.rpartition("@")

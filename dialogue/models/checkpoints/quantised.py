@@ -42,7 +42,7 @@ def quantisation(name: str, config: "PretrainedConfig", on_gpu: bool) -> Quantis
     """Return how the checkpoint `name` is stored.
 
     compressed-tensors (int8, int4, fp8 and more) is always opened; fp8 and mxfp4 wherever no GPU computes with
-    them, and `config` is then told so. All others stay packed. Raises ModelError naming the package that is missing or
+    them, and `config` then says so. All others stay packed. Raises ModelError naming the package that is missing or
     that no method is known.
     """
     stated = getattr(config, "quantization_config", None)

@@ -161,7 +161,7 @@ class Engine:
             self._scheduler.retire()
 
     def _guarded(self, batch: list[_Request], work: Callable[[list[_Request]], None]) -> None:
-        """Do one piece of work; its failure is that of the requests in it, told where they are waited for."""
+        """Do one piece of work; when it fails, so do its requests, and each raises the error where it is awaited."""
         try:
             work(batch)
         except Exception as error:

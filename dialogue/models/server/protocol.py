@@ -145,7 +145,7 @@ class Choices:
     def feed(self, data: dict[str, Any]) -> list[Written]:
         """Return the choices that this piece completes.
 
-        Raises ModelError for what is not of the protocol; nothing that follows it counts.
+        Raises ModelError for a message outside the protocol; the rest is ignored.
         """
         try:
             return self._feed(data)
@@ -217,7 +217,7 @@ def yes_share(data: dict[str, Any]) -> float | None:
 
 
 def tokens_of(data: dict[str, Any]) -> Counter[str]:
-    """Return an answer's tokens as `Working.tokens` counts them; what is not told is not counted."""
+    """Return an answer's tokens as `Working.tokens` counts them; missing numbers are not counted."""
     told = _dict(data.get("usage") or {}, "usage")
     details = told.get("prompt_tokens_details") or {}
     numbers = {

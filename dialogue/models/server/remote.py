@@ -44,7 +44,7 @@ class Remote:
 
     @property
     def fingerprint(self) -> str:
-        """The name and a digest of what the server says of the model; it tells no weights."""
+        """The name and a digest of what the server says of the model; it does not identify the weights."""
         return f"{self.name}/{self._entry}" if self._entry else self.name
 
     def look(self) -> None:
@@ -124,7 +124,8 @@ class Remote:
         return [[_wanted(shares[draft, attribute], attribute) for attribute in attributes] for draft in drafts]
 
     def _look_again(self) -> None:
-        """Ask a server that was away when it was opened; one that writes and still does not say never will."""
+        """Ask a server that was away when it was opened; one that writes and still does not say will not do so
+        later."""
         try:
             self.look()
         except ModelError:

@@ -49,7 +49,7 @@ class Reader:
     def objects(self, response: "httpx2.Response") -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of an answer as they come, then DONE if it is whole.
 
-        Raises Transient for what may be tried again, Rejected, and ModelError for what is no such server.
+        Raises Transient for what may be tried again, Rejected, and ModelError when it is not such a server.
         """
         self._check(response)
         if "event-stream" in response.headers.get("content-type", ""):
