@@ -209,6 +209,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
+        from retrieval.cross_encoder import load_cross_encoder
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
         from retrieval.reader import load_passage_reader
@@ -229,7 +230,9 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever = _searching(settings, database, searcher, stack)
-        if settings.rerank:
+        if settings.rerank and settings.reranker:
+            retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
+        elif settings.rerank:
             retriever = load_reranker(retriever, reader, library.passages, settings.rerank)
         options = Options(
             sampling=Sampling(n=settings.candidates),

@@ -44,10 +44,13 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "candidates": "drafts per round",
     "passages": "passages found per question",
     "rerank": "passages read again together with the question, to order them; 0 keeps the order of the search",
+    "reranker": "the cross-encoder that orders them instead of the packaged reader: `hf:NAME`, a folder or a hub model",
     "research_rounds": "how often a language model may look something up per question",
     "context": "tokens that a model reads and writes at most; 0 allows its whole window",
     "dtype": "the precision of a model; `auto` is `bfloat16` where the processor has it, and `float32` elsewhere",
-    "encoder": "a BERT-like encoder to search with; the judges keep the packaged one",
+    "encoder": (
+        "what searches, a folder or a hub name of a sentence-transformers model; the judges keep the packaged one"
+    ),
     "index": "the search index: `faiss`, or `milvus:URI` for more than one machine",
     "index_key": "the key of a Milvus server; never shown",
     "judges": "`embedded`; `generator`, by which the model judges its own drafts; or a classifier, `hf:NAME`",
@@ -80,6 +83,7 @@ class Settings:
     candidates: int = 8
     passages: int = 8
     rerank: int = 12
+    reranker: str = ""
     research_rounds: int = 4
     context: int = 8192
     dtype: str = "auto"
@@ -183,6 +187,8 @@ def _check_choice(key: str, value: str) -> None:
         raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
     if key in TOOLS and value:
         _check_tool(key, value)
+    if key == "reranker" and value and (not value.startswith("hf:") or value == "hf:"):
+        raise ValueError("must be hf:FOLDER-OR-HUB-NAME, or empty")
     if key == "guard" and value:
         try:
             read_spec(value)

@@ -174,6 +174,8 @@ class Words:
         rows = [sum(map(_direction, text.lower().split()), np.full(384, 1e-3, np.float32)) for text in texts]
         return np.stack([row / np.linalg.norm(row) for row in rows])
 
+    encode_queries = encode
+
 
 @cache
 def _direction(word: str) -> Vectors:

@@ -82,18 +82,22 @@ PACKAGES = ("torch", "transformers", "sentence-transformers", "onnxruntime", "op
 def ways(encoder: Any, threads: int, folder: Path) -> dict[str, Way]:  # noqa: ANN401
     """Return what encodes, by name."""
     from sentence_transformers import SentenceTransformer
+    from transformers import BertModel
 
     from retrieval.encoder.embed import minilm_files
 
-    theirs = SentenceTransformer(str(next(iter(minilm_files())).parent), device="cpu")
+    packaged = next(iter(minilm_files())).parent
+    theirs = SentenceTransformer(str(packaged), device="cpu")
+    model = BertModel.from_pretrained(packaged).eval()
+    native = copy.deepcopy(model).to(encoder.dtype)
     modules = copy.copy(encoder)
-    modules._layers, modules._budget = None, 2048
+    modules._budget = 2048
+    modules._states = lambda tokens, mask, layers: native(tokens, attention_mask=mask.long()).last_hidden_state
     found: dict[str, Way] = {
         THEIRS: lambda texts: theirs.encode(list(texts), show_progress_bar=False),
         "modules": modules.encode,
         "candor": encoder.encode,
     }
-    model = copy.deepcopy(encoder._model).float()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the tracing of sizes
         for name, needs, load in (

@@ -228,6 +228,8 @@ class Drawn:
                 self._known[text] = np.array(peers.drawn(text), dtype=np.float32)
         return np.stack([self._known[text] for text in texts])
 
+    encode_queries = encode
+
 
 def asked(work: Path) -> dict[str, Any]:
     """Ingest with `Drawn` and time queries through the retriever that a bot has, over the published index."""

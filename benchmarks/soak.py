@@ -144,7 +144,7 @@ def resident() -> float:
 
 def arithmetic() -> str:
     """Return what the encoder computes in."""
-    from retrieval.encoder.embed import fast_bfloat16
+    from retrieval.encoder.layers import fast_bfloat16
 
     return "bfloat16" if fast_bfloat16("cpu") else "float32"
 

@@ -63,7 +63,7 @@ class HybridRetriever:
         forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in each(queries)) if form]
         if generation is None or not generation.count or not forms or k < 1:
             return ()
-        vectors = self._embedder.encode(forms)
+        vectors = self._embedder.encode_queries(forms)
         depth = DEPTH * k
         while True:
             candidates = _candidates(generation, vectors, forms, depth)

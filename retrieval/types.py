@@ -124,7 +124,11 @@ class Embedder(Protocol):
     fingerprint: str
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector per text, shape (len(texts), dimension)."""
+        """Return one unit vector per text, as something to be found, shape (len(texts), dimension)."""
+        ...
+
+    def encode_queries(self, queries: Sequence[str]) -> Vectors:
+        """Return one unit vector per query, shape (len(queries), dimension); comparable with those of texts."""
         ...
 
 

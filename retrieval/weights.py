@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "91f3b5eefce961c65c9b1a6d16374ea4021a3d6cbc1408bc5de5d05d74dab04e",
+    WEIGHTS / "reader.safetensors": "6617d52c1f025a1d47a210881f021ec8b3d8e4b53ed0d6c1ef56433aaf5dc8e0",
 }
 
 

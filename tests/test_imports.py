@@ -3,11 +3,16 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from app import open_bot
+from app.errors import SettingsError
+from app.training.run import train_judges
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
@@ -132,3 +137,81 @@ def test_a_package_that_imports_what_imports_it_is_a_circle(tmp_path: Path) -> N
     (tmp_path / "safety" / "__init__.py").write_text("from safety.one import B")
     (tmp_path / "safety" / "one.py").write_text("from safety import C")
     assert sorted(set(_cycle(tmp_path))) == ["safety", "safety.one"]
+
+
+TRAINING = ("sklearn", "scipy")  # of the extra `train`: no way to an answer needs them
+HEAVY = (
+    *TRAINING,
+    *(
+        "peft",
+        "gradio",
+        "fastapi",
+        "pandas",
+        "openpyxl",
+        "docx",
+        "pptx",
+        "pypdf",
+        "mwparserfromhell",
+        "pyarrow",
+        "playwright",
+    ),
+    *("transformers", "sentence_transformers", "torch._dynamo", "sympy", "alembic", "PIL", "bs4", "pymilvus", "ray"),
+)
+STARTED = (*HEAVY, "torch", "sqlalchemy", "pydantic", "faiss", "tantivy", "rich", "httpx2", "tokenizers")
+
+
+def run_and_list(names: Sequence[str], *arguments: str) -> list[str]:
+    """Run the command in a process of its own; return which modules it imported."""
+    code = (
+        f"import sys; from app.commands.cli import run; code = run({list(arguments)!r})\n"
+        f"print('loaded', [name for name in {list(names)!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told: list[str] = ast.literal_eval(done.stderr.splitlines()[-1].removeprefix("loaded "))
+    return told
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The options of a data folder that holds a source."""
+    folder = tmp_path_factory.mktemp("warm")
+    (folder / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
+    with open_bot(folder / "data") as bot:
+        bot.ingest([folder / "whale.md"])
+    return ["--data-dir", str(folder / "data"), "--model", "quote"]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    assert run_and_list(STARTED, "--help") == []
+
+
+def test_an_answer_imports_nothing_that_it_does_not_need(warm: list[str]) -> None:
+    assert run_and_list((*HEAVY, "torch"), *warm, "ask", "What does the blue whale eat?") == ["torch"]
+
+
+def test_an_evaluation_needs_no_library_for_training(warm: list[str], tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"context": ["What does the blue whale eat?"], "answers": ["krill"]}\n')
+    assert run_and_list(TRAINING, *warm, "evaluate", "dialogue", str(rows), "--json") == []
+
+
+def test_only_training_imports_the_libraries_for_training() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for package in MAY_IMPORT
+        for path in (ROOT / package).rglob("*.py")
+        if _imports(path) & set(TRAINING)
+    }
+    assert found
+    assert all(path.startswith("app/training/") for path in found), found
+
+
+@pytest.mark.parametrize("name", ["sklearn", "scipy"])
+def test_training_without_its_libraries_says_what_to_install(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "safety").mkdir()
+    monkeypatch.setattr("app.training.run.find_spec", lambda asked: None if asked == name else find_spec(asked))
+    with pytest.raises(SettingsError, match=rf"needs {name}: pip install 'candor\[train\]'"):
+        train_judges(tmp_path)

@@ -40,6 +40,8 @@ class Words:
         ]
         return np.stack([row / np.linalg.norm(row) for row in rows]).astype(np.float32)
 
+    encode_queries = encode
+
 
 @pytest.fixture
 def library(database: Database, tmp_path: Path) -> Library:

@@ -44,6 +44,8 @@ class Counting:
                 vectors[row] = np.nan
         return vectors
 
+    encode_queries = encode
+
 
 @pytest.fixture
 def embedder(encoder: Encoder) -> Counting:

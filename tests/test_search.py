@@ -82,9 +82,11 @@ def test_all_query_forms_are_encoded_in_one_call(tmp_path: Path, encoder: Encode
         dimension, fingerprint = encoder.dimension, encoder.fingerprint
         calls = 0
 
-        def encode(self, texts: Sequence[str]) -> np.ndarray:
+        encode = encoder.encode
+
+        def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
             self.calls += 1
-            return encoder.encode(texts)
+            return encoder.encode_queries(queries)
 
     counting = Counting()
     retriever = HybridRetriever(counting, published(tmp_path, encoder, passages()), stored(passages()))

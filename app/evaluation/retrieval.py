@@ -15,12 +15,13 @@ from app.bot import Bot
 from app.evaluation import metrics
 from app.evaluation.report import Report
 from app.evaluation.rows import EvaluationError, lines
+from retrieval.cross_encoder import CrossEncoderReranker
 from retrieval.index.generation import Generation, build_of
 from retrieval.passages import cut_all
 from retrieval.rerank import Reranker
 from retrieval.search import HybridRetriever
 from retrieval.text import clean
-from retrieval.types import Passage
+from retrieval.types import Passage, Vectors
 
 DEPTH = 100  # documents ranked
 WIDE = 500  # passages searched for them
@@ -79,13 +80,17 @@ def _rankers(generation: Generation, passages: Sequence[Passage], bot: Bot) -> d
     def documents(numbers: Iterator[int]) -> list[str]:
         return list(dict.fromkeys(passages[number].source for number in numbers))[:DEPTH]
 
+    def nearest(vectors: Vectors) -> Iterator[int]:
+        return iter(generation.dense(vectors, WIDE)[0][0].tolist())
+
     rankers = {
-        "dense": lambda text: documents(iter(generation.dense(embedder.encode([clean(text)]), WIDE)[0][0].tolist())),
+        "dense": lambda text: documents(nearest(embedder.encode_queries([clean(text)]))),
         "lexical": lambda text: documents(number for number, _ in generation.lexical(text, WIDE)),
         "hybrid": lambda text: documents(found.passage.id for found in hybrid.search([text], WIDE)),
     }
-    if isinstance(served, Reranker):
-        reranked = replace(served, retriever=hybrid, passages=lambda ids: ())
+    if isinstance(served, Reranker | CrossEncoderReranker):
+        over = replace(served, retriever=hybrid)
+        reranked = replace(over, passages=lambda ids: ()) if isinstance(over, Reranker) else over
         rankers["reranked"] = lambda text: documents(found.passage.id for found in reranked.search([text], WIDE))
     return rankers
 

@@ -33,7 +33,7 @@ from app.library.listing import FileOutcome, SourceFile, reason_of
 from retrieval.types import RetrievalError, SourceError
 
 if TYPE_CHECKING:
-    from retrieval.encoder.embed import Encoder
+    from retrieval.types import Embedder
 
 FILES: Final = 16  # that one call of a worker takes
 PATIENCE: Final = 5.0  # seconds for a cluster to answer
@@ -148,7 +148,7 @@ class _Worker:
     def __init__(self, encoder: str, fingerprint: str) -> None:
         from retrieval.encoder.embed import load_encoder
 
-        self._encoder: Encoder = load_encoder(encoder)
+        self._encoder: Embedder = load_encoder(encoder)
         if self._encoder.fingerprint != fingerprint:
             raise RetrievalError(
                 f"a worker of Ray has the encoder {self._encoder.fingerprint!r}, not {fingerprint!r}: install the same "

@@ -9,13 +9,14 @@ import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Connection, Engine, inspect
 
 from app.errors import DataError, OlderSchema
 from app.store.wal import first_number
 
+HEAD: Final = "0006"  # the last revision in migrations/versions
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +25,10 @@ def migrate(engine: Engine, path: Path, writable: bool) -> bool:
 
     Raises DataError for a newer schema and when the copy cannot be made, OlderSchema when it is only read.
     """
+    with engine.connect() as connection:
+        if _stored(connection) == [HEAD]:
+            return False  # as nearly always: what migrates is not even imported
+
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
@@ -32,27 +37,31 @@ def migrate(engine: Engine, path: Path, writable: bool) -> bool:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
-    head = script.get_current_head()
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    if found == head:
-        return False
     if found is not None and found not in {revision.revision for revision in script.walk_revisions()}:
         raise DataError(f"{str(path)!r} was written by a newer candor (schema {found}): update candor to open it")
     if not writable:
         raise OlderSchema(
-            f"{str(path)!r} has the older schema {found}: any command that writes brings it up to {head}, after a copy"
+            f"{str(path)!r} has the older schema {found}: any command that writes brings it up to {HEAD}, after a copy"
         )
     with engine.execution_options(begin="IMMEDIATE").begin() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == head:
+        if MigrationContext.configure(connection).get_current_revision() == HEAD:
             return False  # by another process meanwhile
         if inspect(connection).get_table_names():
             kept = _copy(engine, path, found or "0000")
-            _log.warning("the database is brought from schema %s to %s; as it was it is kept in %s", found, head, kept)
+            _log.warning("the database is brought from schema %s to %s; as it was it is kept in %s", found, HEAD, kept)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, HEAD)
         count(connection)
     return True
+
+
+def _stored(connection: Connection) -> list[str]:
+    """The revisions that the database says it has, as alembic keeps them; none where it says nothing."""
+    if not inspect(connection).has_table("alembic_version"):
+        return []
+    return list(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
 
 
 def count(connection: Connection) -> int:

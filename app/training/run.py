@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,13 @@ def train_judges(data: Path, only: Sequence[str] = (), seed: int = 0, share: flo
     The weights of a judge replace those shipped unless their mean grade is worse: then they are not written, and
     `kept` of that judge says "shipped". `sha256` is that of each file
     written, for the tables of what ships. `share` is the part of the due examples that adapters read. Raises InputError
-    when the folder is not there, or holds not all files.
+    when the folder is not there, or holds not all files, SettingsError when a library for training is not installed.
     """
     if not (data / "safety").is_dir():
         raise InputError(f"{str(data)!r} is not the development data: it holds no folder 'safety'")
+    lacking = [name for name in ("sklearn", "scipy") if find_spec(name) is None]
+    if lacking:
+        raise SettingsError(f"training the judges needs {' and '.join(lacking)}: pip install 'candor[train]'")
     from app.training.judges import PARTS, grade
     from retrieval.encoder.embed import load_encoder
     from safety.types import SafetyError

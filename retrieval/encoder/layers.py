@@ -1,4 +1,4 @@
-"""The layers of BERT and its like, run directly: the sums of transformers' modules, laid out for the processor.
+"""The layers of BERT, run directly: the sums of transformers' modules, laid out for the processor.
 
 Queries, keys and values are one product, and what can be done in place is. bfloat16 on a CPU is multiplied in few
 sizes, because oneDNN keeps what it builds for each. Knows nothing of tokens, pooling or what the states are for.
@@ -6,13 +6,14 @@ sizes, because oneDNN keeps what it builds for each. Knows nothing of tokens, po
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, scaled_dot_product_attention
 
-KINDS = ("bert", "roberta", "xlm-roberta", "camembert")  # their layers are built alike
+from retrieval.encoder.bert import Bert
 
 Linear = Callable[[Tensor], Tensor]
 
@@ -44,14 +45,9 @@ class Layer:
 
 
 @torch.inference_mode()
-def direct(model: nn.Module) -> Sequence[Layer] | None:
-    """Return the layers of a model of KINDS, to be run directly; None for any other model, which runs its own code."""
-    config: Any = model.config
-    stack: Any = getattr(model, "encoder", None)
-    places = getattr(config, "position_embedding_type", "absolute")
-    if config.model_type not in KINDS or config.hidden_act != "gelu" or places != "absolute":
-        return None
-    return [Layer(layer) for layer in stack.layer]
+def direct(model: Bert) -> Sequence[Layer]:
+    """Return the layers of a BERT, to be run directly."""
+    return [Layer(layer) for layer in model.layers]
 
 
 def product(weight: Tensor, bias: Tensor) -> Linear:
@@ -106,3 +102,13 @@ def round_products(model: nn.Module) -> None:
     for module in model.modules():
         if type(module) is nn.Linear and module.weight.dtype == torch.bfloat16 and module.weight.device.type == "cpu":
             module.__class__ = Rounded
+
+
+def fast_bfloat16(device: str) -> bool:
+    """Say whether "cuda" or "cpu" multiplies bfloat16 natively; torch's own cap, ATEN_CPU_CAPABILITY, is respected."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":  # every processor of the two kinds below has that
+        return False
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))

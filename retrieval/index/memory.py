@@ -22,7 +22,7 @@ class MemoryRetriever:
         forms = [form for form in (clean(query).strip() for query in each(queries)) if form]
         if not forms or not self._passages or k < 1:
             return ()
-        cosines = (self._embedder.encode(forms) @ self._vectors.T).max(axis=0)
+        cosines = (self._embedder.encode_queries(forms) @ self._vectors.T).max(axis=0)
         found = [Evidence(passage, float(c), float(c)) for passage, c in zip(self._passages, cosines, strict=True)]
         kept = [row for row, p in enumerate(self._passages) if not sources or matches(p.source, sources)]
         return distinct([found[row] for row in kept], self._vectors[kept])[:k]

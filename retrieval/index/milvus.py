@@ -253,7 +253,7 @@ class MilvusRetriever:
         forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in each(queries)) if form]
         if collection is None or not forms or k < 1:
             return ()
-        vectors = self._embedder.encode(forms)
+        vectors = self._embedder.encode_queries(forms)
         depth = min(DEPTH * k, MOST_HITS)
         while True:
             hits = collection.hybrid(vectors, forms, depth, sources)

@@ -128,7 +128,7 @@ def dtype_of(name: str, device: "torch.device") -> "torch.dtype":
     """Return the precision to load in: "auto" is bfloat16 where the device computes in it natively, else float32."""
     import torch
 
-    from retrieval.encoder.embed import fast_bfloat16
+    from retrieval.encoder.layers import fast_bfloat16
 
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     if name in known:
