@@ -109,11 +109,11 @@ def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Viewing:
         return Viewing(notes=(UNSEEN,) if last.pictures else ())
     earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
     pictures = [*earlier, *last.pictures][-MOST_LOOKED_AT:]
-    told = viewer.describe(pictures)
+    descriptions = viewer.describe(pictures)
     cut = max(0, len(pictures) - len(last.pictures))
-    before, now = evidence(pictures[:cut], told[:cut]), evidence(pictures[cut:], told[cut:])
-    said = {item.passage.source for item in (*before, *now)}
-    notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in said)
+    before, now = evidence(pictures[:cut], descriptions[:cut]), evidence(pictures[cut:], descriptions[cut:])
+    described = {item.passage.source for item in (*before, *now)}
+    notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in described)
     return Viewing(tuple(now), tuple(reversed(before)), notes)
 
 

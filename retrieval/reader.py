@@ -190,15 +190,15 @@ class Tokens:
 
 def encoded(encoder: "Encoder", question: str, page: Page) -> Tokens:
     """Return the tokens of a question and a page; what is too long loses its end."""
-    asked = encoder.pieces(question)[0][:QUESTION_TOKENS]
+    question_ids = encoder.pieces(question)[0][:QUESTION_TOKENS]
     title = encoder.pieces(page.title)[0][:QUESTION_TOKENS] if page.title else []
     text, spans = encoder.pieces(page.text)
     [start, end] = encoder.brackets
-    room = TOKENS - len(asked) - len(title) - 3 - bool(title)
+    room = TOKENS - len(question_ids) - len(title) - 3 - bool(title)
     text, spans = text[:room], spans[:room]
-    before = [start, *asked, end, *title, *([end] if title else [])]
+    before = [start, *question_ids, end, *title, *([end] if title else [])]
     ids = [*before, *text, end]
-    sides = [0] * (len(asked) + 2) + [1] * (len(ids) - len(asked) - 2)
+    sides = [0] * (len(question_ids) + 2) + [1] * (len(ids) - len(question_ids) - 2)
     return Tokens(ids, sides, len(before), spans)
 
 
@@ -227,11 +227,11 @@ def save(weights: Weights, path: Path, about: dict[str, Any]) -> None:
 
 def load(path: Path, shipped: Shipped = SHIPPED) -> tuple[Weights, dict[str, Any]]:
     """Read weights written by `save`, in float32, and their model card. Raises RetrievalError, see `read_weights`."""
-    stored, told = read_weights(path, shipped)
-    if told.get("format") != FORMAT:
+    stored, metadata = read_weights(path, shipped)
+    if metadata.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no reader of the format {FORMAT!r}: train it with: candor train judges")
     try:
-        about = json.loads(told.get("about", ""))
+        about = json.loads(metadata.get("about", ""))
     except ValueError:
         about = None
     if not isinstance(about, dict):

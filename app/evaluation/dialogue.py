@@ -32,11 +32,11 @@ def score(bot: Bot, rows: Sequence[DialogueRow]) -> list[Record]:
 
 
 def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, seconds: float) -> Record:
-    said = without_marks(reply.text)
+    text = without_marks(reply.text)
     role = bot.role()
     context = Context((*role.opening, *turns), reply.trace.query or turns[-1].text, reply.trace.evidence, role=role)
-    [scores] = bot.judge.score(context, [said])
-    [verdict] = bot.responder.guard.check([said], "served", [turn.text for turn in turns])
+    [scores] = bot.judge.score(context, [text])
+    [verdict] = bot.responder.guard.check([text], "served", [turn.text for turn in turns])
     # What is said in place of an answer is the system's own, and claims nothing about the world.
     made = scores.claims if reply.outcome == "answered" else ()
     claims = [claim for claim in made if claim.support is not None]

@@ -46,14 +46,14 @@ class Journal:
                 return cls(folder, {}, None, "")
             about = run | {"format": FORMAT}
             _same_run(folder, about)
-            told = json.dumps(about, sort_keys=True)
-            known = _finished(folder, told)
+            header = json.dumps(about, sort_keys=True)
+            known = _finished(folder, header)
             (folder / RUN).write_text(json.dumps(about, indent=1), encoding="utf-8")
             fresh = folder / f"{ROWS}.new"
             with fresh.open("w", encoding="utf-8") as file:
-                file.writelines(_line(_sealed(told, line, record)) for line, record in known.items())
+                file.writelines(_line(_sealed(header, line, record)) for line, record in known.items())
             fresh.replace(folder / ROWS)
-            return cls(folder, known, (folder / ROWS).open("a", encoding="utf-8"), told)
+            return cls(folder, known, (folder / ROWS).open("a", encoding="utf-8"), header)
         except OSError as error:
             raise EvaluationError(f"{str(folder)!r} cannot be written: {error.strerror or error}") from error
 

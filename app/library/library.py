@@ -137,8 +137,8 @@ class Library:
             self._version = state.version
             return found
         if found and f":{found.id}:" not in state.published:
-            told = f"the index {found.id} is not the one the database names ({state.published or 'none'})"
-            _log.warning("%s: candor stopped while publishing, or one was put back; bringing it up to date", told)
+            reason = f"the index {found.id} is not the one the database names ({state.published or 'none'})"
+            _log.warning("%s: candor stopped while publishing, or one was put back; bringing it up to date", reason)
         try:
             return self.publish()
         except RetrievalError as error:

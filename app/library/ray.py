@@ -108,9 +108,9 @@ def _made(files: Sequence[SourceFile], known: dict[str, str], encoder: str, fing
         for row in dataset.iter_rows():
             yield pickle.loads(row["made"])
     except ray.exceptions.RayError as error:
-        said = [line for line in str(error).splitlines() if line.strip()]
+        lines = [line for line in str(error).splitlines() if line.strip()]
         raise RetrievalError(
-            f"Ray gave up: {said[-1][:300] if said else type(error).__name__}; what was stored is kept, run it again"
+            f"Ray gave up: {lines[-1][:300] if lines else type(error).__name__}; what was stored is kept, run it again"
         ) from error
 
 
@@ -125,9 +125,9 @@ def _connect() -> None:
         _probe(where)
         ray.init(log_to_driver=False, logging_level="error")
     except (Exception, SystemExit) as error:  # of many kinds, plain ones among them; some end the process
-        told = "it gave up" if isinstance(error, SystemExit) else " ".join(str(error).split())[:300]
+        reason = "it gave up" if isinstance(error, SystemExit) else " ".join(str(error).split())[:300]
         raise RetrievalError(
-            f"Ray cannot be reached on {where or 'this machine'}: {told}; check RAY_ADDRESS, or ingest without --ray"
+            f"Ray cannot be reached on {where or 'this machine'}: {reason}; check RAY_ADDRESS, or ingest without --ray"
         ) from error
 
 

@@ -167,8 +167,8 @@ class Database:
             return
         if self.missing:
             with Session(self._writable()) as session, session.begin():
-                told = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {self.missing}"
-                write_meta(session, LOST, "; ".join(filter(None, [read_meta(session, LOST), told])))
+                entry = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {self.missing}"
+                write_meta(session, LOST, "; ".join(filter(None, [read_meta(session, LOST), entry])))
                 number = count(session.connection())
         self._acknowledge(number, lower=marked > number)
 

@@ -128,14 +128,14 @@ class History:
         counted = select(func.count()).where(TurnRow.conversation_id == ConversationRow.id).scalar_subquery()
         query = select(ConversationRow, counted)
         for word in search.split():
-            said = select(TurnRow.conversation_id).where(
+            matching = select(TurnRow.conversation_id).where(
                 or_(
                     TurnRow.question.icontains(word, autoescape=True),
                     TurnRow.reply.icontains(word, autoescape=True),
                 )
             )
             query = query.where(
-                or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(said))
+                or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(matching))
             )
         order = (ConversationRow.pinned.desc(), ConversationRow.updated_at.desc(), ConversationRow.id)
         with self._database.read() as session:

@@ -87,13 +87,13 @@ def in_use(database: Path) -> bool:
     """
     layout, kind = ("@hhlli", 0) if sys.platform == "linux" else ("@qqihh", 3)
     fields = [fcntl.F_WRLCK, os.SEEK_SET, _IN_USE, 1, 0]
-    asked = fields if sys.platform == "linux" else [*fields[2:], *fields[:2]]
+    request = fields if sys.platform == "linux" else [*fields[2:], *fields[:2]]
     try:
         file = os.open(database.with_name(f"{database.name}-shm"), os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        found = struct.unpack(layout, fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(layout, *asked)))
+        found = struct.unpack(layout, fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(layout, *request)))
     finally:
         os.close(file)
     return bool(found[kind] != fcntl.F_UNLCK)

@@ -114,8 +114,8 @@ def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
     made = PassageReader(encoder, weights)
     found = reader_calibration.collect(data, encoder, made, seed)
     card = reader_calibration.calibrated(found)
-    told = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
-    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**told, **card})
+    about = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
+    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**about, **card})
     return {**reader_calibration.report(found, card), "curve": curve}
 
 

@@ -116,9 +116,9 @@ def generic_replies(data: Path, least: int = 5) -> list[str]:
     spelt: dict[str, str] = {}
     for name in CORPORA.values():
         for row in rows(data / "dialogues" / f"{name}.jsonl.gz"):
-            said = {} if held_out(row["id"]) else {plain(turn["text"]): turn["text"] for turn in row["turns"]}
-            counted.update(said.keys())
-            for key, text in said.items():
+            turns = {} if held_out(row["id"]) else {plain(turn["text"]): turn["text"] for turn in row["turns"]}
+            counted.update(turns.keys())
+            for key, text in turns.items():
                 spelt.setdefault(key, text)
     frequent = [clean(spelt[key]) for key, count in counted.most_common() if count >= least and key]
     return [*frequent, *GENERIC]
@@ -193,16 +193,16 @@ def _readable(text: str) -> str:
 
 
 def from_questions(
-    asked: dict[str, list[tuple[str, bool]]], rng: random.Random, chat: Sequence[Dialogue]
+    questions: dict[str, list[tuple[str, bool]]], rng: random.Random, chat: Sequence[Dialogue]
 ) -> list[RatedReply]:
     """Return answers (alone, with the next sentence, after other talk, asked again) and strangers' ones."""
     made: list[RatedReply] = []
-    everything = [sentence for said in asked.values() for sentence, _ in said]
-    for question, said in asked.items():
-        answers = [place for place, (_, right) in enumerate(said) if right]
+    everything = [sentence for sentences in questions.values() for sentence, _ in sentences]
+    for question, sentences in questions.items():
+        answers = [place for place, (_, right) in enumerate(sentences) if right]
         for place in answers:
-            answer = said[place][0]
-            longer = " ".join(sentence for sentence, _ in said[place : place + 2])
+            answer = sentences[place][0]
+            longer = " ".join(sentence for sentence, _ in sentences[place : place + 2])
             before = rng.choice(chat).turns[: rng.choice((2, 4))]
             typed = rng.choice((question, question[:1].upper() + question[1:].rstrip("? ") + "?"))
             for context, reply in (
@@ -222,15 +222,15 @@ def from_questions(
     return made
 
 
-def from_smalltalk(asked: Iterable[str], rng: random.Random, chat: Sequence[Dialogue]) -> list[RatedReply]:
+def from_smalltalk(questions: Iterable[str], rng: random.Random, chat: Sequence[Dialogue]) -> list[RatedReply]:
     """Return small talk, alone and within a dialogue, and abstentions after questions."""
     talk = [
-        RatedReply(context, reply, "smalltalk", "smalltalk", said)
-        for said, reply in PAIRS
-        for context in ((said,), (said.lower().rstrip("?!."),), (*rng.choice(chat).turns[:2], said))
+        RatedReply(context, reply, "smalltalk", "smalltalk", opening)
+        for opening, reply in PAIRS
+        for context in ((opening,), (opening.lower().rstrip("?!."),), (*rng.choice(chat).turns[:2], opening))
     ]
     abstained = [
-        RatedReply((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question) for question in asked
+        RatedReply((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question) for question in questions
     ]
     return talk + abstained
 

@@ -66,9 +66,11 @@ def from_other_corpus(held: Sequence[RatedReply]) -> list[RatedReply]:
     """Return, under every true reply's context, a reply drawn from the other corpus."""
     rng = random.Random(0)
     true = [e for e in held if e.kind == "true" and e.corpus in CORPORA]
-    said = {corpus: [e.reply for e in true if e.corpus != corpus] for corpus in CORPORA}
+    replies = {corpus: [e.reply for e in true if e.corpus != corpus] for corpus in CORPORA}
     return [
-        RatedReply(e.context, rng.choice(said[e.corpus]), "other", e.corpus, e.group) for e in true if said[e.corpus]
+        RatedReply(e.context, rng.choice(replies[e.corpus]), "other", e.corpus, e.group)
+        for e in true
+        if replies[e.corpus]
     ]
 
 
@@ -126,14 +128,14 @@ def xquad_pairs(data: Path) -> list[RatedReply]:
         own = split[line["paragraph"]]
         place = max(at for at, (start, _) in enumerate(own) if start <= line["start"])
         other = rng.choice([paragraph for paragraph in split if paragraph != line["paragraph"]])
-        asked = (clean(line["question"]),)
+        context = (clean(line["question"]),)
         longer = " ".join(text for _, text in own[place : place + 2])
         for reply, kind in (
             (own[place][1], "one"),
             (longer, "two"),
             (rng.choice(split[other])[1], "stranger"),
         ):
-            made.append(RatedReply(asked, clean(reply), kind, "xquad", line["question"]))
+            made.append(RatedReply(context, clean(reply), kind, "xquad", line["question"]))
     return made
 
 

@@ -121,8 +121,8 @@ def _losses(encoder: Encoder, weights: Weights, batch: Batch) -> tuple[Tensor, T
     span = -(likely * known).sum() / len(batch)
     wanted = torch.tensor([[_wanted(asked, name) for name in OUTPUTS] for _, asked in batch])
     weight = (~wanted.isnan()).float()
-    told = binary_cross_entropy_with_logits(outputs, wanted.nan_to_num(), weight=weight, reduction="sum")
-    return span, told / len(batch)
+    outputs_loss = binary_cross_entropy_with_logits(outputs, wanted.nan_to_num(), weight=weight, reduction="sum")
+    return span, outputs_loss / len(batch)
 
 
 def _wanted(asked: Asked, output: str) -> float:

@@ -68,12 +68,12 @@ def _voice(draft: str, subject: str) -> float:
     """How a subject's draft speaks: of itself as I, of other things, or of itself by name; the mean of its
     sentences."""
     names = re.compile(rf"\b(?:{'|'.join(map(re.escape, {subject, subject.rsplit(maxsplit=1)[-1]}))})\b")
-    said = []
+    values = []
     for start, end in sentences(draft):
         text = draft[start:end]
         own = bool(_FIRST.search(text)) and names.search(in_third_person(text, subject))
         if own:
-            said.append(OF_ITSELF)
+            values.append(OF_ITSELF)
         else:
-            said.append(NAMED if names.search(text) else OF_IT if _IT.match(text) else OF_OTHERS)
-    return sum(said) / len(said) if said else OF_OTHERS
+            values.append(NAMED if names.search(text) else OF_IT if _IT.match(text) else OF_OTHERS)
+    return sum(values) / len(values) if values else OF_OTHERS

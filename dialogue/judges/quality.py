@@ -123,8 +123,8 @@ def row(seen: Seen, draft: ReadText, vector: Array, logits: Array) -> Array:
     past = before.mean(axis=0) if len(before) else np.zeros_like(vector)
     similar = before @ vector
     flips = np.asarray([text.negated != draft.negated for text in seen.texts[:-1]], dtype=bool)
-    asked = seen.texts[-1].content | seen.words.content
-    known = asked.union(*(text.content for text in seen.texts))
+    question_words = seen.texts[-1].content | seen.words.content
+    known = question_words.union(*(text.content for text in seen.texts))
     others = before[~own]
     counts = (
         float(vector @ near),
@@ -135,9 +135,9 @@ def row(seen: Seen, draft: ReadText, vector: Array, logits: Array) -> Array:
         float(np.max(similar, where=own & flips, initial=0.0)),
         float(np.max(others @ last, initial=0.0)),
         float(last @ before[-1]) if len(before) else 0.0,
-        len(asked & draft.content) / max(len(asked), 1),
+        len(question_words & draft.content) / max(len(question_words), 1),
         len(known & draft.content) / max(len(draft.content), 1),
-        len(asked & draft.content) / max(len(draft.content), 1),
+        len(question_words & draft.content) / max(len(draft.content), 1),
         float(seen.texts[-1].question),
         seen.texts[-1].surface[0],
         float(np.log1p(len(before))),
@@ -208,8 +208,8 @@ class QualityJudge:
         own = np.asarray([turn.role == "assistant" for turn in turns])
         seen = Seen(tuple(map(read, texts)), own, vectors[: len(texts)], vectors[len(texts)], read(query))
         rows = [
-            row(seen, read(reply), vector, told)
-            for reply, vector, told in zip(replies, vectors[len(texts) + 1 :], logits, strict=True)
+            row(seen, read(reply), vector, pair_logits)
+            for reply, vector, pair_logits in zip(replies, vectors[len(texts) + 1 :], logits, strict=True)
         ]
         return np.stack(rows), np.asarray([bool(_WORD.search(reply)) for reply in replies])
 

@@ -144,7 +144,7 @@ class Layout:
             for p, spans, row, heads in zip(self.passages, self.spans, self.parts(), self.headings, strict=True)
         ]
         laid = Passages(reads)
-        return [laid.windows_of(encoded[text], said) for text, said in zip(self.whole, self.stated, strict=True)]
+        return [laid.windows_of(encoded[text], words) for text, words in zip(self.whole, self.stated, strict=True)]
 
 
 def encode(encoder: TokenEmbedder, texts: Sequence[str]) -> dict[str, EncodedText]:

@@ -69,7 +69,7 @@ class Local:
         ids, note = self.fit(context, sampling.max_new_tokens)
         if note:
             _note(context, note)
-        said = self._remember(context, ids)
+        drafts_as_tokens = self._remember(context, ids)
         room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
         stopped = self._stopped if self._form.stops else None
         counted = Counter[str]()
@@ -80,7 +80,7 @@ class Local:
                 for finished in self._decoder.sample(ids, drafting):
                     for row, ended in finished:
                         done += 1
-                        if draft := self._draft(row, ended, said):
+                        if draft := self._draft(row, ended, drafts_as_tokens):
                             yield draft
                     if time.monotonic() - beat > BEAT:
                         beat = time.monotonic()
@@ -97,8 +97,8 @@ class Local:
         drafts = each(drafts)
         if not drafts or not attributes:
             return [[] for _ in drafts]
-        ids, said = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})
-        rows = [said.get(draft) or self._tokens(self._form.reply(draft)) for draft in drafts]
+        ids, drafts_as_tokens = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})
+        rows = [drafts_as_tokens.get(draft) or self._tokens(self._form.reply(draft)) for draft in drafts]
         questions = [self._question(self._form.asked(attribute)) for attribute in attributes]
         longest = max(map(len, rows)) + max(len(question.ids) for question in questions)
         if len(ids) + longest > self.window:  # the longest draft fills what was left for it: the prompt gives way
@@ -137,13 +137,13 @@ class Local:
 
     def _remember(self, context: Context, ids: list[int]) -> dict[str, list[int]]:
         """Remember the tokens of a prompt; return where those of its drafts are written down."""
-        _, said = self._prompts.pop(context, (ids, {}))
-        self._prompts[context] = (ids, said)
+        _, drafts_as_tokens = self._prompts.pop(context, (ids, {}))
+        self._prompts[context] = (ids, drafts_as_tokens)
         while len(self._prompts) > REMEMBERED:
             self._prompts.popitem(last=False)
-        return said
+        return drafts_as_tokens
 
-    def _draft(self, row: list[int], ended: bool, said: dict[str, list[int]]) -> str:
+    def _draft(self, row: list[int], ended: bool, drafts_as_tokens: dict[str, list[int]]) -> str:
         """Return the draft in a row of tokens, noting which of these it is made of."""
         text = self._text(row)
         draft = clean(text, finished=ended)
@@ -151,7 +151,7 @@ class Local:
             wanted = len(text) - len(text.lstrip()) + len(draft)
             length = bisect_left(range(len(row)), wanted, lo=1, key=lambda n: len(self._text(row[:n])))
             if self._text(row[:length]).strip() == draft:
-                said[draft] = row[:length]
+                drafts_as_tokens[draft] = row[:length]
         return draft
 
     def _stopped(self, row: Sequence[int]) -> bool:

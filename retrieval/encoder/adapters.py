@@ -70,11 +70,11 @@ def load_adapter(path: Path, shipped: Shipped) -> Adapter:
 
     Raises RetrievalError when it is missing, damaged or of another format.
     """
-    tensors, told = read_weights(path, shipped)
-    if told.get("format") != FORMAT:
+    tensors, metadata = read_weights(path, shipped)
+    if metadata.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no adapter of the format {FORMAT!r}: train it with: candor train judges")
     try:
-        card = json.loads(told["adapter"])
+        card = json.loads(metadata["adapter"])
         name, outputs, about = card["name"], tuple(card["outputs"]), dict(card["about"])
     except (ValueError, KeyError, TypeError) as error:
         raise RetrievalError(f"{path} has no card that can be read: train it with: candor train judges") from error

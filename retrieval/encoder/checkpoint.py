@@ -82,7 +82,7 @@ def fitted(model: Any) -> None:  # noqa: ANN401
 
 
 @contextmanager
-def told(what: str, mend: str) -> Iterator[None]:
+def errors_as(what: str, mend: str) -> Iterator[None]:
     """No progress is shown, and what loading raises becomes a RetrievalError of one line: `what`, why, `mend`."""
     from transformers.utils import logging
 

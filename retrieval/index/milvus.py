@@ -210,11 +210,11 @@ class Collection:
         from pymilvus import AnnSearchRequest, RRFRanker
 
         chosen = expression(sources)
-        asked = [("vector", vector.tolist(), "COSINE") for vector in vectors]
-        asked += [("words", form, "BM25") for form in forms if re.search(r"\w", form)]
+        searches = [("vector", vector.tolist(), "COSINE") for vector in vectors]
+        searches += [("words", form, "BM25") for form in forms if re.search(r"\w", form)]
         requests = [
             AnnSearchRequest([data], field, {"metric_type": metric}, k, expr=chosen or None)
-            for field, data, metric in asked
+            for field, data, metric in searches
         ]
         with self._errors_as("search"):
             [hits] = self._client.hybrid_search(

@@ -156,6 +156,6 @@ def _line(value: _Json) -> str:
         return ", ".join(filter(None, map(_line, value)))
     if not isinstance(value, dict):
         return "" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value).strip()
-    said = [_prose(value), *(field for key, field in value.items() if key in _TITLES and _prose(value))]
+    prose = [_prose(value), *(field for key, field in value.items() if key in _TITLES and _prose(value))]
     flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in _IDS}
-    return " | ".join(f"{key}: {text}" for key, text in flat.items() if text and value[key] not in said)
+    return " | ".join(f"{key}: {text}" for key, text in flat.items() if text and value[key] not in prose)

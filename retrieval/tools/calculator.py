@@ -88,9 +88,9 @@ class Calculator:
 
 def _reckoned(text: str) -> str:
     """The sentence that a sum, a percentage or a conversion comes to, else empty."""
-    bare, told = _request_of(text)
+    bare, explicit = _request_of(text)
     try:
-        return _share(bare) or _converted(bare) or _converted(text.rstrip(" ?.!")) or _summed(bare, told)
+        return _share(bare) or _converted(bare) or _converted(text.rstrip(" ?.!")) or _summed(bare, explicit)
     except NoSum:
         return ""
 
@@ -100,11 +100,11 @@ def _request_of(text: str) -> tuple[str, bool]:
     opening = _OPENING.match(text)
     rest = text[opening.end() :] if opening else text
     closing = _CLOSING.search(rest)
-    told = bool(opening and opening["told"]) or bool(closing and closing["told"])
+    explicit = bool(opening and opening["told"]) or bool(closing and closing["told"])
     bare = (rest[: closing.start()] if closing else rest).strip()
     if _FACTORIAL.match(rest, len(bare)) and (rest != text or _SIGN.search(bare)):  # "42!" alone is an exclamation
         bare += "!"
-    return bare, told
+    return bare, explicit
 
 
 def _too_long(text: str) -> str:
@@ -114,9 +114,9 @@ def _too_long(text: str) -> str:
     return f"The sum is out of range: sums are worked out up to {LONGEST} characters." if long_sum else ""
 
 
-def _summed(text: str, told: bool) -> str:
+def _summed(text: str, explicit: bool) -> str:
     unclear = _UNCLEAR.fullmatch(text.removesuffix("!")) and not re.fullmatch(r"\d+!", text)
-    if unclear and not (told and re.search(r"[-–/x]", text)):
+    if unclear and not (explicit and re.search(r"[-–/x]", text)):
         return ""
     for pattern, sign in _WORDS:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)

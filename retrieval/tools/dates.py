@@ -96,10 +96,10 @@ def _counted(first: date, last: date, unit: str) -> str:
     days = abs((last - first).days)
     weeks, rest = divmod(days, 7)
     held = "is" if days == 1 else "are"
-    told = f"There {held} {_several(days, 'day')} between {shown(first)} and {shown(last)}"
+    sentence = f"There {held} {_several(days, 'day')} between {shown(first)} and {shown(last)}"
     if unit == "week":
-        told += f", which is {_several(weeks, 'week')}" + (f" and {_several(rest, 'day')}" if rest else "")
-    return f"{told}."
+        sentence += f", which is {_several(weeks, 'week')}" + (f" and {_several(rest, 'day')}" if rest else "")
+    return f"{sentence}."
 
 
 def _shifted(match: re.Match[str], today: date) -> str:

@@ -73,9 +73,9 @@ class MediaWiki:
 
     def find(self, query: str) -> list[Hit]:
         """Return the pages of the wiki for a query, best first. Raises Unreachable."""
-        asked = "action=query&generator=search&prop=info&inprop=url&format=json&formatversion=2"
-        told = _get_json(self, f"{self.url}?{asked}&gsrlimit={PAGES_READ}&gsrsearch={quote_plus(query)}")
-        found = told.get("query", {}).get("pages", []) if isinstance(told.get("query", {}), dict) else []
+        parameters = "action=query&generator=search&prop=info&inprop=url&format=json&formatversion=2"
+        answer = _get_json(self, f"{self.url}?{parameters}&gsrlimit={PAGES_READ}&gsrsearch={quote_plus(query)}")
+        found = answer.get("query", {}).get("pages", []) if isinstance(answer.get("query", {}), dict) else []
         pages = [page for page in found if isinstance(page, dict)] if isinstance(found, list) else []
         pages.sort(key=lambda page: page["index"] if isinstance(page.get("index"), int) else len(pages))
         return [Hit(clean(str(page.get("fullurl", ""))), clean(str(page.get("title", "")))) for page in pages]
@@ -90,8 +90,8 @@ class SearXNG:
 
     def find(self, query: str) -> list[Hit]:
         """Return the pages of the web for a query, best first. Raises Unreachable."""
-        told = _get_json(self, f"{self.url.rstrip('/')}/search?format=json&q={quote_plus(query)}")
-        found = told.get("results", [])
+        answer = _get_json(self, f"{self.url.rstrip('/')}/search?format=json&q={quote_plus(query)}")
+        found = answer.get("results", [])
         rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
         return [Hit(*(clean(str(row.get(key) or "")) for key in ("url", "title", "content"))) for row in rows]
 
@@ -172,11 +172,11 @@ def _get_json(engine: Engine, url: str) -> dict[str, Any]:
     """GET one JSON object of an engine."""
     page = engine.fetcher.fetch(url, kinds=())
     try:
-        told = json.loads(page.data)
+        answer = json.loads(page.data)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or (page.kind not in _JSON and "error" in told):
+        answer = None
+    if not isinstance(answer, dict) or (page.kind not in _JSON and "error" in answer):
         raise Unreachable(
             f"{engine.url}: does not answer with a JSON object; check the address, and that JSON is allowed"
         )
-    return told
+    return answer

@@ -107,7 +107,7 @@ class Question:
     """One thing that is asked of a message: what a yes means, and what the chat template receives."""
 
     meaning: str = UNSAFE
-    told: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,15 +208,16 @@ class Moderation:
         scores = result.get("category_scores") if isinstance(result, dict) else None
         if not isinstance(scores, dict) or not scores:
             raise self._strange("a result without category_scores")
-        told = {str(name): score for name, score in scores.items() if score is not None}  # some categories are optional
-        for score in told.values():
+        # Some categories are optional.
+        numbers = {str(name): score for name, score in scores.items() if score is not None}
+        for score in numbers.values():
             if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
                 raise self._strange("a score that is no number")
             if not 0 <= score <= 1:
                 raise self._strange("a score that is no probability")
-        if not told:
+        if not numbers:
             raise self._strange("a result without category_scores")
-        return told
+        return numbers
 
     def _strange(self, what: str) -> SafetyError:
         return SafetyError(f"{self} does not speak OpenAI's protocol ({what}): name another, or mend it")

@@ -262,9 +262,9 @@ def _prepared(source: _Source, device: str, needs: Needs) -> _Ready:
 
 def _packed(config: "PretrainedConfig") -> float:
     """Bytes of one weight of a quantised hub model, a tenth added for what stays as it was."""
-    told = config.quantization_config
-    told = told if isinstance(told, dict) else told.to_dict()
-    four = told.get("load_in_4bit") or told.get("bits") == 4 or told.get("quant_method") in ("awq", "mxfp4")
+    settings = config.quantization_config
+    settings = settings if isinstance(settings, dict) else settings.to_dict()
+    four = settings.get("load_in_4bit") or settings.get("bits") == 4 or settings.get("quant_method") in ("awq", "mxfp4")
     return 1.1 * (0.5 if four else 1.0)
 
 
@@ -307,15 +307,15 @@ def _check_folder(name: str, folder: Path) -> None:
         )
 
 
-def _why_not_loaded(name: str, said: str) -> str:
-    first = said.strip().splitlines()[0] if said.strip() else "no reason given"
-    if "trust_remote_code" in said:
+def _why_not_loaded(name: str, message: str) -> str:
+    first = message.strip().splitlines()[0] if message.strip() else "no reason given"
+    if "trust_remote_code" in message:
         return f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
-    if "Unrecognized configuration class" in said:
+    if "Unrecognized configuration class" in message:
         return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
-    if "safetensors" in said and ("does not appear" in said or "not found" in said):
+    if "safetensors" in message and ("does not appear" in message or "not found" in message):
         return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
-    if any(mark in said for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):
+    if any(mark in message for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):
         return (
             f"{name!r} is neither a folder here nor a hub model within reach: check the spelling and the "
             f"network, or download it first and pass the folder ({first})"

@@ -140,7 +140,7 @@ class Remote:
         jobs = [tuple(missing)] if together else [(place,) for place in missing]
         choices = {places: Choices(len(places)) for places in jobs}
         failure: ModelError | None = None
-        beat, told = monotonic(), -1
+        beat, last_count = monotonic(), -1
 
         def body(places: tuple[int, ...], shown: Context) -> dict[str, Any]:
             seed = None if sampling.seed is None else sampling.seed + places[0]
@@ -159,8 +159,8 @@ class Remote:
                         context.working.tokens.update(choices[places].tokens)
                         failure = failure or event.error
                         self._count(choices[places], len(places), event)
-                if len(drafts.texts) != told or monotonic() - beat > BEAT:
-                    beat, told = monotonic(), len(drafts.texts)
+                if len(drafts.texts) != last_count or monotonic() - beat > BEAT:
+                    beat, last_count = monotonic(), len(drafts.texts)
                     yield Step("sample", f"{len(drafts.texts)} of {drafts.n} drafts")
         return failure
 
@@ -190,7 +190,7 @@ class Remote:
                         continue
                     job, sent = jobs[event.number], bodies[event.number]
                     error = event.error if isinstance(event, End) else None
-                    if isinstance(error, Rejected) and too_long(error.status, error.said):
+                    if isinstance(error, Rejected) and too_long(error.status, error.words):
                         less = _fewer(context, dropped, error)
                         again.append(job)
                     elif isinstance(error, Rejected) and (
@@ -205,7 +205,7 @@ class Remote:
                 context.working.notes.append(f"{dropped} oldest turns or last passages left out to fit the model")
 
     def _learned(self, sent: dict[str, Any], error: Rejected, context: Context) -> bool:
-        note = self._known.learn(sent, error.status, error.said)
+        note = self._known.learn(sent, error.status, error.words)
         if note:
             context.working.notes.append(note)
         return note is not None
