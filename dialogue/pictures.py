@@ -1,7 +1,7 @@
 """Pictures in a conversation: encoded bytes to pixels under limits, and descriptions to evidence.
 
 A picture is a source like any other: what it is described as stands among the evidence under the picture's name, so
-that claims about it are checked and cited. Knows nothing of models, files or the web.
+that claims about it are checked and cited.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Every prompt text, and the fixed sentences of the system.
 
-Knows nothing of models; a language model door turns messages into its own format.
+A language model door turns messages into its own format.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Text of a page that no reader sees: taken out, by what its tags and its own style sheets say.
 
-What a reader can bring into view stays: a closed `<details>`, a panel that another rule of the sheet opens, what
-fades in; so do the short labels that are meant for screen readers. Where a colour or what lies behind it is not known,
-nothing is hidden by it. Knows nothing of files.
+What a reader can bring into view stays: a closed `<details>`, a panel that another rule of the sheet opens, what fades
+in; so do the short labels that are meant for screen readers. Where a colour or what lies behind it is not known,
+nothing is hidden by it.
 """
 
 import re

@@ -2,9 +2,8 @@
 does.
 
 Six layers of MiniLM, trained on reading comprehension, over the word embeddings of the packaged encoder, which are
-shared. One pass gives for every token of the passage how likely an answer begins or ends there, and for the passage
-how likely it answers and how relevant it is. The first token stands for "no answer here" (Devlin et al. 2019).
-Knows nothing of search, of sentences or of what is done with the spans.
+shared. One pass gives for every token of the passage how likely an answer begins or ends there, and for the passage how
+likely it answers and how relevant it is. The first token stands for "no answer here" (Devlin et al. 2019).
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Progress of an ingestion or a training on stderr: bars on a terminal, a line now and then elsewhere.
-
-Knows nothing of what is ingested or learnt.
-"""
+"""Progress of an ingestion or a training on stderr: bars on a terminal, a line now and then elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

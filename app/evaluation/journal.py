@@ -1,7 +1,7 @@
 """The folder of a run: finished rows as they come, so that a stopped run goes on, and the result.
 
 Every row carries a seal, a digest of the run and of the row, so that what is junk, cut off, changed or of another run
-is never counted. Knows nothing of what a record says.
+is never counted.
 """
 
 import hashlib

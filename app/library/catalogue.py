@@ -1,6 +1,6 @@
 """What the library holds: the sources as rows, and which of them a name stands for.
 
-Needs no encoder and writes nothing. Knows nothing of how files are read or of the index.
+Needs no encoder and writes nothing.
 """
 
 import os

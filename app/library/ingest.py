@@ -1,8 +1,7 @@
 """Files into the library: read, cut, embedded in batches, stored one document at a time, indexed once.
 
-What is stored is whole: a crash loses at most the documents in hand. A file that holds many documents, a mailbox
-or an export of a wiki, is known as read once all of them are stored; until then the next run goes on with the
-rest. Knows nothing of SQL.
+What is stored is whole: a crash loses at most the documents in hand. A file that holds many documents, a mailbox or an
+export of a wiki, is known as read once all of them are stored; until then the next run goes on with the rest.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The sources: documents, passages and vectors in SQL, and the search index made from them.
 
-SQL is the truth. The index folder is a cache: whatever is missing, late or damaged there is built again
-from the stored vectors. Knows nothing of how files are read or of conversations.
+SQL is the truth. The index folder is a cache: whatever is missing, late or damaged there is built again from the stored
+vectors.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """What is to be read: what a user names, or the stored sources where they came from, and what of these is gone.
 
-A folder or a sitemap is the origin of what is found through it. Knows nothing of SQL, passages or the index.
+A folder or a sitemap is the origin of what is found through it.
 """
 
 import os

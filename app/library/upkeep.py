@@ -1,7 +1,7 @@
 """A library that is brought up to date: by the process that holds its data folder, or by a guest beside it.
 
-SQL takes several writers, the index one. So a guest stores documents and leaves the index to the process that holds
-the folder, which publishes what is stored. Knows nothing of conversations.
+SQL takes several writers, the index one. So a guest stores documents and leaves the index to the process that holds the
+folder, which publishes what is stored.
 """
 
 import logging

@@ -1,8 +1,7 @@
 """Conversations in SQL: what was asked, what was answered, and all the working behind it.
 
-A question is committed before anything is generated (`begin`), a reply in one transaction with all its
-candidates, evidence and citations (`finish`). What does not match its checksum is never shown as sound. Knows nothing
-of how replies are made or shown.
+A question is committed before anything is generated (`begin`), a reply in one transaction with all its candidates,
+evidence and citations (`finish`). What does not match its checksum is never shown as sound.
 """
 
 import logging

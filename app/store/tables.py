@@ -1,6 +1,6 @@
 """The SQL tables, and the column types that make SQLite and PostgreSQL behave alike.
 
-Knows nothing of how a database is opened or who reads it. A change here needs a migration.
+A change here needs a migration.
 """
 
 import re

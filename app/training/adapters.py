@@ -1,7 +1,4 @@
-"""Training of an adapter on pairs of texts with yes-or-no labels, whatever they mean.
-
-Knows nothing of the data sets, of thresholds or of how well is good enough.
-"""
+"""Training of an adapter on pairs of texts with yes-or-no labels, whatever they mean."""
 
 import logging
 import math

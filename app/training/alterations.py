@@ -1,6 +1,6 @@
 """Claims with a known verdict from encyclopaedic paragraphs: true extracts, and copies with one change.
 
-Knows nothing of features or heads. Everything is drawn from one seeded generator.
+Everything is drawn from one seeded generator.
 """
 
 import random

@@ -1,7 +1,6 @@
 """The project's own contrast pairs: what is to be declined beside what only sounds like it.
 
-Reads the files in `pairs/`, expands the frames of general.toml, and splits whole pairs into training and held
-back. Knows nothing of classifiers or data sets.
+Reads the files in `pairs/`, expands the frames of general.toml, and splits whole pairs into training and held back.
 """
 
 import hashlib

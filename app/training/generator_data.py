@@ -1,7 +1,6 @@
 """Rows of dialogue and what a causal model learns from them: LaMDA's generative, discriminative and research formats.
 
-Knows the fields of a row; the formats' texts are those of `dialogue.prompts` and `dialogue.research`. Knows nothing
-of tokens or weights.
+Knows the fields of a row; the formats' texts are those of `dialogue.prompts` and `dialogue.research`.
 """
 
 import gzip

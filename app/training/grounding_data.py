@@ -1,7 +1,6 @@
 """What the groundedness judge learns from and is measured on: rows of files, and rows made from their texts.
 
-Only files whose weights may be shipped are learnt from; BEGIN, Climate-FEVER and HealthVer are only measured. Knows
-nothing of features, heads or adapters.
+Only files whose weights may be shipped are learnt from; BEGIN, Climate-FEVER and HealthVer are only measured.
 """
 
 import hashlib

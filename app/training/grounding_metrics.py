@@ -1,7 +1,4 @@
-"""What the groundedness judge is measured by: rows with a verdict, and the metrics of a set of them.
-
-Knows nothing of files, of training or of the adapter.
-"""
+"""What the groundedness judge is measured by: rows with a verdict, and the metrics of a set of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

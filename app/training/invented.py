@@ -2,7 +2,7 @@
 
 Many things of one kind stand side by side with the same facts, so that only the name tells whose value is asked for;
 and a thing that is named may lack the fact. What there is to tell stands in `invented.toml`; names and values are
-drawn. Knows nothing of the model.
+drawn.
 """
 
 import random

@@ -1,7 +1,6 @@
 """The judges that ship: what trains each into a folder of weights, and what grades such a folder.
 
-Grades are taken on validation rows, by the same code for new weights and for those shipped. Knows nothing of which of
-the two is kept.
+Grades are taken on validation rows, by the same code for new weights and for those shipped.
 """
 
 from collections.abc import Callable, Sequence

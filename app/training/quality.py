@@ -1,7 +1,6 @@
 """Training of the quality judges from the development data: the adapter, then the heads on its logits.
 
-Holds what each learns from and how the temperatures and the threshold are fixed. Knows nothing of where they are
-shipped.
+Holds what each learns from and how the temperatures and the threshold are fixed.
 """
 
 import random

@@ -1,7 +1,6 @@
 """Training examples of the quality judges, made from the development data's files.
 
 Holds how replies are spoilt (swapped, repeated, shuffled, negated) and which replies count as generic.
-Knows nothing of vectors, of features or of the heads.
 """
 
 import gzip

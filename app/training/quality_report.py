@@ -1,6 +1,6 @@
 """What the quality judges are worth: figures on held-out dialogues, ratings and answers, with intervals.
 
-Knows nothing of how the heads are shipped; retrains only the interesting head, for its five folds.
+Only the interesting head is trained again here, for its five folds.
 """
 
 import random

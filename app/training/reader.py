@@ -1,7 +1,7 @@
 """Training of the reader: spans, "no answer" and the passage's own logits, in the encoder's arithmetic.
 
 Rates rise, stay, and fall in the last part (Hu et al. 2024), so that a training goes on from where it stayed. Masters
-are float32. Knows nothing of the data sets.
+are float32.
 """
 
 import logging

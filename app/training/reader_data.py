@@ -3,7 +3,6 @@
 Every paragraph is cut as the library cuts documents. Beside a passage that answers stand passages of the same article
 that do not, found by the words they share with the question; questions that ask the same of another name, number or
 year of the article; and questions that people wrote so as not to be answered (SQuAD 2.0: Rajpurkar et al. 2018).
-Knows nothing of the model.
 """
 
 import random

@@ -1,7 +1,7 @@
 """How well the reader reads: on articles of SQuAD that it was not trained on, and on XQuAD and invented pages.
 
 F1 and exact match are those of SQuAD (Rajpurkar et al. 2016), over answerable questions, the best span of all passages
-of the paragraph being the answer. Knows nothing of the training.
+of the paragraph being the answer.
 """
 
 import random

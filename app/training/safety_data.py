@@ -1,6 +1,6 @@
 """What the safety adapter learns from, and how its logits become probabilities with thresholds.
 
-The only file that knows the data sets. Knows nothing of encoders or of how an adapter is fitted.
+The only file that knows the data sets.
 """
 
 import gzip

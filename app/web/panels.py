@@ -1,6 +1,6 @@
 """The panel on the right as HTML: sources, a document, why a reply won, the library. Pure functions.
 
-Knows nothing of Gradio, SQL or threads; like `render`, it escapes every word it did not write itself.
+Like `render`, it escapes every word it did not write itself.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Pictures on the page: from the message box to the message, and from the history to the transcript.
 
-A picture is sent when it is chosen, so that an unusable one is reported at once; it is held in memory until its
-message comes. Knows nothing of Gradio.
+A picture is sent when it is chosen, so that an unusable one is reported at once; it is held in memory until its message
+comes.
 """
 
 import secrets

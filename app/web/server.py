@@ -1,6 +1,6 @@
 """The web server: the page on FastAPI, its headers, and a clean start and stop.
 
-Knows nothing of conversations. Only loopback addresses are served, because there are no accounts yet.
+Only loopback addresses are served, because there are no accounts yet.
 """
 
 import errno

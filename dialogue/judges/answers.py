@@ -2,7 +2,6 @@
 
 A unit (a sentence, a row, a list line) answers as far as the likeliest span of the passage lies within it and the
 passage answers at all. The reading is that of the search, which has read the same passages after the same question.
-Knows nothing of drafts or of how the reader was trained.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""The groundedness judge: for every claim of a draft the best supporting sentence, or why there is none.
-
-Knows nothing of ranking, of models or of how its head was trained.
-"""
+"""The groundedness judge: for every claim of a draft the best supporting sentence, or why there is none."""
 
 import re
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Where in the evidence a claim is looked up: the nearest stretches of each passage, laid out for the judge.
-
-Knows nothing of heads, of adapters or of verdicts.
-"""
+"""Where in the evidence a claim is looked up: the nearest stretches of each passage, laid out for the judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

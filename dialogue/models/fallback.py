@@ -1,7 +1,4 @@
-"""What answers while a language model cannot be asked: the drafts of another one, and a note that says so.
-
-Knows nothing of why the model is unavailable.
-"""
+"""What answers while a language model cannot be asked: the drafts of another one, and a note that says so."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,6 @@
 """A language model on this machine, through transformers: drafts from one prefill, attributes weighed over it.
 
-Between text and tokens: prompts are fitted to the window, tokens made into drafts. Knows nothing of judges or
-ranking, of checkpoints' files, or of how tokens are decoded.
+Between text and tokens: prompts are fitted to the window, tokens made into drafts.
 """
 
 import time

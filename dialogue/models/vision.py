@@ -1,8 +1,7 @@
 """A model that reads pictures, through transformers: it describes them, and takes part in the conversation itself.
 
 BLIP and BLIP-2 (Li et al. 2022, 2023), GIT, the kin of Flamingo (Alayrac et al. 2022: Idefics, SmolVLM), Gemma 3 and
-every other image-text-to-text model. Knows nothing of judges or ranking; prompt texts come from `dialogue.prompts`,
-pixels from `dialogue.pictures`.
+every other image-text-to-text model. Prompt texts come from `dialogue.prompts`, pixels from `dialogue.pictures`.
 """
 
 import copy

@@ -1,9 +1,8 @@
 """LoRA adapters on the encoder's upper layers: a text read after another, to a few logits.
 
-The lower layers stay as they are and read every text by itself, so that their work is shared by all adapters. In
-the upper layers the text attends to itself and to the text before it, which attends to itself alone: a context or
-a passage is read once, whatever the number of drafts or claims that are read after it. LoRA: Hu et al. 2021.
-Knows nothing of what the logits mean.
+The lower layers stay as they are and read every text by itself, so that their work is shared by all adapters. In the
+upper layers the text attends to itself and to the text before it, which attends to itself alone: a context or a passage
+is read once, whatever the number of drafts or claims that are read after it. LoRA: Hu et al. 2021.
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Models of sentence-transformers on disk: found or fetched, loaded without running code of theirs, told apart.
-
-Knows nothing of what a model is for.
-"""
+"""Models of sentence-transformers on disk: found or fetched, loaded without running code of theirs, told apart."""
 
 import hashlib
 from collections.abc import Iterator

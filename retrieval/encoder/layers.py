@@ -1,7 +1,7 @@
 """The layers of BERT, run directly: the sums of transformers' modules, laid out for the processor.
 
 Queries, keys and values are one product, and what can be done in place is. bfloat16 on a CPU is multiplied in few
-sizes, because oneDNN keeps what it builds for each. Knows nothing of tokens, pooling or what the states are for.
+sizes, because oneDNN keeps what it builds for each.
 """
 
 from collections.abc import Callable, Sequence

@@ -5,7 +5,6 @@
                                           the passage is gone
 
 Shards are searched by as many threads: two graphs of half the vectors find more in the same time than one of all.
-Knows nothing of words, texts, generations or whether the files are whole.
 """
 
 import mmap

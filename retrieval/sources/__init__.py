@@ -1,4 +1,4 @@
-"""Files and folders to documents. Knows nothing of passages, indexes or what becomes of a document."""
+"""Files and folders to documents."""
 
 from retrieval.sources.filetypes import COLLECTIONS, DEFAULT_LIMITS, READABLE, SUFFIXES, SourceLimits, suffix_of
 from retrieval.sources.folders import find_files

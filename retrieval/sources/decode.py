@@ -1,4 +1,4 @@
-"""Bytes to text: by what the file says of itself, then UTF-8, then what fits. Knows nothing of formats."""
+"""Bytes to text: by what the file says of itself, then UTF-8, then what fits."""
 
 import re
 from collections import Counter

@@ -1,6 +1,6 @@
 """A parser in a process of its own: started under limits, its documents taken one by one, always ended.
 
-A crash, a bomb or an endless loop there costs no more than the file. Knows nothing of formats.
+A crash, a bomb or an endless loop there costs no more than the file.
 """
 
 import json

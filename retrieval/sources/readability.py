@@ -1,6 +1,6 @@
 """Text that is noise: wrongly decoded, glyph numbers for letters, encoded data, nothing anyone could read.
 
-Each test asks for so much that real writing in any language passes. Knows nothing of files.
+Each test asks for so much that real writing in any language passes.
 """
 
 import logging

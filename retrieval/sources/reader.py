@@ -1,7 +1,4 @@
-"""A file to its documents: kind checked, plain text and small pages read here, the rest in a process of its own.
-
-Knows nothing of folders, passages or indexes.
-"""
+"""A file to its documents: kind checked, plain text and small pages read here, the rest in a process of its own."""
 
 import logging
 import os

@@ -1,7 +1,4 @@
-"""Which addresses on the web may be fetched from: their form, and whether what they stand for is public.
-
-Knows nothing of connections.
-"""
+"""Which addresses on the web may be fetched from: their form, and whether what they stand for is public."""
 
 import ipaddress
 import re

@@ -1,8 +1,8 @@
 """The calculator of the toolset: sums, percentages, units and dates in a question, worked out exactly.
 
-What is no sum gives nothing: better one question missed than a number in the place of an answer. ``24/7``, ``9-11``
-and ``4x4`` without spaces are sums only where the question says so ("calculate 24/7"). What is one and has no value,
-or none in range, is answered with that, lest the documents be searched for its numbers. Knows nothing of who asks.
+What is no sum gives nothing: better one question missed than a number in the place of an answer. ``24/7``, ``9-11`` and
+``4x4`` without spaces are sums only where the question says so ("calculate 24/7"). What is one and has no value, or
+none in range, is answered with that, lest the documents be searched for its numbers.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 An address is looked up once, every place it stands for has to be public, and the connection goes to the place that was
 checked, with TLS still verified against the name; each redirect is checked alike. Size, also unpacked, time, redirects
-and kinds of content are bounded. No cookies, no passwords, no proxies. Knows nothing of what pages say.
+and kinds of content are bounded. No cookies, no passwords, no proxies.
 """
 
 import ipaddress

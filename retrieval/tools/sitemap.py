@@ -1,7 +1,4 @@
-"""Sitemaps and robots.txt: which pages of a site there are, and which of them a crawler may fetch.
-
-Knows nothing of what becomes of the pages.
-"""
+"""Sitemaps and robots.txt: which pages of a site there are, and which of them a crawler may fetch."""
 
 import zlib
 from dataclasses import dataclass, field

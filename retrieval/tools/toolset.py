@@ -1,7 +1,7 @@
 """The toolset: one query in, what the tools know about it out, each item with its source.
 
-A tool is tried on every query and gives nothing for those it can do nothing with, as in Thoppilan et al. 2022,
-section 6.2. Knows nothing of who asks, nor of what was already shown.
+A tool is tried on every query and gives nothing for those it can do nothing with, as in Thoppilan et al. 2022, section
+6.2.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The translator of the toolset: a sequence-to-sequence model asked for what a question wants in another language.
 
 Works with checkpoints of Marian, M2M100, NLLB, mBART and T5, whichever languages they know; what a model has not
-learnt, and what asks for no translation, gives nothing. Knows nothing of who asks.
+learnt, and what asks for no translation, gives nothing.
 """
 
 import re

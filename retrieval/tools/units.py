@@ -1,4 +1,4 @@
-"""Units of measure and conversion between them, exact where the definitions are. Knows nothing of questions.
+"""Units of measure and conversion between them, exact where the definitions are.
 
 Factors are those of the international yard and pound agreement of 1959 and of the SI brochure; gallons, quarts, pints
 and fluid ounces are those of the United States.

@@ -1,6 +1,6 @@
 """Tools over the web: a wiki or a search engine finds pages, and their passages are the evidence, under their address.
 
-Nothing is asked unless a user names where. The query goes there, and to no other place. Knows nothing of who asks.
+Nothing is asked unless a user names where. The query goes there, and to no other place.
 """
 
 import json

@@ -1,7 +1,6 @@
 """The embedded guard: rules, a classifier of texts and the turns before them, and the policy, put into verdicts.
 
-Knows nothing of how the classifier reads, of dialogue or retrieval. One of its outputs judges requests and one
-replies; one per objective says what an unsafe text is about.
+One of the classifier's outputs judges requests and one replies; one per objective says what an unsafe text is about.
 """
 
 import hashlib

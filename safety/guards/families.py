@@ -1,6 +1,6 @@
 """Families of generative guards: how each is asked, how it answers, and what its categories mean here.
 
-The forms are those of the published model cards. Knows nothing of weights, tokenizers or thresholds.
+The forms are those of the published model cards.
 """
 
 import re

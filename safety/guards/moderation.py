@@ -1,7 +1,7 @@
 """A moderation server that speaks OpenAI's protocol: texts to scores of its categories, as objectives.
 
-It gets each text alone, without the conversation. Knows nothing of policies' thresholds. The key goes into one
-header and nowhere else; no text and none of the server's words are logged.
+It gets each text alone, without the conversation. The key goes into one header and nowhere else; no text and none of
+the server's words are logged.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Checkpoints of generators: from a folder or the hub into memory, or the reason why not.
 
-Weights are read from safetensors only and no code of a checkpoint is ever run. Decoders, encoder-decoders, adapters
-on either, and quantised ones. Memory is planned before anything is loaded. Knows nothing of prompts.
+Weights are read from safetensors only and no code of a checkpoint is ever run. Decoders, encoder-decoders, adapters on
+either, and quantised ones. Memory is planned before anything is loaded.
 """
 
 import hashlib

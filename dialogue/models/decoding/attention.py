@@ -1,8 +1,7 @@
 """Attention of many rows to one copy of a prompt: keys and values, where they are kept, and who sees what.
 
-Registered with transformers as an attention function, so a model's own code runs unchanged. Knows nothing of
-sampling, of requests or of text. Shapes: H query heads, G key heads, R = H / G, S new tokens, L prefix tokens,
-T tail tokens, D head size.
+Registered with transformers as an attention function, so a model's own code runs unchanged. Shapes: H query heads, G
+key heads, R = H / G, S new tokens, L prefix tokens, T tail tokens, D head size.
 """
 
 from collections.abc import Sequence

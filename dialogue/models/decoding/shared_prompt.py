@@ -1,7 +1,4 @@
-"""Whether a model's attention can be handed in: tried on a few tokens when the model is loaded.
-
-Knows nothing of requests or text.
-"""
+"""Whether a model's attention can be handed in: tried on a few tokens when the model is loaded."""
 
 import logging
 from typing import TYPE_CHECKING, Final

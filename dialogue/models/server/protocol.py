@@ -1,8 +1,7 @@
 """OpenAI's protocol for chat and plain completions: bodies of requests, and what answers say.
 
-What a server turns out not to take is kept in `Known`, so that it is asked that only once. Knows nothing of
-connections. The shapes are those of the OpenAI API reference, as vLLM, SGLang, TGI, llama.cpp and transformers
-serve them.
+What a server turns out not to take is kept in `Known`, so that it is asked that only once. The shapes are those of the
+OpenAI API reference, as vLLM, SGLang, TGI, llama.cpp and transformers serve them.
 """
 
 import math

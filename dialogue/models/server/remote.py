@@ -1,7 +1,6 @@
 """A language model behind an OpenAI-compatible server: vLLM, SGLang, TGI, llama.cpp, transformers, api.openai.com.
 
-Knows nothing of judges or ranking; prompts and bodies come from `dialogue.models.server.protocol`, connections from
-`dialogue.models.server.exchange`.
+Prompts and bodies come from `dialogue.models.server.protocol`, connections from `dialogue.models.server.exchange`.
 """
 
 import hashlib
