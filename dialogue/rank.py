@@ -24,7 +24,7 @@ class Gates:
     safe: float = 0.5
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a gate that is no probability."""
+        """Raise ValueError for a gate that is not a probability."""
         for name, gate in (("sensible", self.sensible), ("answers", self.answers), ("safe", self.safe)):
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")

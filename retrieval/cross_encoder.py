@@ -1,6 +1,6 @@
 """Passages ordered by a cross-encoder of sentence-transformers, which reads the query and a passage together.
 
-Its scores order the passages of one query; they are no calibrated probability, and none is told. Works over any
+Its scores order the passages of one query; they are no calibrated probability, and none is given. Works over any
 Retriever and knows nothing of how that one searches.
 """
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.training.grounding import FOLDS, anchored, folds, train_on
-from app.training.grounding_data import SHARES, halves, head_rows, learnt, sampled
+from app.training.grounding_data import SHARES, halves, head_rows, sampled, training_rows
 from app.training.grounding_metrics import GroundingExample, Row, numbers
 from dialogue.judges.alignment import COSINE, COUNTED, FEATURES, OVERLAP, REFUTED, SUPPORTED
 from dialogue.judges.heads import Head
@@ -87,7 +87,7 @@ def test_the_head_learns_what_the_adapter_says_and_its_metrics_are_of_unseen_row
 def test_the_head_learns_from_no_row_that_the_adapter_has_seen(dev_data: Path) -> None:
     everything = head_rows(dev_data)
     names = ("fever_symmetric.train", "rte.train", "conj_nli.train")
-    seen = {(row.evidence, row.response) for name in names for row in learnt(dev_data, name, 0)}
+    seen = {(row.evidence, row.response) for name in names for row in training_rows(dev_data, name, 0)}
     rows = [row for row in everything if row.source in names]
     assert len(rows) > 500
     assert not any((row.evidence, row.response) in seen for row in rows)

@@ -90,7 +90,7 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     type=_Number(0, 1),
     default=0.32,
     show_default=True,
-    help="Share of the unrated replies that is learnt from.",
+    help="Share of the unrated replies that is trained on.",
 )
 @click.option("--least", multiple=True, metavar="NAME=P", help="Drop unrated replies below, as in sensible=0.8.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows of each file.")

@@ -127,16 +127,16 @@ def passages_with_vectors(
     """Return up to `most` whole passages with ids above `after`, their vectors, and the rows of damaged vectors."""
     passages: list[Passage] = []
     vectors: list[bytes] = []
-    spoilt: list[int] = []
+    damaged: list[int] = []
     query = _SHOWN.add_columns(*_VECTOR).where(_PASSAGE.id > after).order_by(_PASSAGE.id).limit(most)
     for *shown, vector, checksum in session.execute(query.execution_options(yield_per=1000)):
         passage = _whole_passage(shown)
         if passage is not None:
             if of_bytes(vector) != checksum:
-                spoilt.append(len(passages))
+                damaged.append(len(passages))
             passages.append(passage)
             vectors.append(vector)
-    return passages, vectors, spoilt
+    return passages, vectors, damaged
 
 
 def write_vectors(session: Session, passages: Sequence[Passage], vectors: Sequence[bytes]) -> None:

@@ -275,14 +275,14 @@ class Library:
         Damaged passages are left out; passages whose vectors are damaged are embedded again.
         """
         with self.database.read() as session:
-            passages, vectors, spoilt = passages_with_vectors(session, after, most)
-        if spoilt:
-            _log.warning("%d stored vectors are damaged: embedding their passages again", len(spoilt))
-            again = [passages[row] for row in spoilt]
+            passages, vectors, damaged = passages_with_vectors(session, after, most)
+        if damaged:
+            _log.warning("%d stored vectors are damaged: embedding their passages again", len(damaged))
+            again = [passages[row] for row in damaged]
             mended = packed(self.embedder, again)
             with self.database.write() as session:
                 write_vectors(session, again, mended)
-            for row, vector in zip(spoilt, mended, strict=True):
+            for row, vector in zip(damaged, mended, strict=True):
                 vectors[row] = vector
         unit = np.frombuffer(b"".join(vectors), dtype=np.float16).astype(np.float32)
         unit = unit.reshape(len(passages), self.embedder.dimension)

@@ -1,6 +1,6 @@
 """Training examples of the quality judges, made from the development data's files.
 
-Holds how replies are spoilt (swapped, repeated, shuffled, negated) and which replies count as generic.
+Holds how replies are corrupted (swapped, repeated, shuffled, negated) and which replies count as generic.
 """
 
 import gzip

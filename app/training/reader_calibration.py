@@ -1,6 +1,6 @@
 """What the reader says of passages and units made probabilities, on collections of one passage to thousands.
 
-The reader reads what the search finds for questions of articles that it has not learnt from, once with the passage that
+The reader reads what the search finds for questions of articles that it was not trained on, once with the passage that
 answers in the collection and once without, so that a high probability also says that there is an answer.
 """
 

@@ -1,6 +1,6 @@
 """Training: what `candor train judges` and `candor train generator` run.
 
-Knows where weights lie and which parts are needed; what is learnt is each package's own business.
+Knows where weights lie and which parts are needed; what a judge is trained on is its own module's business.
 """
 
 import hashlib

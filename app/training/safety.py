@@ -1,6 +1,6 @@
 """Training of the safety adapter: P(unsafe) of requests and of replies, and what an unsafe text is about.
 
-What is learnt from is `app.training.safety_data`'s business, how it is fitted that of `app.training.adapters`.
+The data are those of `app.training.safety_data`, the fit that of `app.training.adapters`.
 """
 
 from collections import defaultdict

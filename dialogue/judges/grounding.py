@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
 
 HEAD, ADAPTER = "grounded.safetensors", "evidence.safetensors"
-OUTPUTS = ("supported", "refuted")  # what the adapter tells of a claim read after a stretch of evidence
+OUTPUTS = ("supported", "refuted")  # what the adapter says of a claim read after a stretch of evidence
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
 DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason

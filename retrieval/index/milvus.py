@@ -2,7 +2,7 @@
 
 A collection holds per passage its id, its source's name in folded case, the text that is searched by words, and its
 vector. A server, a cluster and Milvus Lite (a file whose name ends in .db) take the same code. Knows nothing of SQL:
-what passages there are is told by the caller. Only this file imports pymilvus.
+the caller says what passages there are. Only this file imports pymilvus.
 """
 
 import logging

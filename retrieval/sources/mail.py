@@ -43,7 +43,7 @@ def _messages(path: Path, most: int) -> Iterator[bytes]:
     size, blank = 0, True
     with path.open("rb") as file:
         if not file.readline(1000).startswith(b"From "):
-            raise SourceError("named as mailbox but its first line is none of one: it begins with 'From '")
+            raise SourceError("named as mailbox but its first line does not begin a mailbox: it begins with 'From '")
         while line := file.readline(1_000_000):
             if blank and line.startswith(b"From "):
                 yield b"".join(lines)

@@ -22,7 +22,8 @@ _BYTES: Final = 12  # that one character takes on the way at most
 
 
 def parsed(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
-    """Yield the documents of the file and their numbers in it (``#12``, empty where it is one), or why one is none.
+    """Yield the documents of the file and their numbers in it (``#12``, empty where it is one), or why one cannot be
+    read.
 
     Raises SourceError, which begins with the path, when the file as a whole cannot be read.
     """

@@ -33,7 +33,7 @@ _FINE = Context(prec=40)
 
 
 class NoSum(ValueError):
-    """The text is no sum."""
+    """The text is not a calculation."""
 
 
 class NoValue(ValueError):

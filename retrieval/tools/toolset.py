@@ -13,7 +13,10 @@ from retrieval.types import Evidence, Kind, Passage, Retriever, Unreachable
 
 
 class Tool(Protocol):
-    """Looks things up. What is no document, such as a sum, comes as a passage that names the tool as its source."""
+    """Looks things up.
+
+    What is not a document, such as a calculation, comes as a passage that names the tool as its source.
+    """
 
     def look_up(self, query: str) -> Sequence[Evidence]:
         """Return what is known about the query, best first; () when this tool can do nothing with it.

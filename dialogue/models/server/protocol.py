@@ -192,7 +192,7 @@ def too_long(status: int, message: str) -> bool:
 
 
 def yes_share(data: dict[str, Any]) -> float | None:
-    """Return P(yes) / (P(yes) + P(no)) at the first token of an answer, None where no probabilities are told.
+    """Return P(yes) / (P(yes) + P(no)) at the first token of an answer, None when no probabilities are given.
 
     All spellings in case and space count together. Raises ModelError when neither is among the likely answers.
     """

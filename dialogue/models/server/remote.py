@@ -259,7 +259,7 @@ def open_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
     """Return the model behind the address `spec`, see `read_address`, without asking its server for anything.
 
     `seconds` bound each sampling, half of them the wait for its first word, a quarter that for the next. Raises
-    ModelError when the address is none.
+    ModelError when it is not an address.
     """
     address = read_address(spec)
     if api_key and address.url.startswith("http://") and not address.here:
