@@ -137,13 +137,13 @@ def names(text: str) -> list[str]:
 
 def _topic(previous: str, earlier: Sequence[Turn]) -> str:
     """The subject of the conversation: a name in the last question, else one in the last reply, else its subject."""
-    asked = names(previous)
-    if asked:
-        return asked[0]
+    mentioned = names(previous)
+    if mentioned:
+        return mentioned[0]
     known = previous.casefold()
     reply = _last_reply(earlier)
-    said = [name for name in names(reply) if " " in name or not reply.startswith(name)]
-    for name in said:
+    names_in_reply = [name for name in names(reply) if " " in name or not reply.startswith(name)]
+    for name in names_in_reply:
         if any(word in known for word in name.casefold().split()):
             return name
     subject = _SUBJECT.match(previous)

@@ -75,13 +75,13 @@ def small_talk(text: str, role: Role | None = None) -> tuple[str, ...]:
     called = "|".join(map(re.escape, (name, *name.split()[-1:])))
     plain = re.sub(rf"(?<=\w)[ ,]+(?:{called})$", "", " ".join(plain.split()).strip(" ,"))
     rest = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
-    for pattern, said in _SMALL_TALK:
+    for pattern, answers in _SMALL_TALK:
         match = re.fullmatch(pattern, plain) or re.fullmatch(pattern, rest)
         if match:
             greeting = [turn.text for turn in role.opening if turn.role == "assistant"][:1]
             if greeting and "greets" in match.groupdict():
                 return (*greeting, f"Hello! I am {role.name}. What would you like to know?")
-            return tuple(line.replace("{name}", role.name) for line in said)
+            return tuple(line.replace("{name}", role.name) for line in answers)
     return ()
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.catalogue import StoredSource, file_of, is_address, meant, stored_sources
+from app.library.catalogue import StoredSource, file_of, is_address, sources_named, stored_sources
 from app.library.checksums import (
     of_bytes,
     of_document,
@@ -212,20 +212,24 @@ class Library:
         return stored_sources(self.database)
 
     def remove(self, *names: str | int) -> list[StoredSource]:
-        """Remove the sources that these names stand for (see `meant`), and take their passages out of the index.
+        """Remove the sources that these names stand for (see `sources_named`), and take their passages out of the
+        index.
 
         Replies keep what they quote. Raises InputError, and removes nothing, where a name means nothing.
         """
         known = self.sources()
-        found = list({row.id: row for name in names for row in meant(known, name)}.values())
+        found = list({row.id: row for name in names for row in sources_named(known, name)}.values())
         if found:
             self.forget([row.uri for row in found])
             self.publish()
         return found
 
     def source(self, name: str | int) -> StoredSource:
-        """Return the source that a name stands for (see `meant`). Raises InputError unless exactly one is meant."""
-        found = meant(self.sources(), name)
+        """Return the source that a name stands for (see `sources_named`).
+
+        Raises InputError unless exactly one is meant.
+        """
+        found = sources_named(self.sources(), name)
         if len(found) > 1:
             raise InputError(f"{len(found)} sources are meant by {str(name)!r}: give the id of one")
         return found[0]

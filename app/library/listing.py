@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import InputError
-from app.library.catalogue import StoredSource, as_text, file_of, is_address, meant, within
+from app.library.catalogue import StoredSource, as_text, file_of, is_address, sources_named, within
 from retrieval.sources import COLLECTIONS, SUFFIXES, find_files, suffix_of
 from retrieval.types import SourceError
 
@@ -98,7 +98,7 @@ class Listing:
         meaning.
         """
         given = [str(name) for name in named(names)]
-        rows = [row for name in given for row in meant(self.stored, name)] if given else self.stored
+        rows = [row for name in given for row in sources_named(self.stored, name)] if given else self.stored
         wanted = {file_of(row.uri): row for row in rows}
         origins = [
             *dict.fromkeys(row.origin for row in rows if row.origin and (not given or within(row.origin, given)))

@@ -117,7 +117,7 @@ class Sample:
 class TrainingSequence:
     """A prompt and what has to follow it; only `target` is trained on, after which the text ends or not.
 
-    In a discriminative example the rated `reply` and `asked`, the attribute's name as it follows a reply, stand
+    In a discriminative example the rated `reply` and `suffix`, the attribute's name as it follows a reply, stand
     between the two; `attribute` and `label` are that name and whether it holds. The parts are kept apart because
     doors to models make tokens of each by itself.
     """
@@ -126,14 +126,14 @@ class TrainingSequence:
     prompt: str
     target: str
     reply: str = ""
-    asked: str = ""
+    suffix: str = ""
     attribute: str = ""
     label: bool = False
 
     @property
     def text(self) -> str:
         """The whole, as the paper writes it."""
-        return self.prompt + self.reply + self.asked + self.target
+        return self.prompt + self.reply + self.suffix + self.target
 
 
 def read_samples(path: Path, limit: int | None = None) -> list[Sample]:
@@ -259,12 +259,12 @@ def _samples(row: object, number: int) -> list[Sample]:
     return [Sample(context, found.response, _labels(found.ratings), group, searches, found.base)]
 
 
-def _turns(said: Sequence[str | _Said]) -> tuple[Turn, ...]:
+def _turns(lines: Sequence[str | _Said]) -> tuple[Turn, ...]:
     """Texts alternate and end with the user's; turns that say who spoke stand as they are."""
     roles: tuple[Literal["user", "assistant"], ...] = ("user", "assistant")
     return tuple(
-        Turn(roles[(len(said) - 1 - place) % 2], text) if isinstance(text, str) else Turn(text.role, text.text)
-        for place, text in enumerate(said)
+        Turn(roles[(len(lines) - 1 - place) % 2], text) if isinstance(text, str) else Turn(text.role, text.text)
+        for place, text in enumerate(lines)
     )
 
 

@@ -81,10 +81,10 @@ def encode(adapted: Adapted, example: TrainingSequence) -> Encoded:
     """
     tokenizer, longest = adapted.tokenizer, adapted.longest
     prompt = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
-    target = following(tokenizer, example.asked + example.target)
+    target = following(tokenizer, example.suffix + example.target)
     if example.attribute:
-        asked = common(target, following(tokenizer, example.asked))
-        prompt, target = [*prompt, *target[:asked]], target[asked:]
+        length = common(target, following(tokenizer, example.suffix))
+        prompt, target = [*prompt, *target[:length]], target[length:]
     else:
         target = [*target, tokenizer.eos_token_id]
     target = target[: longest * 3 // 4]
@@ -96,7 +96,7 @@ def rating_row(adapted: Adapted, example: TrainingSequence, ratings: tuple[str, 
     """Return a discriminative example with the first rating, up to the token in which the second differs, and that."""
     tokenizer = adapted.tokenizer
     before = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
-    one, two = (following(tokenizer, example.asked + rating) for rating in ratings)
+    one, two = (following(tokenizer, example.suffix + rating) for rating in ratings)
     place = common(one, two)
     row = [*before, *one[: place + 1]][-adapted.longest :]
     return Encoded(tuple(row), len(row) - 1), two[place]

@@ -62,9 +62,9 @@ def supports(head: Head, examples: Sequence[GroundingExample]) -> Array:
     )
 
 
-def balanced(y: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
+def balanced(y: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
     """Return balanced accuracy, with the one class there is when the other is missing."""
-    return float(np.mean([(said[y == label] == label).mean() for label in (True, False) if (y == label).any()]))
+    return float(np.mean([(predicted[y == label] == label).mean() for label in (True, False) if (y == label).any()]))
 
 
 def numbers(examples: Sequence[GroundingExample], scores: Array, threshold: float) -> dict[str, float]:

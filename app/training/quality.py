@@ -83,12 +83,14 @@ def examples(data: Path, part: Part, seed: int = 0) -> list[RatedReply]:
     limit = DIALOGUES if part == "adapter" else FEWER
     chats = {corpus: [d for d in dialogues(data, corpus, limit) if part_of(d.id) == part] for corpus in CORPORA}
     everyone: list[Dialogue] = [dialogue for kept in chats.values() for dialogue in kept]
-    asked = {question: said for question, said in questions(data).items() if part_of(question) == part}
+    answers_by_question = {
+        question: sentences for question, sentences in questions(data).items() if part_of(question) == part
+    }
     strangers = STRANGERS if part == "adapter" else 1
     made = [each for corpus, kept in chats.items() for each in from_dialogues(kept, corpus, rng, strangers)]
-    made += from_questions(asked, rng, everyone)
+    made += from_questions(answers_by_question, rng, everyone)
     if part != "held":
-        made += from_smalltalk(asked, rng, everyone)
+        made += from_smalltalk(answers_by_question, rng, everyone)
     return made
 
 
@@ -106,9 +108,11 @@ def groups(data: Path, seed: int) -> dict[str, list[Group]]:
         before = reading(e.context)
         weight = 1 / 2 if e.kind == "random" else 1.0  # there are STRANGERS of them
         found[e.corpus].setdefault(before, []).append(Pair(before, e.reply, tuple(labels), weight))
-    for question, said in questions(data).items():
+    for question, sentences in questions(data).items():
         if part_of(question) == "adapter":
-            pairs = [Pair(reading((question,)), sentence, (("answers", float(right)),)) for sentence, right in said]
+            pairs = [
+                Pair(reading((question,)), sentence, (("answers", float(right)),)) for sentence, right in sentences
+            ]
             found["answers"].setdefault(question, []).extend(pairs)
     return {
         name: [tuple(each[at : at + 6]) for each in made.values() for at in range(0, len(each), 6)]
@@ -133,12 +137,12 @@ def feature_rows(examples: Sequence[RatedReply], encode: Encode, reader: PairRea
     pairs = [(reading(e.context), clean(e.reply)) for e in examples]
     logits = [logits_of(reader, pairs[start : start + READ]) for start in range(0, len(pairs), READ)]
     made: list[Array] = []
-    for example, told in zip(examples, np.concatenate(logits), strict=True):
+    for example, pair_logits in zip(examples, np.concatenate(logits), strict=True):
         at = [place[text] for text in example.context[-WINDOW:]]
         own = np.asarray([(len(at) - turn) % 2 == 0 for turn in range(len(at))])  # the last turn is the user's
         seen = Seen(tuple(known[i] for i in at), own, vectors[at], vectors[at[-1]], known[at[-1]])
         reply = place[example.reply]
-        made.append(row(seen, known[reply], vectors[reply], told))
+        made.append(row(seen, known[reply], vectors[reply], pair_logits))
     return np.stack(made)
 
 

@@ -176,8 +176,8 @@ def questions(data: Path) -> dict[str, list[tuple[str, bool]]]:
     found: dict[str, list[tuple[str, bool]]] = {}
     for name in ("wikiqa.train", "trecqa.train", "trecqa.validation"):
         for row in rows(data / "retrieval" / f"{name}.jsonl.gz"):
-            said = (_readable(row["sentence"]), bool(row["answers"]))
-            found.setdefault(_readable(row["question"]), []).append(said)
+            sentence = (_readable(row["sentence"]), bool(row["answers"]))
+            found.setdefault(_readable(row["question"]), []).append(sentence)
     for row in rows(data / "grounding" / "halueval_qa.train.jsonl.gz"):
         if len(row["response"].split()) > 3:
             found.setdefault(clean(row["context"][0]), []).append((clean(row["response"]), True))

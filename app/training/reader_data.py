@@ -134,9 +134,9 @@ def _sentences(rows: Iterable[Mapping[str, Any]], rng: random.Random) -> Iterato
     by_question: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         by_question[row["question"]].append(row)
-    for question, said in by_question.items():
-        wrong = [row for row in said if not row["answers"]]
-        for row in [*(row for row in said if row["answers"]), *rng.sample(wrong, min(len(wrong), 8))]:
+    for question, candidates in by_question.items():
+        wrong = [row for row in candidates if not row["answers"]]
+        for row in [*(row for row in candidates if row["answers"]), *rng.sample(wrong, min(len(wrong), 8))]:
             page = Page(clean(row["sentence"]), clean(row.get("title") or ""))
             yield Asked(clean(question), page, (), float(row["answers"]), None)
 

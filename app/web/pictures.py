@@ -100,8 +100,8 @@ def waiting(words: Sequence[str], pictures: Sequence[Picture]) -> tuple[Shown, .
 def sent(turn: "StoredTurn") -> tuple[Shown, ...]:
     """Pictures of a stored message, described where somebody has looked at them."""
     found = turn.reply.trace.evidence if turn.reply else ()
-    told = {item.passage.source: item.passage.text for item in found if item.passage.kind == "picture"}
-    return tuple((name, address(str(turn.id), name), told.get(name, "")) for name in turn.pictures)
+    descriptions = {item.passage.source: item.passage.text for item in found if item.passage.kind == "picture"}
+    return tuple((name, address(str(turn.id), name), descriptions.get(name, "")) for name in turn.pictures)
 
 
 def address(turn: str, name: str) -> str:
@@ -113,8 +113,9 @@ def thumbnails(pictures: Sequence[Shown]) -> str:
     """Pictures above a message; each opens in full."""
     links = "".join(
         f"<a href='{escape(url)}' target='_blank' rel='noopener' title='{escape(name)}'>"
-        f"<img src='{escape(url)}' loading='lazy' alt='{escape(f'{name}: {told}' if told else f'Picture {name}')}'></a>"
-        for name, url, told in pictures
+        f"<img src='{escape(url)}' loading='lazy' "
+        f"alt='{escape(f'{name}: {description}' if description else f'Picture {name}')}'></a>"
+        for name, url, description in pictures
     )
     return f"<div class='sent' role='group' aria-label='Pictures of this message'>{links}</div>" if links else ""
 

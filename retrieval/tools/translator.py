@@ -122,8 +122,8 @@ class Translator:
         room = min(2 * int(encoded["input_ids"].shape[1]) + 32, 512)
         with torch.inference_mode():
             made = self.model.generate(**encoded, **options, max_new_tokens=room, do_sample=False)
-        told = set(self.tags.values())  # the first of which is the language; not every tokenizer takes it for special
-        words = [number for number in made[0].tolist() if number not in told]
+        special = set(self.tags.values())  # the first is the language; not every tokenizer takes it for special
+        words = [number for number in made[0].tolist() if number not in special]
         return " ".join(clean(str(self.tokenizer.decode(words, skip_special_tokens=True))).split())
 
     def _steered(self, wish: Wish) -> tuple[str, dict[str, Any]] | None:
@@ -185,8 +185,8 @@ def load_translator(spec: str) -> Translator:
     known = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}  # M2M100 keeps its tags apart
     tags = {tag: number for tag, number in known.items() if _TAG.fullmatch(tag)}
     named = _PAIR.search(str(getattr(config, "_name_or_path", "")) or name) or _PAIR.search(name)
-    told = (getattr(tokenizer, "source_lang", None) or "", getattr(tokenizer, "target_lang", None) or "")
-    pair = told if all(told) else (named["source"], named["target"]) if named else ("", "")
+    own = (getattr(tokenizer, "source_lang", None) or "", getattr(tokenizer, "target_lang", None) or "")
+    pair = own if all(own) else (named["source"], named["target"]) if named else ("", "")
     if not tags and not all(pair) and not getattr(config, "task_specific_params", None):
         raise RetrievalError(f"nothing in {name!r} says which languages it translates: name another translator")
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -95,10 +95,10 @@ class Generative:
             answers = dict(zip(to_name, self._answers([prompts[number].ids for number in to_name]), strict=True))
         found: list[dict[str, float]] = [{} for _ in pairs]
         for number, (prompt, risk) in enumerate(zip(prompts, risks, strict=True)):
-            meant = {prompt.meaning}
+            meanings = {prompt.meaning}
             if number in answers:
-                meant = self.family.meanings(answers[number], self._titles)
-            for meaning in meant:
+                meanings = self.family.meanings(answers[number], self._titles)
+            for meaning in meanings:
                 found[prompt.place][meaning] = max(found[prompt.place].get(meaning, 0.0), risk)
         return found
 

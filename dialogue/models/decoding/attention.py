@@ -63,8 +63,8 @@ class Prefix:
     def recall(self, draft: Sequence[int]) -> "Kept | None":
         """Return the kept tail that shares most with a draft, cut to what it shares."""
         best, shared = None, 0
-        for said, kept in self.rows.items():
-            alike = min(common(said, draft), kept.length)
+        for tokens, kept in self.rows.items():
+            alike = min(common(tokens, draft), kept.length)
             if alike > shared:
                 best, shared = kept, alike
         return best.cut(shared) if best is not None else None
@@ -225,10 +225,10 @@ class Branch:
         first = 0 if form.window is None else min(start, max(0, self.nearest - form.window + 1))
         keys = self.prefix.keys[layer][:, first:start]
         values = self.prefix.values[layer][:, first:start]
-        asked = (query * form.scale).reshape(rows, groups, -1, size)
-        together = asked.transpose(0, 1).reshape(groups, -1, size)
+        scaled = (query * form.scale).reshape(rows, groups, -1, size)
+        together = scaled.transpose(0, 1).reshape(groups, -1, size)
         shared = (together @ keys.transpose(1, 2)).view(groups, rows, -1, start - first).transpose(0, 1)
-        scores = torch.cat([shared, asked @ tail_keys.transpose(2, 3)], -1)
+        scores = torch.cat([shared, scaled @ tail_keys.transpose(2, 3)], -1)
         weights = _softmax(scores.view(rows, groups, -1, new, scores.shape[-1]), self._hidden(first, form), form)
         weights = weights.reshape(rows, groups, -1, weights.shape[-1]).to(query.dtype)
         seen = start - first
@@ -284,8 +284,8 @@ class Prefill:
             ages = torch.arange(start, length, device=query.device)[:, None] - torch.arange(length, device=query.device)
             hidden = (ages < 0) if form.window is None else (ages < 0) | (ages >= form.window)
         if form.softcap or form.sinks is not None:
-            asked = (query[0] * form.scale).reshape(groups, -1, size)
-            scores = (asked @ keys.transpose(1, 2)).view(1, groups, -1, new, length)
+            scaled = (query[0] * form.scale).reshape(groups, -1, size)
+            scores = (scaled @ keys.transpose(1, 2)).view(1, groups, -1, new, length)
             assert hidden is not None
             weights = _softmax(scores, hidden[None], form).view(groups, -1, length).to(query.dtype)
             return (weights @ values).view(1, heads, new, size).transpose(1, 2)
