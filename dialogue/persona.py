@@ -108,8 +108,7 @@ def in_first_person(sentence: str, subject: str, before: str = "") -> str:
 
 @cache
 def _beginnings(subject: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """How a sentence about the subject begins, by its name or the last word of it; by a pronoun; and the verb after
-    it."""
+    """How a sentence about the subject begins: by its name or the last word of it, by a pronoun; and the verb."""
     names = "|".join(re.escape(name) for name in dict.fromkeys((subject, subject.rsplit(maxsplit=1)[-1])))
     verbs = "|".join(re.escape(verb) for verb in _THIRD)
     return (

@@ -119,8 +119,7 @@ def depends(question: str) -> bool:
 
 
 def names(text: str) -> list[str]:
-    """Return the names in a text: capitalised runs and words such as GPT-3, without words that merely open a
-    sentence."""
+    """Return the names in a text: capitalised runs and words such as GPT-3, but not words that open a sentence."""
     found: list[str] = []
     for start, end in sentences(text):
         for match in _NAME.finditer(text[start:end]):

@@ -77,8 +77,7 @@ def _why_unsafe(verdict: Verdict, scores: Scores, gates: Gates) -> str:
 
 
 def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Sort what may be served first, answers before abstentions, then by quality; ties keep the order in which they
-    were written."""
+    """Sort what may be served first, answers before abstentions, then by quality; ties stay as they were written."""
     return tuple(sorted(candidates, key=lambda c: (bool(c.dropped), is_abstention(c.text), -c.quality)))
 
 

@@ -115,8 +115,7 @@ class Researcher:
 
 
 class _Shelf:
-    """What one turn has looked up: each query returns passages not shown yet, so repeating one returns the next
-    best."""
+    """What one turn has looked up: a query returns passages not shown yet, so repeating it returns the next best."""
 
     def __init__(self, toolset: Tool, shown: Sequence[Evidence]) -> None:
         self._toolset = toolset

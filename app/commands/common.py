@@ -31,8 +31,7 @@ T = TypeVar("T")
 
 
 def some_text(value: str) -> str:
-    """The type of an argument that must say something: an empty one is mostly a variable of the shell that is not
-    set."""
+    """The type of an argument that must not be empty: an empty one is mostly a shell variable that is not set."""
     if not value.strip():
         raise click.BadParameter("it is empty: is a variable of the shell not set?")
     if "\0" in value:

@@ -143,8 +143,7 @@ def _scored(kind: RowTask[RowT], bot: Bot, rows: Sequence[RowT]) -> list[Record]
 
 
 def _sound(record: Record) -> Record:
-    """Return the record, or the error that it cannot be counted: a number in it is not finite, a text half a
-    character."""
+    """Return the record, or an error where it cannot be counted: a number is not finite, a text half a character."""
     try:
         json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:

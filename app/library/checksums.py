@@ -110,8 +110,7 @@ def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401
 
 
 def passages_of(database: Database, ids: Sequence[int]) -> list[Passage]:
-    """Return the whole ones of the passages with these ids, by id; for searches, which spend most of their time
-    here."""
+    """Return the undamaged passages with these ids, by id. Searches spend most of their time here."""
     rows = database.rows(_by_id(len(ids)), ids)
     return _whole((*row[:4], _decoded(row[4]), *row[5:]) for row in rows)
 

@@ -109,8 +109,7 @@ class Database:
         return self.engine.execution_options(begin="IMMEDIATE")
 
     def _acknowledge(self, number: int, lower: bool = False) -> None:
-        """Note outside the log that this write has been committed; one that cannot be noted is committed all the
-        same."""
+        """Note outside the log that this write has been committed; where that fails, it is committed all the same."""
         try:
             self._mark.write(number, lower)
         except OSError as error:
@@ -146,8 +145,7 @@ class Database:
             connection.cursor().execute("VACUUM")
 
     def _empty_log(self, seconds: int) -> bool:
-        """Fold the log into the file and truncate it; False when somebody read from it for longer than these
-        seconds."""
+        """Fold the log into the file and truncate it; False when a reader held it for longer than these seconds."""
         with closing(self.engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout = {seconds * 1000}")

@@ -58,8 +58,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class CheckedTime(UtcTime):
-    """A moment under a checksum: a damaged one is the first there is, so that its row can be read and called
-    damaged."""
+    """A moment under a checksum: a damaged one is the earliest date, so that its row can be read and reported."""
 
     cache_ok = True
 

@@ -65,8 +65,7 @@ def _another(draft: str, role: Role) -> bool:
 
 
 def _voice(draft: str, subject: str) -> float:
-    """How a subject's draft speaks: of itself as I, of other things, or of itself by name; the mean of its
-    sentences."""
+    """How a subject's draft speaks, the mean over its sentences: as I, of other things, or of itself by name."""
     names = re.compile(rf"\b(?:{'|'.join(map(re.escape, {subject, subject.rsplit(maxsplit=1)[-1]}))})\b")
     values = []
     for start, end in sentences(draft):

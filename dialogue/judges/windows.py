@@ -66,8 +66,7 @@ class Stretch:
 
     @property
     def block(self) -> "Stretch":
-        """The block that holds the sentences, which other claims are likely to be read after as well; else
-        themselves."""
+        """The block that holds the sentences, so that other claims are read after the same text; else themselves."""
         for first, last in self.read.blocks:
             if first <= self.first and self.last <= last:
                 return Stretch(self.read, first, last)

@@ -16,8 +16,7 @@ DOORS = "quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
 
 
 def reads_prompts(spec: str) -> bool:
-    """Say whether the model behind a known `spec` answers to its prompt: quote and scripts write the same whatever it
-    says."""
+    """Say whether the model behind a known `spec` follows its prompt: quote and scripts write the same anyway."""
     return spec.strip().partition(":")[0] not in ("quote", "scripted")
 
 

@@ -83,8 +83,7 @@ def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def round_up(rows: int) -> int:
-    """Return `rows`, rounded up to three leading binary digits: at most four numbers from one power of two to the
-    next."""
+    """Return `rows`, rounded up to three leading binary digits: at most four sizes per power of two."""
     step = 1 << max(0, (rows - 1).bit_length() - 3)
     return -(-rows // step) * step
 

@@ -130,8 +130,7 @@ def load(data: bytes | mmap.mmap) -> Shard:
 
 
 def _fill(index: "faiss.IndexHNSW", vectors: Vectors, rows: Rows, sample: int, least: int = 0) -> None:
-    """Add these rows to a graph, and try it with the last of them before they are in it; its breadth is `least` or
-    more."""
+    """Add these rows to a graph, and try it with the last of them before they are in; `least` bounds its breadth."""
     first = len(rows) - sample
     _add(index, vectors, rows[:first])
     tried = _breadth(index, np.ascontiguousarray(vectors[rows[first:]], dtype=np.float32))

@@ -231,8 +231,7 @@ def _factorial(number: Number) -> Number:
 
 
 def _raised(base: Number, exponent: Number) -> Number:
-    """Return a power: exact for whole exponents, and for roots of squares; else to 40 digits, of which fewer are
-    shown."""
+    """Return a power: exact for whole exponents and roots of squares, else to 40 digits, of which fewer are shown."""
     power, exact = exponent.value, base.exact and exponent.exact
     if power.denominator == 1:
         size = max(base.value.numerator.bit_length(), base.value.denominator.bit_length())

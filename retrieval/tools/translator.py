@@ -98,8 +98,7 @@ class Translator:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def look_up(self, query: str) -> tuple[Evidence, ...]:
-        """Return the translation that the query asks for as one sentence, () when it asks for no translation, or for
-        one the model cannot make."""
+        """Return the translation asked for as one sentence, () when there is none or the model cannot make it."""
         wish = read_wish(query)
         if wish is None:
             return ()
@@ -127,8 +126,7 @@ class Translator:
         return " ".join(clean(str(self.tokenizer.decode(words, skip_special_tokens=True))).split())
 
     def _steered(self, wish: Wish) -> tuple[str, dict[str, Any]] | None:
-        """The text as this model is given it and what else tells it the languages; None when the model does not know
-        one of the two."""
+        """The text as the model takes it and what else names the languages; None when it does not know both."""
         prefix = self._prefix(wish)
         if prefix is not None:
             return prefix + wish.text, {}

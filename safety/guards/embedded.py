@@ -138,8 +138,7 @@ class EmbeddedGuard:
     def _risks(
         self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
     ) -> dict[tuple[str, str], dict[str, float]]:
-        """Probability per watched objective that the classifier or the source knows; long texts by their worst
-        window."""
+        """Probability per watched objective that the classifier or the source knows: the worst window of a text."""
         source_risks = self._source_risks(pairs, stage, watched)
         found = {pair: {name: risk for name, risk in source_risks[pair].items() if name in watched} for pair in pairs}
         if not pairs or not set(self._topics) & set(watched):

@@ -207,8 +207,7 @@ class Generative:
         )
 
     def _shown(self, reply: bool, variables: Any) -> str:  # noqa: ANN401
-        """Return a prompt about a trial message, empty when the template rejects the message or leaves part of it
-        out."""
+        """Return a prompt about a trial message, "" when the template rejects the message or leaves part of it out."""
         import jinja2
 
         try:

@@ -47,8 +47,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModerationLimits:
-    """Seconds to connect, between two signs of life, and for one call as a whole; tries, and seconds before the
-    second."""
+    """Seconds to connect, between two signs of life, for a call as a whole; tries, and seconds before the second."""
 
     connect: float = 5.0
     silence: float = 10.0

@@ -306,8 +306,7 @@ def _held(*stores: dict[int, Tensor]) -> int:
 
 
 def _softmax(scores: Tensor, hidden: Tensor | None, form: Form) -> Tensor:
-    """Return weights in float32 for scores (rows, G, R, S, keys); a sink takes its share of the whole and is
-    dropped."""
+    """Return weights in float32 for scores (rows, G, R, S, keys); a sink takes its share and is dropped."""
     if form.softcap:
         scores = torch.tanh(scores / form.softcap) * form.softcap
     if hidden is not None:

@@ -123,8 +123,7 @@ class Remote:
         return [[_wanted(shares[draft, attribute], attribute) for attribute in attributes] for draft in drafts]
 
     def _look_again(self) -> None:
-        """Ask a server that was away when it was opened; one that writes and still does not say will not do so
-        later."""
+        """Ask a server that was away when it was opened; one that writes and still does not say is not asked again."""
         try:
             self.look()
         except ModelError:
