@@ -29,8 +29,8 @@ _COMMON = frozenset(
     "who who's whom whose why will with would yes you your hi hello hey there's that's it's during".split()
 )
 _PRONOUN = re.compile(
-    r"\b(?:it|its|it's|he|him|his|she|her|hers|they|them|their|theirs|this one|that one|those|these|the same|the "
-    r"(?:other|first|last|second) one|"
+    r"\b(?:it|its|it's|he|him|his|she|her|hers|they|them|their|theirs|this one|that one|those|these|the same|"
+    r"the (?:other|first|last|second) one|"
     r"one of them|all of them|that|this|there)\b",
     re.IGNORECASE,
 )
@@ -40,21 +40,21 @@ _REPLACED = re.compile(
     re.IGNORECASE,
 )
 _SAME_EVENT = re.compile(
-    r"\bdo (?:it|that|this|so)\b|\b(?:did|does|done) (?:it|that|this|so)\W*$|\bhappen(?:s|ed)?\b|\b(?:was|were) "
-    r"(?:that|this)\W*$",
+    r"\bdo (?:it|that|this|so)\b|\b(?:did|does|done) (?:it|that|this|so)\W*$|\bhappen(?:s|ed)?\b|"
+    r"\b(?:was|were) (?:that|this)\W*$",
     re.IGNORECASE,
 )
 _PERSON = frozenset("he him his she her hers".split())
 _SEVERAL = frozenset("they them their theirs".split())
 _PLURAL = re.compile(r"\b(?!(?:does|was|is|has|its|his|this|as|us)\b)[a-z]{3,}[a-rt-z]s\b")
 _WHAT_ABOUT = re.compile(
-    r"^(?:(?:and|but|so|ok|okay|then|or)[\s,]+)*(?:(?:what|how) about|and|or|versus|compared to)\s+(?P<topic>(?:the |a "
-    r"|an )?[^?.!]{1,60}?)\s*[?.!]*$",
+    r"^(?:(?:and|but|so|ok|okay|then|or)[\s,]+)*(?:(?:what|how) about|and|or|versus|compared to)\s+"
+    r"(?P<topic>(?:the |a |an )?[^?.!]{1,60}?)\s*[?.!]*$",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"^(?:(?:what|who|where|how|when|why)\s+)?(?:do|does|did|are|is|was|were|can|could|have|has|had)\s+(?:the |a |an |"
-    r"all |most |male |female )?"
+    r"^(?:(?:what|who|where|how|when|why)\s+)?(?:do|does|did|are|is|was|were|can|could|have|has|had)\s+"
+    r"(?:the |a |an |all |most |male |female )?"
     r"(?P<subject>[\w-]+)",
     re.IGNORECASE,
 )

@@ -8,8 +8,10 @@ import re
 from dialogue.types import Role
 
 _ASKING = re.compile(
-    r"(?:(?:and|but|so|ok|okay|please|hey|hi|hello)[\s,]+)*(?:who|what|when|where|which|why|how|whom|whose|whats|what's|is|are|was|were|"
-    r"do|does|did|can|could|will|would|has|have|had|tell|explain|describe|compare|name|list|give|show|find|define|summari[sz]e)\b",
+    r"(?:(?:and|but|so|ok|okay|please|hey|hi|hello)[\s,]+)*"
+    r"(?:who|what|when|where|which|why|how|whom|whose|whats|what's|is|are|was|were|"
+    r"do|does|did|can|could|will|would|has|have|had|tell|explain|describe|compare|name|list|give|show|find|"
+    r"define|summari[sz]e)\b",
     re.IGNORECASE,
 )
 
@@ -43,8 +45,7 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|"
-        r"introduce yourself"
-        r"|tell me about yourself",
+        r"introduce yourself|tell me about yourself",
         (
             "I am {name}. I look your question up in my sources, check every sentence against them, and show you the "
             "passage behind each one.",
@@ -52,8 +53,8 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) (?:know|ask)(?: "
-        r"you)?(?: about)?"
+        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) "
+        r"(?:know|ask)(?: you)?(?: about)?"
         r"|how do(?:es)? (?:you|this) work|what are your sources|what topics do you know(?: about)?",
         (
             "I can answer questions from the documents I was given, compare what they say, and show you the sentence "

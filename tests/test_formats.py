@@ -59,10 +59,12 @@ def word() -> bytes:
     file.add_heading("Lakes", 2)
     paragraph = file.add_paragraph("Deep")
     deleted = docx.oxml.parse_xml(
-        '<w:del xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:r><w:t>unseen</w:t></w:r></w:del>'
+        '<w:del xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        "<w:r><w:t>unseen</w:t></w:r></w:del>"
     )
     added = docx.oxml.parse_xml(
-        '<w:ins xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:r><w:t>er.</w:t></w:r></w:ins>'
+        '<w:ins xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        "<w:r><w:t>er.</w:t></w:r></w:ins>"
     )
     paragraph._p.append(deleted)
     paragraph._p.append(added)

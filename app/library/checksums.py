@@ -39,8 +39,7 @@ _AS_JSON: Final = json.JSONEncoder(
     sort_keys=True, default=lambda value: value.hex() if isinstance(value, bytes) else datetime.isoformat(value)
 ).encode
 _TURNS: Final = cast(Table, TurnRow.__table__)
-# What a turn's checksums are over, by name: a column that is added later is not among them until a migration seals
-# again.
+# What a turn's checksums are over, by name: a column that is added later counts once a migration has sealed again.
 _TURN: Final = (
     *("conversation_id", "number", "question", "state", "reason", "created_at", "finished_at", "reply", "outcome"),
     *("asked", "query", "queries", "rounds", "timings", "model", "judges", "policy", "notes", "role", "research"),

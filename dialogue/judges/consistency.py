@@ -24,7 +24,8 @@ TONE: Final = 0.14  # cosine to the role's own words at which the probability is
 SLOPE: Final = 14.0  # of the logistic curve there
 
 _MACHINE: Final = re.compile(
-    r"\b(?:as|being|i\s+am|i['’]m)\s+(?:(?:only|just|merely|really|simply|actually|an?|the|your|here\s+as)\s+)*(?:\w+\s+)?"
+    r"\b(?:as|being|i\s+am|i['’]m)\s+(?:(?:only|just|merely|really|simply|actually|an?|the|your|here\s+as)\s+)*"
+    r"(?:\w+\s+)?"
     r"(?:ai|a\.i\.|artificial\s+intelligence|language\s+model|chat-?\s?bot|bot|computer\s+program|program|software|"
     r"machine|virtual\s+assistant|assistant)\b|\bi\s+(?:just\s+|only\s+)*(?:pretend|role-?\s?play)\b|"
     r"\b(?:i\s+am|i['’]m)\s+not\s+(?:really|actually)\s+an?\b",

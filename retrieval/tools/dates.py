@@ -43,21 +43,21 @@ _OPENING = (
 )
 _BETWEEN = re.compile(
     rf"(?:how many |number of |the number of |what is the number of )?(?P<unit>day|week)s"
-    rf"(?: (?:are|were|is|was|there|lie|passed|have passed|it is|is it))* (?:between|from) {_ONE} (?:and|to|until|"
-    rf"till) {_TWO}"
+    rf"(?: (?:are|were|is|was|there|lie|passed|have passed|it is|is it))* "
+    rf"(?:between|from) {_ONE} (?:and|to|until|till) {_TWO}"
 )
 _SINCE = re.compile(
     rf"(?:how many |number of )?(?P<unit>day|week)s(?: (?:are|were|is|there|left|it|has it been|have passed|remain))* "
     rf"(?:until|till|to|before|since) {_ONE}"
 )
 _SHIFTED = re.compile(
-    rf"(?:{_OPENING})?{_COUNT} (?P<unit>day|week|month|year|decade|century|centurie)s? (?:(?P<way>after|from|before) "
-    rf"{_ONE}|(?P<ago>ago))"
+    rf"(?:{_OPENING})?{_COUNT} (?P<unit>day|week|month|year|decade|century|centurie)s? "
+    rf"(?:(?P<way>after|from|before) {_ONE}|(?P<ago>ago))"
 )
 _DAY_OF = re.compile(
     rf"(?:(?:on )?(?:what|which) (?:day|weekday|day of the week|date) (?:is|was|will|did)(?: it| be)*(?: on)? |"
-    rf"(?:what (?:is|was) the )?(?:day|weekday|day of the week|date) (?:of|on|for)? ?){_ONE}(?: (?:on|fall on|be|"
-    rf"fall))?|"
+    rf"(?:what (?:is|was) the )?(?:day|weekday|day of the week|date) (?:of|on|for)? ?){_ONE}"
+    rf"(?: (?:on|fall on|be|fall))?|"
     rf"what (?:is|was) the (?P<kind>date|day) {_TWO}|(?:what(?: is|'s) )?{_DATE.format('c')}(?:'s|s) date|"
     r"what (?:day|date) is it"
 )

@@ -160,8 +160,8 @@ class Fetcher:
         for place in places:
             if not is_public(place):
                 raise Refused(
-                    f"{url}: leads to {place}, which is not public; the setting fetch_allow lists networks that may "
-                    f"be reached"
+                    f"{url}: leads to {place}, which is not public; the setting fetch_allow "
+                    "lists networks that may be reached"
                 )
         if port not in PORTS.values():
             raise Refused(f"{url}: the port {port} is not fetched from, only {' and '.join(map(str, PORTS.values()))}")

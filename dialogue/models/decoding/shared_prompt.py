@@ -29,8 +29,8 @@ def takes_shared_prompt(model: "PreTrainedModel") -> bool:
     reason = _unsuited(model)
     if reason:
         _log.warning(
-            "%s (%s): drafts cannot share their prompt, so each reads a copy of it, which takes more time and memory: "
-            "%s",
+            "%s (%s): drafts cannot share their prompt, so each reads a copy of it, "
+            "which takes more time and memory: %s",
             model.name_or_path or "a model",
             type(model).__name__,
             reason,
