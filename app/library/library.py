@@ -212,8 +212,7 @@ class Library:
         return stored_sources(self.database)
 
     def remove(self, *names: str | int) -> list[StoredSource]:
-        """Remove the sources that these names stand for (see `sources_named`), and take their passages out of the
-        index.
+        """Remove the sources that the names stand for (see `sources_named`), and their passages from the index.
 
         Replies keep what they quote. Raises InputError, and removes nothing, where a name means nothing.
         """
@@ -225,10 +224,7 @@ class Library:
         return found
 
     def source(self, name: str | int) -> StoredSource:
-        """Return the source that a name stands for (see `sources_named`).
-
-        Raises InputError unless exactly one is meant.
-        """
+        """Return the source that a name stands for, see `sources_named`. Raises InputError unless it is exactly one."""
         found = sources_named(self.sources(), name)
         if len(found) > 1:
             raise InputError(f"{len(found)} sources are meant by {str(name)!r}: give the id of one")
