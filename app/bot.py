@@ -17,7 +17,7 @@ from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.library.library import Library
 from app.library.lock import FolderLock
-from app.library.shelf import Follower, Shelf
+from app.library.upkeep import Publisher, Updatable
 from app.pictures import read_pictures
 from app.store.database import Database, broken_link, open_database
 from app.store.history import History
@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Bot(Shelf):
+class Bot(Updatable):
     """An open data folder with everything needed to answer from it. Made by `open_bot`; a context manager.
 
     `notice` is a line to show to users, empty when there is nothing to say. Safe to use from several
@@ -126,7 +126,10 @@ class Bot(Shelf):
         return self.history.start(role=name)
 
     def role_of(self, conversation: str, wanted: str | None = None) -> str:
-        """Return the name of the role of a conversation. Raises InputError for an unknown one or another wanted role."""
+        """Return the name of the role of a conversation.
+
+        Raises InputError for an unknown one or another wanted role.
+        """
         held = self.history.conversation(conversation).role
         if wanted not in (None, held):
             raise InputError(
@@ -139,7 +142,7 @@ class Bot(Shelf):
         return load_role(name or self.settings.role, self.settings.role_folder)
 
     def roles(self) -> dict[str, Role]:
-        """Return the roles that can be loaded, by name, the default first; the log tells of the others."""
+        """Return the roles that can be loaded, by name, the default first; the others are logged."""
         found: dict[str, Role] = {}
         for name in role_names(self.settings.role_folder):
             try:
@@ -189,11 +192,11 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **setti
 def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does.
 
-    With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.library.shelf`.
+    With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.library.upkeep`.
     """
     with ExitStack() as stack:
         folder = made_folder(settings.data_dir)
-        load_role(settings.role, settings.role_folder)  # an unknown one is told before anything is loaded
+        load_role(settings.role, settings.role_folder)  # an unknown one is reported before anything is loaded
         stack.enter_context(FolderLock(folder, command, hosts=hosts))
         database = open_database(folder)
         stack.callback(database.close)
@@ -202,7 +205,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         if stopped:
             _log.warning("%d turns were interrupted when candor last stopped", stopped)
 
-        # imported late: a folder that is in use or damaged is told before these take their seconds
+        # imported late: a folder that is in use or damaged is reported before these take their seconds
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
@@ -238,7 +241,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         )
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *_tools(settings, searcher))
         if hosts:
-            stack.callback(Follower(library).close)
+            stack.callback(Publisher(library).close)
         notice = QUOTING if settings.model == "quote" else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
 
@@ -267,7 +270,7 @@ def _searching(
 def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
     """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
     from retrieval.tools.calculator import Calculator
-    from retrieval.tools.fetch import Fetcher, Limits
+    from retrieval.tools.fetch import Fetcher, PageLimits
     from retrieval.tools.web import WAIT, Engine, MediaWiki, SearXNG, Web
 
     first: list[Tool] = [Calculator()]
@@ -275,7 +278,7 @@ def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tu
         from retrieval.tools.translator import load_translator
 
         first.append(load_translator(settings.translator))
-    fetcher = Fetcher(read_networks(settings.fetch_allow), Limits(whole=WAIT))
+    fetcher = Fetcher(read_networks(settings.fetch_allow), PageLimits(whole=WAIT))
     engines: list[Engine] = []
     if settings.wiki:
         engines.append(MediaWiki(settings.wiki))

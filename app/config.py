@@ -48,7 +48,9 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "research_rounds": "how often a language model may look something up per question",
     "context": "tokens that a model reads and writes at most; 0 allows its whole window",
     "dtype": "the precision of a model; `auto` is `bfloat16` where the processor has it, and `float32` elsewhere",
-    "encoder": "what searches, a folder or a hub name of a sentence-transformers model; the judges keep the packaged one",
+    "encoder": (
+        "what searches, a folder or a hub name of a sentence-transformers model; the judges keep the packaged one"
+    ),
     "index": "the search index: `faiss`, or `milvus:URI` for more than one machine",
     "index_key": "the key of a Milvus server; never shown",
     "judges": "`embedded`; `generator`, by which the model judges its own drafts; or a classifier, `hf:NAME`",
@@ -59,7 +61,9 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "searxng": "the address of a SearXNG that questions are sent to",
     "fetch_allow": "networks that pages may be fetched from although they are not public, such as `10.1.0.0/16`",
     "policy": "a safety policy of your own; it may hold any part of `safety/policy.toml`",
-    "preset": "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`",
+    "preset": (
+        "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`"
+    ),
     "log_level": "what is logged on stderr",
 }
 

@@ -1,4 +1,4 @@
-"""What is well and what is not with a data folder.
+"""Checks a data folder and says what is wrong with it.
 
 Looks only; at most it puts a damaged index aside, to be built again. Works beside a running server and on
 folders that cannot be opened.
@@ -120,10 +120,10 @@ def _content(database: Database) -> Iterator[Finding]:
         schema = session.scalar(text("SELECT version_num FROM alembic_version"))
         turns = session.scalar(select(func.count()).select_from(TurnRow))
         pending = session.scalar(select(func.count()).where(TurnRow.state == "pending")) or 0
-        spoilt = [] if problems else damaged_sources(session)
-    if spoilt:
+        damaged = [] if problems else damaged_sources(session)
+    if damaged:
         advice = "remove them and ingest them again, or restore the database from a backup"
-        yield Finding("sources", "fail", f"{len(spoilt)} are damaged: {', '.join(spoilt[:5])}", advice)
+        yield Finding("sources", "fail", f"{len(damaged)} are damaged: {', '.join(damaged[:5])}", advice)
     if problems or orphans:
         detail = problems[0] if problems else f"{len(orphans)} rows belong to nothing"
         yield Finding("database", "fail", detail, "restore it from a backup")
@@ -137,10 +137,10 @@ def _content(database: Database) -> Iterator[Finding]:
 def _stored(database: Database) -> Iterator[Finding]:
     """Compare the history with its checksums, and with what was acknowledged."""
     with database.read() as session:
-        spoilt = damaged_turns(session)
+        damaged = damaged_turns(session)
         before = read_meta(session, LOST)
-    if spoilt:
-        detail = f"{len(spoilt)} have turns that are not as they were stored: {', '.join(spoilt[:5])}"
+    if damaged:
+        detail = f"{len(damaged)} have turns that are not as they were stored: {', '.join(damaged[:5])}"
         yield Finding("conversations", "fail", detail, "restore the database from a backup, or delete them")
     if database.missing:
         advice = "restore a backup, or go on without them with any command that writes"
@@ -294,7 +294,7 @@ def _viewer(settings: Settings) -> Iterator[Finding]:
 
 
 def _served(settings: Settings) -> Finding:
-    """Ask a model server which models it has; nothing of its address but what is no secret is shown."""
+    """Ask a model server which models it has; secrets in its address are not shown."""
     from dialogue.models.server.remote import open_remote
     from dialogue.types import ModelError, Unavailable
 

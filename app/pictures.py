@@ -1,4 +1,4 @@
-"""Picture files of the user, read for a message. Knows nothing of what is in them."""
+"""Picture files of the user, read for a message."""
 
 from collections.abc import Sequence
 from pathlib import Path

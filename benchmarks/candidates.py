@@ -28,7 +28,7 @@ from dialogue.models.decoding import Drafting, Question, rated
 from dialogue.models.decoding.attention import Branches, Prefill
 from dialogue.models.decoding.engine import Engine
 from dialogue.models.decoding.packed import pack
-from dialogue.models.decoding.probe import suits
+from dialogue.models.decoding.shared_prompt import takes_shared_prompt
 from dialogue.types import Sampling
 
 SHAPES: Final[dict[str, dict[str, int]]] = {
@@ -69,7 +69,7 @@ class Ways:
         self.rival = self.model
         if options.generate_dtype not in ("", options.dtype):
             self.rival = copy.deepcopy(self.model).to(getattr(torch, options.generate_dtype))
-        self.shared = suits(self.model)
+        self.shared = takes_shared_prompt(self.model)
         pack(self.model, 2**40)
         self.tokens = Counter[str]()
 
@@ -107,7 +107,7 @@ class Ways:
 
     def turn(self, ids: Ids, n: int) -> tuple[float, float]:
         """Return the seconds of a whole turn of ours and those of its weighing."""
-        suits(self.model)
+        takes_shared_prompt(self.model)
         engine = Engine(self.model)
         self.tokens = Counter()
         rows: list[Ids] = []
@@ -128,7 +128,7 @@ class Ways:
 
         A step has to read every weight once and the caches; the limit is what a copy of 256 MiB reaches.
         """
-        suits(self.model)
+        takes_shared_prompt(self.model)
         drafting = Drafting(Sampling(n=n, max_new_tokens=self.options.new), frozenset())
         steps = Engine(self.model).sample(ids, drafting)
         for _ in range(3):  # the prompt, and on a GPU the capture
@@ -170,7 +170,7 @@ class Ways:
 
     def difference(self, ids: Ids, n: int) -> float:
         """Return the largest difference of probabilities between kept caches and separate passes."""
-        suits(self.model)
+        takes_shared_prompt(self.model)
         engine = Engine(self.model)
         drafting = Drafting(Sampling(n=n, max_new_tokens=self.options.new), frozenset())
         rows = [row for step in engine.sample(ids, drafting) for row, _ in step]
@@ -180,7 +180,7 @@ class Ways:
 
     def apart(self, ids: Ids, n: int) -> float:
         """Return the largest difference of a candidate's next-token logits: ours in the batch, theirs alone."""
-        suits(self.model)
+        takes_shared_prompt(self.model)
         engine = Engine(self.model)
         kept: list[torch.Tensor] = []
         forward = engine.forward

@@ -40,26 +40,26 @@ def gated_t5(width: int, inner: int, layers: int, heads: int, vocabulary: int) -
 
 
 MODELS: tuple[Row, ...] = (
-    ("LLaMA", "llama", WRITES, "meta-llama/Llama-3.1-8B-Instruct", llama(4096, 14336, 32, 32, 8, 128_256) | {"max_position_embeddings": 131_072}),
-    ("Qwen3", "qwen3", WRITES, "Qwen/Qwen3-4B", llama(2560, 9728, 36, 32, 8, 151_936) | {"head_dim": 128, "tie_word_embeddings": True, "max_position_embeddings": 40_960}),
+    ("LLaMA", "llama", WRITES, "meta-llama/Llama-3.1-8B-Instruct", llama(4096, 14336, 32, 32, 8, 128_256) | {"max_position_embeddings": 131_072}),  # noqa: E501
+    ("Qwen3", "qwen3", WRITES, "Qwen/Qwen3-4B", llama(2560, 9728, 36, 32, 8, 151_936) | {"head_dim": 128, "tie_word_embeddings": True, "max_position_embeddings": 40_960}),  # noqa: E501
     ("Gemma", "gemma", WRITES, "google/gemma-7b-it", llama(3072, 24576, 28, 16, 16, 256_000) | {"head_dim": 256}),
     ("Gemma 2", "gemma2", WRITES, "google/gemma-2-9b-it", llama(3584, 14336, 42, 16, 8, 256_000) | {"head_dim": 256}),
-    ("Gemma 3", "gemma3_text", WRITES, "google/gemma-3-1b-it", llama(1152, 6912, 26, 4, 1, 262_144) | {"head_dim": 256, "max_position_embeddings": 32_768}),
+    ("Gemma 3", "gemma3_text", WRITES, "google/gemma-3-1b-it", llama(1152, 6912, 26, 4, 1, 262_144) | {"head_dim": 256, "max_position_embeddings": 32_768}),  # noqa: E501
     ("Mixtral", "mixtral", WRITES, "mistralai/Mixtral-8x7B-Instruct-v0.1", {"max_position_embeddings": 32_768}),
     ("gpt-oss", "gpt_oss", WRITES, "openai/gpt-oss-20b", {"num_hidden_layers": 24, "num_local_experts": 32}),
-    ("Nemotron", "nemotron", WRITES, "nvidia/Nemotron-Mini-4B-Instruct", llama(3072, 9216, 32, 24, 8, 256_000) | {"head_dim": 128}),
+    ("Nemotron", "nemotron", WRITES, "nvidia/Nemotron-Mini-4B-Instruct", llama(3072, 9216, 32, 24, 8, 256_000) | {"head_dim": 128}),  # noqa: E501
     ("Falcon", "falcon", WRITES, "tiiuae/falcon-7b-instruct", {}),
     ("GPT-2", "gpt2", WRITES, "openai-community/gpt2-xl", {"n_embd": 1600, "n_layer": 48, "n_head": 25}),
-    ("GPT-Neo", "gpt_neo", WRITES, "EleutherAI/gpt-neo-2.7B", {"hidden_size": 2560, "num_layers": 32, "num_heads": 20, "attention_types": [[["global", "local"], 16]]}),
+    ("GPT-Neo", "gpt_neo", WRITES, "EleutherAI/gpt-neo-2.7B", {"hidden_size": 2560, "num_layers": 32, "num_heads": 20, "attention_types": [[["global", "local"], 16]]}),  # noqa: E501
     ("GPT-J", "gptj", WRITES, "EleutherAI/gpt-j-6b", {}),
     ("GPT-NeoX", "gpt_neox", WRITES, "EleutherAI/gpt-neox-20b", {}),
-    ("OPT", "opt", WRITES, "facebook/opt-6.7b", {"hidden_size": 4096, "ffn_dim": 16384, "num_hidden_layers": 32, "num_attention_heads": 32}),
+    ("OPT", "opt", WRITES, "facebook/opt-6.7b", {"hidden_size": 4096, "ffn_dim": 16384, "num_hidden_layers": 32, "num_attention_heads": 32}),  # noqa: E501
     ("BLOOM", "bloom", WRITES, "bigscience/bloomz-7b1", {"hidden_size": 4096, "n_layer": 30, "n_head": 32}),
     ("CTRL", "ctrl", WRITES, "Salesforce/ctrl", {}),
     ("T5", "t5", WRITES, "google/flan-t5-xl", gated_t5(2048, 5120, 24, 32, 32_128)),
     ("mT5", "mt5", WRITES, "google/mt5-large", gated_t5(1024, 2816, 24, 16, 250_112)),
     ("BERT", "bert", READS, "BAAI/bge-base-en-v1.5", {}),
-    ("RoBERTa", "roberta", READS, "sentence-transformers/all-roberta-large-v1", {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "vocab_size": 50_265, "max_position_embeddings": 514, "type_vocab_size": 1}),
+    ("RoBERTa", "roberta", READS, "sentence-transformers/all-roberta-large-v1", {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "vocab_size": 50_265, "max_position_embeddings": 514, "type_vocab_size": 1}),  # noqa: E501
     ("MegatronBert", "megatron-bert", READS, "nvidia/megatron-bert-cased-345m", {}),
 )  # fmt: skip
 

@@ -3,7 +3,8 @@
     python benchmarks/grounding.py DATA --out benchmarks/results/grounding.json
 
 DATA is the folder of development data. `folds` are the sets that the head learns from, each row judged by a head that
-has not seen it: the head is trained again on the shipped adapter, and `folds.head` is what was set by it. `measured` are sets that nothing was learnt from, and altered claims of paragraphs kept apart, by the shipped head. Takes about a
+has not seen it: the head is trained again on the shipped adapter, and `folds.head` is what was set by it. `measured`
+are sets that nothing was learnt from, and altered claims of paragraphs kept apart, by the shipped head. Takes about a
 quarter of an hour on one core. Prints one JSON object.
 """
 

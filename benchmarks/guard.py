@@ -1,10 +1,11 @@
-"""What the shipped guard catches and what it blocks by mistake, beside plain n-grams: the safety section of docs/scoring.md.
+"""What the shipped guard catches and what it blocks by mistake, beside plain n-grams: the safety section of
+docs/scoring.md.
 
     python benchmarks/guard.py DATA --out benchmarks/results/guard.json
 
-DATA is the folder of the development data. To `app.training.safety_report.report` are added the sentences and headings of the demo
-sources, the floors (logistic regression on TF-IDF of words and letters, of the text and of the turn before, learnt
-from the train split of the same set), and the contrast pairs by number. Prints one JSON object.
+DATA is the folder of the development data. To `app.training.safety_report.report` are added the sentences and headings
+of the demo sources, the floors (logistic regression on TF-IDF of words and letters, of the text and of the turn before,
+learnt from the train split of the same set), and the contrast pairs by number. Prints one JSON object.
 """
 
 import argparse

@@ -1,6 +1,8 @@
-"""LangChain, LlamaIndex and Haystack as their documentation uses them with FAISS; run by ingest.py in their own environments.
+"""LangChain, LlamaIndex and Haystack as their documentation uses them with FAISS; run by ingest.py in their own
+environments.
 
-    ENVIRONMENT/bin/python benchmarks/peers.py langchain ingest '{"documents": FOLDER, "store": FOLDER, "model": FOLDER}'
+    ENVIRONMENT/bin/python benchmarks/peers.py langchain ingest '{"documents": FOLDER, "store": FOLDER, "model":
+    FOLDER}'
 
 Each reads a folder of text files, splits with its splitter's defaults (a file of some 100 words is one piece for every
 one of them), embeds with its class for sentence-transformers models at the default batch size, and saves its FAISS

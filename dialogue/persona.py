@@ -27,7 +27,8 @@ _YOU: Final = re.compile(
     r"(?P<aside>\b(?:can|could|would|will|do|did|may|might|should) you (?:please |also |just |even |really )*"
     r"(?:tell|show|explain|give|say|know|think|help|describe|list|name|find|recommend|suggest|compare|summari[sz]e|"
     r"repeat|mean|want|remember|believe|answer|check|look)\b|\bthanks?(?: to)? you\b|"
-    r"\b(?:ask|asked|tell|told|show|bet|hear|see|of|with|for|from|are) you\b(?= (?:to|that|about|if|whether|what|for|please)\b)|"
+    r"\b(?:ask|asked|tell|told|show|bet|hear|see|of|with|for|from|are) you\b"
+    r"(?= (?:to|that|about|if|whether|what|for|please)\b)|"
     r"\bif you (?:can|could|please|like|want|know)\b|\byou (?:know|see|mean|said|told|mentioned|think|say)\b)|"
     r"\b(?P<verb>are|were|do|have|aren['’]t|weren['’]t|don['’]t|haven['’]t) you\b|"
     r"\byou(?: (?P<after>are|were)|['’](?P<short>re|ve))\b|"
@@ -71,7 +72,7 @@ def about_subject(question: str, subject: str) -> str:
 
 
 def in_third_person(sentence: str, subject: str) -> str:
-    """Return what the subject says of itself ("I am 8,849 metres high") as others would say it."""
+    """Return what the subject says of itself ("I am 8,849 metres high") in the third person."""
 
     def put(match: re.Match[str]) -> str:
         if match["short"]:
@@ -107,7 +108,7 @@ def in_first_person(sentence: str, subject: str, before: str = "") -> str:
 
 @cache
 def _beginnings(subject: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """How a sentence about the subject begins, by its name or the last word of it; by a pronoun; and the verb after it."""
+    """How a sentence about the subject begins: by its name or the last word of it, by a pronoun; and the verb."""
     names = "|".join(re.escape(name) for name in dict.fromkeys((subject, subject.rsplit(maxsplit=1)[-1])))
     verbs = "|".join(re.escape(verb) for verb in _THIRD)
     return (

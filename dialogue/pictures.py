@@ -1,7 +1,7 @@
 """Pictures in a conversation: encoded bytes to pixels under limits, and descriptions to evidence.
 
 A picture is a source like any other: what it is described as stands among the evidence under the picture's name, so
-that claims about it are checked and cited. Knows nothing of models, files or the web.
+that claims about it are checked and cited.
 """
 
 import hashlib
@@ -89,7 +89,7 @@ class Remembering:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Viewing:
     """What pictures add to the evidence: those of the last turn, those of earlier turns, and what to tell."""
 
     now: tuple[Evidence, ...] = ()
@@ -102,19 +102,19 @@ class Look:
         return tuple(item.passage.text for item in self.now)
 
 
-def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Look:
+def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Viewing:
     """Have the latest pictures of the conversation described. Raises ModelError and PictureError."""
     *_, last = turns
     if viewer is None:
-        return Look(notes=(UNSEEN,) if last.pictures else ())
+        return Viewing(notes=(UNSEEN,) if last.pictures else ())
     earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
     pictures = [*earlier, *last.pictures][-MOST_LOOKED_AT:]
-    told = viewer.describe(pictures)
+    descriptions = viewer.describe(pictures)
     cut = max(0, len(pictures) - len(last.pictures))
-    before, now = evidence(pictures[:cut], told[:cut]), evidence(pictures[cut:], told[cut:])
-    said = {item.passage.source for item in (*before, *now)}
-    notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in said)
-    return Look(tuple(now), tuple(reversed(before)), notes)
+    before, now = evidence(pictures[:cut], descriptions[:cut]), evidence(pictures[cut:], descriptions[cut:])
+    described = {item.passage.source for item in (*before, *now)}
+    notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in described)
+    return Viewing(tuple(now), tuple(reversed(before)), notes)
 
 
 def rests_on_pictures(scores: Scores, turns: Sequence[Turn]) -> bool:
@@ -167,7 +167,7 @@ def named(pictures: Sequence[Picture], taken: Collection[str] = ()) -> tuple[Pic
 
 
 def media_type(picture: Picture) -> str:
-    """Return the media type that the first bytes tell. Raises PictureError when they tell none of ours."""
+    """Return the media type that the first bytes tell. Raises PictureError when they match no supported format."""
     data = picture.data
     marks = {
         "PNG": data.startswith(b"\x89PNG\r\n\x1a\n"),
@@ -234,7 +234,7 @@ def _tidy(name: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A caption such as ``a red car`` as a sentence; what is one is left as it is."""
+    """A caption such as ``a red car`` as a sentence; a full sentence is returned unchanged."""
     if not text or text[-1] in ".!?…\"'”’":
         return text
     first, _, rest = text.partition(" ")

@@ -1,6 +1,6 @@
 """Every prompt text, and the fixed sentences of the system.
 
-Knows nothing of models; a language model door turns messages into its own format.
+A language model door turns messages into its own format.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ def render(context: Context) -> list[Message]:
     return [
         {"role": "system", "content": _system(context)},
         *({"role": turn.role, "content": plain(without_marks(turn.text))} for turn in earlier),
-        {"role": last.role, "content": _asked(context)},
+        {"role": last.role, "content": _question_text(context)},
         *after,
     ]
 
@@ -90,10 +90,10 @@ def render_lamda(context: Context) -> str:
     *earlier, last = context.turns
     found = [f"TS: {_line(told(item))}" for item in _searched(context)]
     notes = [f"Note: {_line(reason)}" for reason in dict.fromkeys(context.complaints)]
-    said = [f"{_SPEAKERS[turn.role]}: {_line(without_marks(turn.text))}" for turn in earlier]
-    asked = f"{_SPEAKERS[last.role]}: {_line(without_marks(last.text))}"
+    history = [f"{_SPEAKERS[turn.role]}: {_line(without_marks(turn.text))}" for turn in earlier]
+    message = f"{_SPEAKERS[last.role]}: {_line(without_marks(last.text))}"
     steps = [f"{'Agent' if turn.role == 'assistant' else 'TS'}: {_line(turn.text)}" for turn in context.research]
-    return "\n".join([*said, *found, asked, *steps, *notes]) + f" {SENTINEL}"
+    return "\n".join([*history, *found, message, *steps, *notes]) + f" {SENTINEL}"
 
 
 def reply_lamda(text: str) -> str:
@@ -116,8 +116,8 @@ def weighing(context: Context, draft: str, attribute: Attribute) -> list[Message
     They begin as those the draft was written from, so that a cache of these serves again.
     """
     question = ANSWER.format(question=attribute.question)
-    asked = {"role": "user", "content": question}
-    return [*render(replace(context, complaints=())), {"role": "assistant", "content": plain(draft)}, asked]
+    message = {"role": "user", "content": question}
+    return [*render(replace(context, complaints=())), {"role": "assistant", "content": plain(draft)}, message]
 
 
 def weighing_plain(context: Context, draft: str, attribute: Attribute) -> str:
@@ -191,7 +191,7 @@ def _system(context: Context) -> str:
     return SYSTEM.format(name=plain(context.role.name), style=style, abstention=ABSTENTION)
 
 
-def _asked(context: Context) -> str:
+def _question_text(context: Context) -> str:
     """The last message, after the evidence where there is any."""
     text = plain(without_marks(context.question))
     evidence = _searched(context)
@@ -223,8 +223,8 @@ def _exchange(context: Context) -> list[Message]:
             found = turn.text not in (NOTHING, ENOUGH)
             number += found
             body = _quoted(f"source {number}", mark, turn.text)
-            said = f"{FOUND.format(mark=mark)}\n\n{body}" if found else turn.text
-            messages.append({"role": "user", "content": said})
+            content = f"{FOUND.format(mark=mark)}\n\n{body}" if found else turn.text
+            messages.append({"role": "user", "content": content})
         if place == 0:
             messages.append({"role": "user", "content": RESEARCH.format(abstention=ABSTENTION)})
     return alternating(messages)

@@ -21,14 +21,16 @@ _NAME = re.compile(
     r"(?:\s+(?:(?:of|the|de|van|von|and the)\s+)*(?:[A-Z][\w’'.-]*|\d+[\w-]*))*"
 )
 _COMMON = frozenset(
-    "a about actually after all also an and any are as at be because been before both but by can could did do does during each "
-    "few first for from had has have he her here hers him his how however i if in is it its just let like many may me more most "
-    "much my name no not now of ok okay on one only or our out over please she should since so some such tell than thanks that "
-    "the their them then there these they this those though to two us very was we well were what what's when where which while "
+    "a about actually after all also an and any are as at be because been before both but by can could did do does "
+    "during each few first for from had has have he her here hers him his how however i if in is it its just let like "
+    "many may me more most much my name no not now of ok okay on one only or our out over please she should since so "
+    "some such tell than thanks that the their them then there these they this those though to two us very was we well "
+    "were what what's when where which while "
     "who who's whom whose why will with would yes you your hi hello hey there's that's it's during".split()
 )
 _PRONOUN = re.compile(
-    r"\b(?:it|its|it's|he|him|his|she|her|hers|they|them|their|theirs|this one|that one|those|these|the same|the (?:other|first|last|second) one|"
+    r"\b(?:it|its|it's|he|him|his|she|her|hers|they|them|their|theirs|this one|that one|those|these|the same|"
+    r"the (?:other|first|last|second) one|"
     r"one of them|all of them|that|this|there)\b",
     re.IGNORECASE,
 )
@@ -38,18 +40,21 @@ _REPLACED = re.compile(
     re.IGNORECASE,
 )
 _SAME_EVENT = re.compile(
-    r"\bdo (?:it|that|this|so)\b|\b(?:did|does|done) (?:it|that|this|so)\W*$|\bhappen(?:s|ed)?\b|\b(?:was|were) (?:that|this)\W*$",
+    r"\bdo (?:it|that|this|so)\b|\b(?:did|does|done) (?:it|that|this|so)\W*$|\bhappen(?:s|ed)?\b|"
+    r"\b(?:was|were) (?:that|this)\W*$",
     re.IGNORECASE,
 )
 _PERSON = frozenset("he him his she her hers".split())
 _SEVERAL = frozenset("they them their theirs".split())
 _PLURAL = re.compile(r"\b(?!(?:does|was|is|has|its|his|this|as|us)\b)[a-z]{3,}[a-rt-z]s\b")
 _WHAT_ABOUT = re.compile(
-    r"^(?:(?:and|but|so|ok|okay|then|or)[\s,]+)*(?:(?:what|how) about|and|or|versus|compared to)\s+(?P<topic>(?:the |a |an )?[^?.!]{1,60}?)\s*[?.!]*$",
+    r"^(?:(?:and|but|so|ok|okay|then|or)[\s,]+)*(?:(?:what|how) about|and|or|versus|compared to)\s+"
+    r"(?P<topic>(?:the |a |an )?[^?.!]{1,60}?)\s*[?.!]*$",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"^(?:(?:what|who|where|how|when|why)\s+)?(?:do|does|did|are|is|was|were|can|could|have|has|had)\s+(?:the |a |an |all |most |male |female )?"
+    r"^(?:(?:what|who|where|how|when|why)\s+)?(?:do|does|did|are|is|was|were|can|could|have|has|had)\s+"
+    r"(?:the |a |an |all |most |male |female )?"
     r"(?P<subject>[\w-]+)",
     re.IGNORECASE,
 )
@@ -114,7 +119,7 @@ def depends(question: str) -> bool:
 
 
 def names(text: str) -> list[str]:
-    """Return the names in a text: capitalised runs and words such as GPT-3, without words that merely open a sentence."""
+    """Return the names in a text: capitalised runs and words such as GPT-3, but not words that open a sentence."""
     found: list[str] = []
     for start, end in sentences(text):
         for match in _NAME.finditer(text[start:end]):
@@ -131,13 +136,13 @@ def names(text: str) -> list[str]:
 
 def _topic(previous: str, earlier: Sequence[Turn]) -> str:
     """The subject of the conversation: a name in the last question, else one in the last reply, else its subject."""
-    asked = names(previous)
-    if asked:
-        return asked[0]
+    mentioned = names(previous)
+    if mentioned:
+        return mentioned[0]
     known = previous.casefold()
     reply = _last_reply(earlier)
-    said = [name for name in names(reply) if " " in name or not reply.startswith(name)]
-    for name in said:
+    names_in_reply = [name for name in names(reply) if " " in name or not reply.startswith(name)]
+    for name in names_in_reply:
         if any(word in known for word in name.casefold().split()):
             return name
     subject = _SUBJECT.match(previous)

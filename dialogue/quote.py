@@ -117,7 +117,7 @@ def said(passage: Passage, offer: Offer) -> str:
 
 
 def _voices(texts: Sequence[str], offered: Sequence[tuple[Passage, int, Offer]], subject: str) -> list[str]:
-    """The units as the role's subject says them of itself, "" where there is none or it does not speak."""
+    """The units in the first person of the role's subject; "" when the role has none or the sentences do not fit it."""
     if not subject:
         return [""] * len(texts)
     before = ["" if not order else texts[place - 1] for place, (_, order, _) in enumerate(offered)]

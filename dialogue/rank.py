@@ -24,7 +24,7 @@ class Gates:
     safe: float = 0.5
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a gate that is no probability."""
+        """Raise ValueError for a gate that is not a probability."""
         for name, gate in (("sensible", self.sensible), ("answers", self.answers), ("safe", self.safe)):
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")
@@ -35,8 +35,9 @@ def quality(scores: Scores) -> float:
 
     The labels cascade (Thoppilan et al. 2022, section 4.1): what is not sensible is not specific, what is not
     specific is not interesting, so each probability is multiplied by the ones before it. Three terms are our
-    own: how well the claims are grounded, whether the draft answers the question and, weakly, whether it is in the role. A term that does not apply
-    (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence never wins.
+    own: how well the claims are grounded, whether the draft answers the question and, weakly, whether it is in the
+    role. A term that does not apply (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence
+    never wins.
     """
     sensible = scores.sensible or 0.0
     specific = sensible * (scores.specific or 0.0)
@@ -76,7 +77,7 @@ def _why_unsafe(verdict: Verdict, scores: Scores, gates: Gates) -> str:
 
 
 def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Sort what may be served first, answers before abstentions, then by quality; ties keep the order of writing."""
+    """Sort what may be served first, answers before abstentions, then by quality; ties stay as they were written."""
     return tuple(sorted(candidates, key=lambda c: (bool(c.dropped), is_abstention(c.text), -c.quality)))
 
 

@@ -115,7 +115,7 @@ class Researcher:
 
 
 class _Shelf:
-    """What one turn has looked up: a query gives what was not shown before, so a repeated one the next-ranked."""
+    """What one turn has looked up: a query returns passages not shown yet, so repeating it returns the next best."""
 
     def __init__(self, toolset: Tool, shown: Sequence[Evidence]) -> None:
         self._toolset = toolset

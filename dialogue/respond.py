@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited, without_marks
-from dialogue.pictures import QUESTION, UNSEEN, Look, Viewer, look, rests_on_pictures
+from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look, rests_on_pictures
 from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
 from dialogue.rank import Gates, quality, ranked, why_dropped
@@ -140,7 +140,7 @@ class Responder:
         self, role: Role, given: Sequence[Turn], clock: "_Clock"
     ) -> Generator[Step, None, tuple[Context, tuple[str, ...], tuple[tuple[Evidence, str], ...]]]:
         """Look at the pictures and search; return what may be written from, the queries, and what is withheld."""
-        seen = Look()
+        seen = Viewing()
         if any(turn.pictures for turn in given):
             yield Step("look")
             seen = look(self.viewer, given)

@@ -8,8 +8,10 @@ import re
 from dialogue.types import Role
 
 _ASKING = re.compile(
-    r"(?:(?:and|but|so|ok|okay|please|hey|hi|hello)[\s,]+)*(?:who|what|when|where|which|why|how|whom|whose|whats|what's|is|are|was|were|"
-    r"do|does|did|can|could|will|would|has|have|had|tell|explain|describe|compare|name|list|give|show|find|define|summari[sz]e)\b",
+    r"(?:(?:and|but|so|ok|okay|please|hey|hi|hello)[\s,]+)*"
+    r"(?:who|what|when|where|which|why|how|whom|whose|whats|what's|is|are|was|were|"
+    r"do|does|did|can|could|will|would|has|have|had|tell|explain|describe|compare|name|list|give|show|find|"
+    r"define|summari[sz]e)\b",
     re.IGNORECASE,
 )
 
@@ -42,20 +44,21 @@ _SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|introduce yourself"
-        r"|tell me about yourself",
+        r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|"
+        r"introduce yourself|tell me about yourself",
         (
-            "I am {name}. I look your question up in my sources, check every sentence against them, and show you the passage "
-            "behind each one.",
+            "I am {name}. I look your question up in my sources, check every sentence against them, and show you the "
+            "passage behind each one.",
             "My name is {name}, and I only say what my sources support.",
         ),
     ),
     (
-        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) (?:know|ask)(?: you)?(?: about)?"
+        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) "
+        r"(?:know|ask)(?: you)?(?: about)?"
         r"|how do(?:es)? (?:you|this) work|what are your sources|what topics do you know(?: about)?",
         (
-            "I can answer questions from the documents I was given, compare what they say, and show you the sentence behind each "
-            "answer. I will tell you when they do not answer your question.",
+            "I can answer questions from the documents I was given, compare what they say, and show you the sentence "
+            "behind each answer. I will tell you when they do not answer your question.",
             "Ask me anything about my documents. I will quote the sentence that answers you and name its source.",
         ),
     ),
@@ -73,13 +76,13 @@ def small_talk(text: str, role: Role | None = None) -> tuple[str, ...]:
     called = "|".join(map(re.escape, (name, *name.split()[-1:])))
     plain = re.sub(rf"(?<=\w)[ ,]+(?:{called})$", "", " ".join(plain.split()).strip(" ,"))
     rest = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
-    for pattern, said in _SMALL_TALK:
+    for pattern, answers in _SMALL_TALK:
         match = re.fullmatch(pattern, plain) or re.fullmatch(pattern, rest)
         if match:
             greeting = [turn.text for turn in role.opening if turn.role == "assistant"][:1]
             if greeting and "greets" in match.groupdict():
                 return (*greeting, f"Hello! I am {role.name}. What would you like to know?")
-            return tuple(line.replace("{name}", role.name) for line in said)
+            return tuple(line.replace("{name}", role.name) for line in answers)
     return ()
 
 

@@ -7,7 +7,7 @@ from retrieval.index.generation import Generation, build, open_current, sweep
 from retrieval.index.memory import MemoryRetriever
 from retrieval.passages import cut, embedding_text
 from retrieval.search import HybridRetriever
-from retrieval.sources import SUFFIXES, Limits, find_files, read_documents
+from retrieval.sources import SUFFIXES, SourceLimits, find_files, read_documents
 from retrieval.text import clean, sentences
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import (
@@ -31,7 +31,6 @@ __all__ = [
     "Generation",
     "HybridRetriever",
     "IndexDamaged",
-    "Limits",
     "MemoryRetriever",
     "Passage",
     "RetrievalError",
@@ -39,6 +38,7 @@ __all__ = [
     "Search",
     "Section",
     "SourceError",
+    "SourceLimits",
     "Tool",
     "Toolset",
     "Vectors",

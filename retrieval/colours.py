@@ -25,7 +25,7 @@ _FIGURE = re.compile(r"(-?[\d.]+)(%|deg)?")
 
 
 def read_colour(text: str) -> tuple[Colour, float] | None:
-    """Return a colour and its opacity, from 0 to 1; None for what is none or not known."""
+    """Return a colour and its opacity, from 0 to 1; None when it is not a colour or not known."""
     text = text.strip().lower()
     if text == "transparent":
         return WHITE, 0.0

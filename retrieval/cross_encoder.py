@@ -1,6 +1,6 @@
 """Passages ordered by a cross-encoder of sentence-transformers, which reads the query and a passage together.
 
-Its scores order the passages of one query; they are no calibrated probability, and none is told. Works over any
+Its scores order the passages of one query; they are no calibrated probability, and none is given. Works over any
 Retriever and knows nothing of how that one searches.
 """
 
@@ -69,10 +69,10 @@ def load_cross_encoder(name: str, retriever: Retriever, depth: int = DEPTH) -> C
 
     Raises RetrievalError when it cannot be loaded or gives a pair more than one score.
     """
-    from retrieval.encoder.checkpoint import fitted, loading, model_folder, told
+    from retrieval.encoder.checkpoint import errors_as, fitted, loading, model_folder
 
     mend = "name a folder or a hub model with safetensors weights, or leave the setting reranker empty"
-    with told(f"reranker {name!r}", mend):
+    with errors_as(f"reranker {name!r}", mend):
         from sentence_transformers import CrossEncoder
 
         model = CrossEncoder(str(model_folder(name.removeprefix("hf:"), "cross-encoder")), **loading())

@@ -1,8 +1,8 @@
 """Text of a page that no reader sees: taken out, by what its tags and its own style sheets say.
 
-What a reader can bring into view stays: a closed `<details>`, a panel that another rule of the sheet opens, what
-fades in; so do the short labels that are meant for screen readers. Where a colour or what lies behind it is not known,
-nothing is hidden by it. Knows nothing of files.
+What a reader can bring into view stays: a closed `<details>`, a panel that another rule of the sheet opens, what fades
+in; so do the short labels that are meant for screen readers. Where a colour or what lies behind it is not known,
+nothing is hidden by it.
 """
 
 import re
@@ -245,6 +245,6 @@ def _is_label(tag: "Tag") -> bool:
     """Whether this is a label for screen readers, or the name that stands under a sign: short, and no sentence."""
     text = " ".join(tag.get_text().split())
     names = tag.get("class") or ""
-    told = _LABELLED.search(names if isinstance(names, str) else " ".join(names)) is not None
-    named = told or tag.name in ("a", "label", "legend", "caption", "h1", "h2", "h3", "h4", "h5", "h6")
+    is_label = _LABELLED.search(names if isinstance(names, str) else " ".join(names)) is not None
+    named = is_label or tag.name in ("a", "label", "legend", "caption", "h1", "h2", "h3", "h4", "h5", "h6")
     return named and len(text) <= _LABEL and not re.search(r"[.!?。]", text)

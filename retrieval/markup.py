@@ -1,7 +1,4 @@
-"""Markdown and HTML to plain text with sections, and the outline every other format is written into.
-
-Knows nothing of files, encodings or limits.
-"""
+"""Markdown and HTML to plain text with sections, and the outline every other format is written into."""
 
 import re
 from collections import Counter

@@ -1,7 +1,4 @@
-"""Documents cut into passages at sentence ends.
-
-Knows nothing of files, vectors or indexes.
-"""
+"""Documents cut into passages at sentence ends."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

@@ -1,9 +1,9 @@
-"""The reader: a question and a passage, read together by a cross-encoder, to where the answer stands and whether it does.
+"""The reader: a question and a passage, read together by a cross-encoder, to where the answer stands and whether it
+does.
 
 Six layers of MiniLM, trained on reading comprehension, over the word embeddings of the packaged encoder, which are
-shared. One pass gives for every token of the passage how likely an answer begins or ends there, and for the passage
-how likely it answers and how relevant it is. The first token stands for "no answer here" (Devlin et al. 2019).
-Knows nothing of search, of sentences or of what is done with the spans.
+shared. One pass gives for every token of the passage how likely an answer begins or ends there, and for the passage how
+likely it answers and how relevant it is. The first token stands for "no answer here" (Devlin et al. 2019).
 """
 
 import hashlib
@@ -135,7 +135,10 @@ class PassageReader:
         self.fingerprint = f"reader/{digest.hexdigest()[:12]}"
 
     def read(self, question: str, pages: Sequence[Page]) -> list[Reading]:
-        """Return what is made of each page, in order. The last KEPT readings are kept: the parts of a turn share them."""
+        """Return what is made of each page, in order.
+
+        The last KEPT readings are kept: the parts of a turn share them.
+        """
         with self._lock:
             known = {page: self._kept.pop((question, page)) for page in set(pages) if (question, page) in self._kept}
         missing = [page for page in dict.fromkeys(pages) if page not in known]
@@ -186,15 +189,15 @@ class Tokens:
 
 def encoded(encoder: "Encoder", question: str, page: Page) -> Tokens:
     """Return the tokens of a question and a page; what is too long loses its end."""
-    asked = encoder.pieces(question)[0][:QUESTION_TOKENS]
+    question_ids = encoder.pieces(question)[0][:QUESTION_TOKENS]
     title = encoder.pieces(page.title)[0][:QUESTION_TOKENS] if page.title else []
     text, spans = encoder.pieces(page.text)
     [start, end] = encoder.brackets
-    room = TOKENS - len(asked) - len(title) - 3 - bool(title)
+    room = TOKENS - len(question_ids) - len(title) - 3 - bool(title)
     text, spans = text[:room], spans[:room]
-    before = [start, *asked, end, *title, *([end] if title else [])]
+    before = [start, *question_ids, end, *title, *([end] if title else [])]
     ids = [*before, *text, end]
-    sides = [0] * (len(asked) + 2) + [1] * (len(ids) - len(asked) - 2)
+    sides = [0] * (len(question_ids) + 2) + [1] * (len(ids) - len(question_ids) - 2)
     return Tokens(ids, sides, len(before), spans)
 
 
@@ -223,11 +226,11 @@ def save(weights: Weights, path: Path, about: dict[str, Any]) -> None:
 
 def load(path: Path, shipped: Shipped = SHIPPED) -> tuple[Weights, dict[str, Any]]:
     """Read weights written by `save`, in float32, and their model card. Raises RetrievalError, see `read_weights`."""
-    stored, told = read_weights(path, shipped)
-    if told.get("format") != FORMAT:
+    stored, metadata = read_weights(path, shipped)
+    if metadata.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no reader of the format {FORMAT!r}: train it with: candor train judges")
     try:
-        about = json.loads(told.get("about", ""))
+        about = json.loads(metadata.get("about", ""))
     except ValueError:
         about = None
     if not isinstance(about, dict):

@@ -1,4 +1,4 @@
-"""What a reader is given, and what it makes of it. Knows nothing of the reader."""
+"""What a reader is given, and what it makes of it."""
 
 from dataclasses import dataclass
 

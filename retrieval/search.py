@@ -134,8 +134,8 @@ def matches(source: str, patterns: Sequence[str]) -> bool:
 def fuse(cosines: NDArray[np.float32], words: NDArray[np.float32], meaning: float = MEANING) -> NDArray[np.float32]:
     """Return the fused score of every passage from arrays (forms, passages): the highest over the forms.
 
-    A convex combination of the cosine, weighing `meaning`, and the BM25 score relative to the form's best (Bruch, Gai and
-    Ingber 2023). `benchmarks/fusion.py` compares it with other weights and with reciprocal rank fusion.
+    A convex combination of the cosine, weighing `meaning`, and the BM25 score relative to the form's best (Bruch, Gai
+    and Ingber 2023). `benchmarks/fusion.py` compares it with other weights and with reciprocal rank fusion.
     """
     scores: NDArray[np.float32] = (meaning * cosines + (1 - meaning) * words).max(axis=0, initial=-1.0)
     return scores

@@ -1,7 +1,6 @@
 """Style sheets as far as they can hide text: the rules of a page's own sheets, and what applies to a tag.
 
 Sheets from elsewhere are not fetched, and rules for some media alone (print, narrow windows, dark rooms) do not count.
-Knows nothing of what is hidden; see `retrieval.hidden`.
 """
 
 import re

@@ -33,7 +33,7 @@ class IndexDamaged(RetrievalError):
 
 
 class Unreachable(RetrievalError):
-    """Something outside cannot be had now. The message is fit to be shown to a user."""
+    """An outside service cannot be reached. The message is fit to be shown to a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,7 @@ class Retriever(Protocol):
         """Return up to `k` passages, best first, found for any of the `queries`: forms of one question, the best first.
 
         `sources` are glob patterns, case aside: where given, only passages of sources that match one are looked
-        for, so that up to `k` of these are found however many others are nearer. Raises RetrievalError when the index cannot be searched. No query or an empty index gives ().
+        for, so that up to `k` of these are found however many others are nearer. Raises RetrievalError when the index
+        cannot be searched. No query or an empty index gives ().
         """
         ...

@@ -30,7 +30,8 @@ SHIPPED: Final[Shipped] = {
 def read_bytes(path: Path, shipped: Shipped, mend: str = REINSTALL) -> bytes:
     """Return what the file at `path` holds, verified where `shipped` names its SHA-256.
 
-    Raises RetrievalError when it cannot be read or is another file than the one that ships; `mend` says what to do then.
+    Raises RetrievalError when it cannot be read or is another file than the one that ships; `mend` says what to do
+    then.
     """
     expected = shipped.get(path)
     if expected is None:
@@ -52,7 +53,8 @@ def read_bytes(path: Path, shipped: Shipped, mend: str = REINSTALL) -> bytes:
 def read_weights(path: Path, shipped: Shipped) -> tuple[Tensors, dict[str, str]]:
     """Return the tensors of a safetensors file, in float32, and its metadata.
 
-    Raises RetrievalError as `read_bytes` does, and when the file is no safetensors or holds numbers that are not finite.
+    Raises RetrievalError as `read_bytes` does, and when the file is no safetensors or holds numbers that are not
+    finite.
     """
     data = read_bytes(path, shipped)
     try:

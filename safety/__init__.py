@@ -1,4 +1,7 @@
-"""Safety: policy, rules, embedded guard, larger guards beside it. Takes strings; knows nothing of retrieval or dialogue."""
+"""Safety: policy, rules, embedded guard, larger guards beside it.
+
+Takes strings; knows nothing of retrieval or dialogue.
+"""
 
 from safety.guards.embedded import SHIPPED, WEIGHTS, EmbeddedGuard
 from safety.guards.sources import load_source

@@ -1,7 +1,7 @@
 """Files that a user names, read without harm: regular files only, and no more of them than a limit.
 
-A folder, a pipe or a device where a file is expected is told at once; nothing here waits for a writer or reads for
-ever. Knows nothing of what the files mean.
+A folder, a pipe or a device where a file is expected is reported at once; nothing here waits for a writer or reads for
+ever.
 """
 
 import errno

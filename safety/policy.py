@@ -1,4 +1,4 @@
-"""The policy: which objectives are looked at, on which stages, from which risk on, and what then happens.
+"""The policy: which objectives are looked at, on which stages, from what risk upwards, and what then happens.
 
 Reads TOML into frozen dataclasses. Knows nothing of how a risk is computed.
 """

@@ -1,7 +1,7 @@
 """What patterns can find: a cry for help, hidden instructions, personal data, the sexualising of children.
 
-Holds patterns and one matcher. Knows nothing of policies, thresholds or vectors. Patterns are few on purpose:
-word lists block harmless look-alikes, so whatever needs judgement is left to the classifiers.
+Holds patterns and one matcher. Patterns are few on purpose: word lists block harmless look-alikes, so whatever needs
+judgement is left to the classifiers.
 """
 
 import hashlib

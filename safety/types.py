@@ -54,7 +54,8 @@ class Guard(Protocol):
         """Return one verdict per text; `context` holds the earlier turns, oldest first.
 
         `tightened` names objectives or groups of them with the share, in (0, 1], of their usual threshold that
-        holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a text gets an unsafe verdict with risk None.
+        holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a
+        text gets an unsafe verdict with risk None.
         """
         ...
 
@@ -81,7 +82,7 @@ class PairReader(Protocol):
 
 
 class RiskSource(Protocol):
-    """Tells risks beside a guard's own, which can only add to them: the larger one counts. Thread-safe.
+    """Adds risks to a guard's own; the larger one counts. Thread-safe.
 
     `fingerprint` identifies the model and what its answers are taken to mean.
     """
@@ -90,11 +91,12 @@ class RiskSource(Protocol):
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def tells(self, stage: Stage) -> Collection[str]:
-        """Return the objectives, and UNSAFE, that may be told of texts at `stage`; none: there is nothing to ask."""
+        """Return the objectives, and UNSAFE, that it can judge at `stage`; empty when it need not be asked."""
         ...
 
     def risks(self, pairs: Sequence[tuple[str, str]], stage: Stage) -> list[dict[str, float]]:
-        """Return for each (turn before, text) the probabilities in [0, 1] of objectives, UNSAFE being none in particular.
+        """Return for each (turn before, text) the probabilities in [0, 1] of objectives, UNSAFE being none in
+        particular.
 
         The turn before is "" for none. At `request` the text is a user's, at `candidate` and `served` a reply.
         What is not named has no risk. Raises SafetyError when a text cannot be judged.

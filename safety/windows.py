@@ -1,6 +1,6 @@
 """How a text and the turn before it are cut for the classifier: what shows of them, in windows it reads whole.
 
-Knows nothing of classifiers. Training and judging both call it.
+Training and judging both call it.
 """
 
 import re

@@ -216,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.owner.does.logprobs and body.get("logprobs"):
             yes = 0.05 + 0.9 * (_number(prompt, 0) % 1000) / 999
             likely = {"Yes": 0.6 * yes, " yes": 0.3 * yes, "No": 0.9 * (1 - yes), "Maybe": 0.1 * (1 - yes)}
-        choice = {"index": 0, "finish_reason": "length", "logprobs": _told(likely, chat)}
+        choice = {"index": 0, "finish_reason": "length", "logprobs": _logprobs(likely, chat)}
         choice |= {"message": {"role": "assistant", "content": "Yes"}} if chat else {"text": "Yes"}
         self._json({"id": "1", "choices": [choice], "usage": self._usage(prompt, 1)})
 
@@ -357,7 +357,7 @@ def _piece(chat: bool, index: int, text: str, reason: str | None = None) -> dict
     return {"id": "1", "choices": [{"index": index, "finish_reason": reason, "logprobs": None, **said}]}
 
 
-def _told(likely: dict[str, float] | None, chat: bool) -> dict[str, Any] | None:
+def _logprobs(likely: dict[str, float] | None, chat: bool) -> dict[str, Any] | None:
     """Log-probabilities in the shape of chat or of plain completions."""
     if likely is None:
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.sources import Limits, read_documents
+from retrieval.sources import SourceLimits, read_documents
 from retrieval.types import Document, SourceError
 
 
@@ -38,13 +38,13 @@ def pdf(*pages: str, title: str = "", raw: bytes | None = None) -> bytes:
     return out + table + trailer + b"\nstartxref\n%d\n%%%%EOF" % len(out)
 
 
-def read(folder: Path, name: str, data: bytes, limits: Limits | None = None) -> Document:
+def read(folder: Path, name: str, data: bytes, limits: SourceLimits | None = None) -> Document:
     (folder / name).write_bytes(data)
-    [document] = read_documents(folder / name, limits=limits or Limits())
+    [document] = read_documents(folder / name, limits=limits or SourceLimits())
     return document
 
 
-def refusal(folder: Path, name: str, data: bytes, limits: Limits | None = None) -> str:
+def refusal(folder: Path, name: str, data: bytes, limits: SourceLimits | None = None) -> str:
     with pytest.raises(SourceError) as caught:
         read(folder, name, data, limits)
     message = str(caught.value)

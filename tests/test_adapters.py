@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.training.adapters import Example, Plan, fit
+from app.training.adapters import AdapterTraining, Pair, fit
 from retrieval.encoder.adapters import Adapter, Reader, load_adapter, load_reader, new_adapter
 from retrieval.encoder.embed import Encoder
 from retrieval.types import RetrievalError
@@ -101,11 +101,11 @@ def taught(encoder: Encoder, seed: int) -> tuple[Adapter, list[dict[str, float]]
     """An adapter taught to tell a text that repeats the one before from one that does not."""
     texts = [f"{GOOD}, {word}" for word in "one two three four five six".split()] + [f"{BAD} {n}" for n in range(6)]
     groups = [
-        tuple(Example(before, text, (("same", float(before == text)),)) for text in (before, texts[at - 3]))
+        tuple(Pair(before, text, (("same", float(before == text)),)) for text in (before, texts[at - 3]))
         for at, before in enumerate(texts)
     ]
     adapter = new_adapter("same", ("same", "unused"), encoder, seed, rank=4, matching=True)
-    plan = Plan(examples=240, rate=5e-3, batch=8, warm=5, before_tokens=16, text_tokens=16)
+    plan = AdapterTraining(examples=240, rate=5e-3, batch=8, warm=5, before_tokens=16, text_tokens=16)
     return adapter, fit(encoder, adapter, {"texts": (1.0, groups)}, plan, seed)
 
 

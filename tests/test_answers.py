@@ -18,10 +18,13 @@ from retrieval.reading import Page, Reading
 from retrieval.types import Evidence, Passage, RetrievalError
 
 WHALE = (
-    "The blue whale is the largest animal known to have lived. It can be 30 metres long. It eats almost nothing but krill. "
-    "Whalers killed about 350,000 of them in the twentieth century. Hunting was banned in 1966."
+    "The blue whale is the largest animal known to have lived. It can be 30 metres long. It eats almost nothing but "
+    "krill. Whalers killed about 350,000 of them in the twentieth century. Hunting was banned in 1966."
 )
-TOWER = "The Eiffel Tower was completed in 1889. Gustave Eiffel's company built it. It stands in Paris and is 330 metres tall."
+TOWER = (
+    "The Eiffel Tower was completed in 1889. Gustave Eiffel's company built it. "
+    "It stands in Paris and is 330 metres tall."
+)
 
 
 def _evidence() -> tuple[Evidence, ...]:

@@ -85,7 +85,10 @@ def test_units_are_converted(query: str, answer: str) -> None:
     ("query", "answer"),
     [
         ("days between 3 May 2021 and 2024-02-29", "There are 1032 days between 3 May 2021 and 29 February 2024."),
-        ("How many days are there between May 3, 2021 and today?", "There are 2028 days between 3 May 2021 and 21 November 2026."),
+        (
+            "How many days are there between May 3, 2021 and today?",
+            "There are 2028 days between 3 May 2021 and 21 November 2026.",
+        ),
         ("what day was 14 July 1789", "14 July 1789 was a Tuesday."),
         ("What day of the week was the 14th of July 1789?", "14 July 1789 was a Tuesday."),
         ("90 days after today", "90 days after 21 November 2026 is Friday, 19 February 2027."),
@@ -94,7 +97,10 @@ def test_units_are_converted(query: str, answer: str) -> None:
         ("three weeks ago", "3 weeks before 21 November 2026 is Saturday, 31 October 2026."),
         ("What is today's date?", "Today is Saturday, 21 November 2026."),
         ("what day is tomorrow?", "Tomorrow will be Sunday, 22 November 2026."),
-        ("how many weeks until 25 December 2026?", "There are 34 days between 21 November 2026 and 25 December 2026, which is 4 weeks and 6 days."),
+        (
+            "how many weeks until 25 December 2026?",
+            "There are 34 days between 21 November 2026 and 25 December 2026, which is 4 weeks and 6 days.",
+        ),
     ],
 )  # fmt: skip
 def test_dates_are_reckoned_by_the_clock_that_is_given(query: str, answer: str) -> None:

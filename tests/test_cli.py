@@ -109,7 +109,10 @@ def test_sources_are_refreshed_and_removed_by_file(candor: Candor, told: Callabl
     (tmp_path / "notes" / "many.jsonl").write_text("".join(rows))
     told("ingest", "notes")
     listed = candor("sources", "list")[1].splitlines()
-    assert [line.split("(")[1] for line in listed] == [f"1 passages, {tmp_path}/notes/everest.md)", "11 documents, 11 passages, " + f"{tmp_path}/notes/many.jsonl)"]  # fmt: skip
+    assert [line.split("(")[1] for line in listed] == [
+        f"1 passages, {tmp_path}/notes/everest.md)",
+        "11 documents, 11 passages, " + f"{tmp_path}/notes/many.jsonl)",
+    ]
     names = [row["name"] for row in told("sources", "list")["sources"]]
     assert names == ["everest.md", *(f"many.jsonl#{number}" for number in range(1, 12))]
     (tmp_path / "notes" / "everest.md").unlink()

@@ -41,7 +41,8 @@ def saved(
     prompts: dict[str, str] | None = None,
     default: str | None = None,
 ) -> str:
-    """Write a sentence-transformers model on the encoder in `base`: 100 tokens, a projection to `out` numbers if any."""
+    """Write a sentence-transformers model on the encoder in `base`: 100 tokens, a projection to `out` numbers if
+    any."""
     modules = [Transformer(str(base), max_seq_length=100), Pooling(32, pooling)]
     modules += [Dense(32, out)] if out else []
     modules += [Normalize()] if normalize else []

@@ -17,12 +17,12 @@ from app.config import load_settings
 from app.doctor import examine
 from dialogue.models import load_model
 from dialogue.models.checkpoints import load_checkpoint
-from dialogue.models.decoding import Drafting, Question, attention, probe
+from dialogue.models.decoding import Drafting, Question, attention, shared_prompt
 from dialogue.models.decoding import engine as engines
 from dialogue.models.decoding.choice import choose, generator
 from dialogue.models.decoding.engine import Engine
 from dialogue.models.decoding.plain import Plain
-from dialogue.models.decoding.probe import suits
+from dialogue.models.decoding.shared_prompt import takes_shared_prompt
 from dialogue.models.local import Local
 from dialogue.types import ModelError, Sampling
 from retrieval.reader import PassageReader
@@ -36,7 +36,7 @@ Rows = list[tuple[list[int], bool]]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
     made = AutoModelForCausalLM.from_pretrained(tiny_models.save(tmp_path_factory.mktemp("llama"), "llama")).eval()
-    assert suits(made)
+    assert takes_shared_prompt(made)
     return made
 
 
@@ -46,7 +46,7 @@ def test_a_model_that_cannot_share_prompts_is_named_with_the_reason(
 ) -> None:
     folder = tiny_models.save(tmp_path / kind, kind)
     load_model(f"hf:{folder}", passage_reader)
-    [said] = [record for record in caplog.records if record.name == probe.__name__]
+    [said] = [record for record in caplog.records if record.name == shared_prompt.__name__]
     assert said.levelname == "WARNING"
     assert str(folder) in said.getMessage()
     assert reason in said.getMessage()
@@ -60,14 +60,14 @@ def test_a_model_that_fails_the_trial_is_put_back_and_named(
         raise failure
 
     model.set_attn_implementation("eager")
-    monkeypatch.setattr(probe, "_tried", failing)
+    monkeypatch.setattr(shared_prompt, "_tried", failing)
     try:
-        assert not suits(model)
+        assert not takes_shared_prompt(model)
         assert model.config._attn_implementation == "eager"
         assert f"{type(failure).__name__}: {failure}" in caplog.text
     finally:
         monkeypatch.undo()
-        assert suits(model)
+        assert takes_shared_prompt(model)
 
 
 def test_memory_planned_for_a_shared_prompt_is_planned_again_without(
@@ -79,7 +79,7 @@ def test_memory_planned_for_a_shared_prompt_is_planned_again_without(
     found = load_checkpoint(str(tiny_models.save(tmp_path, "llama")))
     plan = replace(found.plan, free=found.plan.need)
     assert plan.fits
-    monkeypatch.setattr(probe, "_tried", failing)
+    monkeypatch.setattr(shared_prompt, "_tried", failing)
     with pytest.raises(ModelError, match="a copy for each draft"):
         Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=plan)
     Local(found.model, found.tokenizer, found.name, found.fingerprint, plan=found.plan)
@@ -96,27 +96,27 @@ def test_doctor_says_whether_drafts_share_their_prompt(tmp_path: Path, kind: str
 def test_a_model_whose_logits_differ_is_named_with_how_much(
     model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tried = probe._tried
-    monkeypatch.setattr(probe, "_tried", lambda model, ids: tried(model, ids) + 1)
+    tried = shared_prompt._tried
+    monkeypatch.setattr(shared_prompt, "_tried", lambda model, ids: tried(model, ids) + 1)
     try:
-        assert not suits(model)
+        assert not takes_shared_prompt(model)
         assert "its logits are off by" in caplog.text
     finally:
         monkeypatch.undo()
-        assert suits(model)
+        assert takes_shared_prompt(model)
 
 
 def test_a_mistake_of_ours_does_not_choose_the_decoder(model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*given: object) -> None:
         raise AssertionError("a mistake")
 
-    monkeypatch.setattr(probe, "_tried", broken)
+    monkeypatch.setattr(shared_prompt, "_tried", broken)
     try:
         with pytest.raises(AssertionError, match="a mistake"):
-            suits(model)
+            takes_shared_prompt(model)
     finally:
         monkeypatch.undo()
-        assert suits(model)
+        assert takes_shared_prompt(model)
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_weighing_kept_and_new_drafts_equals_the_plain_way(
     try:
         plain = Plain(model).weigh(LONG[:length], asked, QUESTIONS, Counter())
     finally:
-        suits(model)
+        takes_shared_prompt(model)
     for one, other in zip(ours, plain, strict=True):
         assert one == pytest.approx(other, abs=1e-4)
 

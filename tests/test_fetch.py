@@ -16,7 +16,7 @@ from page_server import Answer, PageServer, page_server
 
 from retrieval.tools import fetch
 from retrieval.tools.addresses import Refused, checked, is_public, read_networks
-from retrieval.tools.fetch import Answered, Fetcher, Limits, decoded
+from retrieval.tools.fetch import Answered, Fetcher, PageLimits, decoded
 from retrieval.types import Unreachable
 from safety import retry
 
@@ -147,7 +147,8 @@ def test_a_redirect_is_followed_and_checked_like_the_first_address(server: PageS
 
 
 def test_a_redirect_from_outside_leads_into_no_allowed_network(server: PageServer) -> None:
-    """What is allowed to the user is not allowed to a stranger's page; the stranger here is an address called public."""
+    """What is allowed to the user is not allowed to a stranger's page; the stranger here is an address called
+    public."""
     server.pages["/away"] = Answer(status=302, headers={"Location": server.url("/secret")})
     server.page("/secret", "<p>Secret.</p>")
     fetcher = Fetcher(HERE)
@@ -166,14 +167,16 @@ def test_redirects_are_counted(server: PageServer) -> None:
 
 
 def test_what_is_too_large_is_refused_packed_or_not(server: PageServer) -> None:
-    fetcher = Fetcher(HERE, Limits(size=10_000))
+    fetcher = Fetcher(HERE, PageLimits(size=10_000))
     bomb = gzip.compress(bytes(30_000_000))
     assert len(bomb) < 40_000
     server.page("/fits", "x" * 10_000)
     server.page("/plain", "x" * 10_001)
     server.pages["/untold"] = Answer(slow=(b"x" * 6_000,) * 2)
     server.pages["/bomb"] = Answer(bomb, headers={"Content-Encoding": "gzip"})
-    server.pages["/slow-bomb"] = Answer(slow=tuple(bomb[i : i + 5000] for i in range(0, len(bomb), 5000)), headers={"Content-Encoding": "gzip"})  # fmt: skip
+    server.pages["/slow-bomb"] = Answer(
+        slow=tuple(bomb[i : i + 5000] for i in range(0, len(bomb), 5000)), headers={"Content-Encoding": "gzip"}
+    )
     assert len(fetcher.fetch(server.url("/fits")).data) == 10_000
     for path in ("/plain", "/untold", "/bomb", "/slow-bomb"):
         with pytest.raises(Refused, match="more than the 10000 bytes allowed"):
@@ -194,7 +197,7 @@ def test_packed_pages_are_unpacked(server: PageServer) -> None:
 def test_time_is_bounded_in_all(server: PageServer) -> None:
     server.pages["/drip"] = Answer(slow=(b"x",) * 1000, pause=0.05)
     server.pages["/silent"] = Answer(slow=(b"x",), pause=150.0)
-    for path, limits in (("/drip", Limits(read=5, whole=0.4)), ("/silent", Limits(read=0.2, whole=10))):
+    for path, limits in (("/drip", PageLimits(read=5, whole=0.4)), ("/silent", PageLimits(read=0.2, whole=10))):
         with pytest.raises(Unreachable):
             Fetcher(HERE, limits).fetch(server.url(path))
 
@@ -205,7 +208,7 @@ def test_other_kinds_and_failures_are_told(server: PageServer) -> None:
     server.pages["/broken"] = Answer(b"down", 503)
     with pytest.raises(Refused, match="holds video/mp4, not text/html"):
         Fetcher(HERE).fetch(server.url("/film"))
-    with pytest.raises(Refused, match="holds something untold"):
+    with pytest.raises(Refused, match="holds an undeclared type"):
         Fetcher(HERE).fetch(server.url("/untold"))
     with pytest.raises(Unreachable, match="HTTP 503"):
         Fetcher(HERE).fetch(server.url("/broken"))
@@ -241,9 +244,9 @@ def test_a_mistake_of_ours_is_not_taken_for_one_of_the_network(mistake: Exceptio
 
 
 def test_every_package_takes_the_same_statuses_for_passing() -> None:
-    assert fetch.PASSING == retry.PASSING
-    assert Answered("", 409).passing
-    assert not Answered("", 404).passing
+    assert fetch.TRANSIENT == retry.TRANSIENT
+    assert Answered("", 409).transient
+    assert not Answered("", 404).transient
 
 
 def test_an_unchanged_page_is_not_sent_again(server: PageServer) -> None:
@@ -281,7 +284,10 @@ def test_the_certificate_has_to_be_the_names(tmp_path: Path) -> None:
         server.page("/", "<p>Safe.</p>")
         fetcher = Fetcher(HERE, resolver=lambda host, port: ["127.0.0.1"], trust=trust)
         assert fetcher.fetch(f"https://site.example:{server.port}/").data == b"<p>Safe.</p>"
-        for host, who in (("other.example", fetcher), ("site.example", Fetcher(HERE, resolver=lambda host, port: ["127.0.0.1"]))):  # fmt: skip
+        for host, who in (
+            ("other.example", fetcher),
+            ("site.example", Fetcher(HERE, resolver=lambda host, port: ["127.0.0.1"])),
+        ):
             with pytest.raises(Refused, match="certificate cannot be trusted"):
                 who.fetch(f"https://{host}:{server.port}/")
 

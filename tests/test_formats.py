@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from source_files import read, refusal, sections
 
 from retrieval.passages import cut
-from retrieval.sources import COLLECTIONS, SUFFIXES, Limits, read_documents
+from retrieval.sources import COLLECTIONS, SUFFIXES, SourceLimits, read_documents
 from retrieval.sources.child import parser, rows
-from retrieval.sources.kinds import PLAIN
+from retrieval.sources.filetypes import PLAIN
 from retrieval.types import Document, Note, SourceError
 
 Places = list[tuple[tuple[str, ...], str]]
@@ -30,10 +30,12 @@ def placed(document: Document) -> Places:
     return [(section.headings, section.place) for section in document.sections]
 
 
-def here(folder: Path, kind: str, name: str, data: bytes, limits: Limits | None = None) -> list[dict[str, object]]:
+def here(
+    folder: Path, kind: str, name: str, data: bytes, limits: SourceLimits | None = None
+) -> list[dict[str, object]]:
     """What the parser's process would write, run in this one."""
     (folder / name).write_bytes(data)
-    limits = limits or Limits()
+    limits = limits or SourceLimits()
     return list(rows(kind, parser(kind)(folder / name, limits), limits))
 
 
@@ -57,10 +59,12 @@ def word() -> bytes:
     file.add_heading("Lakes", 2)
     paragraph = file.add_paragraph("Deep")
     deleted = docx.oxml.parse_xml(
-        '<w:del xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:r><w:t>unseen</w:t></w:r></w:del>'
+        '<w:del xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        "<w:r><w:t>unseen</w:t></w:r></w:del>"
     )
     added = docx.oxml.parse_xml(
-        '<w:ins xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:r><w:t>er.</w:t></w:r></w:ins>'
+        '<w:ins xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        "<w:r><w:t>er.</w:t></w:r></w:ins>"
     )
     paragraph._p.append(deleted)
     paragraph._p.append(added)
@@ -325,8 +329,8 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b" " * 20_000_000)
     assert "only a bomb" in refusal(tmp_path, "a.docx", out.getvalue())
-    assert "more than the 100000 allowed" in refusal(tmp_path, "b.docx", word(), Limits(max_unpacked=100_000))
-    assert "entries" in refusal(tmp_path, "c.docx", word(), Limits(max_entries=3))
+    assert "more than the 100000 allowed" in refusal(tmp_path, "b.docx", word(), SourceLimits(max_unpacked=100_000))
+    assert "entries" in refusal(tmp_path, "c.docx", word(), SourceLimits(max_entries=3))
     (tmp_path / "d.xml.bz2").write_bytes(bz2.compress(dump(("A", 0, "a" * 20_000_000))))
     with pytest.raises(SourceError, match="only a bomb"):
         list(read_documents(tmp_path / "d.xml.bz2"))

@@ -9,7 +9,7 @@ from told_reader import Told
 from dialogue.judges.alignment import COUNTED, FEATURES
 from dialogue.judges.grounding import COPIED, HEAD, OUTPUTS, WEIGHTS, Grounder, best_support, copied
 from dialogue.judges.heads import Head
-from dialogue.judges.windows import WINDOWS, Plan, encode
+from dialogue.judges.windows import NEAREST, Layout, encode
 from dialogue.types import Claim, Context, Turn
 from retrieval.encoder.embed import Encoder
 from retrieval.text import sentences
@@ -221,32 +221,32 @@ def test_without_a_word_the_adapter_decides_and_its_denial_is_the_reason(encoder
 
 def test_a_claim_of_two_places_is_read_with_both(encoder: Encoder) -> None:
     text = "Agnes Moir designed the lighthouse and the seal pups weigh 14 kilograms at birth."
-    plan = Plan.make("", [text], PASSAGES)
-    *alone, both = plan.looks(encode(encoder, plan.texts))[0]
-    assert len(alone) == WINDOWS
-    assert all(len(look.pieces) == 1 for look in alone)
-    assert {piece.read.passage.id for piece in both.pieces} == {0, 2}
+    layout = Layout.make("", [text], PASSAGES)
+    *alone, both = layout.windows(encode(encoder, layout.texts))[0]
+    assert len(alone) == NEAREST
+    assert all(len(window.stretches) == 1 for window in alone)
+    assert {stretch.read.passage.id for stretch in both.stretches} == {0, 2}
     assert both.nearest.read is alone[0].nearest.read
     assert (both.nearest.first, both.nearest.last) == (alone[0].nearest.first, alone[0].nearest.last)
     assert both.text.index("Agnes Moir") < both.text.index("A seal pup weighs")  # as they stand in the evidence
 
 
 def test_what_one_place_says_is_read_alone(encoder: Encoder) -> None:
-    plan = Plan.make("", ["Grey seals breed on the western beaches in November."], PASSAGES)
-    looks = plan.looks(encode(encoder, plan.texts))[0]
-    assert all(len(look.pieces) == 1 for look in looks)
+    layout = Layout.make("", ["Grey seals breed on the western beaches in November."], PASSAGES)
+    windows = layout.windows(encode(encoder, layout.texts))[0]
+    assert all(len(window.stretches) == 1 for window in windows)
 
 
-def test_the_alignment_of_a_look_is_that_of_its_texts_laid_side_by_side(encoder: Encoder) -> None:
+def test_the_alignment_of_a_window_is_that_of_its_texts_laid_side_by_side(encoder: Encoder) -> None:
     claim = "Agnes Moir designed the lighthouse at Skerra Point."
-    plan = Plan.make("", [claim], PASSAGES)
-    encoded = encode(encoder, plan.texts)
-    for look in plan.looks(encoded)[0]:
-        sides = [text for piece in look.pieces for text in piece.texts]
+    layout = Layout.make("", [claim], PASSAGES)
+    encoded = encode(encoder, layout.texts)
+    for window in layout.windows(encoded)[0]:
+        sides = [text for stretch in window.stretches for text in stretch.texts]
         mine, theirs = encoded[claim], np.concatenate([side.vectors for side in sides])
         best = (mine.vectors @ theirs.T).max(1)
-        assert look.row[15] == pytest.approx(best.mean(), abs=1e-5)
-        assert look.row[3] == pytest.approx(best[mine.content].mean(), abs=1e-5)
-        assert look.row[5] == pytest.approx(np.quantile(best[mine.content], 0.25), abs=1e-5)
+        assert window.row[15] == pytest.approx(best.mean(), abs=1e-5)
+        assert window.row[3] == pytest.approx(best[mine.content].mean(), abs=1e-5)
+        assert window.row[5] == pytest.approx(np.quantile(best[mine.content], 0.25), abs=1e-5)
         inside = np.concatenate([side.content for side in sides])
-        assert look.row[16] == pytest.approx((theirs @ mine.vectors.T).max(1)[inside].mean(), abs=1e-5)
+        assert window.row[16] == pytest.approx((theirs @ mine.vectors.T).max(1)[inside].mean(), abs=1e-5)

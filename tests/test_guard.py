@@ -1,4 +1,5 @@
-"""The embedded guard with the shipped classifier and the shipped policy, and with classifiers that say what they are told."""
+"""The embedded guard with the shipped classifier and the shipped policy, and with classifiers that say what they are
+told."""
 
 import json
 from collections.abc import Callable

@@ -26,7 +26,7 @@ from retrieval.encoder.embed import Encoder
 from safety import EmbeddedGuard, load_policy
 from safety.guards.families import CROSSWALK, FAMILIES, NUMBERED, family_of, titles_in
 from safety.guards.generative import Generative, load_generative
-from safety.guards.moderation import CATEGORIES, Limits, Moderation, load_moderation, open_moderation
+from safety.guards.moderation import CATEGORIES, Moderation, ModerationLimits, load_moderation, open_moderation
 from safety.guards.sources import load_source, read_spec
 from safety.types import UNSAFE, RiskSource, SafetyError, Stage
 
@@ -43,7 +43,7 @@ PAIRS = (
 )
 OBJECTIVES = {objective.id for objective in load_policy().objectives} | {UNSAFE}
 KEY = "sk-guard-secret"
-QUICK = Limits(backoff=0.01)  # quick to ask again, and as patient as ever with a server that is busy
+QUICK = ModerationLimits(backoff=0.01)  # quick to ask again, and as patient as ever with a server that is busy
 
 
 def classifier(folder: Path, seed: int = 0) -> str:
@@ -482,7 +482,7 @@ def test_unknown_categories_count_as_unsafe_and_absent_ones_not(caplog: pytest.L
 
 
 def test_a_server_that_hangs_is_given_up() -> None:
-    impatient = Limits(silence=0.2, tries=2, backoff=0.01)
+    impatient = ModerationLimits(silence=0.2, tries=2, backoff=0.01)
     with moderation_server(hang=True) as server, pytest.raises(SafetyError, match="does not answer in time"):
         Moderation(server.url, limits=impatient).risks([("", "Hi")], "request")
 
@@ -524,7 +524,16 @@ def test_a_key_that_no_header_can_carry_and_one_that_goes_unencrypted(caplog: py
     assert KEY not in caplog.text
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["results", "category_scores", "hate", "x"]), inner, max_size=3), max_leaves=8))  # fmt: skip
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["results", "category_scores", "hate", "x"]), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
 def test_whatever_is_answered_is_probabilities_or_an_error(answer: Any) -> None:  # noqa: ANN401
     source = Moderation("http://127.0.0.1:1/v1")
     try:

@@ -76,7 +76,8 @@ STEPS = {
 def test_a_crash_at_any_step_of_a_migration_is_made_up_for(tmp_path: Path, step: str) -> None:
     older(tmp_path, "0005")
     program = (
-        "import os, sys; from pathlib import Path; import app.library.checksums, app.store.upgrade, app.store.database, app.store.wal\n"
+        "import os, sys; from pathlib import Path; import app.library.checksums, app.store.upgrade, "
+        "app.store.database, app.store.wal\n"
         f"def die(*_): os._exit(9)\n{STEPS[step]}\napp.store.database.open_database(Path(sys.argv[1]))"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 9

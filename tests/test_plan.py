@@ -21,12 +21,12 @@ from app.config import Settings
 from app.doctor import examine
 from dialogue.models.checkpoints import load_checkpoint, plan_checkpoint
 from dialogue.models.checkpoints.memory import available, built_bytes, free_bytes, stored_bytes
-from dialogue.models.checkpoints.plan import JUDGES, Needs, Plan, planned, window
+from dialogue.models.checkpoints.plan import JUDGES, MemoryPlan, Needs, planned, window
 from dialogue.types import ModelError
 
 GIB = 2**30
 plans = st.builds(
-    Plan,
+    MemoryPlan,
     weights=st.integers(0, 20 * GIB),
     token=st.integers(1, 2**20),
     window=st.integers(1, 131_072),
@@ -85,7 +85,7 @@ def test_work_bounds_what_a_mid_size_model_takes_to_read_a_chunk() -> None:
 
 
 @given(plans, st.integers(0, 64), st.integers(0, 4096), st.integers(0, 512), st.integers(0, GIB))
-def test_more_of_anything_never_needs_less(plan: Plan, rows: int, tokens: int, length: int, weights: int) -> None:
+def test_more_of_anything_never_needs_less(plan: MemoryPlan, rows: int, tokens: int, length: int, weights: int) -> None:
     more = replace(
         plan,
         candidates=plan.candidates + rows,
@@ -99,7 +99,7 @@ def test_more_of_anything_never_needs_less(plan: Plan, rows: int, tokens: int, l
 
 
 @given(plans)
-def test_what_is_suggested_fits_and_one_more_would_not(plan: Plan) -> None:
+def test_what_is_suggested_fits_and_one_more_would_not(plan: MemoryPlan) -> None:
     fewer, shorter = plan.most_candidates(), plan.most_tokens()
     assert fewer == 0 or replace(plan, candidates=fewer).fits
     assert shorter == 0 or replace(plan, window=shorter).fits
@@ -111,7 +111,7 @@ def test_what_is_suggested_fits_and_one_more_would_not(plan: Plan) -> None:
 
 
 @given(plans)
-def test_a_model_of_the_size_that_is_advised_fits(plan: Plan) -> None:
+def test_a_model_of_the_size_that_is_advised_fits(plan: MemoryPlan) -> None:
     advice = plan.advice()
     if plan.fits or "in bfloat16" not in advice:
         return

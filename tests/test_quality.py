@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.training.perceptron import fit, tempered
 from app.training.quality import feature_rows
-from app.training.quality_data import Example, negate
+from app.training.quality_data import RatedReply, negate
 from app.training.quality_report import (
     against_other_corpus,
     auroc,
@@ -263,7 +263,7 @@ def test_one_encode_call_and_one_of_the_reader_serve_all_drafts(judge: QualityJu
 def test_rows_in_training_are_those_of_a_turn(judge: QualityJudge) -> None:
     turns = ("Who wrote it?", "Herman Melville.", "Who wrote Moby-Dick?")
     drafts = ("Herman Melville did in 1851.", "OK", "I don't know!")
-    made = [Example(turns, draft, "true", "topical_chat", "d") for draft in drafts]
+    made = [RatedReply(turns, draft, "true", "topical_chat", "d") for draft in drafts]
     found = feature_rows(made, letters, Constant())
     served, _ = QualityJudge(letters, Constant(), judge.heads).rows(talk(*turns), drafts)
     assert np.array_equal(found, served)
@@ -330,7 +330,7 @@ def test_a_regression_is_fitted_to_soft_targets() -> None:
 
 def test_replies_of_the_other_corpus_and_pooled_figures_are_reported() -> None:
     held = [
-        Example((f"Hi {place}",), f"{kind} {corpus} {place}", kind, corpus, f"{corpus} {place}")
+        RatedReply((f"Hi {place}",), f"{kind} {corpus} {place}", kind, corpus, f"{corpus} {place}")
         for corpus in ("topical_chat", "cmu_dog")
         for place in range(10)
         for kind in ("true", "random", "earlier", "shuffled", "negated", "echo")

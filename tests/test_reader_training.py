@@ -18,7 +18,7 @@ from app.training import reader_calibration, reader_report
 from app.training.asked import Asked
 from app.training.invented import invented, kinds
 from app.training.judges import PARTS
-from app.training.reader import Plan, fit
+from app.training.reader import ReaderTraining, fit
 from app.training.reader_calibration import Found, calibrated, collect, report
 from app.training.reader_data import as_typed, held, sources, spans_in, windows
 from app.training.reader_report import f1, likeliest
@@ -59,7 +59,10 @@ def article(title: str, year: int, city: str, other: str) -> list[dict[str, Any]
 
 TITLES = [
     f"Crossings_of_the_{name}"
-    for name in "Elbe Oder Main Isar Tay Dee Po Arno Ebro Loire Rhine Weser Saale Spree Inn Lech Tiber Adda Minho Severn Trent Wye".split()
+    for name in (
+        "Elbe Oder Main Isar Tay Dee Po Arno Ebro Loire Rhine Weser Saale Spree Inn Lech Tiber Adda "
+        "Minho Severn Trent Wye"
+    ).split()
 ]
 SQUAD = [
     each
@@ -262,7 +265,7 @@ def test_a_question_as_it_is_typed_keeps_its_page_and_its_answer(question: str, 
 
 @given(st.integers(1, 64), st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 12_000))
 def test_the_rate_rises_stays_and_falls(batch: int, warm: int, cool: int, done: int) -> None:
-    plan = Plan(examples=12_000, rate=1e-3, batch=batch, warm=warm, cool=cool)
+    plan = ReaderTraining(examples=12_000, rate=1e-3, batch=batch, warm=warm, cool=cool)
     assert 0 <= plan.rate_at(done) <= plan.rate
     later = plan.rate_at(done + batch)
     if done + batch <= min(warm, 12_000 - cool):
@@ -288,7 +291,7 @@ def taught(encoder: Encoder, seed: int, examples: int = 128) -> tuple[dict[str, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.training.reader.REPORTED", 2)
         patch.setattr("app.training.reader.SORTED", 2)
-        plan = Plan(examples=examples, rate=3e-4, batch=8, warm=16, cool=0)
+        plan = ReaderTraining(examples=examples, rate=3e-4, batch=8, warm=16, cool=0)
         curve = fit(encoder, weights, handful(), plan, seed, points.append)
     assert points == [point["examples"] for point in curve] == list(range(16, examples + 1, 16))
     assert not any(weight.requires_grad for weight in weights.values())
@@ -314,7 +317,7 @@ def test_an_answer_that_was_cut_off_is_not_taken_for_none(encoder: Encoder) -> N
     page = Page("word " * 500 + "krill")
     weights = {name: weight for name, weight in initial(encoder).items() if not "1" <= name[0] <= "9"}
     before = {name: weight.clone() for name, weight in weights.items()}
-    plan = Plan(examples=2, rate=1e-3, batch=2, warm=0, cool=0, decay=0)
+    plan = ReaderTraining(examples=2, rate=1e-3, batch=2, warm=0, cool=0, decay=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.training.reader.SORTED", 1)
         fit(encoder, weights, {"cut": (1.0, [Asked("Eats?", page, ((2500, 2505),))])}, plan)

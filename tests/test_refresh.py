@@ -19,7 +19,7 @@ from app.library.pages import PATIENCE, Pages, opened_pages
 from app.store.database import Database, open_database
 from retrieval.search import HybridRetriever
 from retrieval.tools.addresses import read_networks
-from retrieval.tools.fetch import Fetcher, Limits
+from retrieval.tools.fetch import Fetcher, PageLimits
 
 HERE = read_networks("127.0.0.1/32")
 
@@ -63,7 +63,7 @@ def found(library: Library, query: str) -> set[str]:
 
 def fetched(library: Library, tmp_path: Path, *urls: str) -> IngestReport:
     """Ingest addresses, or without any refresh all."""
-    limits = Limits(connect=1, whole=2)
+    limits = PageLimits(connect=1, whole=2)
     with opened_pages(Fetcher(HERE, limits), tmp_path, library.hashes()) as pages:
         return ingest(library, urls, web=pages) if urls else refresh(library, web=pages)
 

@@ -28,14 +28,14 @@ from dialogue import Responder
 from dialogue.attributes import INTERESTING, SENSIBLE, UNSAFE
 from dialogue.judges.embedded import load_judge
 from dialogue.models import load_model
+from dialogue.models.fallback import Fallback
 from dialogue.models.scripted import Scripted
 from dialogue.models.server.address import Address, read_address
 from dialogue.models.server.circuit import Circuit
-from dialogue.models.server.exchange import Limits, Server
+from dialogue.models.server.exchange import Server, ServerLimits
 from dialogue.models.server.protocol import Choices, Known, yes_share
 from dialogue.models.server.remote import Remote, load_remote, open_remote
 from dialogue.models.server.wire import Reader, message_of
-from dialogue.models.standby import Standby
 from dialogue.respond import Options
 from dialogue.types import LanguageModel, ModelError, Sampling, Step, Turn, Unavailable
 from retrieval import MemoryRetriever
@@ -43,9 +43,9 @@ from retrieval.encoder.adapters import load_reader
 from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from safety import SHIPPED, WEIGHTS, EmbeddedGuard, load_policy
-from safety.retry import PASSING
+from safety.retry import TRANSIENT
 
-QUICK = Limits(first=1.0, between=0.5, whole=20.0, backoff=0.01, cooldown=0.3)
+QUICK = ServerLimits(first=1.0, between=0.5, whole=20.0, backoff=0.01, cooldown=0.3)
 FIVE = Sampling(n=5, max_new_tokens=40, seed=3)
 ASKED = context("What does the blue whale eat?")
 KEY = "sk-the-secret"
@@ -53,7 +53,7 @@ KEY = "sk-the-secret"
 
 @contextmanager
 def remote(
-    limits: Limits = QUICK,
+    limits: ServerLimits = QUICK,
     api_key: str = "",
     **switches: Any,  # noqa: ANN401
 ) -> Iterator[tuple[Remote, FaultServer]]:
@@ -264,7 +264,10 @@ def test_a_server_that_says_nothing_is_left(fault: str) -> None:
 
 
 def test_all_the_time_there_is_bounds_a_sampling() -> None:
-    with remote(Limits(first=9, whole=0.3), fault="hang") as (model, _), pytest.raises(Unavailable, match="in time"):
+    with (
+        remote(ServerLimits(first=9, whole=0.3), fault="hang") as (model, _),
+        pytest.raises(Unavailable, match="in time"),
+    ):
         written(model, ASKED, FIVE)
 
 
@@ -325,7 +328,7 @@ def test_an_answer_in_one_piece_is_as_good_as_a_stream() -> None:
     ],
 )
 def test_what_is_no_such_server_is_told_so(fault: str, said: str) -> None:
-    limits = Limits(size=100_000, backoff=0.01)
+    limits = ServerLimits(size=100_000, backoff=0.01)
     with remote(limits, fault=fault) as (model, server):
         with pytest.raises(ModelError, match=said) as caught:
             written(model, ASKED, FIVE)
@@ -349,7 +352,7 @@ def test_a_failure_that_passes_is_not_noticed() -> None:
             assert len(written(model, ASKED, FIVE)) == 5
 
 
-@pytest.mark.parametrize("status", sorted(PASSING))
+@pytest.mark.parametrize("status", sorted(TRANSIENT))
 def test_every_status_that_may_pass_is_tried_again(status: int) -> None:
     with remote(fault="busy", times=2, status=status) as (model, server):
         assert len(written(model, ASKED, FIVE)) == 5
@@ -458,7 +461,7 @@ def test_an_open_circuit_lets_one_try_through_at_a_time(events: list[str]) -> No
 @pytest.mark.parametrize("fault", ["hang", "hang mid stream", "ping"])
 @pytest.mark.parametrize("many", [True, False])
 def test_closing_the_drafts_hangs_up_at_the_server(fault: str, many: bool) -> None:
-    with remote(Limits(first=60, between=60), fault=fault, many=many) as (model, server):
+    with remote(ServerLimits(first=60, between=60), fault=fault, many=many) as (model, server):
         steps = model.sample(ASKED, FIVE)
         assert isinstance(next(steps), Step)
         steps.close()
@@ -563,7 +566,7 @@ def test_a_server_that_is_away_at_first_is_found_later() -> None:
 def test_another_model_answers_in_place_of_one_that_is_away() -> None:
     asked = context("What does it eat?")
     quote = Scripted(["It eats krill."])
-    model = Standby(Remote(Server(f"http://127.0.0.1:{closed_port()}/v1", "", QUICK), "whale-7b"), quote)
+    model = Fallback(Remote(Server(f"http://127.0.0.1:{closed_port()}/v1", "", QUICK), "whale-7b"), quote)
     assert written(model, asked, FIVE) == ["It eats krill."]
     [note] = asked.working.notes
     assert note.startswith("answered in quoting mode")
@@ -575,7 +578,7 @@ def test_another_model_answers_in_place_of_one_that_is_away() -> None:
 
 def test_nobody_answers_in_place_of_a_model_that_refuses() -> None:
     with fault_server(key="other") as server:
-        model = Standby(Remote(Server(server.url, "", QUICK), "whale-7b"), Scripted(["It eats krill."]))
+        model = Fallback(Remote(Server(server.url, "", QUICK), "whale-7b"), Scripted(["It eats krill."]))
         with pytest.raises(ModelError, match="CANDOR_API_KEY"):
             written(model, ASKED, FIVE)
 

@@ -59,7 +59,10 @@ def test_what_is_beyond_the_depth_follows_as_it_was_found(encoder: Encoder) -> N
 
 
 def test_the_neighbours_of_the_best_take_the_last_places(encoder: Encoder) -> None:
-    text = "The lighthouse stands on the cape. It was lit in 1866. Its keeper was Ann Moore. Ships pass it. Gulls nest there."
+    text = (
+        "The lighthouse stands on the cape. It was lit in 1866. Its keeper was Ann Moore. "
+        "Ships pass it. Gulls nest there."
+    )
     lines = [f"{line}." for line in text.rstrip(".").split(". ")]
     book = [Passage(20 + n, line, "cape.txt", "Cape", (), n, n + 1) for n, line in enumerate(lines)]
     other = [Passage(25, "Another cape has no lighthouse.", "other.txt", "Other", (), 0, 9)]

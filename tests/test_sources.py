@@ -11,8 +11,8 @@ from source_files import pdf, read, refusal, sections
 
 from retrieval.markup import from_html, from_markdown
 from retrieval.passages import cut
-from retrieval.sources import Limits, read_documents
-from retrieval.sources.kinds import INLINE
+from retrieval.sources import SourceLimits, read_documents
+from retrieval.sources.filetypes import INLINE
 from retrieval.sources.pdf import running_text
 from retrieval.text import clean
 from retrieval.types import Note, SourceError
@@ -116,7 +116,7 @@ def test_deeply_nested_tags_are_read_without_recursion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "mark"), [("a.md", b"<!--"), ("a.html", b"</a "), ("a.html", b"<![CDATA[")])
 def test_markup_that_eats_time_is_a_failed_file(tmp_path: Path, name: str, mark: bytes) -> None:
-    assert "1 seconds" in refusal(tmp_path, name, mark * 60_000, Limits(cpu_seconds=1))
+    assert "1 seconds" in refusal(tmp_path, name, mark * 60_000, SourceLimits(cpu_seconds=1))
 
 
 @pytest.mark.parametrize("mark", [b"*a ", b"![", b"<!--", b"> "])
@@ -176,17 +176,17 @@ def test_pdfs_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     writer.encrypt("secret", algorithm="RC4-128")
     writer.write(tmp_path / "locked.pdf")
     assert "password-protected" in refusal(tmp_path, "locked.pdf", (tmp_path / "locked.pdf").read_bytes())
-    assert "3 pages, more than the 2" in refusal(tmp_path, "l.pdf", pdf("a", "b", "c"), Limits(max_pages=2))
-    assert "more than the 5 characters" in refusal(tmp_path, "t.pdf", whole, Limits(max_text=5))
+    assert "3 pages, more than the 2" in refusal(tmp_path, "l.pdf", pdf("a", "b", "c"), SourceLimits(max_pages=2))
+    assert "more than the 5 characters" in refusal(tmp_path, "t.pdf", whole, SourceLimits(max_text=5))
 
 
 def test_a_pdf_that_eats_time_or_memory_is_a_failed_file(tmp_path: Path) -> None:
     endless = pdf("x", raw=b"BT /F 12 Tf " + b"(abc) Tj 1 0 Td " * 1_000_000 + b"ET")
     assert len(endless) < 200_000
-    assert "1 seconds" in refusal(tmp_path, "time.pdf", endless, Limits(cpu_seconds=1))
-    assert "seconds to read" in refusal(tmp_path, "wall.pdf", endless, Limits(wall_seconds=1))
+    assert "1 seconds" in refusal(tmp_path, "time.pdf", endless, SourceLimits(cpu_seconds=1))
+    assert "seconds to read" in refusal(tmp_path, "wall.pdf", endless, SourceLimits(wall_seconds=1))
     bomb = pdf("x", raw=b" " * 70_000_000)
-    assert "memory" in refusal(tmp_path, "space.pdf", bomb, Limits(memory=200 << 20))
+    assert "memory" in refusal(tmp_path, "space.pdf", bomb, SourceLimits(memory=200 << 20))
 
 
 @pytest.mark.parametrize(
@@ -282,8 +282,8 @@ def test_any_bytes_give_a_document_or_a_source_error(tmp_path: Path, data: bytes
 
 
 def test_limits_are_named_in_the_refusal(tmp_path: Path) -> None:
-    assert "11 bytes, more than the 10" in refusal(tmp_path, "a.txt", b"a" * 11, Limits(max_bytes=10))
-    assert "11 characters" in refusal(tmp_path, "a.txt", b"a" * 11, Limits(max_text=10))
+    assert "11 bytes, more than the 10" in refusal(tmp_path, "a.txt", b"a" * 11, SourceLimits(max_bytes=10))
+    assert "11 characters" in refusal(tmp_path, "a.txt", b"a" * 11, SourceLimits(max_text=10))
 
 
 def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:

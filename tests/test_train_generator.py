@@ -21,8 +21,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 from transformers.utils import logging
 
 from app.commands.cli import run
-from app.training.generator import Plan, train
-from app.training.generator_data import Example, Sample, TrainingError, examples, read_samples, split
+from app.training.generator import GeneratorTraining, train
+from app.training.generator_data import Sample, TrainingError, TrainingSequence, examples, read_samples, split
 from app.training.generator_filter import Filter, kept
 from app.training.generator_loop import Tuning
 from app.training.generator_model import adapt, encode, losses
@@ -129,7 +129,7 @@ def base(place: Path, samples: list[Sample]) -> Path:
 @pytest.fixture(scope="module")
 def trained(place: Path, base: Path, samples: list[Sample]) -> tuple[Path, dict[str, Any]]:
     out = place / "adapter"
-    return out, train(Plan(str(base), TUNING), samples, out, None, quiet)
+    return out, train(GeneratorTraining(str(base), TUNING), samples, out, None, quiet)
 
 
 @pytest.mark.slow
@@ -220,20 +220,20 @@ def test_a_folder_with_an_unknown_format_is_refused(tmp_path: Path) -> None:
 def test_a_training_that_was_killed_ends_with_the_same_weights(place: Path, base: Path) -> None:
     data = written(place / "short.jsonl", [*replies(3, 50, True), *replies(4, 90, False)])
     short = Tuning(epochs=2, rate=5e-3, rank=8, batch=8, accumulate=2, longest=256, save_every=4)
-    plan = Plan(str(base), short, held=0.2)
+    plan = GeneratorTraining(str(base), short, held=0.2)
     samples = read_samples(data)
     whole = train(plan, samples, place / "whole", None, quiet)
 
     script = f"""
 import os, signal
 from pathlib import Path
-from app.training.generator import Plan, train
+from app.training.generator import GeneratorTraining, train
 from app.training.generator_data import read_samples
 from app.training.generator_loop import Tuning
 def dies(stage, done, total):
     if (stage, done) == ("learning", 7):
         os.kill(os.getpid(), signal.SIGKILL)
-plan = Plan({str(base)!r}, {short!r}, held=0.2)
+plan = GeneratorTraining({str(base)!r}, {short!r}, held=0.2)
 train(plan, read_samples(Path({str(data)!r})), Path({str(place / "killed")!r}), None, dies)
 """
     root = Path(__file__).parents[1]
@@ -266,10 +266,10 @@ def test_a_folder_of_another_training_is_left_alone(
     trained: tuple[Path, dict[str, Any]], base: Path, samples: list[Sample], tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="holds another training's adapter"):
-        train(Plan(str(base), Tuning(seed=5)), samples, trained[0], None, quiet)
+        train(GeneratorTraining(str(base), Tuning(seed=5)), samples, trained[0], None, quiet)
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(TrainingError, match="holds other files"):
-        train(Plan(str(base), TUNING), samples, tmp_path, None, quiet)
+        train(GeneratorTraining(str(base), TUNING), samples, tmp_path, None, quiet)
 
 
 @pytest.mark.slow
@@ -279,8 +279,8 @@ def test_without_ratings_the_model_cannot_filter_but_the_embedded_judge_can(
     samples = read_samples(written(tmp_path / "data.jsonl", replies(6, 32, False)))
     tuning = Tuning(epochs=1, batch=16, rank=4)
     with pytest.raises(TrainingError, match="filter by the embedded judge"):
-        train(Plan(str(base), tuning, held=0.4), samples, tmp_path / "one", None, quiet)
-    plan = Plan(str(base), tuning, Filter("embedded", 0.5), held=0.4)
+        train(GeneratorTraining(str(base), tuning, held=0.4), samples, tmp_path / "one", None, quiet)
+    plan = GeneratorTraining(str(base), tuning, Filter("embedded", 0.5), held=0.4)
     report = train(plan, samples, tmp_path / "two", load_judge(encoder, passage_reader), quiet)
     assert report["filter"]["by"] == "embedded"
     assert report["filter"]["after"]["SENSIBLE"] > report["filter"]["before"]["SENSIBLE"]
@@ -292,7 +292,10 @@ def test_every_family_of_models_takes_an_adapter_that_learns(kind: str, tmp_path
     folder = save(tmp_path / kind, kind)
     words = AutoTokenizer.from_pretrained(folder)
     adapted = adapt(AutoModelForCausalLM.from_pretrained(folder), words, 128, rank=4, seed=0)
-    made = [Example("generative", "User: hi RESPONSE", " it eats krill"), Example("generative", "User: hi", " yes")]
+    made = [
+        TrainingSequence("generative", "User: hi RESPONSE", " it eats krill"),
+        TrainingSequence("generative", "User: hi", " yes"),
+    ]
     rows = [encode(adapted, example) for example in made]
     both = losses(adapted, rows)
     alone = torch.cat([losses(adapted, [row]) for row in rows])
@@ -309,7 +312,9 @@ def test_saving_memory_changes_no_gradient(base: Path) -> None:
     for save_memory in (False, True):
         adapted = adapt(AutoModelForCausalLM.from_pretrained(base), words, 64, rank=4, seed=0, save_memory=save_memory)
         adapted.model.train()
-        losses(adapted, [encode(adapted, Example("generative", "User: hi RESPONSE", " A whale"))]).sum().backward()
+        losses(
+            adapted, [encode(adapted, TrainingSequence("generative", "User: hi RESPONSE", " A whale"))]
+        ).sum().backward()
         found.append({name: w.grad for name, w in adapted.model.named_parameters() if w.grad is not None})
     assert found[0].keys() == found[1].keys() != set()
     for name, gradient in found[0].items():
@@ -320,13 +325,13 @@ def test_rows_without_anything_to_learn_are_refused(base: Path, tmp_path: Path) 
     rows = [row | {"ratings": {"sensible": 0}} for row in replies(7, 40, False)]
     samples = read_samples(written(tmp_path / "data.jsonl", rows))
     with pytest.raises(TrainingError, match="nothing to learn"):
-        train(Plan(str(base), TUNING, held=0.4), samples, tmp_path / "out", None, quiet)
+        train(GeneratorTraining(str(base), TUNING, held=0.4), samples, tmp_path / "out", None, quiet)
 
 
 def test_a_model_with_an_encoder_is_refused(tmp_path: Path, samples: list[Sample]) -> None:
     folder = save(tmp_path / "t5", "t5")
     with pytest.raises(Exception, match="causal"):
-        train(Plan(str(folder), TUNING), samples, tmp_path / "out", None, quiet)
+        train(GeneratorTraining(str(folder), TUNING), samples, tmp_path / "out", None, quiet)
 
 
 @pytest.mark.parametrize(
@@ -407,11 +412,13 @@ def test_the_wanted_rating_of_a_harm_is_zero() -> None:
 def test_only_the_target_is_learnt_and_a_long_prompt_loses_its_beginning(base: Path) -> None:
     words = AutoTokenizer.from_pretrained(base)
     adapted = adapt(AutoModelForCausalLM.from_pretrained(base), words, 20, rank=2, seed=0)
-    row = encode(adapted, Example("generative", "User: What is a whale? RESPONSE", " A whale is old."))
+    row = encode(adapted, TrainingSequence("generative", "User: What is a whale? RESPONSE", " A whale is old."))
     assert words.decode(row.ids[row.start :]) == " A whale is old.</s>"
-    rating = encode(adapted, Example("discriminative", "User: hi RESPONSE", " 1", " x", " SENSIBLE", "SENSIBLE", True))
+    rating = encode(
+        adapted, TrainingSequence("discriminative", "User: hi RESPONSE", " 1", " x", " SENSIBLE", "SENSIBLE", True)
+    )
     assert words.decode(rating.ids[rating.start :]) == " 1"
-    long = encode(adapted, Example("generative", "User: whale " * 30 + "RESPONSE", " A whale is old."))
+    long = encode(adapted, TrainingSequence("generative", "User: whale " * 30 + "RESPONSE", " A whale is old."))
     assert len(long.ids) == 20
     assert words.decode(long.ids).endswith("RESPONSE A whale is old.</s>")
 
@@ -429,8 +436,8 @@ def test_the_filter_keeps_the_best_share_of_those_above_the_thresholds() -> None
 
 
 def test_a_model_that_got_worse_is_not_called_better() -> None:
-    held = [Example("generative", "p", "t")] * 20 + [
-        Example("discriminative", "p", "1", "r", "a", "SENSIBLE", True)
+    held = [TrainingSequence("generative", "p", "t")] * 20 + [
+        TrainingSequence("discriminative", "p", "1", "r", "a", "SENSIBLE", True)
     ] * 20
     ratings = {place: 0.5 for place in range(20, 40)}
     good = Measured(tuple([1.0 + i / 100 for i in range(40)]), ratings, {"generative": (True,) * 20, "research": ()})

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.training.grounding import FOLDS, anchored, folds, train_on
-from app.training.grounding_data import SHARES, halves, head_rows, learnt, sampled
-from app.training.grounding_metrics import Example, Row, numbers
+from app.training.grounding_data import SHARES, halves, head_rows, sampled, training_rows
+from app.training.grounding_metrics import GroundingExample, Row, numbers
 from dialogue.judges.alignment import COSINE, COUNTED, FEATURES, OVERLAP, REFUTED, SUPPORTED
 from dialogue.judges.heads import Head
 
@@ -16,10 +16,10 @@ def row(number: int, supported: bool, source: str = "one", kind: str = "") -> Ro
     return Row(source, (f"Evidence {number}.",), "", f"Claim {number}.", supported, kind)
 
 
-def example(number: int, supported: bool, source: str, rng: np.random.Generator) -> Example:
-    looks = rng.normal(size=(2, COUNTED + 2)).astype(np.float32)
-    looks[:, SUPPORTED] += 2.0 if supported else -2.0
-    return Example(row(number, supported, source), looks, (False, False), float(looks[0, OVERLAP]), 0.0)
+def example(number: int, supported: bool, source: str, rng: np.random.Generator) -> GroundingExample:
+    windows = rng.normal(size=(2, COUNTED + 2)).astype(np.float32)
+    windows[:, SUPPORTED] += 2.0 if supported else -2.0
+    return GroundingExample(row(number, supported, source), windows, (False, False), float(windows[0, OVERLAP]), 0.0)
 
 
 def test_rows_that_share_evidence_are_in_one_fold() -> None:
@@ -49,7 +49,7 @@ def test_a_paragraph_is_in_one_half() -> None:
 def test_each_false_kind_is_measured_against_all_true_claims() -> None:
     kinds = [("extract", True, 0.9), ("extract", True, 0.7), ("number", False, 0.1), ("name", False, 0.8)]
     examples = [
-        Example(row(i, supported, kind=kind), np.zeros((1, 1), np.float32), (False,), 0.5, 0.5)
+        GroundingExample(row(i, supported, kind=kind), np.zeros((1, 1), np.float32), (False,), 0.5, 0.5)
         for i, (kind, supported, _) in enumerate(kinds)
     ]
     found = numbers(examples, np.array([score for *_, score in kinds], np.float32), 0.5)
@@ -87,7 +87,7 @@ def test_the_head_learns_what_the_adapter_says_and_its_metrics_are_of_unseen_row
 def test_the_head_learns_from_no_row_that_the_adapter_has_seen(dev_data: Path) -> None:
     everything = head_rows(dev_data)
     names = ("fever_symmetric.train", "rte.train", "conj_nli.train")
-    seen = {(row.evidence, row.response) for name in names for row in learnt(dev_data, name, 0)}
+    seen = {(row.evidence, row.response) for name in names for row in training_rows(dev_data, name, 0)}
     rows = [row for row in everything if row.source in names]
     assert len(rows) > 500
     assert not any((row.evidence, row.response) in seen for row in rows)

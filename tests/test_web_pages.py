@@ -22,7 +22,10 @@ from retrieval.tools.web import MediaWiki, SearXNG, Web, read_page
 from retrieval.types import SourceError, Unreachable
 
 HERE = read_networks("127.0.0.1/32")
-KILN = "<html><title>Kilns</title><body><h1>Kilns</h1><p>The kiln of Orrel was built in 1764 by potters. It burnt oak.</p></body></html>"
+KILN = (
+    "<html><title>Kilns</title><body><h1>Kilns</h1>"
+    "<p>The kiln of Orrel was built in 1764 by potters. It burnt oak.</p></body></html>"
+)
 MILL = "<html><title>Mills</title><body><h1>Mills</h1><p>A mill grinds corn between two stones.</p></body></html>"
 
 
@@ -122,7 +125,9 @@ def sitemap(*urls: str, kind: str = "url") -> Answer:
 
 
 def test_a_sitemap_tells_the_pages_of_its_own_host(server: PageServer) -> None:
-    server.pages["/sitemap.xml"] = sitemap(server.url("/kiln.html"), "http://other.example/", "http://[", server.url("/kiln.html"))  # fmt: skip
+    server.pages["/sitemap.xml"] = sitemap(
+        server.url("/kiln.html"), "http://other.example/", "http://[", server.url("/kiln.html")
+    )
     server.pages["/index.xml"] = sitemap(server.url("/sitemap.xml"), kind="sitemap")
     fetcher = Fetcher(HERE)
     assert read_sitemap(fetcher.fetch(server.url("/sitemap.xml"), ())).pages == (server.url("/kiln.html"),)

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _has_files() -> bool:
-    """Say so where too few files may be open: libraries would fail in ways that tell of something else."""
+    """Say so where too few files may be open: libraries would fail in ways that point elsewhere."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = most == resource.RLIM_INFINITY or most >= FEWEST
     if not enough:
@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, click.Abort):
-        return _told(options, "Interrupted", "interrupted", 130)
+        return _report_error(options, "Interrupted", "interrupted", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -88,22 +88,22 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to 
         return 2
     except click.UsageError as error:
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        return _told(options, "UsageError", error.format_message() + where, 2)
+        return _report_error(options, "UsageError", error.format_message() + where, 2)
     except SettingsError as error:
-        return _told(options, "SettingsError", str(error), 2)
+        return _report_error(options, "SettingsError", str(error), 2)
     except MemoryError:
-        return _told(options, "MemoryError", "out of memory: give less at once, or name a smaller --model", 1)
+        return _report_error(options, "MemoryError", "out of memory: give less at once, or name a smaller --model", 1)
     except OSError as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             logging.exception("the command failed")
-        return _told(options, "OSError", _system(error), 1)
+        return _report_error(options, "OSError", _system(error), 1)
     except Exception as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             logging.exception("the command failed")
         known = type(error).__module__.split(".")[0] in _OURS
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
         hint = "" if known else " (the traceback: --log-level debug)"
-        return _told(options, type(error).__name__, message + hint, 1)
+        return _report_error(options, type(error).__name__, message + hint, 1)
 
 
 def _system(error: OSError) -> str:
@@ -117,10 +117,10 @@ def _system(error: OSError) -> str:
     return f"{place}{reason} (the traceback: --log-level debug)"
 
 
-def _told(options: dict[str, Any], kind: str, message: str, code: int) -> int:
+def _report_error(options: dict[str, Any], kind: str, message: str, code: int) -> int:
     """Report an error where it belongs and return the exit code."""
     line = " ".join(message.split())
-    with suppress(OSError):  # nobody is there to be told, or the disk behind stdout is full
+    with suppress(OSError):  # nobody reads it, or the disk behind stdout is full
         if options["json"]:
             click.echo(json.dumps({"error": {"type": kind, "message": line}}, ensure_ascii=False))
             return code
@@ -214,7 +214,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
     from app.web.server import serve as run_server
 
     settings = settings_of(context, host=host, port=port)
-    probe(settings.host, settings.port)  # a taken port is told before the parts are loaded
+    probe(settings.host, settings.port)  # a taken port is reported before the parts are loaded
     with opened(context, hosts=True, host=host, port=port) as bot:
 
         def ready(line: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from app.bot import Bot
-    from app.library.shelf import Guest
+    from app.library.upkeep import Guest
     from app.store.database import Database
 
 LARGEST: Final = 2**63 - 1  # what a database counts to
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def some_text(value: str) -> str:
-    """The type of an argument that must say something: an empty one is mostly a variable of the shell that is not set."""
+    """The type of an argument that must not be empty: an empty one is mostly a shell variable that is not set."""
     if not value.strip():
         raise click.BadParameter("it is empty: is a variable of the shell not set?")
     if "\0" in value:
@@ -148,12 +148,12 @@ def _require(folder: Path, needs: str) -> None:
             raise DataError(f"there is no {needs}: {error}") from None
 
 
-def opened_shelf(context: click.Context, needs: str = "") -> "Bot | Guest":
+def opened_library(context: click.Context, needs: str = "") -> "Bot | Guest":
     """Return what brings the library up to date: the bot, or a guest beside one that another process has opened."""
     try:
         return opened(context, needs=needs)
     except InUse:
-        from app.library.shelf import open_guest
+        from app.library.upkeep import open_guest
 
         guest = open_guest(settings_of(context), context.command_path)
         context.call_on_close(lambda: click.echo(f"candor: {guest.notice()}", err=True))

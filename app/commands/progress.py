@@ -1,7 +1,4 @@
-"""Progress of an ingestion or a training on stderr: bars on a terminal, a line now and then elsewhere.
-
-Knows nothing of what is ingested or learnt.
-"""
+"""Progress of an ingestion or a training on stderr: bars on a terminal, a line now and then elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,7 +52,7 @@ def ingest_progress(console: Console) -> Iterator[Callable[[Shown], None]]:
 
 @contextmanager
 def training_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function to call with a training's stage, what is done of it and how much there is."""
+    """Give a function to call with a training's stage, the steps done and their total."""
     with ingest_progress(console) as show:
         yield lambda stage, done, total: show(_Learning(stage, done, total))
 
@@ -89,11 +86,11 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told: dict[str, int] = {}
+        self._shown_tenths: dict[str, int] = {}
 
     def __call__(self, step: Shown) -> None:
         tenth = 10 * step.done // max(step.total, 1)
-        if tenth != self._told.get(step.stage, -1):  # a stage may come twice
-            self._told[step.stage] = tenth
+        if tenth != self._shown_tenths.get(step.stage, -1):  # a stage may come twice
+            self._shown_tenths[step.stage] = tenth
             line = f"{step.stage}: {step.done} of {step.total} {UNITS[step.stage]}"
             self._console.print(line, soft_wrap=True)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.commands.common import common, console_for, opened, opened_shelf, print_json, read_from, safe, some_text
+from app.commands.common import common, console_for, opened, opened_library, print_json, read_from, safe, some_text
 
 if TYPE_CHECKING:
     from app.library.ingest import IngestReport
 
-SHOWN: Final = 3  # failures and notes that are told one by one where many have the same reason
+SHOWN: Final = 3  # failures and notes that are listed one by one where many have the same reason
 
 
 @click.command()
@@ -28,9 +28,9 @@ def ingest(context: click.Context, paths: tuple[str, ...], ray: bool) -> int:
     from app.commands.progress import ingest_progress
     from retrieval.sources import READABLE
 
-    with opened_shelf(context) as shelf, ingest_progress(console_for(err=True)) as progress:
-        report = shelf.ingest(paths, progress, ray=ray)
-    return _told(context, report, f"no file to read was found; the kinds are {READABLE}")
+    with opened_library(context) as library, ingest_progress(console_for(err=True)) as progress:
+        report = library.ingest(paths, progress, ray=ray)
+    return _print_report(context, report, f"no file to read was found; the kinds are {READABLE}")
 
 
 @click.group()
@@ -72,9 +72,9 @@ def refresh_sources(context: click.Context, names: tuple[str, ...]) -> int:
     """
     from app.commands.progress import ingest_progress
 
-    with opened_shelf(context, "source to refresh") as shelf, ingest_progress(console_for(err=True)) as progress:
-        report = shelf.refresh(names, progress)
-    return _told(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
+    with opened_library(context, "source to refresh") as library, ingest_progress(console_for(err=True)) as progress:
+        report = library.refresh(names, progress)
+    return _print_report(context, report, "there is nothing to refresh: run `candor ingest PATH` first")
 
 
 @sources.command("remove")
@@ -89,8 +89,8 @@ def remove_sources(context: click.Context, names: tuple[str, ...]) -> None:
     """
     from app.library.catalogue import file_of
 
-    with opened_shelf(context, "source to remove") as shelf:
-        removed = shelf.remove(*names)
+    with opened_library(context, "source to remove") as library:
+        removed = library.remove(*names)
     if context.obj["json"]:
         print_json({"removed": removed})
         return
@@ -118,7 +118,7 @@ def rebuild_sources(context: click.Context) -> None:
         click.echo(f"indexed {count} passages")
 
 
-def _told(context: click.Context, report: "IngestReport", nothing: str) -> int:
+def _print_report(context: click.Context, report: "IngestReport", nothing: str) -> int:
     """Print what became of every file, and return the exit code."""
     counts = {name: report.count(name) for name in ("added", "replaced", "unchanged", "removed", "failed")}
     if context.obj["json"]:

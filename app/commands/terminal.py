@@ -79,8 +79,8 @@ def show_turn(console: Console, turn: "StoredTurn", why: bool = False) -> None:
 def show_opening(console: Console, role: Role) -> None:
     """Print the turns that a role opens a conversation with."""
     for turn in role.opening:
-        asked = turn.role == "user"
-        console.print(plain(f"> {turn.text}" if asked else turn.text), soft_wrap=not console.is_terminal)
+        by_user = turn.role == "user"
+        console.print(plain(f"> {turn.text}" if by_user else turn.text), soft_wrap=not console.is_terminal)
     if role.opening:
         console.print()
 
@@ -94,9 +94,9 @@ def show_candidates(console: Console, reply: Reply) -> None:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
     acted = any(draft.scores.in_role is not None for draft in trace.candidates)
     role = ["Role"] if acted else []
-    for asked, found in lookups(trace.research):
+    for query, found in lookups(trace.research):
         line = (
-            Text("Asked the toolset: ").append(plain(asked)).append(f" → {found or 'no'} passage{'s' * (found != 1)}")
+            Text("Asked the toolset: ").append(plain(query)).append(f" → {found or 'no'} passage{'s' * (found != 1)}")
         )
         console.print(line, soft_wrap=True)
     table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", *role, "Reply", box=SIMPLE_HEAD)
@@ -170,7 +170,7 @@ class _Loop:
         }
 
     def take(self, line: str) -> None:
-        """Run a command, or answer a message; what goes wrong is told and the chat goes on."""
+        """Run a command, or answer a message; what goes wrong is reported and the chat goes on."""
         from app.bot import USER_ERRORS
 
         name, _, rest = line.partition(" ")

@@ -90,7 +90,7 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     type=_Number(0, 1),
     default=0.32,
     show_default=True,
-    help="Share of the unrated replies that is learnt from.",
+    help="Share of the unrated replies that is trained on.",
 )
 @click.option("--least", multiple=True, metavar="NAME=P", help="Drop unrated replies below, as in sensible=0.8.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows of each file.")
@@ -112,14 +112,14 @@ def train_generator(
     The same command goes on with a training that was stopped.
     """
     from app.commands.progress import training_progress
-    from app.training.generator import Plan
+    from app.training.generator import GeneratorTraining
     from app.training.generator_filter import Filter
     from app.training.generator_loop import Tuning
     from app.training.run import base_of, thresholds
     from app.training.run import train_generator as run_training
 
     base = base_of(settings_of(context).model)
-    plan = Plan(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
+    plan = GeneratorTraining(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
     with training_progress(console_for(err=True)) as progress:
         report = run_training(data, plan, out, limit, progress)
     print_json(report)

@@ -12,9 +12,9 @@ from typing import Any, Final
 from app.bot import Bot
 from app.evaluation import answers, dialogue, grounding, quality, retrieval, safety
 from app.evaluation.journal import Journal
-from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import SHOWN, EvaluationError, Rows, RowT, digest_of
+from app.evaluation.tasks import Record, RowTask
 from dialogue.types import DialogueError
 from retrieval.types import RetrievalError
 from safety.types import SafetyError
@@ -87,7 +87,7 @@ def failed(result: dict[str, Any]) -> bool:
 
 def _rows(
     report: Report,
-    kind: Kind[RowT],
+    kind: RowTask[RowT],
     data: Path,
     bot: Bot,
     journal: Journal,
@@ -130,7 +130,7 @@ def _rows(
     return counts | ({"interrupted": True} if interrupted else {})
 
 
-def _scored(kind: Kind[RowT], bot: Bot, rows: Sequence[RowT]) -> list[Record]:
+def _scored(kind: RowTask[RowT], bot: Bot, rows: Sequence[RowT]) -> list[Record]:
     """Score a batch; when it fails, its rows one by one, so that only the bad ones are lost."""
     if not rows:
         return []
@@ -143,7 +143,7 @@ def _scored(kind: Kind[RowT], bot: Bot, rows: Sequence[RowT]) -> list[Record]:
 
 
 def _sound(record: Record) -> Record:
-    """Return the record, or the error that it cannot be counted: a number in it is not finite, a text half a character."""
+    """Return the record, or an error where it cannot be counted: a number is not finite, a text half a character."""
     try:
         json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from app.bot import Bot
 from app.evaluation import metrics
-from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import AnswerRow
+from app.evaluation.tasks import Record, RowTask, grouped
 from dialogue.types import Context, Turn
 from retrieval.types import Evidence, Passage
 
@@ -59,4 +59,4 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
     report.put("questions_of_one_sort", len(questions) - len(rankings))
 
 
-KIND = Kind(AnswerRow, score, summarise, key=lambda row: row.question)
+KIND = RowTask(AnswerRow, score, summarise, key=lambda row: row.question)

@@ -13,9 +13,9 @@ import numpy as np
 
 from app.bot import Bot
 from app.evaluation import metrics
-from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import DialogueRow, turns_of
+from app.evaluation.tasks import Record, RowTask, grouped
 from dialogue.cite import MARK, without_marks
 from dialogue.types import Claim, Context, Reply, Turn
 
@@ -32,11 +32,11 @@ def score(bot: Bot, rows: Sequence[DialogueRow]) -> list[Record]:
 
 
 def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, seconds: float) -> Record:
-    said = without_marks(reply.text)
+    text = without_marks(reply.text)
     role = bot.role()
     context = Context((*role.opening, *turns), reply.trace.query or turns[-1].text, reply.trace.evidence, role=role)
-    [scores] = bot.judge.score(context, [said])
-    [verdict] = bot.responder.guard.check([said], "served", [turn.text for turn in turns])
+    [scores] = bot.judge.score(context, [text])
+    [verdict] = bot.responder.guard.check([text], "served", [turn.text for turn in turns])
     # What is said in place of an answer is the system's own, and claims nothing about the world.
     made = scores.claims if reply.outcome == "answered" else ()
     claims = [claim for claim in made if claim.support is not None]
@@ -147,4 +147,4 @@ def _same(wanted: str, source: str) -> bool:
     return source == wanted or source.endswith(f"/{wanted}")
 
 
-KIND = Kind(DialogueRow, score, summarise, size=1)
+KIND = RowTask(DialogueRow, score, summarise, size=1)

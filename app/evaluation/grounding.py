@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from app.bot import Bot
 from app.evaluation import metrics
-from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import GroundingRow, turns_of
+from app.evaluation.tasks import Record, RowTask
 from dialogue.types import Context, Judge, Turn
 from retrieval.types import Evidence, Passage
 
@@ -68,4 +68,4 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
     report.put("without_claims", sum(not record["claimed"] for record in records))
 
 
-KIND = Kind(GroundingRow, score, summarise)
+KIND = RowTask(GroundingRow, score, summarise)

@@ -1,7 +1,7 @@
 """The folder of a run: finished rows as they come, so that a stopped run goes on, and the result.
 
 Every row carries a seal, a digest of the run and of the row, so that what is junk, cut off, changed or of another run
-is never counted. Knows nothing of what a record says.
+is never counted.
 """
 
 import hashlib
@@ -46,14 +46,14 @@ class Journal:
                 return cls(folder, {}, None, "")
             about = run | {"format": FORMAT}
             _same_run(folder, about)
-            told = json.dumps(about, sort_keys=True)
-            known = _finished(folder, told)
+            header = json.dumps(about, sort_keys=True)
+            known = _finished(folder, header)
             (folder / RUN).write_text(json.dumps(about, indent=1), encoding="utf-8")
             fresh = folder / f"{ROWS}.new"
             with fresh.open("w", encoding="utf-8") as file:
-                file.writelines(_line(_sealed(told, line, record)) for line, record in known.items())
+                file.writelines(_line(_sealed(header, line, record)) for line, record in known.items())
             fresh.replace(folder / ROWS)
-            return cls(folder, known, (folder / ROWS).open("a", encoding="utf-8"), told)
+            return cls(folder, known, (folder / ROWS).open("a", encoding="utf-8"), header)
         except OSError as error:
             raise EvaluationError(f"{str(folder)!r} cannot be written: {error.strerror or error}") from error
 

@@ -211,10 +211,12 @@ def tokens(text: str) -> list[str]:
 
 def answer_hit(reply: str, answers: Sequence[str]) -> bool:
     """Whether any of the answers stands in the reply as an unbroken sequence of whole tokens."""
-    said = tokens(reply)
+    reply_tokens = tokens(reply)
     for answer in answers:
         wanted = tokens(answer)
-        if wanted and any(said[i : i + len(wanted)] == wanted for i in range(len(said) - len(wanted) + 1)):
+        if wanted and any(
+            reply_tokens[i : i + len(wanted)] == wanted for i in range(len(reply_tokens) - len(wanted) + 1)
+        ):
             return True
     return False
 
@@ -224,8 +226,8 @@ def token_overlap(response: str, evidence: str) -> float:
 
     All words count when none has content; a response without words gets 0.
     """
-    said = tokens(response)
-    content = [token for token in said if token not in _FUNCTION] or said
+    response_tokens = tokens(response)
+    content = [token for token in response_tokens if token not in _FUNCTION] or response_tokens
     held = set(tokens(evidence))
     return sum(token in held for token in content) / len(content) if content else 0.0
 

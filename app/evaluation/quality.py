@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from app.bot import Bot
 from app.evaluation import metrics
-from app.evaluation.kinds import Kind, Record
 from app.evaluation.report import Report
 from app.evaluation.rows import QualityRow, turns_of
+from app.evaluation.tasks import Record, RowTask
 from dialogue.rank import quality
 from dialogue.types import Context, Scores
 
@@ -56,4 +56,4 @@ def _length_fixed(ratings: Sequence[float], scores: Sequence[float], words: Sequ
     return metrics.partial_spearman(ratings, scores, (words,))
 
 
-KIND = Kind(QualityRow, score, summarise)
+KIND = RowTask(QualityRow, score, summarise)

@@ -1,6 +1,6 @@
 """The result of an evaluation: metrics under their names, intervals, and the reason where one is missing.
 
-Knows nothing of kinds. Every number it holds is finite; what does not exist is None.
+Every number it holds is finite; what does not exist is None.
 """
 
 import math

@@ -33,9 +33,9 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     """Measure every ranker on the judged queries and return their number. Raises EvaluationError."""
     qrels = _qrels(data)
     queries = {row["_id"]: row["text"] for row in _objects(data, "queries") if row["_id"] in qrels}
-    asked = [(name, text) for name, text in queries.items() if any(gain > 0 for gain in qrels[name].values())]
-    asked = asked[:limit]
-    if not asked:
+    questions = [(name, text) for name, text in queries.items() if any(gain > 0 for gain in qrels[name].values())]
+    questions = questions[:limit]
+    if not questions:
         raise EvaluationError(f"{str(data)!r} has 0 rows to evaluate: no query has a relevant document in qrels")
     passages = cut_all((row["_id"], row.get("title") or "", row["text"]) for row in _objects(data, "corpus"))
     if not passages:
@@ -45,18 +45,18 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
         generation = build_of(Path(folder), passages, embedder)
         rankers = _rankers(generation, passages, bot)
         rankings: dict[str, list[list[str]]] = {name: [] for name in rankers}
-        for done, (query, text) in enumerate(asked, 1):
+        for done, (query, text) in enumerate(questions, 1):
             for name, rank in rankers.items():
                 rankings[name].append([document for document in rank(text) if document != query])
             progress(done)
-    judged = [qrels[name] for name, _ in asked]
+    judged = [qrels[name] for name, _ in questions]
     for name, found in rankings.items():
         _measure(report, name, found, judged)
     if "reranked" not in rankings:
         report.missing("reranked", "the setting rerank is 0")
     report.put("documents", len({passage.source for passage in passages}))
     report.put("passages", len(passages))
-    return len(asked)
+    return len(questions)
 
 
 def _measure(report: Report, name: str, found: Sequence[list[str]], judged: Sequence[dict[str, float]]) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from app.bot import Bot
 from app.evaluation import metrics
-from app.evaluation.kinds import Kind, Record, grouped
 from app.evaluation.report import Report
 from app.evaluation.rows import SafetyRow
+from app.evaluation.tasks import Record, RowTask, grouped
 from safety.types import Stage
 
 STAGES: dict[str, Stage] = {"user": "request", "assistant": "candidate"}
@@ -79,4 +79,4 @@ DECISIONS = {
     "recall": metrics.recall,
     "fpr": metrics.fpr,
 }
-KIND = Kind(SafetyRow, score, summarise, size=128)
+KIND = RowTask(SafetyRow, score, summarise, size=128)

@@ -1,6 +1,6 @@
 """What the library holds: the sources as rows, and which of them a name stands for.
 
-Needs no encoder and writes nothing. Knows nothing of how files are read or of the index.
+Needs no encoder and writes nothing.
 """
 
 import os
@@ -81,7 +81,7 @@ def as_address(url: str) -> str:
         return url
 
 
-def meant(known: Sequence[StoredSource], name: str | int) -> list[StoredSource]:
+def sources_named(known: Sequence[StoredSource], name: str | int) -> list[StoredSource]:
     """Return the sources that a name stands for, all documents of a file that holds many.
 
     It is the first of these that there is: an id or uri; a name; a file of many documents; a sitemap; a path from

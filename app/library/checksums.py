@@ -39,7 +39,7 @@ _AS_JSON: Final = json.JSONEncoder(
     sort_keys=True, default=lambda value: value.hex() if isinstance(value, bytes) else datetime.isoformat(value)
 ).encode
 _TURNS: Final = cast(Table, TurnRow.__table__)
-# What a turn's checksums are over, by name: a column that is added later is not among them until a migration seals anew.
+# What a turn's checksums are over, by name: a column that is added later counts once a migration has sealed again.
 _TURN: Final = (
     *("conversation_id", "number", "question", "state", "reason", "created_at", "finished_at", "reply", "outcome"),
     *("asked", "query", "queries", "rounds", "timings", "model", "judges", "policy", "notes", "role", "research"),
@@ -109,7 +109,7 @@ def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401
 
 
 def passages_of(database: Database, ids: Sequence[int]) -> list[Passage]:
-    """Return the whole ones of the passages with these ids, by id; for searches, which spend most of their time here."""
+    """Return the undamaged passages with these ids, by id. Searches spend most of their time here."""
     rows = database.rows(_by_id(len(ids)), ids)
     return _whole((*row[:4], _decoded(row[4]), *row[5:]) for row in rows)
 
@@ -125,16 +125,16 @@ def passages_with_vectors(
     """Return up to `most` whole passages with ids above `after`, their vectors, and the rows of damaged vectors."""
     passages: list[Passage] = []
     vectors: list[bytes] = []
-    spoilt: list[int] = []
+    damaged: list[int] = []
     query = _SHOWN.add_columns(*_VECTOR).where(_PASSAGE.id > after).order_by(_PASSAGE.id).limit(most)
     for *shown, vector, checksum in session.execute(query.execution_options(yield_per=1000)):
         passage = _whole_passage(shown)
         if passage is not None:
             if of_bytes(vector) != checksum:
-                spoilt.append(len(passages))
+                damaged.append(len(passages))
             passages.append(passage)
             vectors.append(vector)
-    return passages, vectors, spoilt
+    return passages, vectors, damaged
 
 
 def write_vectors(session: Session, passages: Sequence[Passage], vectors: Sequence[bytes]) -> None:
@@ -182,7 +182,7 @@ def _whole(rows: Iterable[Sequence[Any]]) -> list[Passage]:
 
 
 def _whole_passage(row: Sequence[Any]) -> Passage | None:
-    """Return the passage of a row of `_SHOWN`; None, told in the log, when it does not match its checksum."""
+    """Return the passage of a row of `_SHOWN`; None, with a log entry, when it does not match its checksum."""
     number, text, name, title, headings, start, end, place, checksum = row
     try:
         passage = Passage(number, text, name, title, tuple(headings), start, end, place)

@@ -1,8 +1,7 @@
 """Files into the library: read, cut, embedded in batches, stored one document at a time, indexed once.
 
-What is stored is whole: a crash loses at most the documents in hand. A file that holds many documents, a mailbox
-or an export of a wiki, is known as read once all of them are stored; until then the next run goes on with the
-rest. Knows nothing of SQL.
+What is stored is whole: a crash loses at most the documents in hand. A file that holds many documents, a mailbox or an
+export of a wiki, is known as read once all of them are stored; until then the next run goes on with the rest.
 """
 
 import hashlib
@@ -67,10 +66,10 @@ def ingest(
 ) -> IngestReport:
     """Bring the library up to date with these files, folders and addresses, and publish the index once.
 
-    A single path is one of them. Files that have not changed are not embedded again; files that have vanished from a folder, and pages that are no
-    longer in a sitemap, are removed. A file that cannot be read fails alone. KeyboardInterrupt keeps the finished
-    documents. `start` makes what reads and embeds, by default in this process; `web` fetches what addresses name. Raises
-    InputError for an empty name.
+    A single path is one of them. Files that have not changed are not embedded again; files that have vanished from a
+    folder, and pages that are no longer in a sitemap, are removed. A file that cannot be read fails alone.
+    KeyboardInterrupt keeps the finished documents. `start` makes what reads and embeds, by default in this process;
+    `web` fetches what addresses name. Raises InputError for an empty name.
     """
     return _carried_out((start or Ingestion)(library, progress), web, lambda listing: listing.take(paths))
 
@@ -201,7 +200,7 @@ class Ingestion:
         if self.failures == failures:
             self.changed |= self.library.complete(file.uri, digest + _PART, digest)
             outcome: Outcome = "replaced" if file.uri in self.files else "added"
-            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages, notes=_told(notes.items())))
+            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages, notes=_note_counts(notes.items())))
 
     def _refused(self, file: SourceFile, error: SourceError) -> None:
         member, _, reason = str(error).removeprefix(str(file.path)).partition(": ")
@@ -264,11 +263,11 @@ class Ingestion:
             about = read.about
             if file_of(about.uri) == about.uri:
                 outcome: Outcome = "replaced" if about.uri in self.known else "added"
-                notes = _told(read.document.notes)
+                notes = _note_counts(read.document.notes)
                 self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages, notes=notes))
 
 
-def _told(notes: Iterable[tuple[Note, int]]) -> tuple[str, ...]:
+def _note_counts(notes: Iterable[tuple[Note, int]]) -> tuple[str, ...]:
     return tuple(note.counted(count) for note, count in notes)
 
 

@@ -1,7 +1,7 @@
 """The sources: documents, passages and vectors in SQL, and the search index made from them.
 
-SQL is the truth. The index folder is a cache: whatever is missing, late or damaged there is built again
-from the stored vectors. Knows nothing of how files are read or of conversations.
+SQL is the truth. The index folder is a cache: whatever is missing, late or damaged there is built again from the stored
+vectors.
 """
 
 import logging
@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.catalogue import StoredSource, file_of, is_address, meant, stored_sources
+from app.library.catalogue import StoredSource, file_of, is_address, sources_named, stored_sources
 from app.library.checksums import (
     of_bytes,
     of_document,
@@ -121,7 +121,7 @@ class Library:
             if state.version == 0 and (self._folder / "CURRENT").exists():
                 raise DataError(
                     f"{str(self.database.path)!r} holds no sources, but an index of some lies beside it: restore the "
-                    f"database from a backup, or remove the folder {str(self._folder)!r} to begin anew"
+                    f"database from a backup, or remove the folder {str(self._folder)!r} to start afresh"
                 )
             return None
         if state.encoder != self.embedder.fingerprint:
@@ -137,8 +137,8 @@ class Library:
             self._version = state.version
             return found
         if found and f":{found.id}:" not in state.published:
-            told = f"the index {found.id} is not the one the database names ({state.published or 'none'})"
-            _log.warning("%s: candor stopped while publishing, or one was put back; bringing it up to date", told)
+            reason = f"the index {found.id} is not the one the database names ({state.published or 'none'})"
+            _log.warning("%s: candor stopped while publishing, or one was put back; bringing it up to date", reason)
         try:
             return self.publish()
         except RetrievalError as error:
@@ -212,20 +212,20 @@ class Library:
         return stored_sources(self.database)
 
     def remove(self, *names: str | int) -> list[StoredSource]:
-        """Remove the sources that these names stand for (see `meant`), and take their passages out of the index.
+        """Remove the sources that the names stand for (see `sources_named`), and their passages from the index.
 
         Replies keep what they quote. Raises InputError, and removes nothing, where a name means nothing.
         """
         known = self.sources()
-        found = list({row.id: row for name in names for row in meant(known, name)}.values())
+        found = list({row.id: row for name in names for row in sources_named(known, name)}.values())
         if found:
             self.forget([row.uri for row in found])
             self.publish()
         return found
 
     def source(self, name: str | int) -> StoredSource:
-        """Return the source that a name stands for (see `meant`). Raises InputError unless exactly one is meant."""
-        found = meant(self.sources(), name)
+        """Return the source that a name stands for, see `sources_named`. Raises InputError unless it is exactly one."""
+        found = sources_named(self.sources(), name)
         if len(found) > 1:
             raise InputError(f"{len(found)} sources are meant by {str(name)!r}: give the id of one")
         return found[0]
@@ -259,7 +259,7 @@ class Library:
         return [found[number] for number in ids if number in found]
 
     def _miss(self, ids: Sequence[int]) -> None:
-        """Tell of passages that are not there although nothing has changed since they were published."""
+        """Log passages that are missing although nothing has changed since they were published."""
         generation = self._generation
         if generation is None or not (held := generation.holds(ids)).any():
             return
@@ -275,14 +275,14 @@ class Library:
         Damaged passages are left out; passages whose vectors are damaged are embedded again.
         """
         with self.database.read() as session:
-            passages, vectors, spoilt = passages_with_vectors(session, after, most)
-        if spoilt:
-            _log.warning("%d stored vectors are damaged: embedding their passages again", len(spoilt))
-            again = [passages[row] for row in spoilt]
+            passages, vectors, damaged = passages_with_vectors(session, after, most)
+        if damaged:
+            _log.warning("%d stored vectors are damaged: embedding their passages again", len(damaged))
+            again = [passages[row] for row in damaged]
             mended = packed(self.embedder, again)
             with self.database.write() as session:
                 write_vectors(session, again, mended)
-            for row, vector in zip(spoilt, mended, strict=True):
+            for row, vector in zip(damaged, mended, strict=True):
                 vectors[row] = vector
         unit = np.frombuffer(b"".join(vectors), dtype=np.float16).astype(np.float32)
         unit = unit.reshape(len(passages), self.embedder.dimension)
@@ -387,7 +387,7 @@ def _version(session: Session) -> int:
 
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
-    """Return the vectors of the passages as float16 bytes. Raises RetrievalError for what is no vector."""
+    """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
     vectors = embedder.encode([embedding_text(passage) for passage in passages])
     good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
     if not good.all():

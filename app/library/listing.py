@@ -1,6 +1,6 @@
 """What is to be read: what a user names, or the stored sources where they came from, and what of these is gone.
 
-A folder or a sitemap is the origin of what is found through it. Knows nothing of SQL, passages or the index.
+A folder or a sitemap is the origin of what is found through it.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import InputError
-from app.library.catalogue import StoredSource, as_text, file_of, is_address, meant, within
+from app.library.catalogue import StoredSource, as_text, file_of, is_address, sources_named, within
 from retrieval.sources import COLLECTIONS, SUFFIXES, find_files, suffix_of
 from retrieval.types import SourceError
 
@@ -57,7 +57,7 @@ class SourceFile:
 class Listing:
     """The `files` to read by uri, the `outcomes` known without reading, and the uris of files that are `gone`.
 
-    `stored` is what the library holds; `fetching(done, total, uri)` is told of every page, and `ready` after every
+    `stored` is what the library holds; `fetching(done, total, uri)` is called for every page, and `ready` after every
     `TOGETHER` of them, so that what has been fetched need not wait for the rest.
     """
 
@@ -72,7 +72,7 @@ class Listing:
     def __post_init__(self) -> None:
         self._held = {file_of(row.uri): row for row in reversed(self.stored)}
         self._fetched: set[str] = set()
-        self._told = 0
+        self._reported = 0
 
     def take(self, paths: str | Path | Sequence[str | Path]) -> None:
         """List what is named, and what of the same folders and sitemaps is stored and gone.
@@ -94,10 +94,11 @@ class Listing:
     def again(self, names: str | Path | Sequence[str | Path]) -> None:
         """List the stored sources that names stand for, or all, and what is new in their folders and sitemaps.
 
-        These are looked through where they, or what they lie in, are named. Raises InputError for a name without meaning.
+        These are looked through where they, or what they lie in, are named. Raises InputError for a name without
+        meaning.
         """
         given = [str(name) for name in named(names)]
-        rows = [row for name in given for row in meant(self.stored, name)] if given else self.stored
+        rows = [row for name in given for row in sources_named(self.stored, name)] if given else self.stored
         wanted = {file_of(row.uri): row for row in rows}
         origins = [
             *dict.fromkeys(row.origin for row in rows if row.origin and (not given or within(row.origin, given)))
@@ -117,8 +118,8 @@ class Listing:
 
     def unread(self) -> list[SourceFile]:
         """Return the files that were listed since this was asked last."""
-        files = list(self.files.values())[self._told :]
-        self._told = len(self.files)
+        files = list(self.files.values())[self._reported :]
+        self._reported = len(self.files)
         return files
 
     def _find(self, path: Path, known: bool = True) -> None:
@@ -192,7 +193,7 @@ class Listing:
 def named(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
     """Return what a user names as a list; a single name is one source and not its letters.
 
-    Raises InputError for an empty name, which would mean the working folder, and for what is no name.
+    Raises InputError for an empty name, which would mean the working folder, and for one that is not a name.
     """
     given = [sources] if isinstance(sources, str | bytes | os.PathLike) else list(sources)
     for source in given:

@@ -37,7 +37,8 @@ class FolderLock:
         except OSError as error:
             os.close(self._file)
             raise InUse(
-                f"the data folder {str(folder)!r} is in use by {holder(folder, name)}; stop it or use another --data-dir"
+                f"the data folder {str(folder)!r} is in use by {holder(folder, name)}; "
+                "stop it or use another --data-dir"
             ) from error
         with suppress(OSError):  # on a full disk the lock holds without a name
             os.ftruncate(self._file, 0)

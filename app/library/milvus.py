@@ -1,8 +1,7 @@
 """The library of a data folder whose index is in Milvus: what SQL holds, fed there, and put right where they differ.
 
-SQL is the truth here too. Ids of passages grow and are never used twice: what is new lies above the highest id fed,
-and what differs below shows in the number of passages between two ids, and is found by halving. Knows nothing of
-pymilvus.
+SQL is the truth here too. Ids of passages grow and are never used twice: what is new lies above the highest id fed, and
+what differs below shows in the number of passages between two ids, and is found by halving.
 """
 
 import logging

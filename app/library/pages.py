@@ -1,6 +1,6 @@
 """Pages from the web on their way into the library: addresses and sitemaps to files that can be read like any other.
 
-A page that its server or its content says is the same is not fetched or embedded again. Knows nothing of SQL.
+A page that its server or its content says is the same is not fetched or embedded again.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Files into the library past one machine: Ray reads, cuts and embeds them, this process stores what comes back.
 
 Every machine of the cluster sees the files under the same paths and has the same Candor. Documents are stored in the
-order of their files, so that the library is the one that `app.library.ingest` makes. A file that holds many documents is
-read and embedded by this process. Only this file imports ray.
+order of their files, so that the library is the one that `app.library.ingest` makes. A file that holds many documents
+is read and embedded by this process. Only this file imports ray.
 """
 
 import logging
@@ -81,14 +81,14 @@ class _RayIngestion(Ingestion):
 
 def _made(files: Sequence[SourceFile], known: dict[str, str], encoder: str, fingerprint: str) -> Iterator[Made]:
     """Yield what the workers made of the files, in their order."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
     import ray
     import ray.data
 
     if not files:
         return
     _connect()
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every stage on stderr
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs every stage to stderr
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
@@ -108,9 +108,9 @@ def _made(files: Sequence[SourceFile], known: dict[str, str], encoder: str, fing
         for row in dataset.iter_rows():
             yield pickle.loads(row["made"])
     except ray.exceptions.RayError as error:
-        said = [line for line in str(error).splitlines() if line.strip()]
+        lines = [line for line in str(error).splitlines() if line.strip()]
         raise RetrievalError(
-            f"Ray gave up: {said[-1][:300] if said else type(error).__name__}; what was stored is kept, run it again"
+            f"Ray gave up: {lines[-1][:300] if lines else type(error).__name__}; what was stored is kept, run it again"
         ) from error
 
 
@@ -125,9 +125,9 @@ def _connect() -> None:
         _probe(where)
         ray.init(log_to_driver=False, logging_level="error")
     except (Exception, SystemExit) as error:  # of many kinds, plain ones among them; some end the process
-        told = "it gave up" if isinstance(error, SystemExit) else " ".join(str(error).split())[:300]
+        reason = "it gave up" if isinstance(error, SystemExit) else " ".join(str(error).split())[:300]
         raise RetrievalError(
-            f"Ray cannot be reached on {where or 'this machine'}: {told}; check RAY_ADDRESS, or ingest without --ray"
+            f"Ray cannot be reached on {where or 'this machine'}: {reason}; check RAY_ADDRESS, or ingest without --ray"
         ) from error
 
 

@@ -61,7 +61,10 @@ class Database:
             yield session
 
     def rows(self, query: str, values: Sequence[object]) -> Sequence[Sequence[Any]]:
-        """Return the rows of one SELECT as the driver gives them, in a third of the time of `read`. Raises DataError."""
+        """Return the rows of one SELECT as the driver gives them, in a third of the time of `read`.
+
+        Raises DataError.
+        """
         with self._usable(), closing(self.engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute(query, tuple(values))
@@ -106,7 +109,7 @@ class Database:
         return self.engine.execution_options(begin="IMMEDIATE")
 
     def _acknowledge(self, number: int, lower: bool = False) -> None:
-        """Note outside the log that this write has been committed; one that cannot be noted is committed all the same."""
+        """Note outside the log that this write has been committed; where that fails, it is committed all the same."""
         try:
             self._mark.write(number, lower)
         except OSError as error:
@@ -142,7 +145,7 @@ class Database:
             connection.cursor().execute("VACUUM")
 
     def _empty_log(self, seconds: int) -> bool:
-        """Fold the log into the file and truncate it; False when somebody read from it for longer than these seconds."""
+        """Fold the log into the file and truncate it; False when a reader held it for longer than these seconds."""
         with closing(self.engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout = {seconds * 1000}")
@@ -162,8 +165,8 @@ class Database:
             return
         if self.missing:
             with Session(self._writable()) as session, session.begin():
-                told = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {self.missing}"
-                write_meta(session, LOST, "; ".join(filter(None, [read_meta(session, LOST), told])))
+                entry = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {self.missing}"
+                write_meta(session, LOST, "; ".join(filter(None, [read_meta(session, LOST), entry])))
                 number = count(session.connection())
         self._acknowledge(number, lower=marked > number)
 
@@ -238,8 +241,8 @@ def broken_link(path: Path) -> str:
 def lost(path: Path, writes: int) -> str:
     """Say how many acknowledged writes a database lacks."""
     return (
-        f"{str(path)!r} lacks the last {writes} writes (turns, documents) that were acknowledged: its write-ahead log was "
-        "lost or damaged after candor had stopped uncleanly, or an older copy was put back"
+        f"{str(path)!r} lacks the last {writes} writes (turns, documents) that were acknowledged: its write-ahead log "
+        "was lost or damaged after candor had stopped uncleanly, or an older copy was put back"
     )
 
 
@@ -309,7 +312,7 @@ def _create(path: Path) -> None:
     if log.exists() and log.stat().st_size:
         raise DataError(
             f"{str(path)!r} is not there, but its write-ahead log is: put the database back, or move the log away to "
-            "begin anew"
+            "start afresh"
         )
     fresh = path.with_suffix(".new")
     for leftover in path.parent.glob(f"{fresh.name}*"):

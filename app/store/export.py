@@ -22,8 +22,10 @@ _PLAIN: Final = re.compile(_LIVE + r"|[`*_&|~]|^\s*(?:[#+=>-]|\d+[.)])", re.IGNO
 
 def as_json(about: StoredConversation, turns: Sequence[StoredTurn], pictures: Sequence[Sequence[Picture]]) -> str:
     """Return a conversation as JSON, with the `pictures` of each turn in Base64."""
-    told = [{**to_json(turn), "pictures": list(map(_sent, sent))} for turn, sent in zip(turns, pictures, strict=True)]
-    return json.dumps({**to_json(about), "turns": told}, ensure_ascii=False, indent=2)
+    entries = [
+        {**to_json(turn), "pictures": list(map(_sent, sent))} for turn, sent in zip(turns, pictures, strict=True)
+    ]
+    return json.dumps({**to_json(about), "turns": entries}, ensure_ascii=False, indent=2)
 
 
 def as_markdown(about: StoredConversation, turns: Sequence[StoredTurn]) -> str:

@@ -1,7 +1,7 @@
 """Conversations in SQL: what was asked, what was answered, and all the working behind it.
 
-A question is committed before anything is generated (`begin`), a reply in one transaction with all its
-candidates, evidence and citations (`finish`). What does not match its checksum is never shown as sound. Knows nothing of how replies are made or shown.
+A question is committed before anything is generated (`begin`), a reply in one transaction with all its candidates,
+evidence and citations (`finish`). What does not match its checksum is never shown as sound.
 """
 
 import logging
@@ -127,14 +127,14 @@ class History:
         counted = select(func.count()).where(TurnRow.conversation_id == ConversationRow.id).scalar_subquery()
         query = select(ConversationRow, counted)
         for word in search.split():
-            said = select(TurnRow.conversation_id).where(
+            matching = select(TurnRow.conversation_id).where(
                 or_(
                     TurnRow.question.icontains(word, autoescape=True),
                     TurnRow.reply.icontains(word, autoescape=True),
                 )
             )
             query = query.where(
-                or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(said))
+                or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(matching))
             )
         order = (ConversationRow.pinned.desc(), ConversationRow.updated_at.desc(), ConversationRow.id)
         with self._database.read() as session:
@@ -218,7 +218,10 @@ class History:
         return tuple(picture for picture in pictures if picture)
 
     def export(self, conversation: str, form: Literal["json", "md"] = "json") -> str:
-        """Return a whole conversation as one JSON document or as Markdown, see `app.store.export`. Raises InputError."""
+        """Return a whole conversation as one JSON document or as Markdown, see `app.store.export`.
+
+        Raises InputError.
+        """
 
         about, turns = self.conversation(conversation), self.turns(conversation)
         if form == "md":
@@ -230,7 +233,7 @@ _PICTURE: Final = (PictureRow.name, PictureRow.data, PictureRow.checksum)
 
 
 def _picture(name: str, data: bytes, checksum: bytes | None) -> Picture | None:
-    """Return a stored picture; None, told in the log, when it does not match its checksum."""
+    """Return a stored picture; None, with a log entry, when it does not match its checksum."""
     if of_picture(name, data) == checksum:
         return Picture(name, data)
     _log.error("the stored picture %r is damaged and left out: restore the database from a backup", name)

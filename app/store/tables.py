@@ -1,6 +1,6 @@
 """The SQL tables, and the column types that make SQLite and PostgreSQL behave alike.
 
-Knows nothing of how a database is opened or who reads it. A change here needs a migration.
+A change here needs a migration.
 """
 
 import re
@@ -58,7 +58,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class CheckedTime(UtcTime):
-    """A moment under a checksum: a damaged one is the first there is, so that its row can be read and called damaged."""
+    """A moment under a checksum: a damaged one is the earliest date, so that its row can be read and reported."""
 
     cache_ok = True
 

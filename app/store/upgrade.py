@@ -1,7 +1,4 @@
-"""The schema of an existing database brought to this version's, with a copy made before.
-
-Knows nothing of what the tables mean.
-"""
+"""The schema of an existing database brought to this version's, with a copy made before."""
 
 import logging
 import os

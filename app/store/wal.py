@@ -59,7 +59,7 @@ class Mark:
         return 0
 
     def remove(self) -> None:
-        """Forget the number, for a database that begins anew. Raises OSError."""
+        """Forget the number, for a database that starts afresh. Raises OSError."""
         self._path.unlink(missing_ok=True)
 
     def write(self, number: int, lower: bool = False) -> None:
@@ -81,16 +81,19 @@ def log_of(database: Path) -> Path:
 
 
 def in_use(database: Path) -> bool:
-    """Whether another process has the database open. Not for one that this process has open: it would drop its locks."""
+    """Whether another process has the database open.
+
+    Not for one that this process has open: it would drop its locks.
+    """
     layout, kind = ("@hhlli", 0) if sys.platform == "linux" else ("@qqihh", 3)
     fields = [fcntl.F_WRLCK, os.SEEK_SET, _IN_USE, 1, 0]
-    asked = fields if sys.platform == "linux" else [*fields[2:], *fields[:2]]
+    request = fields if sys.platform == "linux" else [*fields[2:], *fields[:2]]
     try:
         file = os.open(database.with_name(f"{database.name}-shm"), os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        found = struct.unpack(layout, fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(layout, *asked)))
+        found = struct.unpack(layout, fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(layout, *request)))
     finally:
         os.close(file)
     return bool(found[kind] != fcntl.F_UNLCK)

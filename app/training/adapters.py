@@ -1,7 +1,4 @@
-"""Training of an adapter on pairs of texts with yes-or-no labels, whatever they mean.
-
-Knows nothing of the data sets, of thresholds or of how well is good enough.
-"""
+"""Training of an adapter on pairs of texts with yes-or-no labels, whatever they mean."""
 
 import logging
 import math
@@ -25,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class Pair:
     """A text read after another. `labels` are wanted probabilities by output; outputs not named are not trained."""
 
     before: str
@@ -34,11 +31,11 @@ class Example:
     weight: float = 1.0
 
 
-Group = tuple[Example, ...]
+Group = tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AdapterTraining:
     """How long and how fast. `examples` are drawn in all; tokens are the most that is read of either text."""
 
     examples: int
@@ -55,7 +52,7 @@ def fit(
     encoder: Encoder,
     adapter: Adapter,
     sources: Mapping[str, tuple[float, Sequence[Group]]],
-    plan: Plan,
+    plan: AdapterTraining,
     seed: int = 0,
 ) -> list[dict[str, float]]:
     """Train the adapter's tensors in place by AdamW; return the curve of the loss, a point per REPORTED steps.
@@ -94,7 +91,7 @@ def fit_phases(
     encoder: Encoder,
     adapter: Adapter,
     sources: Mapping[str, Sequence[Group]],
-    plans: Sequence[Plan],
+    plans: Sequence[AdapterTraining],
     shares: Sequence[Mapping[str, float]],
     seed: int = 0,
     mixed: bool = False,
@@ -115,7 +112,7 @@ def fit_phases(
     return curve
 
 
-def _loss(reader: Reader, states: "_States", batch: Sequence[Example], plan: Plan) -> Tensor:
+def _loss(reader: Reader, states: "_States", batch: Sequence[Pair], plan: AdapterTraining) -> Tensor:
     befores = list(dict.fromkeys(example.before for example in batch))
     logits = reader.read(
         states(befores, plan.before_tokens),
@@ -155,8 +152,8 @@ class _States:
 
 
 def _batches(
-    sources: Mapping[str, tuple[float, Sequence[Group]]], plan: Plan, rng: random.Random
-) -> Iterator[list[Example]]:
+    sources: Mapping[str, tuple[float, Sequence[Group]]], plan: AdapterTraining, rng: random.Random
+) -> Iterator[list[Pair]]:
     names = [name for name, (share, found) in sources.items() if share and found]
     sizes = [sum(map(len, sources[name][1])) / len(sources[name][1]) for name in names]
     shares = list(accumulate(sources[name][0] / size for name, size in zip(names, sizes, strict=True)))
@@ -170,7 +167,7 @@ def _batches(
                 rng.shuffle(left[name])
             drawn.append(left[name].pop())
         drawn.sort(key=lambda group: (len(group[0].before) // 60, max(len(example.text) for example in group)))
-        batches: list[list[Example]] = [[]]
+        batches: list[list[Pair]] = [[]]
         for group in drawn:
             if len(batches[-1]) >= plan.batch:
                 batches.append([])

@@ -1,6 +1,6 @@
 """Claims with a known verdict from encyclopaedic paragraphs: true extracts, and copies with one change.
 
-Knows nothing of features or heads. Everything is drawn from one seeded generator.
+Everything is drawn from one seeded generator.
 """
 
 import random
@@ -94,8 +94,8 @@ def _lexicon(paragraphs: Sequence[str]) -> dict[str, list[str]]:
         for word in words(paragraph):
             if word.text.islower() and word.text.isalpha() and len(word.text) > 3:
                 table.setdefault(_form(word.text), set()).add(word.text)
-    said = {p[a:b] for p in paragraphs for a, b in sentences(p) if b - a < 200}
-    return {form: sorted(found) for form, found in table.items()} | {"sentence": sorted(said)}
+    drawn_sentences = {p[a:b] for p in paragraphs for a, b in sentences(p) if b - a < 200}
+    return {form: sorted(found) for form, found in table.items()} | {"sentence": sorted(drawn_sentences)}
 
 
 def _form(word: str) -> str:
@@ -164,8 +164,10 @@ def _quantity(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], 
 def _mixed(sentence: str, cut: Sequence[str], lexicon: dict[str, list[str]], rng: random.Random) -> str:
     """The subject of this sentence with what a sentence of another paragraph says of its own."""
     own = _AUXILIARY.search(sentence)
-    said = [text for text in rng.sample(lexicon["sentence"], min(12, len(lexicon["sentence"]))) if text not in cut]
-    others = [(text, match) for text in said if (match := _AUXILIARY.search(text)) and match.start() > 8]
+    drawn_sentences = [
+        text for text in rng.sample(lexicon["sentence"], min(12, len(lexicon["sentence"]))) if text not in cut
+    ]
+    others = [(text, match) for text in drawn_sentences if (match := _AUXILIARY.search(text)) and match.start() > 8]
     if not own or own.start() < 4 or not others:
         return ""
     same = [pair for pair in others if pair[1][0] == own[0]] or others

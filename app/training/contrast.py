@@ -1,7 +1,6 @@
 """The project's own contrast pairs: what is to be declined beside what only sounds like it.
 
-Reads the files in `pairs/`, expands the frames of general.toml, and splits whole pairs into training and held
-back. Knows nothing of classifiers or data sets.
+Reads the files in `pairs/`, expands the frames of general.toml, and splits whole pairs into training and held back.
 """
 
 import hashlib
@@ -17,7 +16,7 @@ _HELD_BACK = 4  # one pair in so many
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Contrast:
     """An unsafe text and its harmless look-alike, in one or more phrasings; `before` is the turn before."""
 
     kind: Kind
@@ -33,10 +32,10 @@ class Pair:
         return self.unsafe[place % len(self.unsafe)], self.safe[place % len(self.safe)]
 
 
-def load_pairs(folder: Path = PAIRS) -> tuple[Pair, ...]:
+def load_pairs(folder: Path = PAIRS) -> tuple[Contrast, ...]:
     """Read all pairs, by the names of their files and then in file order."""
     general = _read(folder / "general.toml")
-    pairs: list[Pair] = []
+    pairs: list[Contrast] = []
     for path in sorted(folder.glob("*.toml")):
         raw = _read(path)
         for block in raw["requests"]:
@@ -65,8 +64,8 @@ def held_back(key: str, one_in: int = _HELD_BACK) -> bool:
     return _number(key) % one_in == 0
 
 
-def _pair(kind: Kind, objective: str, before: str, unsafe: tuple[str, ...], safe: tuple[str, ...]) -> Pair:
-    return Pair(kind, objective, before, unsafe, safe, held_back(unsafe[0] + safe[0]))
+def _pair(kind: Kind, objective: str, before: str, unsafe: tuple[str, ...], safe: tuple[str, ...]) -> Contrast:
+    return Contrast(kind, objective, before, unsafe, safe, held_back(unsafe[0] + safe[0]))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from app.training.generator_data import Example, Sample, TrainingError, examples, one_sided, split
+from app.training.generator_data import Sample, TrainingError, TrainingSequence, examples, one_sided, split
 from app.training.generator_filter import Filter, Score, by_judge, by_model, kept, scored, summary, weighed
 from app.training.generator_loop import Progress, Tuning, fit
 from app.training.generator_model import Adapted, Encoded, adapt, encode
@@ -27,7 +27,7 @@ LEAST_HELD: Final = 8  # held-back dialogues below which a comparison says nothi
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GeneratorTraining:
     """What is trained: `base` is a folder or a hub name; the share `held` of the dialogues is kept for the report."""
 
     base: str
@@ -46,11 +46,13 @@ class _Trained:
     work: Path
     progress: Progress
 
-    def encoded(self, made: Sequence[Example]) -> list[Encoded]:
+    def encoded(self, made: Sequence[TrainingSequence]) -> list[Encoded]:
         return [encode(self.adapted, example) for example in made]
 
 
-def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None, progress: Progress) -> dict[str, Any]:
+def train(
+    plan: GeneratorTraining, samples: Sequence[Sample], out: Path, judge: Judge | None, progress: Progress
+) -> dict[str, Any]:
     """Train an adapter into the folder `out` and return the report, which lies there as report.json.
 
     First on what people rated and on research; then, with that model's own judgement of the unrated replies (or
@@ -98,7 +100,7 @@ def train(plan: Plan, samples: Sequence[Sample], out: Path, judge: Judge | None,
     return report
 
 
-def _base(plan: Plan) -> Checkpoint:
+def _base(plan: GeneratorTraining) -> Checkpoint:
     """Load what is trained: in float32 on a CPU, on a GPU in bfloat16."""
     if (Path(plan.base).expanduser() / "adapter_config.json").is_file():
         raise TrainingError(f"{plan.base!r} is an adapter: train from the base that it names, with all the data")
@@ -110,7 +112,7 @@ def _base(plan: Plan) -> Checkpoint:
     return base
 
 
-def _check(plan: Plan, learning: Sequence[Sample], held: Sequence[Sample]) -> None:
+def _check(plan: GeneratorTraining, learning: Sequence[Sample], held: Sequence[Sample]) -> None:
     if not learning:
         raise TrainingError("no dialogue is left to train on: give more data or a smaller share to hold back")
     if len({sample.group for sample in held}) < LEAST_HELD:
@@ -126,7 +128,7 @@ def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     return known, [sample for sample in samples if not (sample.ratings or sample.base)]
 
 
-def _before(state: _Trained, tests: Sequence[Example]) -> Measured:
+def _before(state: _Trained, tests: Sequence[TrainingSequence]) -> Measured:
     """Measure the base, once: a fresh adapter changes nothing, one that goes on is not in place yet."""
     path = state.work / "before.json"
     if path.is_file():
@@ -140,9 +142,9 @@ def _before(state: _Trained, tests: Sequence[Example]) -> Measured:
 
 
 def _filtered(
-    state: _Trained, rule: Filter, unrated: Sequence[Sample], first: Sequence[Example], judge: Judge | None
+    state: _Trained, rule: Filter, unrated: Sequence[Sample], first: Sequence[TrainingSequence], judge: Judge | None
 ) -> tuple[list[Sample], dict[str, Any]]:
-    """Return the unrated replies that are learnt from, and the figures of the filter."""
+    """Return the unrated replies that are trained on, and the figures of the filter."""
     if not unrated or rule.by == "none":
         return list(unrated), {"by": "none", "kept": len(unrated)}
     score = _score(state, rule, first, judge)
@@ -154,7 +156,7 @@ def _filtered(
     return survivors, {"by": rule.by, **summary(points, chosen)}
 
 
-def _score(state: _Trained, rule: Filter, first: Sequence[Example], judge: Judge | None) -> Score:
+def _score(state: _Trained, rule: Filter, first: Sequence[TrainingSequence], judge: Judge | None) -> Score:
     if rule.by == "embedded":
         if judge is None:
             raise TrainingError("filtering by the embedded judge needs one")
@@ -163,7 +165,7 @@ def _score(state: _Trained, rule: Filter, first: Sequence[Example], judge: Judge
     return by_model(state.adapted, attributes)
 
 
-def _identity(plan: Plan, samples: Sequence[Sample], fingerprint: str) -> str:
+def _identity(plan: GeneratorTraining, samples: Sequence[Sample], fingerprint: str) -> str:
     """What a training has to share with an earlier one to go on with it: plan, base and data, not the device."""
     digest = hashlib.sha256(json.dumps([asdict(plan) | {"device": ""}, fingerprint], sort_keys=True).encode())
     for sample in samples:
@@ -219,11 +221,11 @@ def _write(path: Path, value: Mapping[str, Any]) -> None:
     unfinished.replace(path)
 
 
-def _counts(made: Sequence[Example]) -> dict[str, int]:
+def _counts(made: Sequence[TrainingSequence]) -> dict[str, int]:
     return {
         kind: sum(example.kind == kind for example in made) for kind in ("generative", "discriminative", "research")
     }
 
 
-def _shortened(state: _Trained, example: Example) -> bool:
+def _shortened(state: _Trained, example: TrainingSequence) -> bool:
     return len(encode(replace(state.adapted, longest=1 << 30), example).ids) > state.tuning.longest

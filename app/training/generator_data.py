@@ -1,7 +1,6 @@
 """Rows of dialogue and what a causal model learns from them: LaMDA's generative, discriminative and research formats.
 
-Knows the fields of a row; the formats' texts are those of `dialogue.prompts` and `dialogue.research`. Knows nothing
-of tokens or weights.
+Knows the fields of a row; the formats' texts are those of `dialogue.prompts` and `dialogue.research`.
 """
 
 import gzip
@@ -77,7 +76,7 @@ class _ReplyRow(BaseModel):
             if not low <= value <= high:
                 raise ValueError(f"ratings.{name} = {value!r} lies outside {low:g} to {high:g}")
         if not self.response.strip() and (self.base or not self.ratings):
-            raise ValueError("response is empty, from which only a rating can be learnt")
+            raise ValueError("response is empty, so only a rating can be trained on it")
         if self.research and not self.base:
             raise ValueError("research needs base, the reply before the research")
         return self
@@ -108,17 +107,17 @@ class Sample:
 
     @property
     def good(self) -> bool | None:
-        """Whether people found the reply fit to be learnt from: sensible and not unsafe; None when unrated."""
+        """Whether people found the reply fit to train on: sensible and not unsafe; None when unrated."""
         if not self.ratings:
             return None
         return self.ratings.get(SENSIBLE.name, True) and not self.ratings.get(UNSAFE.name, False)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A prompt and what has to follow it; only `target` is learnt, after which the text ends or not.
+class TrainingSequence:
+    """A prompt and what has to follow it; only `target` is trained on, after which the text ends or not.
 
-    In a discriminative example the rated `reply` and `asked`, the attribute's name as it follows a reply, stand
+    In a discriminative example the rated `reply` and `suffix`, the attribute's name as it follows a reply, stand
     between the two; `attribute` and `label` are that name and whether it holds. The parts are kept apart because
     doors to models make tokens of each by itself.
     """
@@ -127,14 +126,14 @@ class Example:
     prompt: str
     target: str
     reply: str = ""
-    asked: str = ""
+    suffix: str = ""
     attribute: str = ""
     label: bool = False
 
     @property
     def text(self) -> str:
         """The whole, as the paper writes it."""
-        return self.prompt + self.reply + self.asked + self.target
+        return self.prompt + self.reply + self.suffix + self.target
 
 
 def read_samples(path: Path, limit: int | None = None) -> list[Sample]:
@@ -168,15 +167,15 @@ def split(samples: Sequence[Sample], held: float) -> tuple[list[Sample], list[Sa
     )
 
 
-def examples(samples: Iterable[Sample]) -> list[Example]:
+def examples(samples: Iterable[Sample]) -> list[TrainingSequence]:
     """Return every example of the samples: their replies unless rated bad, their ratings, their research."""
-    made: list[Example] = []
+    made: list[TrainingSequence] = []
     for sample in samples:
         made += [*_generative(sample), *_discriminative(sample), *_research(sample)]
     return made
 
 
-def one_sided(made: Iterable[Example]) -> set[str]:
+def one_sided(made: Iterable[TrainingSequence]) -> set[str]:
     """Return the attributes that are rated but never both ways, from which there is nothing to learn."""
     labels: dict[str, set[bool]] = {}
     for example in made:
@@ -185,14 +184,14 @@ def one_sided(made: Iterable[Example]) -> set[str]:
     return {name for name, seen in labels.items() if len(seen) == 1}
 
 
-def _generative(sample: Sample) -> Iterator[Example]:
+def _generative(sample: Sample) -> Iterator[TrainingSequence]:
     """``<context> RESPONSE <response>``; where the reply came of research, the reply before it."""
     reply = sample.base or sample.reply
     if sample.good is not False and reply.strip():
-        yield Example("generative", render_lamda(sample.context), reply_lamda(reply))
+        yield TrainingSequence("generative", render_lamda(sample.context), reply_lamda(reply))
 
 
-def _discriminative(sample: Sample) -> Iterator[Example]:
+def _discriminative(sample: Sample) -> Iterator[TrainingSequence]:
     """``<context> RESPONSE <response> SENSIBLE 1``, an example for each rating.
 
     A reply that came of research is weighed, as in a dialogue, after what was found.
@@ -205,16 +204,16 @@ def _discriminative(sample: Sample) -> Iterator[Example]:
             label = sample.ratings[attribute.name]
             suffix, desired, other = weighing_lamda(attribute)
             target = desired if label == (attribute.desired == "1") else other
-            yield Example("discriminative", prompt, target, reply, suffix, attribute.name, label)
+            yield TrainingSequence("discriminative", prompt, target, reply, suffix, attribute.name, label)
 
 
-def _research(sample: Sample) -> Iterator[Example]:
+def _research(sample: Sample) -> Iterator[TrainingSequence]:
     """Each step of the exchange with the toolset: after the base and what was found so far, the next query or reply."""
     if not sample.base or sample.good is False:
         return
     steps: list[Lookup | Said] = [*(Lookup(query) for query, _ in sample.searches), Said(sample.reply)]
     for step, before in zip(steps, _exchange(sample), strict=True):
-        yield Example("research", render_lamda(_at(sample, before)), reply_lamda(format_step(step)))
+        yield TrainingSequence("research", render_lamda(_at(sample, before)), reply_lamda(format_step(step)))
 
 
 def _exchange(sample: Sample) -> list[tuple[Turn, ...]]:
@@ -260,12 +259,12 @@ def _samples(row: object, number: int) -> list[Sample]:
     return [Sample(context, found.response, _labels(found.ratings), group, searches, found.base)]
 
 
-def _turns(said: Sequence[str | _Said]) -> tuple[Turn, ...]:
+def _turns(lines: Sequence[str | _Said]) -> tuple[Turn, ...]:
     """Texts alternate and end with the user's; turns that say who spoke stand as they are."""
     roles: tuple[Literal["user", "assistant"], ...] = ("user", "assistant")
     return tuple(
-        Turn(roles[(len(said) - 1 - place) % 2], text) if isinstance(text, str) else Turn(text.role, text.text)
-        for place, text in enumerate(said)
+        Turn(roles[(len(lines) - 1 - place) % 2], text) if isinstance(text, str) else Turn(text.role, text.text)
+        for place, text in enumerate(lines)
     )
 
 
@@ -289,7 +288,7 @@ def _labels(ratings: Mapping[str, float]) -> dict[str, bool]:
 
 
 def _from_dialogue(row: _DialogueRow, group: str) -> list[Sample]:
-    """Every turn after the first as a reply to those before it; what one speaker says in a row is one turn."""
+    """Every turn after the first as a reply to those before it; consecutive turns of one speaker are one."""
     said: list[tuple[str, str]] = []
     for turn in row.turns:
         text = " ".join(turn.text.split())

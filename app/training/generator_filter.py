@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, Literal
 
-from app.training.generator_data import Example, Sample, TrainingError
+from app.training.generator_data import Sample, TrainingError, TrainingSequence
 from app.training.generator_loop import Progress
 from app.training.generator_model import Adapted, Encoded, odds, precision, rating_row
 from dialogue.attributes import INTERESTING, QUALITY, SENSIBLE, SPECIFIC, UNSAFE
@@ -39,7 +39,7 @@ class Filter:
 
 
 def kept(points: Sequence[Points], rule: Filter) -> list[bool]:
-    """Say of each scored reply whether it is learnt from. One that was not judged sensible or not, never is."""
+    """Say of each scored reply whether it is trained on. One that was not judged sensible or not, never is."""
     able = [
         place
         for place, point in enumerate(points)
@@ -132,7 +132,7 @@ def _judged(judge: Judge, samples: Sequence[Sample]) -> Iterator[Points]:
 def _weighing(adapted: Adapted, sample: Sample, attribute: Attribute) -> tuple[Encoded, int]:
     suffix, desired, other = weighing_lamda(attribute)
     prompt, reply = render_lamda(sample.context), reply_lamda(sample.reply)
-    example = Example("discriminative", prompt, desired, reply, suffix, attribute.name)
+    example = TrainingSequence("discriminative", prompt, desired, reply, suffix, attribute.name)
     return rating_row(adapted, example, (desired, other))
 
 

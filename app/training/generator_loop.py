@@ -71,10 +71,10 @@ def fit(adapted: Adapted, rows: Sequence[Encoded], tuning: Tuning, stage: int, w
     """
     import torch
 
-    learnt = {name: weight for name, weight in adapted.model.named_parameters() if weight.requires_grad}
-    optimiser = torch.optim.AdamW(learnt.values(), lr=tuning.rate, weight_decay=0.0)
+    trained = {name: weight for name, weight in adapted.model.named_parameters() if weight.requires_grad}
+    optimiser = torch.optim.AdamW(trained.values(), lr=tuning.rate, weight_decay=0.0)
     total = steps_of(len(rows), tuning)
-    done = _resume(work, stage, total, learnt, optimiser)
+    done = _resume(work, stage, total, trained, optimiser)
     adapted.model.train()
     for step, group in enumerate(_groups(rows, tuning, stage)):
         if step < done:
@@ -91,11 +91,11 @@ def fit(adapted: Adapted, rows: Sequence[Encoded], tuning: Tuning, stage: int, w
             summed += loss.item()
         if not math.isfinite(summed):
             raise TrainingError(f"the loss became {summed} at step {step}: train again with a lower rate")
-        torch.nn.utils.clip_grad_norm_(learnt.values(), CLIP)
+        torch.nn.utils.clip_grad_norm_(trained.values(), CLIP)
         optimiser.step()
         optimiser.zero_grad()
         if (step + 1) % tuning.save_every == 0 or step + 1 == total:
-            weights = {name: weight.detach() for name, weight in learnt.items()}
+            weights = {name: weight.detach() for name, weight in trained.items()}
             _save(
                 work / CHECKPOINT,
                 {"stage": stage, "step": step + 1, "weights": weights, "optimiser": optimiser.state_dict()},
@@ -140,7 +140,7 @@ def _resume(
     work: Path,
     stage: int,
     total: int,
-    learnt: "dict[str, torch.nn.Parameter]",
+    trained: "dict[str, torch.nn.Parameter]",
     optimiser: "torch.optim.Optimizer",
 ) -> int:
     """Put weights and optimiser as the checkpoint has them; return how many steps of this stage are done."""
@@ -151,7 +151,7 @@ def _resume(
         return 0
     state = torch.load(path, map_location="cpu", weights_only=True)
     with torch.no_grad():
-        for name, weight in learnt.items():
+        for name, weight in trained.items():
             weight.copy_(state["weights"][name])
     if state["stage"] != stage:
         return total if state["stage"] > stage else 0

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.training.generator_data import Example, TrainingError
+from app.training.generator_data import TrainingError, TrainingSequence
 from dialogue.models.decoding import common
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Adapted:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An example as tokens: those from `start` on are to be learnt."""
+    """An example as tokens: those from `start` on are trained on."""
 
     ids: tuple[int, ...]
     start: int
@@ -73,7 +73,7 @@ def adapt(
     return Adapted(adapted, tokenizer, longest)
 
 
-def encode(adapted: Adapted, example: Example) -> Encoded:
+def encode(adapted: Adapted, example: TrainingSequence) -> Encoded:
     """Return the example's tokens, made part by part as the door to models makes them, and the end.
 
     What is longer than `adapted.longest` loses the beginning of its prompt; a target longer than three quarters of
@@ -81,10 +81,10 @@ def encode(adapted: Adapted, example: Example) -> Encoded:
     """
     tokenizer, longest = adapted.tokenizer, adapted.longest
     prompt = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
-    target = following(tokenizer, example.asked + example.target)
+    target = following(tokenizer, example.suffix + example.target)
     if example.attribute:
-        asked = common(target, following(tokenizer, example.asked))
-        prompt, target = [*prompt, *target[:asked]], target[asked:]
+        length = common(target, following(tokenizer, example.suffix))
+        prompt, target = [*prompt, *target[:length]], target[length:]
     else:
         target = [*target, tokenizer.eos_token_id]
     target = target[: longest * 3 // 4]
@@ -92,11 +92,11 @@ def encode(adapted: Adapted, example: Example) -> Encoded:
     return Encoded((*prompt, *target), len(prompt))
 
 
-def rating_row(adapted: Adapted, example: Example, ratings: tuple[str, str]) -> tuple[Encoded, int]:
+def rating_row(adapted: Adapted, example: TrainingSequence, ratings: tuple[str, str]) -> tuple[Encoded, int]:
     """Return a discriminative example with the first rating, up to the token in which the second differs, and that."""
     tokenizer = adapted.tokenizer
     before = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
-    one, two = (following(tokenizer, example.asked + rating) for rating in ratings)
+    one, two = (following(tokenizer, example.suffix + rating) for rating in ratings)
     place = common(one, two)
     row = [*before, *one[: place + 1]][-adapted.longest :]
     return Encoded(tuple(row), len(row) - 1), two[place]
@@ -152,7 +152,7 @@ def precision(adapted: Adapted) -> AbstractContextManager[Any]:
 
 
 def _logits(model: "PeftModel", rows: Sequence[Encoded]) -> "tuple[torch.Tensor, torch.Tensor, int]":
-    """Return the logits from the place before the first learnt token on, the tokens, and that place."""
+    """Return the logits from the place before the first trained token on, the tokens, and that place."""
     import torch
 
     width = max(len(row.ids) for row in rows)

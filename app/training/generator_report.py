@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from app.evaluation.metrics import Undefined, auroc, bootstrap, wilson
-from app.training.generator_data import Example
+from app.training.generator_data import TrainingSequence
 from app.training.generator_loop import Progress
 from app.training.generator_model import Adapted, beginning, encode, losses, odds, precision, rating_row
 from dialogue.attributes import SENSIBLE
@@ -34,7 +34,7 @@ class Measured:
     followed: Mapping[str, tuple[bool, ...]]
 
 
-def measure(adapted: Adapted, held: Sequence[Example], progress: Progress) -> Measured:
+def measure(adapted: Adapted, held: Sequence[TrainingSequence], progress: Progress) -> Measured:
     """Return the figures of the model on held-back examples."""
     import torch
 
@@ -49,7 +49,7 @@ def measure(adapted: Adapted, held: Sequence[Example], progress: Progress) -> Me
     return Measured(tuple(lost), ratings, followed)
 
 
-def compare(held: Sequence[Example], before: Measured, after: Measured) -> dict[str, Any]:
+def compare(held: Sequence[TrainingSequence], before: Measured, after: Measured) -> dict[str, Any]:
     """Return every figure before and after with its 95 % interval, and whether the model has become better.
 
     It has when the held-back loss of some format or the AUROC of some attribute improved, none got worse, each by
@@ -113,7 +113,7 @@ def _mean(values: Sequence[float]) -> float:
     return fmean(map(float, values))
 
 
-def _ratings(adapted: Adapted, held: Sequence[Example]) -> dict[int, float]:
+def _ratings(adapted: Adapted, held: Sequence[TrainingSequence]) -> dict[int, float]:
     """P(1) of each discriminative example, by its place."""
     found: dict[int, float] = {}
     _, one, zero = weighing_lamda(SENSIBLE)
@@ -126,7 +126,7 @@ def _ratings(adapted: Adapted, held: Sequence[Example]) -> dict[int, float]:
     return found
 
 
-def _followed(adapted: Adapted, held: Sequence[Example], kind: str) -> tuple[bool, ...]:
+def _followed(adapted: Adapted, held: Sequence[TrainingSequence], kind: str) -> tuple[bool, ...]:
     """Write greedily after the prompts of a format and say which texts keep to it."""
     chosen = [example for example in held if example.kind == kind][:WRITTEN]
     return tuple(follows(kind, text, ended) for text, ended in write(adapted, [example.prompt for example in chosen]))

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.training.adapters import Plan as Schedule
-from app.training.adapters import fit_phases
+from app.training.adapters import AdapterTraining, fit_phases
 from app.training.grounding_data import (
     MEASURED,
     SHARES,
@@ -23,7 +22,7 @@ from app.training.grounding_data import (
     read_rows,
     sampled,
 )
-from app.training.grounding_metrics import Example, Row, balanced, numbers, overlap, supports
+from app.training.grounding_metrics import GroundingExample, Row, balanced, numbers, overlap, supports
 from app.training.perceptron import fit
 from dialogue.judges.alignment import COSINE, FEATURES, OVERLAP, REFUTED, SUPPORTED, Array
 from dialogue.judges.grounding import Grounder, complete
@@ -34,7 +33,7 @@ from retrieval.encoder.embed import Encoder
 from retrieval.types import TokenEmbedder
 from safety.types import PairReader
 
-PLANS = (Schedule(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),)
+PLANS = (AdapterTraining(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),)
 HIDDEN = 48
 FOLDS = 5
 GRID = ((0.0, 0.1, 0.2, 0.4), (0.0, 0.2, 0.4, 0.6), (0.0, 0.25, 0.5, 1.0))  # weights tried for each anchor
@@ -43,28 +42,30 @@ Metrics = dict[str, dict[str, float]]
 
 
 def train_adapter(
-    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Schedule] = PLANS
+    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[AdapterTraining] = PLANS
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a claim after a window of evidence, and the curve of its loss."""
     adapter = new_adapter("grounded", ("supported", "refuted"), encoder, seed, rank=32, matching=True)
     return adapter, fit_phases(encoder, adapter, pairs(data, seed), plans, SHARES, seed)
 
 
-def prepare(rows: Sequence[Row], encoder: TokenEmbedder, reader: PairReader, batch: int = 256) -> list[Example]:
+def prepare(
+    rows: Sequence[Row], encoder: TokenEmbedder, reader: PairReader, batch: int = 256
+) -> list[GroundingExample]:
     """Encode, read and lay out the rows; rows whose evidence holds no sentence are left out."""
     found = []
     for start in range(0, len(rows), batch):
         some = rows[start : start + batch]
-        plans = [row.plan() for row in some]
-        encoded = encode(encoder, [text for plan in plans for text in plan.texts])
-        looks = [plan.looks(encoded)[0] for plan in plans]
-        laid = complete(reader, [plan.whole[0] for plan in plans], looks)
-        for row, plan, each, x in zip(some, plans, looks, laid, strict=True):
+        layouts = [row.layout() for row in some]
+        encoded = encode(encoder, [text for layout in layouts for text in layout.texts])
+        windows = [layout.windows(encoded)[0] for layout in layouts]
+        laid = complete(reader, [layout.whole[0] for layout in layouts], windows)
+        for row, layout, each, x in zip(some, layouts, windows, laid, strict=True):
             if each:
-                source = np.sum([encoded[text].total for part in plan.parts() for text in part], axis=0)
-                cosine = float(encoded[plan.whole[0]].mean @ source) / max(1e-9, float(np.linalg.norm(source)))
-                told = tuple(bool(look.told.reason) for look in each)
-                found.append(Example(row, x, told, overlap(row), cosine))
+                source = np.sum([encoded[text].total for part in layout.parts() for text in part], axis=0)
+                cosine = float(encoded[layout.whole[0]].mean @ source) / max(1e-9, float(np.linalg.norm(source)))
+                contradicts = tuple(bool(window.difference.reason) for window in each)
+                found.append(GroundingExample(row, x, contradicts, overlap(row), cosine))
     return found
 
 
@@ -77,7 +78,7 @@ def train(data: Path, encoder: TokenEmbedder, reader: PairReader, seed: int = 0)
     return train_on(prepare(head_rows(data, seed), encoder, reader), seed)
 
 
-def train_on(examples: Sequence[Example], seed: int) -> tuple[Head, Metrics]:
+def train_on(examples: Sequence[GroundingExample], seed: int) -> tuple[Head, Metrics]:
     """Train on prepared examples."""
     anchors = choose_anchors(examples, seed)
     place = folds([example.row for example in examples])
@@ -117,8 +118,8 @@ def folds(rows: Sequence[Row]) -> list[int]:
     return [fold[lead(at)] for at in range(len(rows))]
 
 
-def choose_anchors(examples: Sequence[Example], seed: int) -> Anchors:
-    """Return the weights of the anchors by which sets that a head has not learnt from are judged best on average."""
+def choose_anchors(examples: Sequence[GroundingExample], seed: int) -> Anchors:
+    """Return the weights of the anchors by which sets that a head was not trained on are judged best on average."""
     from sklearn.metrics import roc_auc_score
 
     sources = sorted({example.row.source for example in examples})
@@ -135,13 +136,13 @@ def choose_anchors(examples: Sequence[Example], seed: int) -> Anchors:
     return max(found, key=lambda anchors: sum(found[anchors]))
 
 
-def _head(examples: Sequence[Example], anchors: Anchors, seed: int) -> Head:
+def _head(examples: Sequence[GroundingExample], anchors: Anchors, seed: int) -> Head:
     return anchored(_plain_head(examples, seed), anchors)
 
 
-def _plain_head(examples: Sequence[Example], seed: int) -> Head:
-    """Fit on the nearest look of each example; the classes of every set weigh alike."""
-    x = np.stack([example.looks[0] for example in examples])
+def _plain_head(examples: Sequence[GroundingExample], seed: int) -> Head:
+    """Fit on the nearest evidence window of each example; the classes of every set weigh alike."""
+    x = np.stack([example.windows[0] for example in examples])
     y = np.asarray([example.row.supported for example in examples])
     sources = np.asarray([example.row.source for example in examples])
     weight = np.ones(len(y), dtype=np.float32)
@@ -169,7 +170,7 @@ def anchored(head: Head, anchors: Anchors) -> Head:
     return replace(head, layers=layers)
 
 
-def settled(head: Head, judges: Sequence[Head], examples: Sequence[Example], place: Sequence[int]) -> Head:
+def settled(head: Head, judges: Sequence[Head], examples: Sequence[GroundingExample], place: Sequence[int]) -> Head:
     """Set temperature (least log loss) and threshold (best mean balanced accuracy of the sets) by the folds' heads."""
     y = np.asarray([example.row.supported for example in examples])
     sources = np.asarray([example.row.source for example in examples])
@@ -189,7 +190,11 @@ def settled(head: Head, judges: Sequence[Head], examples: Sequence[Example], pla
 
 
 def _unseen(
-    judges: Sequence[Head], examples: Sequence[Example], place: Sequence[int], temperature: float, threshold: float
+    judges: Sequence[Head],
+    examples: Sequence[GroundingExample],
+    place: Sequence[int],
+    temperature: float,
+    threshold: float,
 ) -> Array:
     """Return the support of each example by the head of its fold (n,)."""
     scores = np.zeros(len(examples), dtype=np.float32)
@@ -202,7 +207,7 @@ def _unseen(
 
 
 def report(data: Path, grounder: Grounder, names: Sequence[str] = (*MEASURED, "altered")) -> Metrics:
-    """Return the metrics of sets that were not learnt from, and of the altered claims kept for the report."""
+    """Return the metrics of sets that were not trained on, and of the altered claims kept for the report."""
     found = {}
     for name in names:
         altered = name == "altered"

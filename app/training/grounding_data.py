@@ -1,7 +1,6 @@
 """What the groundedness judge learns from and is measured on: rows of files, and rows made from their texts.
 
-Only files whose weights may be shipped are learnt from; BEGIN, Climate-FEVER and HealthVer are only measured. Knows
-nothing of features, heads or adapters.
+Only files whose weights may be shipped are trained on; BEGIN, Climate-FEVER and HealthVer are only measured.
 """
 
 import hashlib
@@ -9,7 +8,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.training.adapters import Example as Pair
+from app.training.adapters import Pair
 from app.training.alterations import alter
 from app.training.grounding_metrics import Row
 from app.training.quality_data import rows as lines
@@ -112,7 +111,7 @@ def window(row: Row) -> str:
         first, last = min(first, place), max(last, place)
 
 
-def learnt(data: Path, name: str, seed: int) -> list[Row]:
+def training_rows(data: Path, name: str, seed: int) -> list[Row]:
     """Return the rows of a source that the adapter learns from: what is not HELD for the head."""
     if name == "altered":
         return altered_rows(data, held=False, seed=seed)
@@ -122,7 +121,7 @@ def learnt(data: Path, name: str, seed: int) -> list[Row]:
 def pairs(data: Path, seed: int) -> dict[str, list[tuple[Pair, ...]]]:
     """Return what the adapter learns from, by source."""
     names = {name for shares in SHARES for name in shares}
-    return {name: [(_pair(row),) for row in learnt(data, name, seed)] for name in sorted(names)}
+    return {name: [(_pair(row),) for row in training_rows(data, name, seed)] for name in sorted(names)}
 
 
 def _pair(row: Row) -> Pair:
@@ -133,7 +132,7 @@ def _pair(row: Row) -> Pair:
 def head_rows(data: Path, seed: int = 0) -> list[Row]:
     """Return what the head learns from: rows that the adapter has not seen, and half the altered claims held out."""
     found: list[Row] = []
-    seen = {(r.evidence, r.response) for name in SHARES[-1] for r in learnt(data, name, seed)}
+    seen = {(r.evidence, r.response) for name in SHARES[-1] for r in training_rows(data, name, seed)}
     for name, limit in HEADED.items():
         rows = [row for row in dict.fromkeys(read_rows(data, name)) if (row.evidence, row.response) not in seen]
         found += sampled(rows, limit, seed, even=True)

@@ -1,7 +1,4 @@
-"""What the groundedness judge is measured by: rows with a verdict, and the metrics of a set of them.
-
-Knows nothing of files, of training or of the adapter.
-"""
+"""What the groundedness judge is measured by: rows with a verdict, and the metrics of a set of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ from dialogue.judges.alignment import Array
 from dialogue.judges.facts import words
 from dialogue.judges.grounding import best_support
 from dialogue.judges.heads import Head
-from dialogue.judges.windows import Plan
+from dialogue.judges.windows import Layout
 from retrieval.types import Passage
 
 DRAWS = 300  # bootstrap samples behind each interval
@@ -31,19 +28,19 @@ class Row:
     kind: str = ""
     refuted: bool = False
 
-    def plan(self) -> Plan:
+    def layout(self) -> Layout:
         """Cut the row into texts, the response as one claim."""
         passages = [Passage(i, text, "", "", (), 0, len(text)) for i, text in enumerate(self.evidence)]
-        return Plan.make(self.question, [self.response], passages)
+        return Layout.make(self.question, [self.response], passages)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """A row made ready: features and logits of its looks (looks, features), which of them contradict it, and the two
-    baselines: the share of its words found in the evidence, and the cosine of the two."""
+class GroundingExample:
+    """A row made ready: features and logits of its evidence windows (windows, features), which of them contradict it,
+    and the two baselines: the share of its words found in the evidence, and the cosine of the two."""
 
     row: Row
-    looks: Array
+    windows: Array
     contradicts: tuple[bool, ...]
     overlap: float
     cosine: float
@@ -56,21 +53,21 @@ def overlap(row: Row) -> float:
     return sum(mine) / len(mine) if mine else 0.0
 
 
-def supports(head: Head, examples: Sequence[Example]) -> Array:
+def supports(head: Head, examples: Sequence[GroundingExample]) -> Array:
     """Return the judge's support of every example (n,), as it would be served."""
-    scores = iter(head(np.concatenate([example.looks for example in examples])).tolist())
+    scores = iter(head(np.concatenate([example.windows for example in examples])).tolist())
     return np.asarray(
         [best_support([next(scores) for _ in e.contradicts], e.contradicts, head.threshold)[0] for e in examples],
         dtype=np.float32,
     )
 
 
-def balanced(y: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
+def balanced(y: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
     """Return balanced accuracy, with the one class there is when the other is missing."""
-    return float(np.mean([(said[y == label] == label).mean() for label in (True, False) if (y == label).any()]))
+    return float(np.mean([(predicted[y == label] == label).mean() for label in (True, False) if (y == label).any()]))
 
 
-def numbers(examples: Sequence[Example], scores: Array, threshold: float) -> dict[str, float]:
+def numbers(examples: Sequence[GroundingExample], scores: Array, threshold: float) -> dict[str, float]:
     """Return the metrics of one set: AUROC with 95 % bootstrap intervals, of the baselines too; balanced accuracy.
 
     Where claims were altered, for each false kind (``auroc.KIND``) its AUROC against all true claims, for every kind

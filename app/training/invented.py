@@ -2,7 +2,7 @@
 
 Many things of one kind stand side by side with the same facts, so that only the name tells whose value is asked for;
 and a thing that is named may lack the fact. What there is to tell stands in `invented.toml`; names and values are
-drawn. Knows nothing of the model.
+drawn.
 """
 
 import random
@@ -31,8 +31,9 @@ _FIRST = (
 _WORDS = (
     "amber anchor apple aster autumn beacon birch blue bramble cedar chalk cherry clover copper coral crown dawn delta "
     "eagle ember falcon fern garnet granite harbour hazel heron indigo iris ivory jade juniper kestrel lantern lark "
-    "lentil maple marble meadow nettle oak olive onyx orchid otter pearl pine poplar quartz raven river robin ruby saffron "
-    "silver sparrow summit swift thistle tulip velvet walnut willow winter chess choir pottery walking bread sewing"
+    "lentil maple marble meadow nettle oak olive onyx orchid otter pearl pine poplar quartz raven river robin ruby "
+    "saffron silver sparrow summit swift thistle tulip velvet walnut willow winter chess choir pottery walking bread "
+    "sewing"
 ).split()
 _MONTHS = "January February March April May June July August September October November December".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
@@ -103,10 +104,14 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
     "percent": lambda r: f"{r.randrange(3, 99)} {r.choice(('%', 'per cent', 'percent'))}",
     "port": lambda r: str(r.randrange(1024, 60_000)),
     "memory": lambda r: f"{r.choice((2, 4, 8, 16, 24, 64))} GB",
-    "phone": lambda r: r.choice(["0{} {}", "+44 {} {}", "ext. {1}"]).format(r.randrange(20, 99), r.randrange(1000, 999_999)),
+    "phone": lambda r: r.choice(["0{} {}", "+44 {} {}", "ext. {1}"]).format(
+        r.randrange(20, 99), r.randrange(1000, 999_999)
+    ),
     "code": _code,
     "room": lambda r: r.choice([f"room {r.randrange(1, 40)}", f"the {r.choice(_WORDS).title()} Room", "the library"]),
-    "address": lambda r: f"{r.randrange(1, 180)} {r.choice(_WORDS).title()} {r.choice(('Street', 'Lane', 'Road', 'Quay'))}",
+    "address": lambda r: (
+        f"{r.randrange(1, 180)} {r.choice(_WORDS).title()} {r.choice(('Street', 'Lane', 'Road', 'Quay'))}"
+    ),
     **{name: (lambda r, found=found: r.choice(found)) for name, found in _LISTS.items()},  # type: ignore[misc]
 }  # fmt: skip
 
@@ -157,10 +162,10 @@ def invented(count: int, seed: int = 0) -> Iterator[Asked]:
     """Yield `count` questions on invented pages, about half of which hold the answer."""
     rng, known = random.Random(seed), kinds()
     for _ in range(count):
-        yield _asked(rng.choice(known), rng)
+        yield _posed(rng.choice(known), rng)
 
 
-def _asked(kind: Kind, rng: random.Random) -> Asked:
+def _posed(kind: Kind, rng: random.Random) -> Asked:
     facts = rng.sample(kind.facts, rng.randrange(2, min(5, len(kind.facts)) + 1))
     pattern = rng.choice(kind.named)
     names = dict.fromkeys(
@@ -183,14 +188,24 @@ def _asked(kind: Kind, rng: random.Random) -> Asked:
     return Asked(question, page, (place,) if place else (), float(bool(place)), 1.0 if place else 0.6 if named else 0.1)
 
 
+_COMMON_NOUNS = ("club", "group", "soup", "stew", "bread", "beetles", "server", "database", "service")
+
+
 def _name(pattern: str, rng: random.Random) -> str:
     word = rng.choice(_WORDS)
     return pattern.format(
-        place=_place(rng), place2=_place(rng), person=_person(rng), code=_code(rng), number=rng.randrange(1, 400),
-        word=word if pattern.endswith(("club", "group", "soup", "stew", "bread", "beetles", "server", "database", "service")) else word.title(),
-        model=f"{rng.choice('ABCGKLMRSTX')}{rng.randrange(1, 99)}", year=rng.randrange(2012, 2027), subject=rng.choice(_LISTS["subject"]),
-        version=f"{rng.randrange(1, 9)}.{rng.randrange(0, 9)}", thing1=rng.choice(_LISTS["thing1"]),
-    )  # fmt: skip
+        place=_place(rng),
+        place2=_place(rng),
+        person=_person(rng),
+        code=_code(rng),
+        number=rng.randrange(1, 400),
+        word=word if pattern.endswith(_COMMON_NOUNS) else word.title(),
+        model=f"{rng.choice('ABCGKLMRSTX')}{rng.randrange(1, 99)}",
+        year=rng.randrange(2012, 2027),
+        subject=rng.choice(_LISTS["subject"]),
+        version=f"{rng.randrange(1, 9)}.{rng.randrange(0, 9)}",
+        thing1=rng.choice(_LISTS["thing1"]),
+    )
 
 
 def _upper(text: str) -> str:

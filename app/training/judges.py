@@ -1,7 +1,6 @@
 """The judges that ship: what trains each into a folder of weights, and what grades such a folder.
 
-Grades are taken on validation rows, by the same code for new weights and for those shipped. Knows nothing of which of
-the two is kept.
+Grades are taken on validation rows, by the same code for new weights and for those shipped.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ import safety.guards.embedded
 from app.evaluation.metrics import auroc
 from app.training import grounding, grounding_data, quality, reader, reader_calibration, reader_data, reader_report
 from app.training import safety as guard
-from app.training.adapters import Plan
+from app.training.adapters import AdapterTraining
 from app.training.quality_data import CORPORA
 from app.training.safety_data import SHARES, gather, split
 from dialogue.judges.grounding import Grounder
@@ -114,8 +113,8 @@ def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
     made = PassageReader(encoder, weights)
     found = reader_calibration.collect(data, encoder, made, seed)
     card = reader_calibration.calibrated(found)
-    told = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
-    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**told, **card})
+    about = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
+    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**about, **card})
     return {**reader_calibration.report(found, card), "curve": curve}
 
 
@@ -125,11 +124,13 @@ def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
     return {name: found[name] for name in ("squad_f1", "twins_auroc", "invented_auroc")}
 
 
-def _shortened(plans: Sequence[Plan], share: float) -> list[Plan]:
+def _shortened(plans: Sequence[AdapterTraining], share: float) -> list[AdapterTraining]:
     return [replace(plan, examples=int(share * plan.examples)) for plan in plans]
 
 
-def _described(adapter: Adapter, encoder: Encoder, sources: list[str], plans: Sequence[Plan], seed: int) -> Adapter:
+def _described(
+    adapter: Adapter, encoder: Encoder, sources: list[str], plans: Sequence[AdapterTraining], seed: int
+) -> Adapter:
     """Add to the adapter's card what it is made from."""
     examples = sum(plan.examples for plan in plans)
     adapter.about.update(

@@ -1,7 +1,4 @@
-"""The fit of a small head on features: AdamW, dropout, soft targets, weighted rows, and its temperature.
-
-Knows nothing of what the features are, of the data sets or of thresholds.
-"""
+"""The fit of a small head on features: AdamW, dropout, soft targets, weighted rows, and its temperature."""
 
 from dataclasses import replace
 

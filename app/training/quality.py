@@ -1,7 +1,6 @@
 """Training of the quality judges from the development data: the adapter, then the heads on its logits.
 
-Holds what each learns from and how the temperatures and the threshold are fixed. Knows nothing of where they are
-shipped.
+Holds what each learns from and how the temperatures and the threshold are fixed.
 """
 
 import random
@@ -14,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.training.adapters import Example as Pair
-from app.training.adapters import Group, Plan, fit_phases
+from app.training.adapters import AdapterTraining, Group, Pair, fit_phases
 from app.training.perceptron import fit, tempered
 from app.training.quality_data import (
     CORPORA,
@@ -23,8 +21,8 @@ from app.training.quality_data import (
     FEWER,
     STRANGERS,
     Dialogue,
-    Example,
     Part,
+    RatedReply,
     dialogues,
     from_dialogues,
     from_questions,
@@ -42,8 +40,8 @@ from dialogue.judges.quality import (
     WINDOW,
     Array,
     Encode,
+    ReadText,
     Seen,
-    Text,
     clean,
     interest_rows,
     logits_of,
@@ -64,8 +62,8 @@ SHARES = (  # of the examples the adapter is trained on, by source
     {"topical_chat": 0.35, "cmu_dog": 0.46, "questions": 0.10, "smalltalk": 0.03, "answers": 0.06},
 )
 PLANS = (
-    Plan(examples=30_000, rate=1.5e-3, before_tokens=112, text_tokens=64),
-    Plan(examples=40_000, rate=1.2e-3, before_tokens=224, text_tokens=64),
+    AdapterTraining(examples=30_000, rate=1.5e-3, before_tokens=112, text_tokens=64),
+    AdapterTraining(examples=40_000, rate=1.2e-3, before_tokens=224, text_tokens=64),
 )
 
 # kinds of examples and the total weight of each
@@ -76,7 +74,7 @@ SPECIFIC = {"own": 1.0, "stranger": 0.8, "generic": 0.5}
 INTERESTING = {"conture": 1.0, "predictive_engagement": 1.0, "topical_chat": 0.7, "generic": 0.3}
 
 
-def examples(data: Path, part: Part, seed: int = 0) -> list[Example]:
+def examples(data: Path, part: Part, seed: int = 0) -> list[RatedReply]:
     """Return the examples made of one part of the dialogues and questions under `data`.
 
     The parts are split by a hash of their name: what the adapter learns from, what the heads do, what is held out.
@@ -85,12 +83,14 @@ def examples(data: Path, part: Part, seed: int = 0) -> list[Example]:
     limit = DIALOGUES if part == "adapter" else FEWER
     chats = {corpus: [d for d in dialogues(data, corpus, limit) if part_of(d.id) == part] for corpus in CORPORA}
     everyone: list[Dialogue] = [dialogue for kept in chats.values() for dialogue in kept]
-    asked = {question: said for question, said in questions(data).items() if part_of(question) == part}
+    answers_by_question = {
+        question: sentences for question, sentences in questions(data).items() if part_of(question) == part
+    }
     strangers = STRANGERS if part == "adapter" else 1
     made = [each for corpus, kept in chats.items() for each in from_dialogues(kept, corpus, rng, strangers)]
-    made += from_questions(asked, rng, everyone)
+    made += from_questions(answers_by_question, rng, everyone)
     if part != "held":
-        made += from_smalltalk(asked, rng, everyone)
+        made += from_smalltalk(answers_by_question, rng, everyone)
     return made
 
 
@@ -108,9 +108,11 @@ def groups(data: Path, seed: int) -> dict[str, list[Group]]:
         before = reading(e.context)
         weight = 1 / 2 if e.kind == "random" else 1.0  # there are STRANGERS of them
         found[e.corpus].setdefault(before, []).append(Pair(before, e.reply, tuple(labels), weight))
-    for question, said in questions(data).items():
+    for question, sentences in questions(data).items():
         if part_of(question) == "adapter":
-            pairs = [Pair(reading((question,)), sentence, (("answers", float(right)),)) for sentence, right in said]
+            pairs = [
+                Pair(reading((question,)), sentence, (("answers", float(right)),)) for sentence, right in sentences
+            ]
             found["answers"].setdefault(question, []).extend(pairs)
     return {
         name: [tuple(each[at : at + 6]) for each in made.values() for at in range(0, len(each), 6)]
@@ -119,28 +121,28 @@ def groups(data: Path, seed: int) -> dict[str, list[Group]]:
 
 
 def train_adapter(
-    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = PLANS
+    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[AdapterTraining] = PLANS
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a reply after its context, and the curve of its loss."""
     adapter = new_adapter("reply", ("sensible", "specific", "answers"), encoder, seed, rank=32, matching=True)
     return adapter, fit_phases(encoder, adapter, groups(data, seed), plans, SHARES, seed)
 
 
-def feature_rows(examples: Sequence[Example], encode: Encode, reader: PairReader) -> Array:
+def feature_rows(examples: Sequence[RatedReply], encode: Encode, reader: PairReader) -> Array:
     """Return the judges' features of every example, shape (examples, width); every text is encoded once."""
     texts = list(dict.fromkeys(text for e in examples for text in (*e.context[-WINDOW:], e.reply)))
     place = {text: index for index, text in enumerate(texts)}
     vectors = encode(texts)
-    known: list[Text] = [read(clean(text)) for text in texts]
+    known: list[ReadText] = [read(clean(text)) for text in texts]
     pairs = [(reading(e.context), clean(e.reply)) for e in examples]
     logits = [logits_of(reader, pairs[start : start + READ]) for start in range(0, len(pairs), READ)]
     made: list[Array] = []
-    for example, told in zip(examples, np.concatenate(logits), strict=True):
+    for example, pair_logits in zip(examples, np.concatenate(logits), strict=True):
         at = [place[text] for text in example.context[-WINDOW:]]
         own = np.asarray([(len(at) - turn) % 2 == 0 for turn in range(len(at))])  # the last turn is the user's
         seen = Seen(tuple(known[i] for i in at), own, vectors[at], vectors[at[-1]], known[at[-1]])
         reply = place[example.reply]
-        made.append(row(seen, known[reply], vectors[reply], told))
+        made.append(row(seen, known[reply], vectors[reply], pair_logits))
     return np.stack(made)
 
 
@@ -150,14 +152,14 @@ def balanced(kinds: Sequence[str], totals: Mapping[str, float]) -> Array:
     return np.asarray([totals[kind] / counted[kind] for kind in kinds], dtype=np.float32)
 
 
-def dull_examples(learn: Sequence[Example], generic: Sequence[str], seed: int) -> list[Example]:
+def dull_examples(learn: Sequence[RatedReply], generic: Sequence[str], seed: int) -> list[RatedReply]:
     """Return generic replies under some of the contexts of `learn`."""
     rng = random.Random(seed)
     under = [e for e in learn if e.kind in ("true", "answer") and rng.random() < 0.4]
-    return [Example(e.context, rng.choice(generic), "generic", e.corpus, e.group, 0.0) for e in under]
+    return [RatedReply(e.context, rng.choice(generic), "generic", e.corpus, e.group, 0.0) for e in under]
 
 
-def sensible_rows(learn: Sequence[Example]) -> tuple[NDArray[np.bool_], Array, Array]:
+def sensible_rows(learn: Sequence[RatedReply]) -> tuple[NDArray[np.bool_], Array, Array]:
     """Return which examples the sensible head reads (n,), and of those the targets and the weights."""
     kept = np.asarray([example.kind != "generic" for example in learn])
     kinds = [example.kind for example in learn if example.kind != "generic"]
@@ -165,7 +167,7 @@ def sensible_rows(learn: Sequence[Example]) -> tuple[NDArray[np.bool_], Array, A
     return kept, target, balanced(kinds, SENSIBLE | SENSELESS)
 
 
-def specific_rows(learn: Sequence[Example], generic: Sequence[str]) -> tuple[NDArray[np.bool_], Array, Array]:
+def specific_rows(learn: Sequence[RatedReply], generic: Sequence[str]) -> tuple[NDArray[np.bool_], Array, Array]:
     """Return the same for the specific head: a reply under its own context against a stranger's and generic ones."""
     dull = {plain(reply) for reply in generic}
     kinds = [_specific_kind(example, dull) for example in learn]
@@ -175,13 +177,13 @@ def specific_rows(learn: Sequence[Example], generic: Sequence[str]) -> tuple[NDA
     return kept, target, balanced(kinds, SPECIFIC)
 
 
-def _specific_kind(example: Example, dull: Set[str]) -> str:
+def _specific_kind(example: RatedReply, dull: Set[str]) -> str:
     if plain(example.reply) in dull or example.kind in ("smalltalk", "abstention"):
         return "generic"
     return NAMED.get(example.kind, "")
 
 
-def interesting_head(rated: Sequence[Example], x: Array, seed: int = 0) -> Head:
+def interesting_head(rated: Sequence[RatedReply], x: Array, seed: int = 0) -> Head:
     """Return the interesting head, fitted to ratings as ranks within their set; generic replies are dull.
 
     `x` holds the rows of `interest_rows`.
@@ -201,7 +203,7 @@ def percentiles(values: Array) -> Array:
     return ((below + upto) / (2 * len(values))).astype(np.float32)
 
 
-def rated_of(learn: Sequence[Example]) -> NDArray[np.intp]:
+def rated_of(learn: Sequence[RatedReply]) -> NDArray[np.intp]:
     """Return which examples the interesting head may use beside the rated sets, one in three."""
     kept = [at for at, e in enumerate(learn) if e.rating is not None and e.kind in ("true", "generic")]
     return np.asarray(kept[::3], dtype=np.intp)
@@ -236,7 +238,7 @@ def train(data: Path, encoder: Encoder, reader: PairReader, seed: int = 0) -> tu
     return {"sensible": replace(sensible, threshold=limit), "specific": specific, "interesting": interesting}, metrics
 
 
-def sensible_threshold(head: Head, held: Sequence[Example], x: Array) -> tuple[float, dict[str, Any]]:
+def sensible_threshold(head: Head, held: Sequence[RatedReply], x: Array) -> tuple[float, dict[str, Any]]:
     """Return the greatest limit which enough held-out answers and true turns reach, and what it drops.
 
     `x` holds the features of `held`.

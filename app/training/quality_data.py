@@ -1,7 +1,6 @@
 """Training examples of the quality judges, made from the development data's files.
 
-Holds how replies are spoilt (swapped, repeated, shuffled, negated) and which replies count as generic.
-Knows nothing of vectors, of features or of the heads.
+Holds how replies are corrupted (swapped, repeated, shuffled, negated) and which replies count as generic.
 """
 
 import gzip
@@ -32,7 +31,7 @@ _NOT = re.compile(r"\s+not\b|n['’]t\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class RatedReply:
     """A reply under its context (oldest turn first, the last is the user's) and why it is good or bad.
 
     `kind` is "true", "random", "earlier", "shuffled", "negated", "echo", "generic", "answer", "smalltalk",
@@ -116,9 +115,9 @@ def generic_replies(data: Path, least: int = 5) -> list[str]:
     spelt: dict[str, str] = {}
     for name in CORPORA.values():
         for row in rows(data / "dialogues" / f"{name}.jsonl.gz"):
-            said = {} if held_out(row["id"]) else {plain(turn["text"]): turn["text"] for turn in row["turns"]}
-            counted.update(said.keys())
-            for key, text in said.items():
+            turns = {} if held_out(row["id"]) else {plain(turn["text"]): turn["text"] for turn in row["turns"]}
+            counted.update(turns.keys())
+            for key, text in turns.items():
                 spelt.setdefault(key, text)
     frequent = [clean(spelt[key]) for key, count in counted.most_common() if count >= least and key]
     return [*frequent, *GENERIC]
@@ -139,9 +138,9 @@ def shuffle(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, strangers: int = 1) -> list[Example]:
-    """Return true replies, each with random ones, as many as `strangers`, of other topics and one that is spoilt."""
-    made: list[Example] = []
+def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, strangers: int = 1) -> list[RatedReply]:
+    """Return true replies, each with random ones, as many as `strangers`, of other topics and one that is corrupted."""
+    made: list[RatedReply] = []
     for dialogue in kept:
         places = range(1, len(dialogue.turns))
         for place in sorted(rng.sample(places, min(TURNS, len(places)))):
@@ -150,7 +149,7 @@ def from_dialogues(kept: Sequence[Dialogue], corpus: str, rng: random.Random, st
 
             def add(text: str, kind: str, rating: float | None = None) -> None:
                 if text and (kind == "true" or plain(text) != plain(reply)):  # noqa: B023
-                    made.append(Example(context, text, kind, corpus, dialogue.id, rating))  # noqa: B023
+                    made.append(RatedReply(context, text, kind, corpus, dialogue.id, rating))  # noqa: B023
 
             add(reply, "true", dialogue.ratings[place])
             for _ in range(strangers):
@@ -177,8 +176,8 @@ def questions(data: Path) -> dict[str, list[tuple[str, bool]]]:
     found: dict[str, list[tuple[str, bool]]] = {}
     for name in ("wikiqa.train", "trecqa.train", "trecqa.validation"):
         for row in rows(data / "retrieval" / f"{name}.jsonl.gz"):
-            said = (_readable(row["sentence"]), bool(row["answers"]))
-            found.setdefault(_readable(row["question"]), []).append(said)
+            sentence = (_readable(row["sentence"]), bool(row["answers"]))
+            found.setdefault(_readable(row["question"]), []).append(sentence)
     for row in rows(data / "grounding" / "halueval_qa.train.jsonl.gz"):
         if len(row["response"].split()) > 3:
             found.setdefault(clean(row["context"][0]), []).append((clean(row["response"]), True))
@@ -193,16 +192,16 @@ def _readable(text: str) -> str:
 
 
 def from_questions(
-    asked: dict[str, list[tuple[str, bool]]], rng: random.Random, chat: Sequence[Dialogue]
-) -> list[Example]:
+    questions: dict[str, list[tuple[str, bool]]], rng: random.Random, chat: Sequence[Dialogue]
+) -> list[RatedReply]:
     """Return answers (alone, with the next sentence, after other talk, asked again) and strangers' ones."""
-    made: list[Example] = []
-    everything = [sentence for said in asked.values() for sentence, _ in said]
-    for question, said in asked.items():
-        answers = [place for place, (_, right) in enumerate(said) if right]
+    made: list[RatedReply] = []
+    everything = [sentence for sentences in questions.values() for sentence, _ in sentences]
+    for question, sentences in questions.items():
+        answers = [place for place, (_, right) in enumerate(sentences) if right]
         for place in answers:
-            answer = said[place][0]
-            longer = " ".join(sentence for sentence, _ in said[place : place + 2])
+            answer = sentences[place][0]
+            longer = " ".join(sentence for sentence, _ in sentences[place : place + 2])
             before = rng.choice(chat).turns[: rng.choice((2, 4))]
             typed = rng.choice((question, question[:1].upper() + question[1:].rstrip("? ") + "?"))
             for context, reply in (
@@ -211,33 +210,33 @@ def from_questions(
                 ((*before, typed), rng.choice((answer, longer))),
                 ((typed, answer, typed), answer),
             ):
-                made.append(Example(context, reply, "answer", "questions", question))
+                made.append(RatedReply(context, reply, "answer", "questions", question))
             for context, reply in (
                 ((typed,), rng.choice(everything)),
                 ((*before, typed), rng.choice(everything)),
                 ((typed,), rng.choice(rng.choice(chat).turns)),
                 (before[:-1] or before, answer),
             ):
-                made.append(Example(context, reply, "random", "questions", question))
+                made.append(RatedReply(context, reply, "random", "questions", question))
     return made
 
 
-def from_smalltalk(asked: Iterable[str], rng: random.Random, chat: Sequence[Dialogue]) -> list[Example]:
+def from_smalltalk(questions: Iterable[str], rng: random.Random, chat: Sequence[Dialogue]) -> list[RatedReply]:
     """Return small talk, alone and within a dialogue, and abstentions after questions."""
     talk = [
-        Example(context, reply, "smalltalk", "smalltalk", said)
-        for said, reply in PAIRS
-        for context in ((said,), (said.lower().rstrip("?!."),), (*rng.choice(chat).turns[:2], said))
+        RatedReply(context, reply, "smalltalk", "smalltalk", opening)
+        for opening, reply in PAIRS
+        for context in ((opening,), (opening.lower().rstrip("?!."),), (*rng.choice(chat).turns[:2], opening))
     ]
     abstained = [
-        Example((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question) for question in asked
+        RatedReply((question,), rng.choice(ABSTENTIONS), "abstention", "smalltalk", question) for question in questions
     ]
     return talk + abstained
 
 
-def from_ratings(data: Path) -> list[Example]:
+def from_ratings(data: Path) -> list[RatedReply]:
     """Return the rated replies of ConTurE (overall) and PredictiveEngagement, ratings in [0, 1]."""
-    made: list[Example] = []
+    made: list[RatedReply] = []
     for row in rows(data / "quality" / "conture.train.jsonl.gz"):
         rating, group = row["ratings"]["overall"] / 2, f"conture {row['dialogue']}"
         made.append(_rated(row, "conture", group, rating))
@@ -246,6 +245,6 @@ def from_ratings(data: Path) -> list[Example]:
     return made
 
 
-def _rated(row: dict[str, Any], corpus: str, group: str, rating: float) -> Example:
+def _rated(row: dict[str, Any], corpus: str, group: str, rating: float) -> RatedReply:
     context = tuple(clean(turn) for turn in row["context"][-WINDOW:])
-    return Example(context, clean(row["response"]), "rated", corpus, group, rating)
+    return RatedReply(context, clean(row["response"]), "rated", corpus, group, rating)

@@ -1,6 +1,6 @@
 """What the quality judges are worth: figures on held-out dialogues, ratings and answers, with intervals.
 
-Knows nothing of how the heads are shipped; retrains only the interesting head, for its five folds.
+Only the interesting head is trained again here, for its five folds.
 """
 
 import random
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.training.quality import dull_examples, examples, feature_rows, interesting_head, rated_of
-from app.training.quality_data import CORPORA, Example, from_ratings, generic_replies, rows, share
+from app.training.quality_data import CORPORA, RatedReply, from_ratings, generic_replies, rows, share
 from dialogue.judges.heads import Head
 from dialogue.judges.quality import LOGITS, NAMES, Array, QualityJudge, clean, interest_rows
 
@@ -44,13 +44,13 @@ def report(data: Path, judge: QualityJudge) -> dict[str, Any]:
     return found
 
 
-def features(made: Sequence[Example], judge: QualityJudge) -> Array:
+def features(made: Sequence[RatedReply], judge: QualityJudge) -> Array:
     """Return the judge's features of every example (examples, width)."""
     return feature_rows(made, judge.encode, judge.read)
 
 
-def telling_apart(held: Sequence[Example], score: Array, x: Array) -> dict[str, Any]:
-    """AUROC of true replies against each kind of spoilt ones, per corpus and pooled, and of the cosine alone."""
+def telling_apart(held: Sequence[RatedReply], score: Array, x: Array) -> dict[str, Any]:
+    """AUROC of true replies against each kind of corrupted ones, per corpus and pooled, and of the cosine alone."""
     found: dict[str, Any] = {}
     kinds = np.asarray([e.kind for e in held])
     for name, own in _by_corpus(held).items():
@@ -62,16 +62,20 @@ def telling_apart(held: Sequence[Example], score: Array, x: Array) -> dict[str, 
     return found
 
 
-def from_other_corpus(held: Sequence[Example]) -> list[Example]:
+def from_other_corpus(held: Sequence[RatedReply]) -> list[RatedReply]:
     """Return, under every true reply's context, a reply drawn from the other corpus."""
     rng = random.Random(0)
     true = [e for e in held if e.kind == "true" and e.corpus in CORPORA]
-    said = {corpus: [e.reply for e in true if e.corpus != corpus] for corpus in CORPORA}
-    return [Example(e.context, rng.choice(said[e.corpus]), "other", e.corpus, e.group) for e in true if said[e.corpus]]
+    replies = {corpus: [e.reply for e in true if e.corpus != corpus] for corpus in CORPORA}
+    return [
+        RatedReply(e.context, rng.choice(replies[e.corpus]), "other", e.corpus, e.group)
+        for e in true
+        if replies[e.corpus]
+    ]
 
 
 def against_other_corpus(
-    held: Sequence[Example], score: Array, strangers: Sequence[Example], theirs: Array
+    held: Sequence[RatedReply], score: Array, strangers: Sequence[RatedReply], theirs: Array
 ) -> dict[str, Any]:
     """AUROC of true replies against those of `from_other_corpus`, whose scores are `theirs`, per corpus and pooled."""
     found: dict[str, Any] = {}
@@ -85,13 +89,13 @@ def against_other_corpus(
     return found
 
 
-def _by_corpus(made: Sequence[Example]) -> dict[str, NDArray[np.bool_]]:
+def _by_corpus(made: Sequence[RatedReply]) -> dict[str, NDArray[np.bool_]]:
     """Which rows are of each corpus (n,), and of both."""
     corpora = np.asarray([e.corpus for e in made])
     return {name: corpora == name for name in CORPORA} | {"both": np.isin(corpora, list(CORPORA))}
 
 
-def passing(held: Sequence[Example], head: Head, x: Array) -> dict[str, Any]:
+def passing(held: Sequence[RatedReply], head: Head, x: Array) -> dict[str, Any]:
     """Shares of replies of each kind that reach the sensible threshold."""
     passed = head(x) >= head.threshold
     found: dict[str, Any] = {"threshold": head.threshold}
@@ -114,24 +118,24 @@ def xquad(data: Path, judge: QualityJudge) -> dict[str, Any]:
     return found
 
 
-def xquad_pairs(data: Path) -> list[Example]:
+def xquad_pairs(data: Path) -> list[RatedReply]:
     """Return per question the sentence that holds the answer ("one"), with the next ("two"), a "stranger"."""
     rng = random.Random(0)
-    made: list[Example] = []
+    made: list[RatedReply] = []
     everything = list(rows(data / "retrieval" / "xquad_a.jsonl.gz"))
     split = {line["paragraph"]: sentences(line["paragraph"]) for line in everything}
     for line in everything:
         own = split[line["paragraph"]]
         place = max(at for at, (start, _) in enumerate(own) if start <= line["start"])
         other = rng.choice([paragraph for paragraph in split if paragraph != line["paragraph"]])
-        asked = (clean(line["question"]),)
+        context = (clean(line["question"]),)
         longer = " ".join(text for _, text in own[place : place + 2])
         for reply, kind in (
             (own[place][1], "one"),
             (longer, "two"),
             (rng.choice(split[other])[1], "stranger"),
         ):
-            made.append(Example(asked, clean(reply), kind, "xquad", line["question"]))
+            made.append(RatedReply(context, clean(reply), kind, "xquad", line["question"]))
     return made
 
 
@@ -145,12 +149,12 @@ def sentences(paragraph: str) -> list[tuple[int, str]]:
     return [(start, paragraph[start:end].strip()) for start, end in pairwise(cuts)]
 
 
-def generic_bot(held: Sequence[Example], judge: QualityJudge) -> dict[str, Any]:
+def generic_bot(held: Sequence[RatedReply], judge: QualityJudge) -> dict[str, Any]:
     """Mean scores of LaMDA's GenericBot under held-out contexts, beside the true replies' own."""
     found: dict[str, Any] = {}
     true = [e for e in held if e.kind == "true"][::5]
     for reply in (*GENERIC_BOT, ""):
-        bot = [Example(e.context, reply or e.reply, "generic", e.corpus, e.group) for e in true]
+        bot = [RatedReply(e.context, reply or e.reply, "generic", e.corpus, e.group) for e in true]
         x = features(bot, judge)
         for name, score in zip(NAMES, judge.judge(x).T, strict=True):
             found[f"{reply or 'the true reply'}.{name}"] = interval(mean, score)
@@ -160,7 +164,7 @@ def generic_bot(held: Sequence[Example], judge: QualityJudge) -> dict[str, Any]:
 def rated(data: Path, judge: QualityJudge) -> dict[str, Any]:
     """Spearman with human ratings, and with the length held fixed, of each score, length and cosine alone.
 
-    The interesting head is trained anew for each of five folds over dialogues and scores the fifth it has
+    The interesting head is trained again for each of five folds over dialogues and scores the fifth it has
     not seen; the others never saw these ratings.
     """
     everything = from_ratings(data)

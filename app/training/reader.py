@@ -1,7 +1,7 @@
 """Training of the reader: spans, "no answer" and the passage's own logits, in the encoder's arithmetic.
 
 Rates rise, stay, and fall in the last part (Hu et al. 2024), so that a training goes on from where it stayed. Masters
-are float32. Knows nothing of the data sets.
+are float32.
 """
 
 import logging
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReaderTraining:
     """How long and how fast: `examples` in all, of which the rate rises over `warm` and falls over the last `cool`."""
 
     examples: int
@@ -46,14 +46,14 @@ class Plan:
         return self.rate * min(1.0, (done + self.batch) / max(1, self.warm), max(0.0, left))
 
 
-PLAN = Plan(examples=160_000)
+PLAN = ReaderTraining(examples=160_000)
 
 
 def fit(
     encoder: Encoder,
     weights: Weights,
     sources: Mapping[str, tuple[float, Sequence[Asked]]],
-    plan: Plan,
+    plan: ReaderTraining,
     seed: int = 0,
     kept: Callable[[int], None] = lambda done: None,
 ) -> list[dict[str, float]]:
@@ -121,8 +121,8 @@ def _losses(encoder: Encoder, weights: Weights, batch: Batch) -> tuple[Tensor, T
     span = -(likely * known).sum() / len(batch)
     wanted = torch.tensor([[_wanted(asked, name) for name in OUTPUTS] for _, asked in batch])
     weight = (~wanted.isnan()).float()
-    told = binary_cross_entropy_with_logits(outputs, wanted.nan_to_num(), weight=weight, reduction="sum")
-    return span, told / len(batch)
+    outputs_loss = binary_cross_entropy_with_logits(outputs, wanted.nan_to_num(), weight=weight, reduction="sum")
+    return span, outputs_loss / len(batch)
 
 
 def _wanted(asked: Asked, output: str) -> float:
@@ -140,7 +140,7 @@ def _tokens_of(tokens: Tokens, span: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def _batches(
-    encoder: Encoder, sources: Mapping[str, tuple[float, Sequence[Asked]]], plan: Plan, rng: random.Random
+    encoder: Encoder, sources: Mapping[str, tuple[float, Sequence[Asked]]], plan: ReaderTraining, rng: random.Random
 ) -> Iterator[list[tuple[Tokens, Asked]]]:
     names = [name for name, (share, found) in sources.items() if share and found]
     shares = list(accumulate(sources[name][0] for name in names))

@@ -1,8 +1,7 @@
 """What the reader says of passages and units made probabilities, on collections of one passage to thousands.
 
-The reader reads what the search finds for questions of articles that it has not learnt from, once with the passage that
-answers in the collection and once without, so that a high probability also says that there is an answer. Knows nothing
-of training.
+The reader reads what the search finds for questions of articles that it was not trained on, once with the passage that
+answers in the collection and once without, so that a high probability also says that there is an answer.
 """
 
 import json
@@ -112,19 +111,19 @@ def _collections(
         start = rng.randrange(max(1, len(passages) - size + 1))
         some = list(passages[start : start + size])
         ids = {passage.id for passage in some}
-        asked = [question for question in questions if question[2] <= ids]
-        yield some, rng.sample(asked, min(len(asked), -(-ASKED // times)))
+        answerable = [question for question in questions if question[2] <= ids]
+        yield some, rng.sample(answerable, min(len(answerable), -(-ASKED // times)))
 
 
 def _searched(
-    passages: Sequence[Passage], asked: Sequence[Question], answered: bool, encoder: Encoder, reader: PassageReader
+    passages: Sequence[Passage], questions: Sequence[Question], answered: bool, encoder: Encoder, reader: PassageReader
 ) -> Iterator[Found]:
     """Search a collection for its questions; where they are not `answered`, without the passages that would."""
     by_id = {passage.id: passage for passage in passages}
     with tempfile.TemporaryDirectory() as folder:
         generation = build_of(Path(folder), passages, encoder)
         retriever = HybridRetriever(encoder, generation, lambda ids: [by_id[place] for place in ids])
-        for question, answers, right in asked:
+        for question, answers, right in questions:
             near = retriever.search([question], DEPTH + len(right))
             near = tuple(item for item in near if answered or item.passage.id not in right)[:DEPTH]
             if near:

@@ -3,7 +3,6 @@
 Every paragraph is cut as the library cuts documents. Beside a passage that answers stand passages of the same article
 that do not, found by the words they share with the question; questions that ask the same of another name, number or
 year of the article; and questions that people wrote so as not to be answered (SQuAD 2.0: Rajpurkar et al. 2018).
-Knows nothing of the model.
 """
 
 import random
@@ -32,7 +31,7 @@ Source = Callable[[random.Random], Iterator[Asked]]
 
 
 def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
-    """Return what is learnt from: by name, its share of what is drawn and its questions."""
+    """Return what is trained on: by name, its share of what is drawn and its questions."""
     rng = random.Random(seed)
     reading = data / "reading"
     squad = [row for row in lines(reading / "squad1_train.jsonl.gz") if not held(row)]
@@ -135,9 +134,9 @@ def _sentences(rows: Iterable[Mapping[str, Any]], rng: random.Random) -> Iterato
     by_question: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         by_question[row["question"]].append(row)
-    for question, said in by_question.items():
-        wrong = [row for row in said if not row["answers"]]
-        for row in [*(row for row in said if row["answers"]), *rng.sample(wrong, min(len(wrong), 8))]:
+    for question, candidates in by_question.items():
+        wrong = [row for row in candidates if not row["answers"]]
+        for row in [*(row for row in candidates if row["answers"]), *rng.sample(wrong, min(len(wrong), 8))]:
             page = Page(clean(row["sentence"]), clean(row.get("title") or ""))
             yield Asked(clean(question), page, (), float(row["answers"]), None)
 

@@ -1,7 +1,7 @@
-"""How well the reader reads: on articles of SQuAD that it has not learnt from, and on XQuAD and invented pages.
+"""How well the reader reads: on articles of SQuAD that it was not trained on, and on XQuAD and invented pages.
 
 F1 and exact match are those of SQuAD (Rajpurkar et al. 2016), over answerable questions, the best span of all passages
-of the paragraph being the answer. Knows nothing of the training.
+of the paragraph being the answer.
 """
 
 import random
@@ -44,8 +44,8 @@ def report(data: Path, reader: PassageReader, limit: int = 600, seed: int = 0) -
     pages = list(invented(limit, seed=10_000 + seed))
     read = [reader.read(asked.question, [asked.page])[0] for asked in pages]
     found["invented_auroc"] = auroc([bool(asked.answers) for asked in pages], [sure(one) for one in read])
-    told = [(asked, one) for asked, one in zip(pages, read, strict=True) if asked.answers]
-    exact = [any(_overlap(one.best()[1:], span) > 0.5 for span in asked.spans) for asked, one in told]
+    answerable = [(asked, one) for asked, one in zip(pages, read, strict=True) if asked.answers]
+    exact = [any(_overlap(one.best()[1:], span) > 0.5 for span in asked.spans) for asked, one in answerable]
     found["invented_found"] = float(np.mean(exact))
     return {name: round(value, 4) for name, value in found.items()}
 
@@ -75,9 +75,9 @@ def spans(reader: PassageReader, rows: Sequence[Row]) -> dict[str, float]:
 
 def f1(text: str, answer: str) -> float:
     """Return the harmonic mean of precision and recall of an answer's words."""
-    said, wanted = Counter(_words(text)), Counter(_words(answer))
-    same = sum((said & wanted).values())
-    return 2 * same / (said.total() + wanted.total()) if same else 0.0
+    words, wanted = Counter(_words(text)), Counter(_words(answer))
+    same = sum((words & wanted).values())
+    return 2 * same / (words.total() + wanted.total()) if same else 0.0
 
 
 def _words(text: str) -> list[str]:

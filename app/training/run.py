@@ -1,6 +1,6 @@
 """Training: what `candor train judges` and `candor train generator` run.
 
-Knows where weights lie and which parts are needed; what is learnt is each package's own business.
+Knows where weights lie and which parts are needed; what a judge is trained on is its own module's business.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
-    from app.training.generator import Plan
+    from app.training.generator import GeneratorTraining
 
 SAME = 0.001  # a mean grade that is lower by no more counts as no worse
 
@@ -102,7 +102,11 @@ def thresholds(given: Sequence[str]) -> dict[str, float]:
 
 
 def train_generator(
-    data: Sequence[Path], plan: "Plan", out: Path, limit: int | None, progress: Callable[[str, int, int], None]
+    data: Sequence[Path],
+    plan: "GeneratorTraining",
+    out: Path,
+    limit: int | None,
+    progress: Callable[[str, int, int], None],
 ) -> dict[str, Any]:
     """Fine-tune a model on the rows of all files of `data` (the first `limit` of each) and return the report."""
     from app.training.generator import train

@@ -1,6 +1,6 @@
 """Training of the safety adapter: P(unsafe) of requests and of replies, and what an unsafe text is about.
 
-What is learnt from is `app.training.safety_data`'s business, how it is fitted that of `app.training.adapters`.
+The data are those of `app.training.safety_data`, the fit that of `app.training.adapters`.
 """
 
 from collections import defaultdict
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.training.adapters import Example, Group, Plan, fit_phases
+from app.training.adapters import AdapterTraining, Group, Pair, fit_phases
 from app.training.safety_data import SHARES, Row, calibrate, gather, split
 from retrieval.encoder.adapters import Adapter, Reader, new_adapter
 from retrieval.encoder.embed import Encoder
@@ -18,13 +18,15 @@ from safety.windows import shown
 
 KINDS = ("request", "reply")
 PLANS = (
-    Plan(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
-    Plan(examples=14_000, rate=1.5e-3, before_tokens=80, text_tokens=128, drop=0.2),
-    Plan(examples=28_000, rate=1.3e-3, before_tokens=80, text_tokens=128, drop=0.3),
+    AdapterTraining(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
+    AdapterTraining(examples=14_000, rate=1.5e-3, before_tokens=80, text_tokens=128, drop=0.2),
+    AdapterTraining(examples=28_000, rate=1.3e-3, before_tokens=80, text_tokens=128, drop=0.3),
 )
 
 
-def train(data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = PLANS) -> tuple[Adapter, dict[str, Any]]:
+def train(
+    data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[AdapterTraining] = PLANS
+) -> tuple[Adapter, dict[str, Any]]:
     """Return the adapter, its calibration in its card, and the curve of each plan with what was seen.
 
     Raises SafetyError when a file of `data` is missing.
@@ -43,9 +45,9 @@ def train(data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[Plan] = P
     return adapter, {"curve": curve, "learnt": {name: len(found) for name, found in by_source.items()}}
 
 
-def _example(row: Row, topics: list[str]) -> Example:
+def _example(row: Row, topics: list[str]) -> Pair:
     before, text = shown(row.before, row.text)
     labels: list[tuple[str, float]] = [(row.kind, float(row.unsafe))]
     if row.unsafe and row.objective:
         labels += [(name, float(name == row.objective)) for name in topics]
-    return Example(before, text, tuple(labels), row.weight)
+    return Pair(before, text, tuple(labels), row.weight)

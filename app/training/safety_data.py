@@ -1,6 +1,6 @@
 """What the safety adapter learns from, and how its logits become probabilities with thresholds.
 
-The only file that knows the data sets. Knows nothing of encoders or of how an adapter is fitted.
+The only file that knows the data sets.
 """
 
 import gzip
@@ -159,9 +159,9 @@ def _contrast(chance: random.Random) -> Iterator[Row]:
                 if pair.kind == "request" and pair.objective in ("hate", "harassment", "profanity"):
                     yield Row("reply", "", text, unsafe, pair.objective, weight / 2, source)
 
-    for said in load_ordinary():
-        for text in said:
-            yield Row("request", "", text, False, weight=6 / (len(said) + 2), source="ordinary")
+    for wordings in load_ordinary():
+        for text in wordings:
+            yield Row("request", "", text, False, weight=6 / (len(wordings) + 2), source="ordinary")
 
 
 def _requests(data: Path, chance: random.Random) -> Iterator[Row]:
@@ -212,10 +212,10 @@ def _dialogues(data: Path) -> Iterator[Row]:
 def _quotations(data: Path) -> Iterator[Row]:
     """Sentences of encyclopaedias and newspapers, their openings, titles and abstracts are safe replies."""
     retrieval = data / "retrieval"
-    asked = read(retrieval / "trecqa.train.jsonl.gz")
-    for row in [*read(retrieval / "wikiqa.train.jsonl.gz"), *asked]:
+    trec = read(retrieval / "trecqa.train.jsonl.gz")
+    for row in [*read(retrieval / "wikiqa.train.jsonl.gz"), *trec]:
         yield Row("reply", row["question"], row["sentence"], False, source="quotations")
-    for place, row in enumerate(asked[::3]):
+    for place, row in enumerate(trec[::3]):
         opening = " ".join(row["sentence"].split()[: 1 + place % 6])
         yield Row("reply", "", opening, False, weight=0.3, source="fragments")
     for row in read(retrieval / "scifact" / "corpus.jsonl.gz")[:800]:
@@ -225,7 +225,7 @@ def _quotations(data: Path) -> Iterator[Row]:
     for film in read(data / "dialogues" / "cmu_dog_films.jsonl.gz"):
         for section in list(film["sections"].values())[1:]:
             yield Row("reply", "", windows(str(section))[0], False, source="passages")
-    for question in sorted({row["question"] for row in asked}):
+    for question in sorted({row["question"] for row in trec}):
         yield Row("request", "", question, False, source="quotations")
 
 

@@ -1,7 +1,7 @@
 """The report card of a guard: what it catches and what it blocks by mistake, on texts it was not trained on.
 
-Knows the data sets only through `app.training.safety_data`; counts what the policy as shipped would do. Flagged is a text of
-which some objective reaches its threshold; blocked is one that the policy also acts upon.
+Knows the data sets only through `app.training.safety_data`; counts what the policy as shipped would do. Flagged is a
+text of which some objective reaches its threshold; blocked is one that the policy also acts upon.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Documents on the page: where they are dropped, and the route by which they come.
 
-The bytes themselves come, under a name; no path is ever taken from a page. Knows nothing of Gradio.
+The bytes themselves come, under a name; no path is ever taken from a page.
 """
 
 from html import escape

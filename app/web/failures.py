@@ -1,4 +1,5 @@
-"""What becomes of an error in an event: words for the page, and one line in the log, or a traceback of what is a bug."""
+"""What becomes of an error in an event: words for the page, and one line in the log, or a traceback of what is a
+bug."""
 
 import inspect
 import logging
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a handler whose errors are told to the page once, and in the log not as Gradio would."""
+    """Return a handler whose errors are shown on the page, and logged here instead of by Gradio."""
     if inspect.isasyncgenfunction(handler):
 
         @wraps(handler)
@@ -25,7 +26,7 @@ def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
                 async for painted in handler(*given, **named):
                     yield painted
             except Exception as error:
-                raise _told(error) from None
+                raise _page_error(error) from None
 
         return stream
 
@@ -34,12 +35,12 @@ def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*given, **named)
         except Exception as error:
-            raise _told(error) from None
+            raise _page_error(error) from None
 
     return answer
 
 
-def _told(error: Exception) -> gr.Error:
+def _page_error(error: Exception) -> gr.Error:
     if isinstance(error, USER_ERRORS):
         log.warning("an event failed: %s", error)
         return gr.Error(render.sentence(str(error)), print_exception=False)

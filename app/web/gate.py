@@ -140,8 +140,8 @@ class _Body:
     """Receives a body of at most `limit` bytes within `seconds`."""
 
     def __init__(self, scope: "Scope", receive: "Receive", limit: int, seconds: float) -> None:
-        told = dict(scope["headers"]).get(b"content-length", b"0")
-        if not told.isdigit() or len(told) > 18 or int(told) > limit:
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 18 or int(length) > limit:
             raise _Refused(413, f"the request is larger than {limit:,} bytes")
         self._receive, self._limit, self._left = receive, limit, limit
         self._ends = asyncio.get_running_loop().time() + seconds

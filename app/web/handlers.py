@@ -266,12 +266,12 @@ class Handlers:
 
     def _ended(self, session: Session, conversation: str) -> list[Any]:
         last = self.bot.history.turns(conversation, limit=1)
-        said = "Stopped."
+        message = "Stopped."
         if last and last[0].reply is not None:
-            said = f"Reply ready. {render.count(len(last[0].reply.citations), 'source')}."
+            message = f"Reply ready. {render.count(len(last[0].reply.citations), 'source')}."
         elif self.jobs.refused(conversation):
-            said = "The reply failed."
-        return self.view(session, conversation, fresh=True, say=said)
+            message = "The reply failed."
+        return self.view(session, conversation, fresh=True, say=message)
 
     def stop(self, conversation: str, request: gr.Request) -> Data:
         """Stop was pressed; the running job sees it at its next step."""
@@ -327,16 +327,16 @@ class Handlers:
 
     def remove(self, conversation: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         """A document was removed. Earlier replies keep their quotes."""
-        session, said = self.session(request, conversation), "There is no such document any more"
+        session, message = self.session(request, conversation), "There is no such document any more"
         wanted = _text(event, "source")
         try:
             for row in self.bot.library.sources():
                 if str(row.id) == wanted:
                     self.bot.remove(row.id)
-                    said = "Document removed"
+                    message = "Document removed"
         except AppError as error:
-            said = render.sentence(str(error))
-        return [self.signal(session, toast=said), self.documents()]
+            message = render.sentence(str(error))
+        return [self.signal(session, toast=message), self.documents()]
 
 
 def _data(event: gr.EventData) -> Data:

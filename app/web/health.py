@@ -1,4 +1,4 @@
-"""Whether the server can do its work: what it is told has to be stored before it is answered."""
+"""Whether the server can do its work: a message has to be stored before it is answered."""
 
 import shutil
 import tempfile

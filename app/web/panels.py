@@ -1,6 +1,6 @@
 """The panel on the right as HTML: sources, a document, why a reply won, the library. Pure functions.
 
-Knows nothing of Gradio, SQL or threads; like `render`, it escapes every word it did not write itself.
+Like `render`, it escapes every word it did not write itself.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ def _card(citation: Citation, key: str) -> str:
 
 
 def _page(source: str) -> str:
-    """A link to a page, empty for what is none."""
+    """A link to a page, empty when it is not an address."""
     if not source.startswith(("http://", "https://")):
         return ""
     attributes = f"class='lnk' href='{escape(source)}' target='_blank' rel='noopener noreferrer'"

@@ -1,7 +1,7 @@
 """Pictures on the page: from the message box to the message, and from the history to the transcript.
 
-A picture is sent when it is chosen, so that one that cannot be used is told at once; it is held in memory until its
-message comes. Knows nothing of Gradio.
+A picture is sent when it is chosen, so that an unusable one is reported at once; it is held in memory until its message
+comes.
 """
 
 import secrets
@@ -26,7 +26,7 @@ MOST_HELD: Final = 24
 KINDS: Final = ",".join(FORMATS.values())
 Shown = tuple[str, str, str]  # name, address, what it shows as far as that is known
 _HEADERS: Final = {
-    "cache-control": "private, max-age=600",  # the transcript is painted anew with every reply
+    "cache-control": "private, max-age=600",  # the transcript is drawn again with every reply
     "content-security-policy": "default-src 'none'; sandbox",
     "cross-origin-resource-policy": "same-origin",
 }
@@ -100,12 +100,12 @@ def waiting(words: Sequence[str], pictures: Sequence[Picture]) -> tuple[Shown, .
 def sent(turn: "StoredTurn") -> tuple[Shown, ...]:
     """Pictures of a stored message, described where somebody has looked at them."""
     found = turn.reply.trace.evidence if turn.reply else ()
-    told = {item.passage.source: item.passage.text for item in found if item.passage.kind == "picture"}
-    return tuple((name, address(str(turn.id), name), told.get(name, "")) for name in turn.pictures)
+    descriptions = {item.passage.source: item.passage.text for item in found if item.passage.kind == "picture"}
+    return tuple((name, address(str(turn.id), name), descriptions.get(name, "")) for name in turn.pictures)
 
 
 def address(turn: str, name: str) -> str:
-    """Where a picture is to be had: of that turn, or of one before it in the conversation."""
+    """Where a picture is found: of that turn, or of one before it in the conversation."""
     return f"/picture?{urlencode({'turn': turn, 'name': name})}"
 
 
@@ -113,8 +113,9 @@ def thumbnails(pictures: Sequence[Shown]) -> str:
     """Pictures above a message; each opens in full."""
     links = "".join(
         f"<a href='{escape(url)}' target='_blank' rel='noopener' title='{escape(name)}'>"
-        f"<img src='{escape(url)}' loading='lazy' alt='{escape(f'{name}: {told}' if told else f'Picture {name}')}'></a>"
-        for name, url, told in pictures
+        f"<img src='{escape(url)}' loading='lazy' "
+        f"alt='{escape(f'{name}: {description}' if description else f'Picture {name}')}'></a>"
+        for name, url, description in pictures
     )
     return f"<div class='sent' role='group' aria-label='Pictures of this message'>{links}</div>" if links else ""
 

@@ -263,8 +263,8 @@ def working(job: Job) -> str:
         lines.append(f"<li class='now'>Waiting for a free place <em>{job.ahead} ahead of you</em></li>")
     for number, (label, _, tellers) in enumerate(lined):
         state = "done" if number < at else "now" if number == at else "later"
-        told = [step.detail for step in steps if step.stage in tellers and step.detail]
-        detail = f" <em>{escape(told[-1])}</em>" if told else ""
+        details = [step.detail for step in steps if step.stage in tellers and step.detail]
+        detail = f" <em>{escape(details[-1])}</em>" if details else ""
         lines.append(f"<li class='{state}'>{label}{detail}<span class='sr'> ({_SAID[state]})</span></li>")
     stages = f"<ul class='stages'>{''.join(lines)}</ul>"
     return _article("live", job.question, stages, conversation=job.conversation, pictures=job.shown)

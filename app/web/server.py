@@ -1,6 +1,6 @@
 """The web server: the page on FastAPI, its headers, and a clean start and stop.
 
-Knows nothing of conversations. Only loopback addresses are served, because there are no accounts yet.
+Only loopback addresses are served, because there are no accounts yet.
 """
 
 import errno
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import AppError
 from app.library.catalogue import as_text, file_of
-from app.library.shelf import UPLOADS
+from app.library.upkeep import UPLOADS
 from app.web.documents import add_document_route
 from app.web.events import Calls
 from app.web.gate import Gate, Guarded, loopback
@@ -66,14 +66,14 @@ def _uploads(bot: "Bot", folder: Path) -> Uploads:
     """The documents on their way into the library of `bot`, those included that were left unread."""
 
     def ingest(path: Path, progress: Callable[[str, float], None]) -> str:
-        def told(step: "IngestProgress") -> None:
+        def report_step(step: "IngestProgress") -> None:
             done = step.done / max(step.total, 1)
             if step.stage == "embedding":
                 progress(f"Reading passage {step.done} of {step.total}", 0.1 + 0.8 * done)
             elif step.stage == "indexing":
                 progress("Adding to the index", 0.9)
 
-        report = bot.ingest([path], told)
+        report = bot.ingest([path], report_step)
         return "; ".join(file.reason for file in report.files if file.outcome == "failed")
 
     def stored(path: Path) -> bool:

@@ -3,7 +3,6 @@
 A file is received into ``incoming``, then stands in the folder of uploads under its name. Until it is in the library a
 mark of its name stands in ``unread``: the file it replaces, or an empty one. So nothing is lost, however it ends: what
 cannot be read leaves the library and the file before it as they were, and a server that was stopped goes on.
-Knows nothing of HTTP or HTML.
 """
 
 import contextlib

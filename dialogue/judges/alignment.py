@@ -59,7 +59,7 @@ _NEGATIVE = frozenset(["not", "no", "never", "without"])
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class EncodedText:
     """An encoded text: unit token vectors (tokens, dimension) and their character spans (tokens, 2)."""
 
     text: str
@@ -117,15 +117,15 @@ def _unit(vector: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Span:
     """Some sentences of the evidence, with what gives them their meaning.
 
     `backgrounds` are title and headings of each passage they are from; `before` the sentences before, which may
     supply names.
     """
 
-    sentences: tuple[Text, ...]
-    backgrounds: tuple[Text, ...]
+    sentences: tuple[EncodedText, ...]
+    backgrounds: tuple[EncodedText, ...]
     before: str = ""
 
     @property
@@ -136,19 +136,19 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Match:
-    """Largest cosines of tokens: of each token of the claim (tokens,) with the window, with the window and its
-    backgrounds, and with the whole passages; and of the content tokens of the window with the claim."""
+    """Largest cosines of tokens: of each token of the claim (tokens,) with the span, with the span and its
+    backgrounds, and with the whole passages; and of the content tokens of the span with the claim."""
 
-    window: Array
+    span: Array
     titled: Array
     passages: Array
     reverse: Array
 
 
-def closeness(claim: Text, best: Array, found: NDArray[np.bool_]) -> Array:
-    """Return how near windows are (windows,), to choose by: mean of token alignment and share of words found.
+def closeness(claim: EncodedText, best: Array, found: NDArray[np.bool_]) -> Array:
+    """Return how near spans are (spans,), to choose by: mean of token alignment and share of words found.
 
-    `best` (tokens, windows) are largest cosines, `found` (stems, windows) says which stems of the claim stand there.
+    `best` (tokens, spans) are largest cosines, `found` (stems, spans) says which stems of the claim stand there.
     """
     if not len(best):
         return np.zeros(best.shape[1], dtype=np.float32)
@@ -157,26 +157,28 @@ def closeness(claim: Text, best: Array, found: NDArray[np.bool_]) -> Array:
     return near
 
 
-def difference(stated: str, window: Window, known: Collection[str]) -> Difference:
-    """Compare `stated`, the words the draft itself uses, with the window."""
-    titles = " ".join(background.text for background in window.backgrounds)
-    return compare(stated, window.text, f"{titles} {window.before}", known)
+def difference(stated: str, span: Span, known: Collection[str]) -> Difference:
+    """Compare `stated`, the words the draft itself uses, with the span."""
+    titles = " ".join(background.text for background in span.backgrounds)
+    return compare(stated, span.text, f"{titles} {span.before}", known)
 
 
-def features(claim: Text, window: Window, everywhere: Collection[str], told: Difference, match: Match) -> Array:
-    """Return the features (COUNTED,) of a claim and a window; `everywhere` holds the stems of the whole passages."""
-    vector = _unit(np.sum([sentence.total for sentence in window.sentences], axis=0))
-    titles = _unit(np.sum([background.total for background in window.backgrounds], axis=0))
-    matched = np.stack([match.window, match.titled, match.passages])[:, claim.content]
+def features(
+    claim: EncodedText, span: Span, everywhere: Collection[str], difference: Difference, match: Match
+) -> Array:
+    """Return the features (COUNTED,) of a claim and a span; `everywhere` holds the stems of the whole passages."""
+    vector = _unit(np.sum([sentence.total for sentence in span.sentences], axis=0))
+    titles = _unit(np.sum([background.total for background in span.backgrounds], axis=0))
+    matched = np.stack([match.span, match.titled, match.passages])[:, claim.content]
     numbers = [
         float(claim.mean @ vector),
-        max(float(claim.mean @ sentence.mean) for sentence in window.sentences),
+        max(float(claim.mean @ sentence.mean) for sentence in span.sentences),
         float(claim.mean @ _unit(vector + 0.5 * titles)),
         *_summaries(matched),
-        float(match.window.mean()) if len(match.window) else 0.0,
+        float(match.span.mean()) if len(match.span) else 0.0,
         float(match.reverse.mean()) if len(match.reverse) else 0.0,
-        *_lexical(claim, window, everywhere),
-        *_told(claim, window, told),
+        *_lexical(claim, span, everywhere),
+        *_difference_features(claim, span, difference),
     ]
     return np.asarray(numbers, dtype=np.float32)
 
@@ -194,11 +196,11 @@ def _summaries(matched: Array) -> list[float]:
     return found
 
 
-def _lexical(claim: Text, window: Window, everywhere: Collection[str]) -> list[float]:
+def _lexical(claim: EncodedText, span: Span, everywhere: Collection[str]) -> list[float]:
     mine, content = claim.sequence, claim.content_sequence
-    theirs = [stem for sentence in window.sentences for stem in sentence.sequence]
+    theirs = [stem for sentence in span.sentences for stem in sentence.sequence]
     present = set(theirs)
-    titled = present.union(*(background.sequence for background in window.backgrounds))
+    titled = present.union(*(background.sequence for background in span.backgrounds))
     missing = [s for s in content if s not in titled]
     return [
         _share(mine, present),
@@ -206,7 +208,7 @@ def _lexical(claim: Text, window: Window, everywhere: Collection[str]) -> list[f
         _share(content, titled),
         _share(content, everywhere),
         _share(list(pairwise(mine)), set(pairwise(theirs))),
-        _share([stem for sentence in window.sentences for stem in sentence.content_sequence], claim.stems),
+        _share([stem for sentence in span.sentences for stem in sentence.content_sequence], claim.stems),
         math.log1p(len(missing)),
         float(bool(content) and content[-1] not in titled),
         float(bool(content) and content[0] not in titled),
@@ -220,21 +222,21 @@ def _share(items: Sequence[object], present: Collection[object]) -> float:
     return sum(item in present for item in items) / len(items) if items else 0.0
 
 
-def _told(claim: Text, window: Window, told: Difference) -> list[float]:
+def _difference_features(claim: EncodedText, span: Span, difference: Difference) -> list[float]:
     mine = claim.lowered
-    theirs = frozenset[str]().union(*(sentence.lowered for sentence in window.sentences))
+    theirs = frozenset[str]().union(*(sentence.lowered for sentence in span.sentences))
     return [
-        math.log1p(told.numbers),
-        len(told.numbers_missing) / max(1, told.numbers),
-        math.log1p(told.names),
-        len(told.names_missing) / max(1, told.names),
-        float(bool(told.negation)),
-        float(bool(told.direction)),
-        float(bool(told.order)),
-        float(bool(told.reason)),
-        float(bool(told.lacking)),
+        math.log1p(difference.numbers),
+        len(difference.numbers_missing) / max(1, difference.numbers),
+        math.log1p(difference.names),
+        len(difference.names_missing) / max(1, difference.names),
+        float(bool(difference.negation)),
+        float(bool(difference.direction)),
+        float(bool(difference.order)),
+        float(bool(difference.reason)),
+        float(bool(difference.lacking)),
         float(not _NEGATIVE.isdisjoint(mine) or "n't" in claim.text),
-        float(not _NEGATIVE.isdisjoint(theirs) or "n't" in window.text),
+        float(not _NEGATIVE.isdisjoint(theirs) or "n't" in span.text),
         float(bool(_UNIVERSAL & mine - theirs)),
         float(bool(_UNIVERSAL & theirs - mine)),
         float(bool(_PARTIAL & mine - theirs)),

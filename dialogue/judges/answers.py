@@ -1,8 +1,9 @@
 """Does a sentence answer the question? The reader's word on where in a passage the answer stands, and late interaction.
 
-A unit (a sentence, a row, a list line) answers as far as a likely span of the passage lies within it, and as every token of the question finds its like in the unit or its title (Khattab and
-Zaharia 2020), which carries questions in other words than the passage's. The reading is that of the search, which has
-read the same passages after the same question. Knows nothing of drafts or of how the reader was trained.
+A unit (a sentence, a row, a list line) answers as far as a likely span of the passage lies within it, and as every
+token of the question finds its like in the unit or its title (Khattab and Zaharia 2020), which carries questions in
+other words than the passage's. The reading is that of the search, which has read the same passages after the same
+question. Knows nothing of drafts or of how the reader was trained.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -104,13 +104,16 @@ _TAG = re.compile(
     r"she|they))\s*$"
 )
 _OWN_FACT = re.compile(  # of "I" and "my", all but feelings, wishes, offers and manners
-    r"(?:I(?:['’](?:m|ve))?\s+(?:(?:also|always|really|just|still|often|so|very|truly|do)\s+)*(?!(?:love|like|enjoy|hope|wish|"
-    r"feel|think|believe|suppose|guess|know|remember|see|hear|want|would|could|can|should|shall|will|might|may|wonder|miss|"
-    r"look|answer|quote|cite|check|say|speak|talk|tell|keep|only (?:say|answer|quote|speak)|welcome|appreciate|recommend|suggest|thank|apologi[sz]e|look forward|ask|mean|admit|promise|prefer|dream|understand|"
-    r"(?:(?:am|was|have been|been)\s+)?(?:(?:so|very|quite|always|not|a bit|a little|rather|never)\s+)*(?:happy|glad|proud|"
-    r"sorry|afraid|sure|delighted|pleased|grateful|curious|patient|lonely|fond|well|fine|listening|here|ready|tired|honou?red|"
-    r"thankful|looking forward|certain|used to))\b)\w|"
-    r"My\s+(?!(?:pleasure|apologies|friends?|favou?rite|dear|guess|advice|name|sources?|documents?|thanks|thoughts|feelings)\b)\w)",
+    r"(?:I(?:['’](?:m|ve))?\s+(?:(?:also|always|really|just|still|often|so|very|truly|do)\s+)*"
+    r"(?!(?:love|like|enjoy|hope|wish|feel|think|believe|suppose|guess|know|remember|see|hear|want|would|could|"
+    r"can|should|shall|will|might|may|wonder|miss|look|answer|quote|cite|check|say|speak|talk|tell|keep|"
+    r"only (?:say|answer|quote|speak)|welcome|appreciate|recommend|suggest|thank|apologi[sz]e|look forward|"
+    r"ask|mean|admit|promise|prefer|dream|understand|"
+    r"(?:(?:am|was|have been|been)\s+)?(?:(?:so|very|quite|always|not|a bit|a little|rather|never)\s+)*"
+    r"(?:happy|glad|proud|sorry|afraid|sure|delighted|pleased|grateful|curious|patient|lonely|"
+    r"fond|well|fine|listening|here|ready|tired|honou?red|thankful|looking forward|certain|used to))\b)\w|"
+    r"My\s+(?!(?:pleasure|apologies|friends?|favou?rite|dear|guess|advice|name|sources?|documents?|"
+    r"thanks|thoughts|feelings)\b)\w)",
     re.IGNORECASE,
 )
 _PERSONAL_FACT = re.compile(r"(?<![^\W\d_])(?<![^\W\d_]-)\d|\b(?:million|billion|thousand|hundred)\b", re.IGNORECASE)

@@ -1,6 +1,6 @@
 """A sequence classifier as judge of quality: labels sensible, specific, interesting of a draft after its context.
 
-Replaces those scores of another judge that it has labels for. Knows nothing of gates, of ranking or of evidence.
+Replaces those scores of another judge that it has labels for.
 """
 
 from collections.abc import Sequence

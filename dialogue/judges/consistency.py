@@ -24,7 +24,8 @@ TONE: Final = 0.14  # cosine to the role's own words at which the probability is
 SLOPE: Final = 14.0  # of the logistic curve there
 
 _MACHINE: Final = re.compile(
-    r"\b(?:as|being|i\s+am|i['’]m)\s+(?:(?:only|just|merely|really|simply|actually|an?|the|your|here\s+as)\s+)*(?:\w+\s+)?"
+    r"\b(?:as|being|i\s+am|i['’]m)\s+(?:(?:only|just|merely|really|simply|actually|an?|the|your|here\s+as)\s+)*"
+    r"(?:\w+\s+)?"
     r"(?:ai|a\.i\.|artificial\s+intelligence|language\s+model|chat-?\s?bot|bot|computer\s+program|program|software|"
     r"machine|virtual\s+assistant|assistant)\b|\bi\s+(?:just\s+|only\s+)*(?:pretend|role-?\s?play)\b|"
     r"\b(?:i\s+am|i['’]m)\s+not\s+(?:really|actually)\s+an?\b",
@@ -65,14 +66,14 @@ def _another(draft: str, role: Role) -> bool:
 
 
 def _voice(draft: str, subject: str) -> float:
-    """How a subject's draft speaks: of itself as I, of other things, or of itself by name; the mean of its sentences."""
+    """How a subject's draft speaks, the mean over its sentences: as I, of other things, or of itself by name."""
     names = re.compile(rf"\b(?:{'|'.join(map(re.escape, {subject, subject.rsplit(maxsplit=1)[-1]}))})\b")
-    said = []
+    values = []
     for start, end in sentences(draft):
         text = draft[start:end]
         own = bool(_FIRST.search(text)) and names.search(in_third_person(text, subject))
         if own:
-            said.append(OF_ITSELF)
+            values.append(OF_ITSELF)
         else:
-            said.append(NAMED if names.search(text) else OF_IT if _IT.match(text) else OF_OTHERS)
-    return sum(said) / len(said) if said else OF_OTHERS
+            values.append(NAMED if names.search(text) else OF_IT if _IT.match(text) else OF_OTHERS)
+    return sum(values) / len(values) if values else OF_OTHERS

@@ -1,7 +1,7 @@
 """The generator as its own discriminator: it weighs the attributes of its drafts (Thoppilan et al. 2022, section 6.1).
 
-Replaces the quality scores of another judge and adds an opinion on safety; grounding and answering stay with the
-other judge. Knows nothing of gates or ranking.
+Replaces the quality scores of another judge and adds an opinion on safety; grounding and answering stay with the other
+judge.
 """
 
 from collections.abc import Sequence

@@ -71,8 +71,8 @@ class EmbeddedJudge:
         None for an abstention, and for any draft when the user asked nothing, unless all is to be judged.
         """
         worked_out = any(item.passage.kind in ("tool", "page") for item in context.evidence)  # "12 * 7" asks in its way
-        asked = (asks(context.question) or worked_out) and not small_talk(context.question, context.role)
-        if not (asked or context.exhaustive):
+        is_question = (asks(context.question) or worked_out) and not small_talk(context.question, context.role)
+        if not (is_question or context.exhaustive):
             return [None] * len(drafts)
         offered = [
             []

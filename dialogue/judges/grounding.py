@@ -1,7 +1,4 @@
-"""The groundedness judge: for every claim of a draft the best supporting sentence, or why there is none.
-
-Knows nothing of ranking, of models or of how its head was trained.
-"""
+"""The groundedness judge: for every claim of a draft the best supporting sentence, or why there is none."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +13,7 @@ from dialogue.judges.claims import Sentence, bare, split
 from dialogue.judges.facts import words
 from dialogue.judges.heads import Head
 from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
-from dialogue.judges.windows import Look, Plan, encode
+from dialogue.judges.windows import EvidenceWindow, Layout, encode
 from dialogue.persona import in_third_person
 from dialogue.types import Claim, Context
 from retrieval.text import sentences
@@ -28,10 +25,10 @@ if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
 
 HEAD, ADAPTER = "grounded.safetensors", "evidence.safetensors"
-OUTPUTS = ("supported", "refuted")  # what the adapter tells of a claim read after a stretch of evidence
+OUTPUTS = ("supported", "refuted")  # what the adapter says of a claim read after a stretch of evidence
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
-DENIED = 0.8  # P(refuted), by the adapter, from which it is told as the reason
+DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason
 _FAR = "no source sentence is close"
 _CLOSERS = " .!?…\"'”’)]*_"
 
@@ -69,7 +66,8 @@ class Grounder:
     def claims(self, context: Context, drafts: Sequence[str], every: bool = False) -> list[tuple[Claim, ...]]:
         """Return the sentences of every draft, judged. One call of the encoder and one of the reader for them all.
 
-        `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of each.
+        `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of
+        each.
         """
         subject = context.role.subject
         written = [split(draft, subject) for draft in drafts]
@@ -104,51 +102,54 @@ class Grounder:
     def _weigh(self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]) -> list[Claim]:
         if not judged:
             return []
-        plan = Plan.make(context.query, [s.text for s in judged], passages)
-        looks = plan.looks(encode(self.encoder, plan.texts))
-        rows = complete(self.read, plan.whole, looks)
-        return [self._verdict(s, each, row) for s, each, row in zip(judged, looks, rows, strict=True)]
+        layout = Layout.make(context.query, [s.text for s in judged], passages)
+        windows = layout.windows(encode(self.encoder, layout.texts))
+        rows = complete(self.read, layout.whole, windows)
+        return [self._verdict(s, each, row) for s, each, row in zip(judged, windows, rows, strict=True)]
 
-    def _verdict(self, sentence: Sentence, looks: Sequence[Look], rows: Array) -> Claim:
-        """Take the look that speaks best for the claim; a contradiction only ever lowers its score."""
-        if not looks:
+    def _verdict(self, sentence: Sentence, windows: Sequence[EvidenceWindow], rows: Array) -> Claim:
+        """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""
+        if not windows:
             return Claim(sentence.text, sentence.start, sentence.end, 0.0, reason=_FAR)
-        told = [bool(look.told.reason) or _bare_of(sentence.text, look) for look in looks]
-        best, place = best_support(self.head(rows).tolist(), told, self.threshold)
+        contradicts = [bool(window.difference.reason) or _bare_of(sentence.text, window) for window in windows]
+        best, place = best_support(self.head(rows).tolist(), contradicts, self.threshold)
         if best < self.threshold:
-            reason = _reason(sentence.text, looks[0], bool(rows[0, REFUTED] > np.log(DENIED / (1 - DENIED))))
+            reason = _reason(sentence.text, windows[0], bool(rows[0, REFUTED] > np.log(DENIED / (1 - DENIED))))
             return Claim(sentence.text, sentence.start, sentence.end, best, reason=reason)
-        piece = looks[place].nearest
-        start, end = piece.read.spans[piece.first][0], piece.read.spans[piece.last - 1][1]
-        return Claim(sentence.text, sentence.start, sentence.end, best, True, piece.read.passage, start, end)
+        stretch = windows[place].nearest
+        start, end = stretch.read.spans[stretch.first][0], stretch.read.spans[stretch.last - 1][1]
+        return Claim(sentence.text, sentence.start, sentence.end, best, True, stretch.read.passage, start, end)
 
 
-def complete(read: PairReader, claimed: Sequence[str], looks: Sequence[Sequence[Look]]) -> list[Array]:
-    """Return for each claim the rows (looks, features and logits) of its looks. One call of the reader for them all."""
-    pairs = [(look.text, claim) for claim, each in zip(claimed, looks, strict=True) for look in each]
+def complete(read: PairReader, claimed: Sequence[str], windows: Sequence[Sequence[EvidenceWindow]]) -> list[Array]:
+    """Return for each claim the rows (windows, features and logits) of its evidence windows.
+
+    One call of the reader for them all.
+    """
+    pairs = [(window.text, claim) for claim, each in zip(claimed, windows, strict=True) for window in each]
     logits = read(pairs)[:, [read.outputs.index(name) for name in OUTPUTS]]
     found, start = [], 0
-    for each in looks:
-        counted = np.stack([look.row for look in each]) if each else np.zeros((0, COUNTED), np.float32)
+    for each in windows:
+        counted = np.stack([window.row for window in each]) if each else np.zeros((0, COUNTED), np.float32)
         found.append(np.concatenate([counted, logits[start : start + len(each)]], axis=1))
         start += len(each)
     return found
 
 
-def _bare_of(claim: str, look: Look) -> bool:
+def _bare_of(claim: str, window: EvidenceWindow) -> bool:
     """Whether a claim too short to be read by itself shares less than half of its words with the evidence."""
     mine = words(bare(claim) or claim)
-    held = frozenset[str]().union(*(piece.read.stems for piece in look.pieces))
+    held = frozenset[str]().union(*(stretch.read.stems for stretch in window.stretches))
     return len(mine) <= 3 and 2 * sum(word.stem in held for word in mine) < max(1, len(mine))
 
 
 def best_support(scores: Sequence[float], contradicts: Sequence[bool], threshold: float) -> tuple[float, int]:
-    """Return the support of the look that speaks best for a claim, and its place.
+    """Return the support of the window that speaks best for a claim, and its place.
 
     An explicit contradiction caps a window's score below the threshold, keeping the order.
     """
     cap = CONTRADICTED * threshold
-    capped = [cap * p if told else p for p, told in zip(scores, contradicts, strict=True)]
+    capped = [cap * p if contradicted else p for p, contradicted in zip(scores, contradicts, strict=True)]
     place = max(range(len(capped)), key=lambda i: capped[i])
     return capped[place], place
 
@@ -178,12 +179,12 @@ def _of_others(sentence: Sentence, subject: str) -> Sentence:
     return replace(sentence, text=in_third_person(sentence.text, subject)) if subject else sentence
 
 
-def _reason(claim: str, look: Look, denied: bool) -> str:
+def _reason(claim: str, window: EvidenceWindow, denied: bool) -> str:
     """Say what the nearest sentence says otherwise, or lacks."""
-    if look.told.reason or look.told.lacking:
-        return look.told.reason or look.told.lacking
-    piece = look.nearest
-    present = {s for text in (*piece.texts, piece.read.background) for s in text.sequence}
+    if window.difference.reason or window.difference.lacking:
+        return window.difference.reason or window.difference.lacking
+    stretch = window.nearest
+    present = {s for text in (*stretch.texts, stretch.read.background) for s in text.sequence}
     content = [word for word in words(bare(claim)) if word.content]
     missing = [word.text for word in content if word.stem not in present]
     if len(missing) > 0.6 * len(content):

@@ -56,7 +56,7 @@ _NEGATION = frozenset({"no", "not", "never", "nobody", "nothing", "none", "neith
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ReadText:
     """A text as the judges read it: its words, the words that carry content, and counts of its surface."""
 
     content: frozenset[str]
@@ -75,7 +75,7 @@ def reading(turns: Sequence[str]) -> str:
     return SEPARATOR.join(clean(turn) for turn in reversed(turns[-WINDOW:]))[:RECENT]
 
 
-def read(text: str) -> Text:
+def read(text: str) -> ReadText:
     """Return what the word counts need to know of one cleaned text."""
     found = [(match.group(), match.start()) for match in _WORD.finditer(text)]
     words = [word.lower().replace("’", "'") for word, _ in found]
@@ -98,21 +98,21 @@ def read(text: str) -> Text:
         sum(word in _PERSONAL for word in words) / count,
         float(np.mean([len(word) for word in words])) if words else 0.0,
     )
-    return Text(frozenset(content), negated, "?" in text, tuple(map(float, surface)))
+    return ReadText(frozenset(content), negated, "?" in text, tuple(map(float, surface)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """A context as the judges see it: vectors (turns, dimension) of the turns, oldest first, and of the query."""
 
-    texts: tuple[Text, ...]
+    texts: tuple[ReadText, ...]
     own: NDArray[np.bool_]  # which turns were the assistant's
     vectors: Array
     query: Array  # (dimension,)
-    words: Text  # of the query
+    words: ReadText  # of the query
 
 
-def row(seen: Seen, draft: Text, vector: Array, logits: Array) -> Array:
+def row(seen: Seen, draft: ReadText, vector: Array, logits: Array) -> Array:
     """Return the features of one draft, shape (len(LOGITS) + 26,): logits, counts of the pair, counts of the draft.
 
     `vector` (dimension,) is the draft's, unit length; `logits` are the adapter's of LOGITS. Of the last turn and the
@@ -123,8 +123,8 @@ def row(seen: Seen, draft: Text, vector: Array, logits: Array) -> Array:
     past = before.mean(axis=0) if len(before) else np.zeros_like(vector)
     similar = before @ vector
     flips = np.asarray([text.negated != draft.negated for text in seen.texts[:-1]], dtype=bool)
-    asked = seen.texts[-1].content | seen.words.content
-    known = asked.union(*(text.content for text in seen.texts))
+    question_words = seen.texts[-1].content | seen.words.content
+    known = question_words.union(*(text.content for text in seen.texts))
     others = before[~own]
     counts = (
         float(vector @ near),
@@ -135,9 +135,9 @@ def row(seen: Seen, draft: Text, vector: Array, logits: Array) -> Array:
         float(np.max(similar, where=own & flips, initial=0.0)),
         float(np.max(others @ last, initial=0.0)),
         float(last @ before[-1]) if len(before) else 0.0,
-        len(asked & draft.content) / max(len(asked), 1),
+        len(question_words & draft.content) / max(len(question_words), 1),
         len(known & draft.content) / max(len(draft.content), 1),
-        len(asked & draft.content) / max(len(draft.content), 1),
+        len(question_words & draft.content) / max(len(draft.content), 1),
         float(seen.texts[-1].question),
         seen.texts[-1].surface[0],
         float(np.log1p(len(before))),
@@ -208,8 +208,8 @@ class QualityJudge:
         own = np.asarray([turn.role == "assistant" for turn in turns])
         seen = Seen(tuple(map(read, texts)), own, vectors[: len(texts)], vectors[len(texts)], read(query))
         rows = [
-            row(seen, read(reply), vector, told)
-            for reply, vector, told in zip(replies, vectors[len(texts) + 1 :], logits, strict=True)
+            row(seen, read(reply), vector, pair_logits)
+            for reply, vector, pair_logits in zip(replies, vectors[len(texts) + 1 :], logits, strict=True)
         ]
         return np.stack(rows), np.asarray([bool(_WORD.search(reply)) for reply in replies])
 

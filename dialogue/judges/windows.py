@@ -1,7 +1,4 @@
-"""Where in the evidence a claim is looked up: the nearest stretches of each passage, laid out for the judge.
-
-Knows nothing of heads, of adapters or of verdicts.
-"""
+"""Where in the evidence a claim is looked up: the nearest stretches of each passage, laid out for the judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,34 +8,34 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.judges.alignment import Array, Match, Text, Window, closeness, difference, features
+from dialogue.judges.alignment import Array, EncodedText, Match, Span, closeness, difference, features
 from dialogue.judges.claims import bare
 from dialogue.judges.facts import Difference, names, stem, words
 from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
 
-WINDOWS = 3  # stretches of evidence, the nearest, that are looked at per claim
-BLOCK = 320  # characters of neighbouring sentences that the adapter reads as one
-FURTHER = 0.03  # closeness that a further sentence of a stretch has to add
+NEAREST = 3  # stretches of evidence, the nearest, that are read per claim
+BLOCK_CHARACTERS = 320  # characters of neighbouring sentences that the adapter reads as one
+GAIN = 0.03  # closeness that a further sentence of a stretch has to add
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class ReadPassage:
     """A passage made ready: its sentence spans, their encodings, its title with headings, apart and as one text."""
 
     passage: Passage
     spans: tuple[tuple[int, int], ...]
-    texts: tuple[Text, ...]
+    texts: tuple[EncodedText, ...]
     headings: tuple[str, ...]
-    background: Text
+    background: EncodedText
 
     @cached_property
     def blocks(self) -> tuple[tuple[int, int], ...]:
-        """The passage cut into neighbouring sentences of at most BLOCK characters (first, last)."""
+        """The passage cut into neighbouring sentences of at most BLOCK_CHARACTERS characters (first, last)."""
         found = [(0, 0)]
         for place, (_, end) in enumerate(self.spans):
             first = found[-1][0]
-            if place > first and end - self.spans[first][0] > BLOCK:
+            if place > first and end - self.spans[first][0] > BLOCK_CHARACTERS:
                 found.append((place, place))
             found[-1] = (found[-1][0], place + 1)
         return tuple(found)
@@ -50,15 +47,15 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Stretch:
     """The sentences ``read.texts[first:last]`` of a passage."""
 
-    read: Read
+    read: ReadPassage
     first: int
     last: int
 
     @property
-    def texts(self) -> tuple[Text, ...]:
+    def texts(self) -> tuple[EncodedText, ...]:
         """The sentences."""
         return self.read.texts[self.first : self.last]
 
@@ -68,11 +65,11 @@ class Piece:
         return " ".join(text.text for text in self.read.texts[max(0, self.first - 2) : self.first])
 
     @property
-    def block(self) -> "Piece":
-        """The block that holds the sentences, which other claims are likely to be read after as well; else themselves."""
+    def block(self) -> "Stretch":
+        """The block that holds the sentences, so that other claims are read after the same text; else themselves."""
         for first, last in self.read.blocks:
             if first <= self.first and self.last <= last:
-                return Piece(self.read, first, last)
+                return Stretch(self.read, first, last)
         return self
 
     @property
@@ -88,26 +85,26 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """A stretch of evidence as it is judged: one piece, or the nearest and one that adds to it.
+class EvidenceWindow:
+    """A stretch of evidence as it is judged: one stretch, or the nearest and one that adds to it.
 
-    `text` is what the adapter reads before the claim, `row` the features, `told` the explicit comparison.
+    `text` is what the adapter reads before the claim, `row` the features, `difference` the explicit comparison.
     """
 
-    pieces: tuple[Piece, ...]
+    stretches: tuple[Stretch, ...]
     text: str
     row: Array
-    told: Difference
+    difference: Difference
 
     @property
-    def nearest(self) -> Piece:
-        """The piece that is cited."""
-        return self.pieces[0]
+    def nearest(self) -> Stretch:
+        """The stretch that is cited."""
+        return self.stretches[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Claims and passages cut into the texts that have to be encoded, so that many plans share one call."""
+class Layout:
+    """Claims and passages cut into the texts that have to be encoded, so that many layouts share one call."""
 
     stated: tuple[str, ...]  # the words of each claim
     whole: tuple[str, ...]  # the same, short answers completed by the question
@@ -116,7 +113,7 @@ class Plan:
     headings: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def make(cls, query: str, claimed: Sequence[str], passages: Sequence[Passage]) -> "Plan":
+    def make(cls, query: str, claimed: Sequence[str], passages: Sequence[Passage]) -> "Layout":
         """Cut. A claim of up to three words is read together with the question it answers."""
         stated = tuple(bare(text) or text for text in claimed)
         return cls(
@@ -136,46 +133,46 @@ class Plan:
         """Return the sentences of each passage."""
         return [[p.text[a:b] for a, b in row] for p, row in zip(self.passages, self.spans, strict=True)]
 
-    def looks(self, encoded: Mapping[str, Text]) -> list[list[Look]]:
-        """Return for each claim its nearest stretches of evidence, nearest first, last the one of two pieces."""
+    def windows(self, encoded: Mapping[str, EncodedText]) -> list[list[EvidenceWindow]]:
+        """Return for each claim its nearest stretches of evidence, nearest first, last the one of two stretches."""
         reads = [
-            Read(p, spans, tuple(encoded[part] for part in row), heads, encoded[". ".join(heads)])
+            ReadPassage(p, spans, tuple(encoded[part] for part in row), heads, encoded[". ".join(heads)])
             for p, spans, row, heads in zip(self.passages, self.spans, self.parts(), self.headings, strict=True)
         ]
-        sources = Sources(reads)
-        return [sources.looks(encoded[text], said) for text, said in zip(self.whole, self.stated, strict=True)]
+        laid = Passages(reads)
+        return [laid.windows_of(encoded[text], words) for text, words in zip(self.whole, self.stated, strict=True)]
 
 
-def encode(encoder: TokenEmbedder, texts: Sequence[str]) -> dict[str, Text]:
+def encode(encoder: TokenEmbedder, texts: Sequence[str]) -> dict[str, EncodedText]:
     """Encode the distinct texts in one call."""
     distinct = list(dict.fromkeys(texts))
     pairs = encoder.encode_tokens(distinct)
-    return {text: Text(text, *pair) for text, pair in zip(distinct, pairs, strict=True)}
+    return {text: EncodedText(text, *pair) for text, pair in zip(distinct, pairs, strict=True)}
 
 
-class Sources:
+class Passages:
     """The passages of a turn, laid out so that one product compares a claim with all their sentences.
 
-    Every background and every sentence is a column, a window the columns (background, first sentence, last).
+    Every background and every sentence is a column, a stretch the columns (background, first sentence, last).
     """
 
-    def __init__(self, reads: Sequence[Read]) -> None:
+    def __init__(self, reads: Sequence[ReadPassage]) -> None:
         self.reads = reads
         self.columns = [text for read in reads for text in (read.background, *read.texts)]
         filled = [t.vectors if len(t.vectors) else np.zeros((1, t.vectors.shape[1]), np.float32) for t in self.columns]
         self.starts = [0, *accumulate(map(len, filled))]
         self.vectors = np.concatenate(filled) if filled else np.zeros((0, 0), np.float32)
         self.titles = [0, *accumulate(1 + len(read.texts) for read in reads)]  # column of each background
-        self.windows = [
+        self.stretches = [
             (place, first, last)
             for place, read in enumerate(reads)
             for first in range(len(read.texts))
             for last in range(first + 1, min(first + 2, len(read.texts)) + 1)
         ]
-        places, firsts, lasts = np.asarray(self.windows, dtype=np.int64).reshape(-1, 3).T
+        places, firsts, lasts = np.asarray(self.stretches, dtype=np.int64).reshape(-1, 3).T
         title = np.asarray(self.titles, dtype=np.int64)[places]
         self.parts = np.stack([title, title + 1 + firsts, title + lasts])
-        self.cost = (FURTHER * (lasts - firsts - 1)).astype(np.float32)
+        self.cost = (GAIN * (lasts - firsts - 1)).astype(np.float32)
         self.single = np.flatnonzero(lasts - firsts == 1).tolist()
         self.known = frozenset(stem(name) for read in reads for text in read.texts for name in names(text.text))
         self.holding: dict[str, NDArray[np.bool_]] = {}  # by stem: which columns hold it
@@ -183,9 +180,9 @@ class Sources:
             for held in text.stems:
                 self.holding.setdefault(held, np.zeros(len(self.columns), dtype=bool))[column] = True
 
-    def looks(self, claim: Text, stated: str) -> list[Look]:
-        """Return the looks at one claim; `stated` is the claim in the words the draft itself uses."""
-        if not self.windows:
+    def windows_of(self, claim: EncodedText, stated: str) -> list[EvidenceWindow]:
+        """Return the evidence windows of one claim; `stated` is the claim in the words the draft itself uses."""
+        if not self.stretches:
             return []
         cosines = claim.vectors @ self.vectors.T
         best: Array = np.maximum.reduceat(cosines, self.starts[:-1], axis=1)
@@ -196,15 +193,17 @@ class Sources:
         matched = best[:, self.parts].max(1)
         found = held[:, self.parts].max(1)
         near = closeness(claim, matched, found)
-        chosen = np.argsort(self.cost - near, kind="stable")[:WINDOWS].tolist()
+        chosen = np.argsort(self.cost - near, kind="stable")[:NEAREST].tolist()
         further = self._further(claim, chosen[0], matched, found)
         pairs = [[window] for window in chosen] + [[chosen[0], window] for window in further]
-        return [self._look(claim, stated, cosines, best, pair) for pair in pairs]
+        return [self._window(claim, stated, cosines, best, pair) for pair in pairs]
 
-    def _further(self, claim: Text, nearest: int, matched: Array, found: NDArray[np.bool_]) -> list[int]:
-        """Return the sentence elsewhere that adds most to the nearest window, if it adds enough."""
-        place, first, last = self.windows[nearest]
-        apart = [w for w in self.single if self.windows[w][0] != place or not first - 1 <= self.windows[w][1] <= last]
+    def _further(self, claim: EncodedText, nearest: int, matched: Array, found: NDArray[np.bool_]) -> list[int]:
+        """Return the sentence elsewhere that adds most to the nearest stretch, if it adds enough."""
+        place, first, last = self.stretches[nearest]
+        apart = [
+            w for w in self.single if self.stretches[w][0] != place or not first - 1 <= self.stretches[w][1] <= last
+        ]
         if not apart:
             return []
         both = [nearest, *apart]
@@ -212,28 +211,30 @@ class Sources:
             claim, np.maximum(matched[:, both], matched[:, [nearest]]), found[:, both] | found[:, [nearest]]
         )
         best = int(near.argmax())
-        return [both[best]] if near[best] > near[0] + FURTHER else []
+        return [both[best]] if near[best] > near[0] + GAIN else []
 
-    def _look(self, claim: Text, stated: str, cosines: Array, best: Array, windows: Sequence[int]) -> Look:
-        cut = {w: Piece(self.reads[place], first, last) for w in windows for place, first, last in [self.windows[w]]}
-        ordered = sorted(windows)  # as they stand in the evidence
-        places = sorted({self.windows[w][0] for w in windows})
+    def _window(
+        self, claim: EncodedText, stated: str, cosines: Array, best: Array, chosen: Sequence[int]
+    ) -> EvidenceWindow:
+        cut = {w: Stretch(self.reads[place], first, last) for w in chosen for place, first, last in [self.stretches[w]]}
+        ordered = sorted(chosen)  # as they stand in the evidence
+        places = sorted({self.stretches[w][0] for w in chosen})
         inside = [c for w in ordered for c in range(self.parts[1, w], self.parts[2, w] + 1)]
         titles = [self.titles[place] for place in places]
         around = [c for place in places for c in range(self.titles[place], self.titles[place + 1])]
         backgrounds = tuple(self.columns[c] for c in titles)
-        window = Window(tuple(self.columns[c] for c in inside), backgrounds, " ".join(cut[w].before for w in ordered))
-        told = difference(stated, window, self.known)
+        span = Span(tuple(self.columns[c] for c in inside), backgrounds, " ".join(cut[w].before for w in ordered))
+        explicit = difference(stated, span, self.known)
         reverse = [self._reverse(cosines, c) for c in inside] if len(cosines) else [np.zeros(1, np.float32)]
         match = Match(
             best[:, inside].max(1), best[:, inside + titles].max(1), best[:, around].max(1), np.concatenate(reverse)
         )
         stems = frozenset[str]().union(*(self.reads[place].stems for place in places))
-        return Look(
+        return EvidenceWindow(
             tuple(cut.values()),
             " ".join(cut[w].shown for w in ordered) if len(ordered) > 1 else cut[ordered[0]].block.shown,
-            features(claim, window, stems, told, match),
-            told,
+            features(claim, span, stems, explicit, match),
+            explicit,
         )
 
     def _reverse(self, cosines: Array, column: int) -> Array:

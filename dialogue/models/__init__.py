@@ -16,7 +16,7 @@ DOORS = "quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
 
 
 def reads_prompts(spec: str) -> bool:
-    """Say whether the model behind a known `spec` answers to its prompt: quote and scripts write the same whatever it says."""
+    """Say whether the model behind a known `spec` follows its prompt: quote and scripts write the same anyway."""
     return spec.strip().partition(":")[0] not in ("quote", "scripted")
 
 
@@ -55,11 +55,11 @@ def load_model(
 
         return load_local(name, device, needs)
     if door.lower() in ("http", "https") and name:
+        from dialogue.models.fallback import Fallback
         from dialogue.models.server.remote import load_remote
-        from dialogue.models.standby import Standby
         from dialogue.quote import load_quote
 
-        return Standby(load_remote(spec, api_key, seconds), load_quote(reader))
+        return Fallback(load_remote(spec, api_key, seconds), load_quote(reader))
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")
 
 

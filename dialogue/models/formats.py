@@ -151,7 +151,7 @@ def fine_tuned(folder: Path) -> Lamda | None:
     try:
         known = json.loads(mark.read_text(encoding="utf-8"))["format"] == LAMDA
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{str(mark)!r} cannot be read: write the adapter anew ({error})") from error
+        raise ModelError(f"{str(mark)!r} cannot be read: write the adapter again ({error})") from error
     if not known:
         raise ModelError(f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r}")
     return Lamda()

@@ -1,7 +1,6 @@
 """A language model on this machine, through transformers: drafts from one prefill, attributes weighed over it.
 
-Between text and tokens: prompts are fitted to the window, tokens made into drafts. Knows nothing of judges or
-ranking, of checkpoints' files, or of how tokens are decoded.
+Between text and tokens: prompts are fitted to the window, tokens made into drafts.
 """
 
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dialogue.models.checkpoints import load_checkpoint, memory_errors
-from dialogue.models.checkpoints.plan import Needs, Plan, window
+from dialogue.models.checkpoints.plan import MemoryPlan, Needs, window
 from dialogue.models.decoding import Decoder, Drafting, Question, common
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
@@ -46,7 +45,7 @@ class Local:
         name: str,
         fingerprint: str,
         form: Format | None = None,
-        plan: Plan | None = None,
+        plan: MemoryPlan | None = None,
         preamble: str = "",
     ) -> None:
         self.name = name
@@ -69,7 +68,7 @@ class Local:
         ids, note = self.fit(context, sampling.max_new_tokens)
         if note:
             _note(context, note)
-        said = self._remember(context, ids)
+        drafts_as_tokens = self._remember(context, ids)
         room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
         stopped = self._stopped if self._form.stops else None
         counted = Counter[str]()
@@ -80,7 +79,7 @@ class Local:
                 for finished in self._decoder.sample(ids, drafting):
                     for row, ended in finished:
                         done += 1
-                        if draft := self._draft(row, ended, said):
+                        if draft := self._draft(row, ended, drafts_as_tokens):
                             yield draft
                     if time.monotonic() - beat > BEAT:
                         beat = time.monotonic()
@@ -97,8 +96,8 @@ class Local:
         drafts = each(drafts)
         if not drafts or not attributes:
             return [[] for _ in drafts]
-        ids, said = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})
-        rows = [said.get(draft) or self._tokens(self._form.reply(draft)) for draft in drafts]
+        ids, drafts_as_tokens = self._prompts.get(context) or (self.fit(context, Sampling().max_new_tokens)[0], {})
+        rows = [drafts_as_tokens.get(draft) or self._tokens(self._form.reply(draft)) for draft in drafts]
         questions = [self._question(self._form.asked(attribute)) for attribute in attributes]
         longest = max(map(len, rows)) + max(len(question.ids) for question in questions)
         if len(ids) + longest > self.window:  # the longest draft fills what was left for it: the prompt gives way
@@ -137,13 +136,13 @@ class Local:
 
     def _remember(self, context: Context, ids: list[int]) -> dict[str, list[int]]:
         """Remember the tokens of a prompt; return where those of its drafts are written down."""
-        _, said = self._prompts.pop(context, (ids, {}))
-        self._prompts[context] = (ids, said)
+        _, drafts_as_tokens = self._prompts.pop(context, (ids, {}))
+        self._prompts[context] = (ids, drafts_as_tokens)
         while len(self._prompts) > REMEMBERED:
             self._prompts.popitem(last=False)
-        return said
+        return drafts_as_tokens
 
-    def _draft(self, row: list[int], ended: bool, said: dict[str, list[int]]) -> str:
+    def _draft(self, row: list[int], ended: bool, drafts_as_tokens: dict[str, list[int]]) -> str:
         """Return the draft in a row of tokens, noting which of these it is made of."""
         text = self._text(row)
         draft = clean(text, finished=ended)
@@ -151,7 +150,7 @@ class Local:
             wanted = len(text) - len(text.lstrip()) + len(draft)
             length = bisect_left(range(len(row)), wanted, lo=1, key=lambda n: len(self._text(row[:n])))
             if self._text(row[:length]).strip() == draft:
-                said[draft] = row[:length]
+                drafts_as_tokens[draft] = row[:length]
         return draft
 
     def _stopped(self, row: Sequence[int]) -> bool:
@@ -191,7 +190,7 @@ def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> L
     return Local(found.model, found.tokenizer, found.name, found.fingerprint, form, found.plan, found.preamble)
 
 
-def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
+def _decoder(model: "PreTrainedModel", plan: MemoryPlan | None) -> Decoder:
     """Return the engine for models whose attention can be handed in, else the plain decoder.
 
     Raises ModelError where memory was planned for the one and is too little for the other.
@@ -199,11 +198,11 @@ def _decoder(model: "PreTrainedModel", plan: Plan | None) -> Decoder:
     from dialogue.models.decoding.engine import KEPT, Engine
     from dialogue.models.decoding.packed import pack
     from dialogue.models.decoding.plain import Plain
-    from dialogue.models.decoding.probe import suits
+    from dialogue.models.decoding.shared_prompt import takes_shared_prompt
     from retrieval.encoder.layers import round_products
 
     round_products(model)
-    if not suits(model):
+    if not takes_shared_prompt(model):
         copied = replace(plan, shared=False) if plan else None
         if copied and not copied.fits:
             raise ModelError(f"the model does not fit into memory: {copied.describe()}; {copied.advice()}")

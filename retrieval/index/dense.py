@@ -5,7 +5,6 @@
                                           the passage is gone
 
 Shards are searched by as many threads: two graphs of half the vectors find more in the same time than one of all.
-Knows nothing of words, texts, generations or whether the files are whole.
 """
 
 import mmap
@@ -92,7 +91,7 @@ class Dense:
         return (len(self._rows) - count) * 5 > len(self._rows)
 
     def grows_into(self, ids: Sequence[int] | Ids) -> bool:
-        """Say whether these are graphs to which the vectors of new `ids` are better added than built anew."""
+        """Say whether these are graphs to which the vectors of new `ids` are better added than built again."""
         graphs = all(each.graph for each in self.shards)
         return graphs and not self.wasteful(int(np.isin(self._rows, ids).sum()))
 

@@ -90,7 +90,7 @@ class Generation:
         return self._dense.shards
 
     def base_for(self, ids: Sequence[int]) -> Dense | None:
-        """Return the vectors to which those of new `ids` can be added, None when it is better to begin anew."""
+        """Return the vectors to which those of new `ids` can be added, None when it is better to start afresh."""
         return self._dense if self._dense.grows_into(ids) else None
 
 

@@ -1,6 +1,6 @@
 """Search by words: BM25 over a tantivy index in a folder.
 
-Knows nothing of vectors, of generations or of what the ids stand for. tantivy is imported here alone.
+tantivy is imported here alone.
 """
 
 from collections.abc import Sequence

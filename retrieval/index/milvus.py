@@ -2,7 +2,7 @@
 
 A collection holds per passage its id, its source's name in folded case, the text that is searched by words, and its
 vector. A server, a cluster and Milvus Lite (a file whose name ends in .db) take the same code. Knows nothing of SQL:
-what passages there are is told by the caller. Only this file imports pymilvus.
+the caller says what passages there are. Only this file imports pymilvus.
 """
 
 import logging
@@ -54,12 +54,12 @@ class Milvus:
         for name in ("pymilvus", "grpc._server"):  # what they log at ERROR is raised as well; the other is Lite's
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.uri = uri
-        with self._told("reach"):
+        with self._errors_as("reach"):
             self.client = MilvusClient(uri, token=token, timeout=SECONDS)
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of the collections that begin so."""
-        with self._told("list the collections of"):
+        with self._errors_as("list the collections of"):
             return sorted(name for name in self.client.list_collections(timeout=SECONDS) if name.startswith(prefix))
 
     def create(self, name: str, encoder: str, dimension: int, expected: int = 0) -> "Collection":
@@ -80,7 +80,7 @@ class Milvus:
         indexes = self.client.prepare_index_params()
         indexes.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
         indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
-        with self._told("make a collection in"):
+        with self._errors_as("make a collection in"):
             self.client.create_collection(
                 name,
                 schema=schema,
@@ -97,7 +97,7 @@ class Milvus:
 
         Raises IndexDamaged when another encoder or another version of Candor made it.
         """
-        with self._told("open a collection of"):
+        with self._errors_as("open a collection of"):
             if not self.client.has_collection(name, timeout=SECONDS):
                 return None
             about = self.client.describe_collection(name, timeout=SECONDS)
@@ -113,13 +113,13 @@ class Milvus:
                 f"{encoder!r}: build it again"
             )
         [dimension] = [int(field["params"]["dim"]) for field in about["fields"] if field["name"] == "vector"]
-        with self._told("load a collection of"):
+        with self._errors_as("load a collection of"):
             self.client.load_collection(name)
         return Collection(self, name, dimension)
 
     def drop(self, name: str) -> None:
         """Remove a collection with all it holds, if it is there."""
-        with self._told("remove a collection of"):
+        with self._errors_as("remove a collection of"):
             self.client.drop_collection(name, timeout=SECONDS)
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class Milvus:
             server_manager_instance.release_server(self.uri)
 
     @contextmanager
-    def _told(self, doing: str) -> Iterator[None]:
+    def _errors_as(self, doing: str) -> Iterator[None]:
         """Turn what pymilvus raises into RetrievalError."""
         from pymilvus import MilvusException
 
@@ -152,7 +152,7 @@ class Collection:
         self.name = name
         self.dimension = dimension
         self._client = server.client
-        self._told = server._told
+        self._errors_as = server._errors_as
 
     def upsert(self, passages: Sequence[Passage], vectors: Vectors) -> None:
         """Store the passages under their ids, in place of what had these; `vectors` are unit rows."""
@@ -169,23 +169,23 @@ class Collection:
                 }
                 for passage, vector in zip(passages[part], vectors[part].astype(np.float32), strict=True)
             ]
-            with self._told("write to"):
+            with self._errors_as("write to"):
                 self._client.upsert(self.name, rows, timeout=SECONDS)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Remove the passages of these ids."""
         for first in range(0, len(ids), MOST_HITS):
-            with self._told("delete from"):
+            with self._errors_as("delete from"):
                 self._client.delete(self.name, ids=list(ids[first : first + MOST_HITS]), timeout=SECONDS)
 
     def delete_between(self, first: int, last: int) -> None:
         """Remove the passages with ids from `first` to `last`, both included."""
-        with self._told("delete from"):
+        with self._errors_as("delete from"):
             self._client.delete(self.name, filter=_between(first, last), timeout=SECONDS)
 
     def count(self, first: int, last: int) -> int:
         """Return how many passages have ids from `first` to `last`, both included."""
-        with self._told("count in"):
+        with self._errors_as("count in"):
             found = self._client.query(
                 self.name, _between(first, last), ["count(*)"], timeout=SECONDS, consistency_level="Strong"
             )
@@ -193,7 +193,7 @@ class Collection:
 
     def ids(self, first: int, last: int) -> list[int]:
         """Return the ids from `first` to `last`, both included: a span of at most MOST_HITS."""
-        with self._told("read"):
+        with self._errors_as("read"):
             found = self._client.query(
                 self.name, _between(first, last), ["id"], timeout=SECONDS, consistency_level="Strong", limit=MOST_HITS
             )
@@ -210,13 +210,13 @@ class Collection:
         from pymilvus import AnnSearchRequest, RRFRanker
 
         chosen = expression(sources)
-        asked = [("vector", vector.tolist(), "COSINE") for vector in vectors]
-        asked += [("words", form, "BM25") for form in forms if re.search(r"\w", form)]
+        searches = [("vector", vector.tolist(), "COSINE") for vector in vectors]
+        searches += [("words", form, "BM25") for form in forms if re.search(r"\w", form)]
         requests = [
             AnnSearchRequest([data], field, {"metric_type": metric}, k, expr=chosen or None)
-            for field, data, metric in asked
+            for field, data, metric in searches
         ]
-        with self._told("search"):
+        with self._errors_as("search"):
             [hits] = self._client.hybrid_search(
                 self.name, requests, RRFRanker(RANK_CONSTANT), limit=k, output_fields=["vector"], timeout=SECONDS
             )
@@ -246,7 +246,7 @@ class MilvusRetriever:
     def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
 
-        `similarity` is the highest cosine over the forms. What Milvus cannot tell of `sources` is told apart here,
+        `similarity` is the highest cosine over the forms. What Milvus cannot match in `sources` is filtered here,
         reading deeper until there are enough. Raises RetrievalError when the server cannot be asked.
         """
         collection = self._collection()  # one search sees one collection
@@ -272,7 +272,7 @@ class MilvusRetriever:
 def expression(patterns: Sequence[str]) -> str:
     """Return a Milvus filter that lets every source pass that matches a glob pattern; empty when all pass.
 
-    Only ``*``, letters, digits and a few plain characters are told to Milvus, the rest stands as ``%``, so that
+    Only ``*``, letters, digits and a few plain characters are sent to Milvus, the rest becomes ``%``, so that
     there is nothing to escape; it may let others pass.
     """
     likes = sorted({_like(pattern.casefold()) for pattern in each(patterns)})

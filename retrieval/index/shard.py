@@ -103,8 +103,8 @@ class Shard:
 def write(path: Path, vectors: Vectors, rows: Rows, graph: bool) -> None:
     """Write a shard of these rows of `vectors`, which are unit rows. Raises OSError.
 
-    A graph is tried with the last SAMPLE of them, a tenth at most, before they are added: it keeps the least of BREADTHS
-    by which it finds FOUND of their nearest ten, so that easy vectors are searched fast and hard ones well.
+    A graph is tried with the last SAMPLE of them, a tenth at most, before they are added: it keeps the least of
+    BREADTHS by which it finds FOUND of their nearest ten, so that easy vectors are searched fast and hard ones well.
     """
     faiss = _faiss()
     half, cosine = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
@@ -130,7 +130,7 @@ def load(data: bytes | mmap.mmap) -> Shard:
 
 
 def _fill(index: "faiss.IndexHNSW", vectors: Vectors, rows: Rows, sample: int, least: int = 0) -> None:
-    """Add these rows to a graph, and try it with the last of them before they are in it; its breadth is `least` or more."""
+    """Add these rows to a graph, and try it with the last of them before they are in; `least` bounds its breadth."""
     first = len(rows) - sample
     _add(index, vectors, rows[:first])
     tried = _breadth(index, np.ascontiguousarray(vectors[rows[first:]], dtype=np.float32))
@@ -182,7 +182,7 @@ def _faiss() -> ModuleType:
 
 @cache
 def _threads() -> int:
-    """How many threads this process may use, asked before any of them is told to use one."""
+    """How many threads this process may use, read before any library limits itself to one."""
     import faiss
 
     threads: int = faiss.omp_get_max_threads()

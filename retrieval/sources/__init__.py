@@ -1,7 +1,7 @@
-"""Files and folders to documents. Knows nothing of passages, indexes or what becomes of a document."""
+"""Files and folders to documents."""
 
+from retrieval.sources.filetypes import COLLECTIONS, DEFAULT_LIMITS, READABLE, SUFFIXES, SourceLimits, suffix_of
 from retrieval.sources.folders import find_files
-from retrieval.sources.kinds import COLLECTIONS, DEFAULT_LIMITS, READABLE, SUFFIXES, Limits, suffix_of
 from retrieval.sources.reader import read_documents
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "DEFAULT_LIMITS",
     "READABLE",
     "SUFFIXES",
-    "Limits",
+    "SourceLimits",
     "find_files",
     "read_documents",
     "suffix_of",

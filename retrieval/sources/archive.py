@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 from zipfile import BadZipFile, ZipFile
 
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import SourceError
 
 _HOLDS: Final = {
@@ -17,7 +17,7 @@ _DTD: Final = tuple("<!DOCTYPE".encode(encoding) for encoding in ("ascii", "utf-
 _ENTITY: Final = tuple("<!ENTITY".encode(encoding) for encoding in ("ascii", "utf-16-le", "utf-16-be"))
 
 
-def checked_zip(path: Path, kind: str, limits: Limits) -> ZipFile:
+def checked_zip(path: Path, kind: str, limits: SourceLimits) -> ZipFile:
     """Open the file once it is known to be whole, of this kind, no bomb and free of XML that defines entities.
 
     The sizes it declares can be trusted afterwards: `zipfile` never unpacks more. Raises SourceError.

@@ -2,7 +2,7 @@
 
     python -m retrieval.sources.child KIND FILE LIMITS
 
-LIMITS is `Limits` as JSON. Every line of stdout is a JSON object: a document with its `member` of the file, a
+LIMITS is `SourceLimits` as JSON. Every line of stdout is a JSON object: a document with its `member` of the file, a
 member with the `error` that keeps it from being one, or at last ``{"end": true}``, with the error that ended it.
 """
 
@@ -14,13 +14,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, SourceError
 
 Item = tuple[str, Document | SourceError]
 
 
-Parser = Callable[[Path, Limits], Iterator[Item]]
+Parser = Callable[[Path, SourceLimits], Iterator[Item]]
 _PARSERS: Final = {  # by name, so that a process loads only the one it needs
     "text": ("plain", "read_text"),
     "source code": ("plain", "read_code"),
@@ -47,7 +47,7 @@ def parser(kind: str) -> Parser:
     return found
 
 
-def main(kind: str, path: str, limits: Limits) -> None:
+def main(kind: str, path: str, limits: SourceLimits) -> None:
     """Parse the file under the limits and write its documents."""
     parse = parser(kind)
     _limit(resource.RLIMIT_AS, limits.memory)
@@ -60,7 +60,7 @@ def main(kind: str, path: str, limits: Limits) -> None:
         _more_time(limits)
 
 
-def rows(kind: str, items: Iterator[Item], limits: Limits) -> Iterator[dict[str, Any]]:
+def rows(kind: str, items: Iterator[Item], limits: SourceLimits) -> Iterator[dict[str, Any]]:
     """Yield the documents as they are written out, and the end; an error is a clause that can follow a name."""
     error = ""
     try:
@@ -71,7 +71,7 @@ def rows(kind: str, items: Iterator[Item], limits: Limits) -> Iterator[dict[str,
     yield {"end": True, "error": error}
 
 
-def clause(kind: str, failure: Exception, limits: Limits) -> str:
+def clause(kind: str, failure: Exception, limits: SourceLimits) -> str:
     """Say why a parser failed, in words that can follow the name of the file."""
     match failure:
         case SourceError():
@@ -83,7 +83,7 @@ def clause(kind: str, failure: Exception, limits: Limits) -> str:
     return f"broken or truncated {kind} ({type(failure).__name__}: {' '.join(str(failure).split())[:100]})"
 
 
-def _row(item: Document | SourceError, limits: Limits) -> dict[str, Any]:
+def _row(item: Document | SourceError, limits: SourceLimits) -> dict[str, Any]:
     if isinstance(item, Document) and len(item.text) > limits.max_text:
         item = SourceError(f"more than the {limits.max_text} characters of text allowed")
     if isinstance(item, SourceError):
@@ -97,7 +97,7 @@ def _row(item: Document | SourceError, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _more_time(limits: Limits) -> None:
+def _more_time(limits: SourceLimits) -> None:
     """Give the next document its processor seconds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + limits.cpu_seconds)
@@ -109,4 +109,4 @@ def _limit(what: int, amount: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Limits(**json.loads(sys.argv[3])))
+    main(sys.argv[1], sys.argv[2], SourceLimits(**json.loads(sys.argv[3])))

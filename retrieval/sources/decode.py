@@ -1,10 +1,10 @@
-"""Bytes to text: by what the file says of itself, then UTF-8, then what fits. Knows nothing of formats."""
+"""Bytes to text: by what the file says of itself, then UTF-8, then what fits."""
 
 import re
 from collections import Counter
 
-from retrieval.sources.kinds import BOMS, utf16_of
-from retrieval.sources.noise import is_misread
+from retrieval.sources.filetypes import BOMS, utf16_of
+from retrieval.sources.readability import is_misdecoded
 from retrieval.types import Note, SourceError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")  # terminal logs are full of \x1b
@@ -17,7 +17,8 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
     """Decode by byte order mark, the character set that a page declares, UTF-8, and last a legacy encoding.
 
     Where some lines are UTF-8 and others are not, these are decoded by themselves; bytes that fit nowhere are replaced;
-    both are counted in `notes`. Raises SourceError, a clause, for binary data and for an encoding that cannot be told.
+    both are counted in `notes`. Raises SourceError, a clause, for binary data and for an encoding that cannot be
+    determined.
     """
     declared = _CHARSET.search(data[:2048]) if page else None
     named = next((encoding for bom, encoding in BOMS if data.startswith(bom)), None) or utf16_of(data)
@@ -31,7 +32,7 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
     sure = any(
         sum(letter > "\x7f" for letter in line.decode("utf-8", "ignore")) >= _CHANCE for line in lines if _is_utf8(line)
     )
-    if len(legacy) < len(lines) and (sure or not is_misread(_western(data))):
+    if len(legacy) < len(lines) and (sure or not is_misdecoded(_western(data))):
         return _text(_by_lines(data, notes))
     mended = data.decode("utf-8", "replace")
     bad = _lost(data, mended)
@@ -54,7 +55,7 @@ def _by_lines(data: bytes, notes: Counter[Note]) -> str:
     older = [place for place, lost in broken.items() if sum(letter > "\x7f" for letter in decoded[place]) == lost]
     try:
         encoding = _older(b"".join(lines[place] for place in older))
-    except SourceError:  # told from too little: what is not known is replaced
+    except SourceError:  # guessed from too little: what is not known is replaced
         older = []
     for place in older:
         decoded[place] = lines[place].decode(encoding, "replace")
@@ -91,7 +92,7 @@ def _text(text: str) -> str:
 
 def _older(data: bytes) -> str:
     """Return the name of the encoding in which the bytes, which are no UTF-8, are text. Raises SourceError."""
-    if not is_misread(_western(data)):
+    if not is_misdecoded(_western(data)):
         return "cp1252" if all(byte not in data for byte in b"\x81\x8d\x8f\x90\x9d") else "latin-1"
     from charset_normalizer import from_bytes
 

@@ -1,7 +1,7 @@
 """Data in letters: Base64, data: addresses, PEM blocks, dumps and machine-written lines, found in a text.
 
 A digest, a token or an address that somebody quotes is shorter than what is taken for data here, and a sequence of
-amino acids has no small letters: they stay. Knows nothing of files.
+amino acids has no small letters: they stay.
 """
 
 import re

@@ -9,14 +9,14 @@ from urllib.parse import unquote
 from retrieval.markup import Outline, feed_html, one_line
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, SourceError
 
 _CONTAINER: Final = "META-INF/container.xml"
 _DRM: Final = "META-INF/rights.xml"
 
 
-def read_epub(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_epub(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document; what stands under no heading is placed by the number of its page in the spine."""
     from defusedxml.ElementTree import fromstring
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from retrieval.sources.kinds import SUFFIXES, kind_of, suffix_of
+from retrieval.sources.filetypes import SUFFIXES, file_type, suffix_of
 from retrieval.sources.reader import read_bytes
 from retrieval.types import SourceError
 
@@ -39,7 +39,7 @@ def find_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
         except (OSError, ValueError) as error:  # the second for a NUL or half a character in the name
             reason = error.strerror if isinstance(error, OSError) else None
             raise SourceError(f"{path}: {reason or 'no file can have that name'}") from None
-        if kind_of(path):
+        if file_type(path):
             found.append(path)
     return list({path.absolute(): path for path in found}.values())
 

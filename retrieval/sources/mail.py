@@ -10,18 +10,18 @@ from typing import Final
 
 from retrieval.markup import Outline, feed_html, one_line
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, SourceError
 
 _SHOWN: Final = ("From", "To", "Cc", "Date")
 
 
-def read_eml(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_eml(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one message."""
     yield "", _message(path.read_bytes())
 
 
-def read_mbox(path: Path, limits: Limits) -> Iterator[tuple[str, Document | SourceError]]:
+def read_mbox(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
     """Yield the messages, numbered from 1. `mailbox` would read the whole file before the first of them."""
     number = 0
     for data in _messages(path, limits.max_bytes):
@@ -38,12 +38,12 @@ def read_mbox(path: Path, limits: Limits) -> Iterator[tuple[str, Document | Sour
 
 
 def _messages(path: Path, most: int) -> Iterator[bytes]:
-    """Yield the bytes of each message; of one that has more than `most`, a little more than that."""
+    """Yield the bytes of each message; a longer one is cut shortly after `most`."""
     lines: list[bytes] = []
     size, blank = 0, True
     with path.open("rb") as file:
         if not file.readline(1000).startswith(b"From "):
-            raise SourceError("named as mailbox but its first line is none of one: it begins with 'From '")
+            raise SourceError("named as mailbox but its first line does not begin a mailbox: it begins with 'From '")
         while line := file.readline(1_000_000):
             if blank and line.startswith(b"From "):
                 yield b"".join(lines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from retrieval.hidden import is_passage
 from retrieval.markup import Outline, one_line
 from retrieval.sources.archive import checked_zip
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.unseen import Ground, WordStyles
 from retrieval.types import Document, Note
 
@@ -25,7 +25,7 @@ _UNREAD: Final = {f"{_W}{name}" for name in ("del", "moveFrom", "pPr", "instrTex
 _SPACES: Final = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 
 
-def read_docx(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_docx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document: paragraphs under their headings, lists, tables row by row, no deleted text."""
     from docx import Document as open_docx
 
@@ -90,7 +90,7 @@ def _text(paragraph: _Element, formats: WordStyles, notes: Counter[Note]) -> str
     return text
 
 
-def read_pptx(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_pptx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document: a section per slide under the slide's title, and one of its notes."""
     from pptx import Presentation
 

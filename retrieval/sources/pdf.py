@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retrieval.markup import one_line
 from retrieval.sources.canvas import seen_text
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section, SourceError
 
@@ -19,7 +19,7 @@ _POOR_TITLE = re.compile(r"microsoft word|untitled|\.(?:docx?|tex|dvi|indd|pdf)$
 _PROTECTED = "password-protected; save a copy without the password"
 
 
-def read_pdf(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_pdf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document, its pages as sections. Raises SourceError, or anything for a broken file."""
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, FileNotDecryptedError
@@ -37,7 +37,7 @@ def read_pdf(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
         raise SourceError(_PROTECTED) from None
 
 
-def _document(pages: Iterator[str], title: object, limits: Limits, notes: Counter[Note]) -> Document:
+def _document(pages: Iterator[str], title: object, limits: SourceLimits, notes: Counter[Note]) -> Document:
     sections: list[Section] = []
     parts: list[str] = []
     length = 0

@@ -11,27 +11,27 @@ from typing import Final
 
 from retrieval.markup import Outline, from_html, from_markdown
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits, suffix_of
+from retrieval.sources.filetypes import SourceLimits, suffix_of
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section, SourceError
 
 _BLOCK: Final = 400  # characters of source code from which on a section ends where the code has a gap
 
 
-def read_text(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_text(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the text as one section."""
     notes: Counter[Note] = Counter()
     text = clean(_decoded(path, "text", limits, notes))
     yield "", Document("", "", text, (Section((), 0, len(text)),), tuple((+notes).items()))
 
 
-def read_markdown(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_markdown(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the text by its headings."""
     outline = Outline()
     yield "", from_markdown(clean(_decoded(path, "Markdown", limits, outline.notes)), "", "", outline)
 
 
-def read_html(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_html(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield what can be seen of the page, by its headings."""
     outline = Outline()
     text = _decoded(path, "HTML", limits, outline.notes)
@@ -40,7 +40,7 @@ def read_html(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     yield "", from_html(text, "", "", outline)
 
 
-def read_code(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_code(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield source code in sections that end at gaps between its parts, each placed by its lines."""
     outline = Outline()
     block: list[str] = []
@@ -60,7 +60,7 @@ def read_code(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     yield "", outline.document("", os.fsencode(path.name).decode("utf-8", "replace"))
 
 
-def _decoded(path: Path, kind: str, limits: Limits, notes: Counter[Note]) -> str:
+def _decoded(path: Path, kind: str, limits: SourceLimits, notes: Counter[Note]) -> str:
     try:
         text = decode(path.read_bytes(), notes, page=kind == "HTML")
     except SourceError as error:

@@ -1,6 +1,6 @@
 """A parser in a process of its own: started under limits, its documents taken one by one, always ended.
 
-A crash, a bomb or an endless loop there costs no more than the file. Knows nothing of formats.
+A crash, a bomb or an endless loop there costs no more than the file.
 """
 
 import json
@@ -14,15 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, Section, SourceError
 
 _ROOT: Final = Path(__file__).parents[2]
 _BYTES: Final = 12  # that one character takes on the way at most
 
 
-def parsed(path: Path, kind: str, limits: Limits) -> Iterator[tuple[str, Document | SourceError]]:
-    """Yield the documents of the file and their numbers in it (``#12``, empty where it is one), or why one is none.
+def parsed(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
+    """Yield the documents of the file and their numbers in it (``#12``, empty where it is one), or why one cannot be
+    read.
 
     Raises SourceError, which begins with the path, when the file as a whole cannot be read.
     """
@@ -64,7 +65,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def _lines(process: "subprocess.Popen[bytes]", path: Path, limits: Limits) -> Iterator[bytes]:
+def _lines(process: "subprocess.Popen[bytes]", path: Path, limits: SourceLimits) -> Iterator[bytes]:
     """Yield what the process writes line by line; the time it may take counts from line to line."""
     assert process.stdout
     output = process.stdout.fileno()

@@ -1,7 +1,4 @@
-"""A file to its documents: kind checked, plain text and small pages read here, the rest in a process of its own.
-
-Knows nothing of folders, passages or indexes.
-"""
+"""A file to its documents: kind checked, plain text and small pages read here, the rest in a process of its own."""
 
 import logging
 import os
@@ -12,19 +9,19 @@ from pathlib import Path
 
 from retrieval.markup import one_line
 from retrieval.sources.child import Item, clause, parser
-from retrieval.sources.kinds import (
+from retrieval.sources.filetypes import (
     COLLECTIONS,
     DEFAULT_LIMITS,
     HEAD,
     INLINE,
     MARKUP,
     PLAIN,
-    Limits,
+    SourceLimits,
     check_kind,
-    kind_of,
+    file_type,
 )
-from retrieval.sources.noise import sound
 from retrieval.sources.process import parsed
+from retrieval.sources.readability import readable
 from retrieval.types import Document, SourceError
 
 _log = logging.getLogger(__name__)
@@ -35,7 +32,7 @@ def _logged(error: SourceError) -> None:
 
 
 def read_documents(
-    path: Path, name: str = "", limits: Limits = DEFAULT_LIMITS, refused: Callable[[SourceError], None] = _logged
+    path: Path, name: str = "", limits: SourceLimits = DEFAULT_LIMITS, refused: Callable[[SourceError], None] = _logged
 ) -> Iterator[Document]:
     """Yield the documents of a file as plain text with their sections, in order, as they are read.
 
@@ -47,7 +44,7 @@ def read_documents(
     """
     if os.path.isdir(path):
         raise SourceError(f"{path}: a folder, name a file in it")
-    kind = kind_of(path)
+    kind = file_type(path)
     many = kind in COLLECTIONS
     data = read_bytes(path, limits.max_collection if many else limits.max_bytes, HEAD if many else limits.max_bytes)
     if not data.strip():
@@ -69,7 +66,7 @@ def read_documents(
         raise SourceError(f"{path}: no text found")
 
 
-def _here(path: Path, kind: str, limits: Limits) -> Iterator[Item]:
+def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[Item]:
     """Parse in this process; raises SourceError as `parsed` does."""
     try:
         yield from parser(kind)(path, limits)
@@ -82,7 +79,7 @@ def _here(path: Path, kind: str, limits: Limits) -> Iterator[Item]:
 def _readable(item: Document | SourceError, source: str, title: str, kind: str) -> Document:
     if isinstance(item, SourceError):
         raise item
-    document = sound(replace(item, source=source, title=item.title or title), kind)
+    document = readable(replace(item, source=source, title=item.title or title), kind)
     if not document.text.strip():
         raise SourceError("; ".join(["no text found", *(note.counted(count) for note, count in document.notes)]))
     return document

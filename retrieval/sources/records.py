@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from retrieval.markup import Outline, one_line
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.tables import add_lines
 from retrieval.types import Document, Note, SourceError
 
@@ -20,7 +20,7 @@ _IDS: Final = ("_id", "id", "uuid")
 _DEEPEST: Final = 50
 
 
-def read_json(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_json(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document; items of a list are its places, objects in an object its headings."""
     outline = Outline()
     try:
@@ -38,7 +38,7 @@ def read_json(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
     yield "", outline.document("", _title(value))
 
 
-def read_jsonl(path: Path, limits: Limits) -> Iterator[tuple[str, Document | SourceError]]:
+def read_jsonl(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
     """Yield a document per line, numbered by the lines. Raises SourceError when not even the first can be read."""
     with path.open("rb") as file:
         number = 0
@@ -156,6 +156,6 @@ def _line(value: _Json) -> str:
         return ", ".join(filter(None, map(_line, value)))
     if not isinstance(value, dict):
         return "" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value).strip()
-    said = [_prose(value), *(field for key, field in value.items() if key in _TITLES and _prose(value))]
+    prose = [_prose(value), *(field for key, field in value.items() if key in _TITLES and _prose(value))]
     flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in _IDS}
-    return " | ".join(f"{key}: {text}" for key, text in flat.items() if text and value[key] not in said)
+    return " | ".join(f"{key}: {text}" for key, text in flat.items() if text and value[key] not in prose)

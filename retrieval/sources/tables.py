@@ -13,7 +13,7 @@ from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
 from retrieval.markup import Outline, one_line
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LONGEST_FIELD: Final = 1_000_000  # characters
 _WORD: Final = re.compile(r"[^\W\d_]")
 
 
-def read_csv(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_csv(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document. Columns are parted as most of the first rows are, by comma, semicolon, tab or bar."""
     csv.field_size_limit(_LONGEST_FIELD)
     outline = Outline()
@@ -53,7 +53,7 @@ def _delimiter(text: str) -> str:
     return max(",;\t|", key=agreement)
 
 
-def read_xlsx(path: Path, limits: Limits) -> Iterator[tuple[str, Document]]:
+def read_xlsx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document: a heading per sheet that is not hidden, formulas by the value last computed."""
     from openpyxl import load_workbook
 
@@ -117,7 +117,7 @@ def _shown(cell: "Cell") -> str:
     return str(value)
 
 
-def _add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: Limits) -> None:
+def _add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: SourceLimits) -> None:
     """Add numbered rows; the first names the columns if all it holds are different words."""
     cleaned = ((number, [" ".join(cell.split()) for cell in row]) for number, row in rows)
     filled = ((number, row) for number, row in cleaned if any(row))
@@ -137,7 +137,7 @@ def _are_names(row: list[str]) -> bool:
     return len(set(filled)) == len(filled) and all(len(cell) <= 80 and _WORD.search(cell) for cell in filled)
 
 
-def add_lines(outline: Outline, lines: Iterable[tuple[int, str]], noun: str, limits: Limits) -> None:
+def add_lines(outline: Outline, lines: Iterable[tuple[int, str]], noun: str, limits: SourceLimits) -> None:
     """Add numbered lines in sections of about a passage, placed as ``rows 2-9``. Raises SourceError for too many."""
     block: list[tuple[int, str]] = []
     for number, line in chain(lines, [(0, "")]):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from retrieval.hidden import hides, is_passage
 from retrieval.markup import Outline, one_line
-from retrieval.sources.kinds import Limits
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _MOST_OPEN: Final = 1_000  # tags without an end; the parser's time grows with t
 class _Counted:
     """A packed file as it is unpacked, refused as soon as it unpacks to more than a dump would."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: SourceLimits) -> None:
         self._raw = path.open("rb")
         packed = path.suffix.lower() == ".bz2"
         self._file: BinaryIO | bz2.BZ2File = bz2.BZ2File(self._raw) if packed else self._raw
@@ -42,7 +42,7 @@ class _Counted:
         return data
 
 
-def read_dump(path: Path, limits: Limits) -> Iterator[tuple[str, Document | SourceError]]:
+def read_dump(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
     """Yield the articles (namespace 0, no redirects), the last revision of each, numbered from 1."""
     from defusedxml.ElementTree import iterparse
 
@@ -68,7 +68,7 @@ def read_dump(path: Path, limits: Limits) -> Iterator[tuple[str, Document | Sour
             root.clear()
 
 
-def _article(title: str, text: str, unread: set[str], limits: Limits) -> Document | SourceError:
+def _article(title: str, text: str, unread: set[str], limits: SourceLimits) -> Document | SourceError:
     from mwparserfromhell import parse
 
     opened = Counter(name.lower() for name in _OPENED.findall(text))

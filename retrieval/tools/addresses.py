@@ -1,7 +1,4 @@
-"""Which addresses on the web may be fetched from: their form, and whether what they stand for is public.
-
-Knows nothing of connections.
-"""
+"""Which addresses on the web may be fetched from: their form, and whether what they stand for is public."""
 
 import ipaddress
 import re
@@ -44,7 +41,7 @@ class Refused(Unreachable):
 
 
 def read_networks(text: str) -> tuple[Network, ...]:
-    """Read networks such as ``127.0.0.1/32, 10.1.0.0/16``. Raises ValueError naming the one that is none."""
+    """Read networks such as ``127.0.0.1/32, 10.1.0.0/16``. Raises ValueError naming the one that is not a network."""
     found: list[Network] = []
     for part in filter(None, re.split(r"[\s,]+", text)):
         try:
@@ -55,7 +52,7 @@ def read_networks(text: str) -> tuple[Network, ...]:
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is of the public internet, whatever it is wrapped in. False for what is no address."""
+    """Whether an address is of the public internet, whatever it is wrapped in. False when it is not an address."""
     try:
         address: Address = ipaddress.ip_address(text)
     except ValueError:

@@ -33,7 +33,7 @@ _FINE = Context(prec=40)
 
 
 class NoSum(ValueError):
-    """The text is no sum."""
+    """The text is not a calculation."""
 
 
 class NoValue(ValueError):
@@ -57,7 +57,10 @@ class Number:
 
 
 def work_out(text: str) -> Number:
-    """Return the value of a sum. Raises NoSum for what is none, NoValue where it has none or one out of range."""
+    """Return the value of a sum.
+
+    Raises NoSum when it is not a calculation, NoValue when it has no value or one out of range.
+    """
     if len(text) > LONGEST:
         raise NoSum(f"longer than {LONGEST} characters")
     parser = _Parser(_tokens(text.translate(_SIGNS)))
@@ -228,7 +231,7 @@ def _factorial(number: Number) -> Number:
 
 
 def _raised(base: Number, exponent: Number) -> Number:
-    """Return a power: exact for whole exponents, and for roots of squares; else to 40 digits, of which fewer are shown."""
+    """Return a power: exact for whole exponents and roots of squares, else to 40 digits, of which fewer are shown."""
     power, exact = exponent.value, base.exact and exponent.exact
     if power.denominator == 1:
         size = max(base.value.numerator.bit_length(), base.value.denominator.bit_length())

@@ -1,8 +1,8 @@
 """The calculator of the toolset: sums, percentages, units and dates in a question, worked out exactly.
 
-What is no sum gives nothing: better one question missed than a number in the place of an answer. ``24/7``, ``9-11``
-and ``4x4`` without spaces are sums only where the question says so ("calculate 24/7"). What is one and has no value,
-or none in range, is answered with that, lest the documents be searched for its numbers. Knows nothing of who asks.
+What is no sum gives nothing: better one question missed than a number in the place of an answer. ``24/7``, ``9-11`` and
+``4x4`` without spaces are sums only where the question says so ("calculate 24/7"). What is one and has no value, or
+none in range, is answered with that, lest the documents be searched for its numbers.
 """
 
 import re
@@ -63,7 +63,8 @@ _CONVERSIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?:convert |change |turn )?{_AMOUNT}\s+(?:in|into|to|as|expressed in)\s+(?P<target>{_NAME})",
-        rf"(?:how many|how much) (?P<target>{_NAME}) (?:is|are|are in|is in|are there in|in|make|makes|make up|equal) {_AMOUNT}",
+        rf"(?:how many|how much) (?P<target>{_NAME}) (?:is|are|are in|is in|are there in|in|make|makes|make up|equal) "
+        rf"{_AMOUNT}",
     )
 )
 
@@ -75,35 +76,35 @@ class Calculator:
     today: Callable[[], date] = date.today
 
     def look_up(self, query: str) -> tuple[Evidence, ...]:
-        """Return what the query comes to as one sentence, () when it is nothing to be worked out."""
+        """Return the result as one sentence, () when there is nothing to calculate."""
         text = " ".join(query.replace("’", "'").split())
         if len(text) > LONGEST:
             answer = _too_long(text)
         else:
             today = self.today()
-            answer = about_dates(text, today) or about_dates(_asked(text)[0], today) or _reckoned(text)
+            answer = about_dates(text, today) or about_dates(_request_of(text)[0], today) or _reckoned(text)
         return (stated(answer, SOURCE, "Calculator"),) if answer else ()
 
 
 def _reckoned(text: str) -> str:
     """The sentence that a sum, a percentage or a conversion comes to, else empty."""
-    bare, told = _asked(text)
+    bare, explicit = _request_of(text)
     try:
-        return _share(bare) or _converted(bare) or _converted(text.rstrip(" ?.!")) or _summed(bare, told)
+        return _share(bare) or _converted(bare) or _converted(text.rstrip(" ?.!")) or _summed(bare, explicit)
     except NoSum:
         return ""
 
 
-def _asked(text: str) -> tuple[str, bool]:
+def _request_of(text: str) -> tuple[str, bool]:
     """Return what a question is about, and whether it says that this is to be worked out."""
     opening = _OPENING.match(text)
     rest = text[opening.end() :] if opening else text
     closing = _CLOSING.search(rest)
-    told = bool(opening and opening["told"]) or bool(closing and closing["told"])
+    explicit = bool(opening and opening["told"]) or bool(closing and closing["told"])
     bare = (rest[: closing.start()] if closing else rest).strip()
     if _FACTORIAL.match(rest, len(bare)) and (rest != text or _SIGN.search(bare)):  # "42!" alone is an exclamation
         bare += "!"
-    return bare, told
+    return bare, explicit
 
 
 def _too_long(text: str) -> str:
@@ -113,9 +114,9 @@ def _too_long(text: str) -> str:
     return f"The sum is out of range: sums are worked out up to {LONGEST} characters." if long_sum else ""
 
 
-def _summed(text: str, told: bool) -> str:
+def _summed(text: str, explicit: bool) -> str:
     unclear = _UNCLEAR.fullmatch(text.removesuffix("!")) and not re.fullmatch(r"\d+!", text)
-    if unclear and not (told and re.search(r"[-–/x]", text)):
+    if unclear and not (explicit and re.search(r"[-–/x]", text)):
         return ""
     for pattern, sign in _WORDS:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)

@@ -14,7 +14,10 @@ from retrieval.tools.arithmetic import NUMBER, NoValue, read_number
 FIRST: Final = date(1582, 10, 15)
 
 _MONTHS = [name.casefold() for name in month_name]
-_MONTH = rf"(?P<{{0}}>{'|'.join(f'{name[:3]}(?:{name[3:]})?' if name != 'september' else 'sept?(?:ember)?' for name in _MONTHS[1:])})\.?"
+_MONTH_FORMS = "|".join(
+    f"{name[:3]}(?:{name[3:]})?" if name != "september" else "sept?(?:ember)?" for name in _MONTHS[1:]
+)
+_MONTH = rf"(?P<{{0}}>{_MONTH_FORMS})\.?"
 _YEAR = r"\d{{4,}}|\d{{1,9}} (?:bce?|ad|ce|b\.c\.?|a\.d\.?)"
 _DATE = (
     r"(?:(?P<{0}iso>-?\d{{4,}}-\d{{2}}-\d{{2}})|"
@@ -40,18 +43,21 @@ _OPENING = (
 )
 _BETWEEN = re.compile(
     rf"(?:how many |number of |the number of |what is the number of )?(?P<unit>day|week)s"
-    rf"(?: (?:are|were|is|was|there|lie|passed|have passed|it is|is it))* (?:between|from) {_ONE} (?:and|to|until|till) {_TWO}"
+    rf"(?: (?:are|were|is|was|there|lie|passed|have passed|it is|is it))* "
+    rf"(?:between|from) {_ONE} (?:and|to|until|till) {_TWO}"
 )
 _SINCE = re.compile(
     rf"(?:how many |number of )?(?P<unit>day|week)s(?: (?:are|were|is|there|left|it|has it been|have passed|remain))* "
     rf"(?:until|till|to|before|since) {_ONE}"
 )
 _SHIFTED = re.compile(
-    rf"(?:{_OPENING})?{_COUNT} (?P<unit>day|week|month|year|decade|century|centurie)s? (?:(?P<way>after|from|before) {_ONE}|(?P<ago>ago))"
+    rf"(?:{_OPENING})?{_COUNT} (?P<unit>day|week|month|year|decade|century|centurie)s? "
+    rf"(?:(?P<way>after|from|before) {_ONE}|(?P<ago>ago))"
 )
 _DAY_OF = re.compile(
     rf"(?:(?:on )?(?:what|which) (?:day|weekday|day of the week|date) (?:is|was|will|did)(?: it| be)*(?: on)? |"
-    rf"(?:what (?:is|was) the )?(?:day|weekday|day of the week|date) (?:of|on|for)? ?){_ONE}(?: (?:on|fall on|be|fall))?|"
+    rf"(?:what (?:is|was) the )?(?:day|weekday|day of the week|date) (?:of|on|for)? ?){_ONE}"
+    rf"(?: (?:on|fall on|be|fall))?|"
     rf"what (?:is|was) the (?P<kind>date|day) {_TWO}|(?:what(?: is|'s) )?{_DATE.format('c')}(?:'s|s) date|"
     r"what (?:day|date) is it"
 )
@@ -90,10 +96,10 @@ def _counted(first: date, last: date, unit: str) -> str:
     days = abs((last - first).days)
     weeks, rest = divmod(days, 7)
     held = "is" if days == 1 else "are"
-    told = f"There {held} {_several(days, 'day')} between {shown(first)} and {shown(last)}"
+    sentence = f"There {held} {_several(days, 'day')} between {shown(first)} and {shown(last)}"
     if unit == "week":
-        told += f", which is {_several(weeks, 'week')}" + (f" and {_several(rest, 'day')}" if rest else "")
-    return f"{told}."
+        sentence += f", which is {_several(weeks, 'week')}" + (f" and {_several(rest, 'day')}" if rest else "")
+    return f"{sentence}."
 
 
 def _shifted(match: re.Match[str], today: date) -> str:
@@ -143,7 +149,8 @@ def _day_of(match: re.Match[str], today: date) -> str:
     named = next((match[f"{prefix}now"] for prefix in "abc" if match[f"{prefix}now"]), "")
     verb = "is" if day == today else "was" if day < today else "will be"
     if named or day == today:
-        return f"{(named if named not in ('', 'now') else 'today').capitalize()} {verb} {day_name[day.weekday()]}, {shown(day)}."
+        subject = named if named not in ("", "now") else "today"
+        return f"{subject.capitalize()} {verb} {day_name[day.weekday()]}, {shown(day)}."
     return f"{shown(day)} {verb} a {day_name[day.weekday()]}."
 
 
@@ -153,7 +160,7 @@ _PARTS: Final = frozenset({"iso", "d", "m", "y", "M", "D", "Y", "now"})
 
 
 def _date(match: re.Match[str], prefix: str, today: date) -> date:
-    """Return the date that the groups of this prefix hold. Raises NoValue, a sentence, for one that is none."""
+    """Return the date that the groups of this prefix hold. Raises NoValue, a sentence, when there is no such date."""
     part = {name: match[f"{prefix}{name}"] for name in _PARTS}
     if part["now"]:
         return today + timedelta(days={"tomorrow": 1, "yesterday": -1}.get(part["now"], 0))

@@ -2,7 +2,7 @@
 
 An address is looked up once, every place it stands for has to be public, and the connection goes to the place that was
 checked, with TLS still verified against the name; each redirect is checked alike. Size, also unpacked, time, redirects
-and kinds of content are bounded. No cookies, no passwords, no proxies. Knows nothing of what pages say.
+and kinds of content are bounded. No cookies, no passwords, no proxies.
 """
 
 import ipaddress
@@ -30,22 +30,22 @@ AGENT: Final = "candor"
 HTML: Final = ("text/html", "application/xhtml+xml")
 PAGES: Final = (*HTML, "text/plain", "text/markdown", "application/pdf")
 
-PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # the same as in `safety.retry`
+TRANSIENT: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # the same as in `safety.retry`
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CUT: Final = 1 << 16  # bytes unpacked at a time
 
 
 class Answered(Unreachable):
-    """The server answered with another status than success; `passing` says that it may be another a little later."""
+    """The server answered with another status than success; `transient` says that it may be another a little later."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-        self.passing = status in PASSING
+        self.transient = status in TRANSIENT
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PageLimits:
     """What a page may cost: seconds to connect, between pieces, and in all; bytes unpacked; redirects."""
 
     connect: float = 5.0
@@ -88,12 +88,12 @@ class Fetcher:
     def __init__(
         self,
         allow: Sequence[Network] = (),
-        limits: Limits | None = None,
+        limits: PageLimits | None = None,
         resolver: Resolve = resolve,
         trust: ssl.SSLContext | None = None,
     ) -> None:
         self.allow = tuple(allow)
-        self.limits = limits or Limits()
+        self.limits = limits or PageLimits()
         self._resolve = resolver
         self._trust = trust
         self._opening = threading.Lock()
@@ -160,7 +160,8 @@ class Fetcher:
         for place in places:
             if not is_public(place):
                 raise Refused(
-                    f"{url}: leads to {place}, which is not public; the setting fetch_allow lists networks that may be reached"
+                    f"{url}: leads to {place}, which is not public; the setting fetch_allow "
+                    "lists networks that may be reached"
                 )
         if port not in PORTS.values():
             raise Refused(f"{url}: the port {port} is not fetched from, only {' and '.join(map(str, PORTS.values()))}")
@@ -210,7 +211,7 @@ class Fetcher:
             raise Answered(f"{shown}: the server answers HTTP {status}", status)
         kind, charset = _content_type(headers.get("content-type", ""))
         if kinds and kind not in kinds:
-            raise Refused(f"{shown}: holds {kind or 'something untold'}, not {' or '.join(kinds)}")
+            raise Refused(f"{shown}: holds {kind or 'an undeclared type'}, not {' or '.join(kinds)}")
         data = b"".join(self._unpacked(shown, response))
         return Page(shown, kind, data, charset, headers.get("etag", "")[:500], headers.get("last-modified", "")[:100])
 
@@ -252,7 +253,7 @@ class Fetcher:
 
 
 def decoded(page: Page) -> bytes:
-    """Return the bytes of a page in the encoding that its server named, as UTF-8; as they are where none is."""
+    """Return the bytes of a page in the encoding that its server named, as UTF-8; unchanged when it named none."""
     if not page.charset or page.data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return page.data
     try:

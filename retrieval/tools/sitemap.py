@@ -1,7 +1,4 @@
-"""Sitemaps and robots.txt: which pages of a site there are, and which of them a crawler may fetch.
-
-Knows nothing of what becomes of the pages.
-"""
+"""Sitemaps and robots.txt: which pages of a site there are, and which of them a crawler may fetch."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -34,7 +31,7 @@ def is_sitemap(page: Page) -> bool:
 
 
 def read_sitemap(page: Page) -> Sitemap:
-    """Return the addresses in a sitemap, those of other hosts left out. Raises SourceError for what is none."""
+    """Return the addresses in a sitemap, those of other hosts left out. Raises SourceError when it is not a sitemap."""
     root = XMLParser(target=_Plain())
     try:
         root.feed(_unpacked(page))
@@ -60,10 +57,10 @@ class Robots:
     """What the robots.txt of each site says to us (RFC 9309). Fetched once per site."""
 
     fetcher: Fetcher
-    _rules: "dict[str, Protego | str]" = field(default_factory=dict)  # or why they cannot be had
+    _rules: "dict[str, Protego | str]" = field(default_factory=dict)  # or why they cannot be fetched
 
     def refusal(self, url: str) -> str:
-        """Why a page may not be fetched, nothing where it may; rules that cannot be had now forbid everything."""
+        """Why a page may not be fetched, nothing where it may; rules that cannot be fetched forbid everything."""
         rules = self._of(url)
         if isinstance(rules, str):
             return f"its site cannot be asked what programs may fetch: {rules}"
@@ -84,7 +81,7 @@ class Robots:
                 page = self.fetcher.fetch(f"{site}/robots.txt", kinds=())
                 self._rules[site] = Protego.parse(page.data[:500_000].decode("utf-8", "replace"))
             except Answered as error:
-                none = 400 <= error.status < 500 and not error.passing  # a busy server may have rules all the same
+                none = 400 <= error.status < 500 and not error.transient  # a busy server may have rules all the same
                 self._rules[site] = Protego.parse("") if none else str(error)
             except Unreachable as error:
                 self._rules[site] = str(error)

@@ -1,7 +1,7 @@
 """The toolset: one query in, what the tools know about it out, each item with its source.
 
-A tool is tried on every query and gives nothing for those it can do nothing with, as in Thoppilan et al. 2022,
-section 6.2. Knows nothing of who asks, nor of what was already shown.
+A tool is tried on every query and gives nothing for those it can do nothing with, as in Thoppilan et al. 2022, section
+6.2.
 """
 
 import hashlib
@@ -13,7 +13,10 @@ from retrieval.types import Evidence, Kind, Passage, Retriever, Unreachable
 
 
 class Tool(Protocol):
-    """Looks things up. What is no document, such as a sum, comes as a passage that names the tool as its source."""
+    """Looks things up.
+
+    What is not a document, such as a calculation, comes as a passage that names the tool as its source.
+    """
 
     def look_up(self, query: str) -> Sequence[Evidence]:
         """Return what is known about the query, best first; () when this tool can do nothing with it.
@@ -43,7 +46,7 @@ class Search:
 class Toolset:
     """Several tools as one, tried in their order. LaMDA's order is calculator, translator, search.
 
-    `unreachable` is told of what a tool cannot reach now, and the others go on; without it the error is raised.
+    `unreachable` is called with what a tool cannot reach now, and the others go on; without it the error is raised.
     """
 
     tools: tuple[Tool, ...]

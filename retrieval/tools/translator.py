@@ -1,7 +1,7 @@
 """The translator of the toolset: a sequence-to-sequence model asked for what a question wants in another language.
 
 Works with checkpoints of Marian, M2M100, NLLB, mBART and T5, whichever languages they know; what a model has not
-learnt, and what asks for no translation, gives nothing. Knows nothing of who asks.
+learnt, and what asks for no translation, gives nothing.
 """
 
 import re
@@ -26,15 +26,15 @@ LANGUAGES: Final = {  # English name: codes of ISO 639-1 and 639-3
     for name, one, three in (
         row.split()
         for row in (
-            "Afrikaans af afr,Albanian sq sqi,Arabic ar arb,Armenian hy hye,Basque eu eus,Bengali bn ben,Bulgarian bg bul,"
-            "Catalan ca cat,Chinese zh zho,Croatian hr hrv,Czech cs ces,Danish da dan,Dutch nl nld,English en eng,"
-            "Estonian et est,Finnish fi fin,French fr fra,Galician gl glg,Georgian ka kat,German de deu,Greek el ell,"
-            "Gujarati gu guj,Hebrew he heb,Hindi hi hin,Hungarian hu hun,Icelandic is isl,Indonesian id ind,Irish ga gle,"
-            "Italian it ita,Japanese ja jpn,Kannada kn kan,Korean ko kor,Latvian lv lvs,Lithuanian lt lit,Macedonian mk mkd,"
-            "Malayalam ml mal,Marathi mr mar,Norwegian no nob,Persian fa pes,Polish pl pol,Portuguese pt por,"
-            "Punjabi pa pan,Romanian ro ron,Russian ru rus,Serbian sr srp,Slovak sk slk,Slovenian sl slv,Spanish es spa,"
-            "Swahili sw swh,Swedish sv swe,Tamil ta tam,Telugu te tel,Thai th tha,Turkish tr tur,Ukrainian uk ukr,"
-            "Urdu ur urd,Vietnamese vi vie,Welsh cy cym"
+            "Afrikaans af afr,Albanian sq sqi,Arabic ar arb,Armenian hy hye,Basque eu eus,Bengali bn ben,"
+            "Bulgarian bg bul,Catalan ca cat,Chinese zh zho,Croatian hr hrv,Czech cs ces,Danish da dan,Dutch nl nld,"
+            "English en eng,Estonian et est,Finnish fi fin,French fr fra,Galician gl glg,Georgian ka kat,German de deu,"
+            "Greek el ell,Gujarati gu guj,Hebrew he heb,Hindi hi hin,Hungarian hu hun,Icelandic is isl,"
+            "Indonesian id ind,Irish ga gle,Italian it ita,Japanese ja jpn,Kannada kn kan,Korean ko kor,Latvian lv lvs,"
+            "Lithuanian lt lit,Macedonian mk mkd,Malayalam ml mal,Marathi mr mar,Norwegian no nob,Persian fa pes,"
+            "Polish pl pol,Portuguese pt por,Punjabi pa pan,Romanian ro ron,Russian ru rus,Serbian sr srp,"
+            "Slovak sk slk,Slovenian sl slv,Spanish es spa,Swahili sw swh,Swedish sv swe,Tamil ta tam,Telugu te tel,"
+            "Thai th tha,Turkish tr tur,Ukrainian uk ukr,Urdu ur urd,Vietnamese vi vie,Welsh cy cym"
         ).split(",")
     )
 }
@@ -44,13 +44,16 @@ _QUOTED = r"[\"“”‘'«»]"
 _FORMS: Final = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
-        rf"(?:please )?translate(?: (?:this|the following))?(?: from (?P<source>{_NAMES}))? (?:in)?to (?P<target>{_NAMES})"
+        rf"(?:please )?translate(?: (?:this|the following))?(?: from (?P<source>{_NAMES}))? (?:in)?to "
+        rf"(?P<target>{_NAMES})"
         r"\s*[:,]\s*(?P<text>.+)",
-        rf"(?:(?:can|could) you |please )*translate (?P<text>.+?)(?: from (?P<source>{_NAMES}))? (?:in)?to (?P<target>{_NAMES})[.?!]*",
+        rf"(?:(?:can|could) you |please )*translate (?P<text>.+?)(?: from (?P<source>{_NAMES}))? (?:in)?to "
+        rf"(?P<target>{_NAMES})[.?!]*",
         rf"how (?:do|would|can) (?:you|i|we|they) (?:say|write) (?P<text>.+?) in (?P<target>{_NAMES})[.?!]*",
         rf"what(?: is|'s|’s) (?:the (?P<target>{_NAMES}) (?:word |translation )?(?:for|of) (?P<text>.+?)|"
         rf"{_QUOTED}(?P<said>.+?){_QUOTED} in (?P<into>{_NAMES}))[.?!]*",
-        rf"(?P<text>(?!(?:who|what|when|where|why|how|which|is|are|was|did|do|does)\b)(?:\S+ ){{0,4}}?\S+) in (?P<target>{_NAMES})[.?!]*",
+        rf"(?P<text>(?!(?:who|what|when|where|why|how|which|is|are|was|did|do|does)\b)(?:\S+ ){{0,4}}?\S+) in "
+        rf"(?P<target>{_NAMES})[.?!]*",
     )
 )
 _TAG = re.compile(r"__[a-z]{2,3}__|[a-z]{3}_[A-Z][a-z]{3}|[a-z]{2}_[A-Z]{2}|>>[a-zA-Z_]{2,8}<<")
@@ -84,7 +87,7 @@ def read_wish(query: str) -> Wish | None:
 class Translator:
     """A Tool that translates with one model. Thread-safe: one text at a time.
 
-    `tags` are the tokens by which a model of many languages is told them; `pair` the codes of a model of two.
+    `tags` are the tokens that name a language to a multilingual model; `pair` the codes of a model of two.
     """
 
     model: "PreTrainedModel"
@@ -95,7 +98,7 @@ class Translator:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def look_up(self, query: str) -> tuple[Evidence, ...]:
-        """Return the translation that the query asks for as one sentence, () when it asks for none that can be made."""
+        """Return the translation asked for as one sentence, () when there is none or the model cannot make it."""
         wish = read_wish(query)
         if wish is None:
             return ()
@@ -118,12 +121,12 @@ class Translator:
         room = min(2 * int(encoded["input_ids"].shape[1]) + 32, 512)
         with torch.inference_mode():
             made = self.model.generate(**encoded, **options, max_new_tokens=room, do_sample=False)
-        told = set(self.tags.values())  # the first of which is the language; not every tokenizer takes it for special
-        words = [number for number in made[0].tolist() if number not in told]
+        special = set(self.tags.values())  # the first is the language; not every tokenizer takes it for special
+        words = [number for number in made[0].tolist() if number not in special]
         return " ".join(clean(str(self.tokenizer.decode(words, skip_special_tokens=True))).split())
 
     def _steered(self, wish: Wish) -> tuple[str, dict[str, Any]] | None:
-        """The text as this model is given it and what else tells it the languages; None where it knows one of them not."""
+        """The text as the model takes it and what else names the languages; None when it does not know both."""
         prefix = self._prefix(wish)
         if prefix is not None:
             return prefix + wish.text, {}
@@ -137,7 +140,7 @@ class Translator:
         return (wish.text, {}) if fits and not self.tags else None
 
     def _prefix(self, wish: Wish) -> str | None:
-        """The words that T5 has learnt to be asked in."""
+        """The words in which T5 was trained to be asked."""
         tasks = getattr(self.model.config, "task_specific_params", None) or {}
         task = tasks.get(f"translation_{LANGUAGES[wish.source][0]}_to_{LANGUAGES[wish.target][0]}") or {}
         prefix = task.get("prefix")
@@ -180,8 +183,8 @@ def load_translator(spec: str) -> Translator:
     known = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}  # M2M100 keeps its tags apart
     tags = {tag: number for tag, number in known.items() if _TAG.fullmatch(tag)}
     named = _PAIR.search(str(getattr(config, "_name_or_path", "")) or name) or _PAIR.search(name)
-    told = (getattr(tokenizer, "source_lang", None) or "", getattr(tokenizer, "target_lang", None) or "")
-    pair = told if all(told) else (named["source"], named["target"]) if named else ("", "")
+    own = (getattr(tokenizer, "source_lang", None) or "", getattr(tokenizer, "target_lang", None) or "")
+    pair = own if all(own) else (named["source"], named["target"]) if named else ("", "")
     if not tags and not all(pair) and not getattr(config, "task_specific_params", None):
         raise RetrievalError(f"nothing in {name!r} says which languages it translates: name another translator")
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

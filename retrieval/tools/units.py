@@ -1,4 +1,4 @@
-"""Units of measure and conversion between them, exact where the definitions are. Knows nothing of questions.
+"""Units of measure and conversion between them, exact where the definitions are.
 
 Factors are those of the international yard and pound agreement of 1959 and of the SI brochure; gallons, quarts, pints
 and fluid ounces are those of the United States.
@@ -118,7 +118,10 @@ def unit(spelling: str) -> Unit | None:
 
 
 def convert(value: Fraction, source: Unit, target: Unit) -> Fraction:
-    """Return a value in another unit. Raises ValueError where the two measure different things, or nothing can be so cold."""
+    """Return a value in another unit.
+
+    Raises ValueError when the units measure different things, or the value is below absolute zero.
+    """
     if source.dimension != target.dimension:
         raise ValueError(f"{source.name} measure {source.dimension}, {target.name} {target.dimension}")
     base = value * source.factor + source.offset

@@ -1,6 +1,6 @@
 """Tools over the web: a wiki or a search engine finds pages, and their passages are the evidence, under their address.
 
-Nothing is asked unless a user names where. The query goes there, and to no other place. Knows nothing of who asks.
+Nothing is asked unless a user names where. The query goes there, and to no other place.
 """
 
 import json
@@ -19,7 +19,7 @@ from retrieval.passages import cut
 from retrieval.sources import read_documents
 from retrieval.text import clean
 from retrieval.tools.addresses import EVERYWHERE, Refused, checked
-from retrieval.tools.fetch import Fetcher, Limits, Page, decoded
+from retrieval.tools.fetch import Fetcher, Page, PageLimits, decoded
 from retrieval.tools.toolset import passage_id
 from retrieval.types import Document, Embedder, Evidence, Passage, SourceError, Unreachable
 
@@ -61,7 +61,7 @@ class Engine(Protocol):
 
 def _own() -> Fetcher:
     """A fetcher for an address that the user has named, wherever that is; it is led nowhere else."""
-    return Fetcher(EVERYWHERE, Limits(whole=WAIT, redirects=0))
+    return Fetcher(EVERYWHERE, PageLimits(whole=WAIT, redirects=0))
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class MediaWiki:
 
     def find(self, query: str) -> list[Hit]:
         """Return the pages of the wiki for a query, best first. Raises Unreachable."""
-        asked = "action=query&generator=search&prop=info&inprop=url&format=json&formatversion=2"
-        told = _asked(self, f"{self.url}?{asked}&gsrlimit={PAGES_READ}&gsrsearch={quote_plus(query)}")
-        found = told.get("query", {}).get("pages", []) if isinstance(told.get("query", {}), dict) else []
+        parameters = "action=query&generator=search&prop=info&inprop=url&format=json&formatversion=2"
+        answer = _get_json(self, f"{self.url}?{parameters}&gsrlimit={PAGES_READ}&gsrsearch={quote_plus(query)}")
+        found = answer.get("query", {}).get("pages", []) if isinstance(answer.get("query", {}), dict) else []
         pages = [page for page in found if isinstance(page, dict)] if isinstance(found, list) else []
         pages.sort(key=lambda page: page["index"] if isinstance(page.get("index"), int) else len(pages))
         return [Hit(clean(str(page.get("fullurl", ""))), clean(str(page.get("title", "")))) for page in pages]
@@ -90,8 +90,8 @@ class SearXNG:
 
     def find(self, query: str) -> list[Hit]:
         """Return the pages of the web for a query, best first. Raises Unreachable."""
-        told = _asked(self, f"{self.url.rstrip('/')}/search?format=json&q={quote_plus(query)}")
-        found = told.get("results", [])
+        answer = _get_json(self, f"{self.url.rstrip('/')}/search?format=json&q={quote_plus(query)}")
+        found = answer.get("results", [])
         rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
         return [Hit(*(clean(str(row.get(key) or "")) for key in ("url", "title", "content"))) for row in rows]
 
@@ -106,7 +106,10 @@ class Web:
     depth: int = 12
 
     def look_up(self, query: str) -> Sequence[Evidence]:
-        """Return passages for the query under the addresses of their pages. Raises Unreachable when the engine is not there."""
+        """Return passages for the query under the addresses of their pages.
+
+        Raises Unreachable when the engine is not there.
+        """
         words = " ".join(clean(query).split())[:LONGEST].strip()
         if not words:
             return ()
@@ -165,15 +168,15 @@ def stored(page: Page, folder: Path, number: int = 0) -> Path:
     return path
 
 
-def _asked(engine: Engine, url: str) -> dict[str, Any]:
+def _get_json(engine: Engine, url: str) -> dict[str, Any]:
     """GET one JSON object of an engine."""
     page = engine.fetcher.fetch(url, kinds=())
     try:
-        told = json.loads(page.data)
+        answer = json.loads(page.data)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or (page.kind not in _JSON and "error" in told):
+        answer = None
+    if not isinstance(answer, dict) or (page.kind not in _JSON and "error" in answer):
         raise Unreachable(
             f"{engine.url}: does not answer with a JSON object; check the address, and that JSON is allowed"
         )
-    return told
+    return answer

@@ -102,10 +102,10 @@ class Topics:
 
     def __init__(self, classifier: Classifier, meanings: Mapping[str, str] | None = None) -> None:
         """Read labels by their names, `meanings` before. Raises SafetyError when no label means anything."""
-        told = {_plain(label): meaning for label, meaning in (meanings or {}).items()}
-        unknown = [label for label in told if label not in map(_plain, classifier.labels)]
+        by_label = {_plain(label): meaning for label, meaning in (meanings or {}).items()}
+        unknown = [label for label in by_label if label not in map(_plain, classifier.labels)]
         self.objectives = tuple(
-            told.get(_plain(label)) or MEANINGS.get(_plain(label), "") for label in classifier.labels
+            by_label.get(_plain(label)) or MEANINGS.get(_plain(label), "") for label in classifier.labels
         )
         if unknown or not any(self.objectives):
             raise SafetyError(
@@ -124,8 +124,8 @@ class Topics:
         """Return per text the probability of each objective, of a long one by its worst window."""
         pieces = [(place, piece) for place, (_, text) in enumerate(pairs) for piece in windows(text)]
         found: list[dict[str, float]] = [{} for _ in pairs]
-        told = self._classifier.probabilities([piece for _, piece in pieces])
-        for (place, _), line in zip(pieces, told, strict=True):
+        probabilities = self._classifier.probabilities([piece for _, piece in pieces])
+        for (place, _), line in zip(pieces, probabilities, strict=True):
             for objective, risk in zip(self.objectives, line.tolist(), strict=True):
                 if objective:
                     found[place][objective] = max(found[place].get(objective, 0.0), risk)

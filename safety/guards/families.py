@@ -1,6 +1,6 @@
 """Families of generative guards: how each is asked, how it answers, and what its categories mean here.
 
-The forms are those of the published model cards. Knows nothing of weights, tokenizers or thresholds.
+The forms are those of the published model cards.
 """
 
 import re
@@ -104,10 +104,10 @@ _RISKS: Final = {  # Granite Guardian's names of risks; jailbreak is one of requ
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing that is asked of a message: what a yes means, and what the chat template is told."""
+    """One thing that is asked of a message: what a yes means, and what the chat template receives."""
 
     meaning: str = UNSAFE
-    told: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

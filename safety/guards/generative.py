@@ -91,21 +91,21 @@ class Generative:
                 for prompt in self._prompts(place, self._plain(before)[-BEFORE:], self._plain(text), stage in _REPLIES)
             ]
             risks = self._verdicts([prompt.ids for prompt in prompts])
-            asked = [number for number, risk in enumerate(risks) if self.family.naming and risk >= NAMED]
-            answers = dict(zip(asked, self._answers([prompts[number].ids for number in asked]), strict=True))
+            to_name = [number for number, risk in enumerate(risks) if self.family.naming and risk >= NAMED]
+            answers = dict(zip(to_name, self._answers([prompts[number].ids for number in to_name]), strict=True))
         found: list[dict[str, float]] = [{} for _ in pairs]
         for number, (prompt, risk) in enumerate(zip(prompts, risks, strict=True)):
-            meant = {prompt.meaning}
+            meanings = {prompt.meaning}
             if number in answers:
-                meant = self.family.meanings(answers[number], self._titles)
-            for meaning in meant:
+                meanings = self.family.meanings(answers[number], self._titles)
+            for meaning in meanings:
                 found[prompt.place][meaning] = max(found[prompt.place].get(meaning, 0.0), risk)
         return found
 
     def _prompts(self, place: int, before: str, text: str, reply: bool) -> Iterator[_Prompt]:
         """Yield the prompts about a message; what is too long is halved, with an overlap, until it fits."""
         made = [
-            _Prompt(place, question.meaning, self._ids(self._ask(before, text, reply, question.told)))
+            _Prompt(place, question.meaning, self._ids(self._ask(before, text, reply, question.variables)))
             for question in self.family.questions(reply)
         ]
         if max(len(prompt.ids) for prompt in made) <= self._room:
@@ -119,18 +119,18 @@ class Generative:
         else:
             raise SafetyError(f"the guard {self.name!r} cannot read its own instructions in {self._room} tokens")
 
-    def _ask(self, before: str, text: str, reply: bool, told: Any) -> str:  # noqa: ANN401
+    def _ask(self, before: str, text: str, reply: bool, variables: Any) -> str:  # noqa: ANN401
         """Return the prompt up to where the verdict stands."""
-        said = [("user", text)]
+        messages = [("user", text)]
         if reply:
-            said = [("user", before), ("assistant", text)]
+            messages = [("user", before), ("assistant", text)]
         elif before and self._earlier:
-            said = [("user", ""), ("assistant", before), ("user", text)]
+            messages = [("user", ""), ("assistant", before), ("user", text)]
         turns = [
             {"role": role, "content": [{"type": "text", "text": words}] if self._parts else words}
-            for role, words in said
+            for role, words in messages
         ]
-        made = str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **told))
+        made = str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **variables))
         return made + ("\n\n" if made.endswith(_LLAMA_3) else "") + self.family.lead
 
     def _plain(self, text: str) -> str:
@@ -161,8 +161,8 @@ class Generative:
         found = [""] * len(prompts)
         more = self._ids(self.family.naming) if prompts else []
         for places in _batches(prompts):
-            said, _ = self._run([prompts[place] + more for place in places], ANSWER)
-            for place, tokens in zip(places, said.tolist(), strict=True):
+            output, _ = self._run([prompts[place] + more for place in places], ANSWER)
+            for place, tokens in zip(places, output.tolist(), strict=True):
                 found[place] = str(self._tokenizer.decode(tokens, skip_special_tokens=True))
         return found
 
@@ -187,7 +187,7 @@ class Generative:
             made = self._model.generate(ids.to(device), attention_mask=mask.to(device), generation_config=how)
         first = made.logits[0].float()
         if not bool(torch.isfinite(first.amax(1)).all()):
-            raise SafetyError(f"the guard {self.name!r} gave numbers that are not finite: load its weights anew")
+            raise SafetyError(f"the guard {self.name!r} gave numbers that are not finite: load its weights again")
         return made.sequences[:, width:], first.softmax(-1).cpu()
 
     def _settled(self) -> str:
@@ -197,7 +197,7 @@ class Generative:
         """
         for self._parts in (False, True):
             for self._earlier in (True, False):
-                prompts = [self._shown(reply, question.told) for reply in (False, True) for question in
+                prompts = [self._shown(reply, question.variables) for reply in (False, True) for question in
                            self.family.questions(reply)]  # fmt: skip
                 if all(prompts) and len(set(prompts)) == len(prompts):
                     return prompts[0]
@@ -206,12 +206,12 @@ class Generative:
             f"family {self.family.name} do: name such a guard, or its family, as in hf-guard:NAME#llama-guard"
         )
 
-    def _shown(self, reply: bool, told: Any) -> str:  # noqa: ANN401
-        """Return a prompt about a trial message, empty when the template takes it not or leaves something out."""
+    def _shown(self, reply: bool, variables: Any) -> str:  # noqa: ANN401
+        """Return a prompt about a trial message, "" when the template rejects the message or leaves part of it out."""
         import jinja2
 
         try:
-            made = self._ask("tried before", "tried message", reply, told)
+            made = self._ask("tried before", "tried message", reply, variables)
         except (jinja2.TemplateError, TypeError, ValueError, KeyError, AttributeError):
             return ""
         whole = "tried message" in made and ("tried before" in made or not (reply or self._earlier))
@@ -220,7 +220,7 @@ class Generative:
     def _try(self, unsafe: set[int]) -> None:
         """Raise SafetyError unless the model answers a harmless message with its family's words."""
         question = self.family.questions(False)[0]
-        ids = self._ids(self._ask("", "How high is Mount Everest?", False, question.told))
+        ids = self._ids(self._ask("", "How high is Mount Everest?", False, question.variables))
         if len(ids) > self._room:
             raise SafetyError(f"the guard {self.name!r} cannot read its own instructions in {self._room} tokens")
         with self._lock:
@@ -237,7 +237,7 @@ class Generative:
 def load_generative(name: str, family: str = "") -> Generative:
     """Load the guard at path or hub name `name`, on a GPU (bfloat16) where there is one, else in float32.
 
-    Its family is read from its chat template, unless it is told. Safetensors only, and no code of it is run. Raises
+    Its family is read from its chat template, unless it is named. Safetensors only, and no code of it is run. Raises
     SafetyError when it cannot be loaded, or is no guard of a known family.
     """
     import torch
@@ -279,8 +279,8 @@ def _template(tokenizer: "PreTrainedTokenizerBase") -> str:
 
 def _ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """The tokens that end an answer."""
-    told = model.generation_config.eos_token_id
-    known = {tokenizer.eos_token_id, *(told if isinstance(told, list) else [told])}
+    end = model.generation_config.eos_token_id
+    known = {tokenizer.eos_token_id, *(end if isinstance(end, list) else [end])}
     return sorted(known - {None})
 
 

@@ -1,7 +1,7 @@
 """A moderation server that speaks OpenAI's protocol: texts to scores of its categories, as objectives.
 
-It gets each text alone, without the conversation. Knows nothing of policies' thresholds. The key goes into one
-header and nowhere else; no text and none of the server's words are logged.
+It gets each text alone, without the conversation. The key goes into one header and nowhere else; no text and none of
+the server's words are logged.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from safety.retry import PASSING, retry_after
+from safety.retry import TRANSIENT, retry_after
 from safety.types import UNSAFE, SafetyError, Stage
 from safety.windows import windows
 
@@ -46,8 +46,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds to connect, between two signs of life, and for one call as a whole; tries, and seconds before the second."""
+class ModerationLimits:
+    """Seconds to connect, between two signs of life, for a call as a whole; tries, and seconds before the second."""
 
     connect: float = 5.0
     silence: float = 10.0
@@ -56,7 +56,7 @@ class Limits:
     backoff: float = 0.5
 
 
-class Passing(SafetyError):
+class Transient(SafetyError):
     """A failure that may pass; `wait` are the seconds that the server asks for."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
@@ -70,15 +70,15 @@ class Moderation:
     Environment proxies are not used and no redirect is followed.
     """
 
-    def __init__(self, url: str, model: str = "", key: str = "", limits: Limits | None = None) -> None:
+    def __init__(self, url: str, model: str = "", key: str = "", limits: ModerationLimits | None = None) -> None:
         import httpx2
 
         if not re.fullmatch(r"[!-~]*", key):
             raise SafetyError(f"the key of the moderation server holds characters that no header can carry: set {KEY}")
         self.url = url
-        self.limits = limits or Limits()
+        self.limits = limits or ModerationLimits()
         self._model = model
-        self._told = ""  # the model that the server says it is
+        self._served_model = ""  # the model that the server says it is
         self._client = httpx2.Client(
             headers={"Accept-Encoding": "identity", "User-Agent": "candor", "Content-Type": "application/json"}
             | ({"Authorization": f"Bearer {key}"} if key else {}),
@@ -91,15 +91,15 @@ class Moderation:
     @property
     def fingerprint(self) -> str:
         """The server, the model, what the server called it when it was looked at, and what categories mean."""
-        about = json.dumps([self.url, self._model, self._told, CATEGORIES], sort_keys=True)
+        about = json.dumps([self.url, self._model, self._served_model, CATEGORIES], sort_keys=True)
         return f"moderation/{hashlib.sha256(about.encode()).hexdigest()[:16]}"
 
     def look(self) -> str:
         """Have a harmless text judged, and return the name of the model that did it. Raises SafetyError."""
-        data = self._asked(["Hello."], monotonic() + self.limits.whole)
+        data = self._post_with_retries(["Hello."], monotonic() + self.limits.whole)
         self._results(data, 1)
-        self._told = str(data.get("model") or self._model)
-        return self._told
+        self._served_model = str(data.get("model") or self._model)
+        return self._served_model
 
     def tells(self, stage: Stage) -> Collection[str]:
         """Return what its categories mean, the same at every stage."""
@@ -115,7 +115,7 @@ class Moderation:
         found: list[dict[str, float]] = [{} for _ in pairs]
         for first in range(0, len(pieces), AT_ONCE):
             part = pieces[first : first + AT_ONCE]
-            results = self._results(self._asked([piece for _, piece in part], deadline), len(part))
+            results = self._results(self._post_with_retries([piece for _, piece in part], deadline), len(part))
             for (place, _), scores in zip(part, results, strict=True):
                 for objective, risk in self._meant(scores):
                     found[place][objective] = max(found[place].get(objective, 0.0), risk)
@@ -131,12 +131,12 @@ class Moderation:
             _log.warning("%s has %d categories that are unknown here: they count as unsafe", self, len(new))
         return [(objective, risk) for name, risk in scores.items() for objective in CATEGORIES.get(name, (UNSAFE,))]
 
-    def _asked(self, texts: Sequence[str], deadline: float) -> dict[str, Any]:
+    def _post_with_retries(self, texts: Sequence[str], deadline: float) -> dict[str, Any]:
         """Return the server's answer, asked again while a failure may pass and time is left."""
         for attempt in range(1, self.limits.tries + 1):
             try:
                 return self._post(texts, deadline)
-            except Passing as error:
+            except Transient as error:
                 pause = max(error.wait, self.limits.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.0))
                 if attempt == self.limits.tries or monotonic() + pause >= deadline:
                     raise
@@ -155,9 +155,9 @@ class Moderation:
                 self._check(response)
                 return self._object(response, deadline)
         except httpx2.TimeoutException as error:
-            raise Passing(f"{self} does not answer in time: see what it is busy with, or name another") from error
+            raise Transient(f"{self} does not answer in time: see what it is busy with, or name another") from error
         except httpx2.TransportError as error:
-            raise Passing(
+            raise Transient(
                 f"{self} is not reachable ({type(error).__name__}): start it, or check the address and its certificate"
             ) from error
         except (httpx2.InvalidURL, httpx2.HTTPError) as error:
@@ -173,10 +173,10 @@ class Moderation:
             raise SafetyError(f"{self} redirects to {host!r}, which is not followed: name the final address")
         if status in (401, 403):
             raise SafetyError(f"{self} refuses the key (HTTP {status}): set {KEY} to one that it accepts")
-        if status in PASSING:
+        if status in TRANSIENT:
             wait = retry_after(response.headers.get("retry-after", ""))
             later = f", and asks to wait {wait:.0f} s" if wait else ""
-            raise Passing(f"{self} answers HTTP {status}{later}: see its log, or the quota of the key", wait)
+            raise Transient(f"{self} answers HTTP {status}{later}: see its log, or the quota of the key", wait)
         what = "check the address, which mostly ends in /v1, and" if status in (404, 405) else "check"
         raise SafetyError(f"{self} rejects the request (HTTP {status}): {what} the model, as in URL#MODEL")
 
@@ -187,7 +187,7 @@ class Moderation:
             if len(body) > LARGEST:
                 raise SafetyError(f"{self} sends more than {LARGEST:,} bytes: check that it is a moderation server")
             if monotonic() > deadline:
-                raise Passing(f"{self} does not answer in time: see what it is busy with, or name another")
+                raise Transient(f"{self} does not answer in time: see what it is busy with, or name another")
         try:
             data = json.loads(body)
         except (ValueError, RecursionError):
@@ -197,7 +197,7 @@ class Moderation:
         return data
 
     def _results(self, data: Mapping[str, Any], count: int) -> list[dict[str, float]]:
-        """Return the scores of each text. Raises SafetyError for what is not of the protocol."""
+        """Return the scores of each text. Raises SafetyError for an answer outside the protocol."""
         results = data.get("results")
         if not isinstance(results, list) or len(results) != count:
             raise self._strange(f"no list of {count} results for {count} texts")
@@ -207,15 +207,16 @@ class Moderation:
         scores = result.get("category_scores") if isinstance(result, dict) else None
         if not isinstance(scores, dict) or not scores:
             raise self._strange("a result without category_scores")
-        told = {str(name): score for name, score in scores.items() if score is not None}  # some categories are optional
-        for score in told.values():
+        # Some categories are optional.
+        numbers = {str(name): score for name, score in scores.items() if score is not None}
+        for score in numbers.values():
             if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
                 raise self._strange("a score that is no number")
             if not 0 <= score <= 1:
                 raise self._strange("a score that is no probability")
-        if not told:
+        if not numbers:
             raise self._strange("a result without category_scores")
-        return told
+        return numbers
 
     def _strange(self, what: str) -> SafetyError:
         return SafetyError(f"{self} does not speak OpenAI's protocol ({what}): name another, or mend it")
@@ -255,6 +256,6 @@ def load_moderation(address: str, key: str = "") -> Moderation:
     server = open_moderation(address, key)
     try:
         server.look()
-    except Passing as error:
+    except Transient as error:
         _log.warning("until this passes every text counts as unsafe: %s", error)
     return server

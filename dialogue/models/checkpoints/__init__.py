@@ -1,7 +1,7 @@
 """Checkpoints of generators: from a folder or the hub into memory, or the reason why not.
 
-Weights are read from safetensors only and no code of a checkpoint is ever run. Decoders, encoder-decoders, adapters
-on either, and quantised ones. Memory is planned before anything is loaded. Knows nothing of prompts.
+Weights are read from safetensors only and no code of a checkpoint is ever run. Decoders, encoder-decoders, adapters on
+either, and quantised ones. Memory is planned before anything is loaded.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dialogue.models.checkpoints.memory import built_bytes, free_bytes, stored_bytes
-from dialogue.models.checkpoints.plan import Needs, Plan, planned, window
+from dialogue.models.checkpoints.plan import MemoryPlan, Needs, planned, window
 from dialogue.models.checkpoints.quantised import Quantised, quantisation
 from dialogue.types import ModelError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 ADAPTER: Final = "adapter_config.json"
-CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless told otherwise (Keskar et al. 2019)
+CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless another is given (Keskar et al. 2019)
 _LOADING: Final = (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError)
 
 
@@ -40,13 +40,13 @@ class Checkpoint:
     tokenizer: "PreTrainedTokenizerBase"
     name: str
     fingerprint: str
-    plan: Plan
+    plan: MemoryPlan
     preamble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a checkpoint comes from: what was asked for, where that is, the option behind "@", and its adapter."""
+    """What was asked for and where it lies, the option behind "@", and its adapter."""
 
     name: str
     place: str
@@ -68,7 +68,7 @@ class _Ready:
     stored: Quantised
     device: "torch.device"
     dtype: "torch.dtype"
-    plan: Plan
+    plan: MemoryPlan
 
 
 def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Checkpoint:
@@ -94,7 +94,7 @@ def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None)
     return Checkpoint(model, ready.tokenizer, label, fingerprint, ready.plan, opening)
 
 
-def plan_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Plan:
+def plan_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> MemoryPlan:
     """Return the plan of what `load_checkpoint` would load, without loading it. Raises ModelError."""
     source = _source(name)
     with _plainly(source.name):
@@ -170,7 +170,7 @@ def _plainly(name: str) -> Iterator[None]:
 
 
 def _source(name: str) -> _Source:
-    """Find what a name means; an adapter is opened as its base."""
+    """Resolve a model name; an adapter is opened as its base."""
     whole, option = name, ""
     if "@" in name and not Path(name).expanduser().is_dir():
         name, _, option = name.rpartition("@")
@@ -228,8 +228,8 @@ def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
         )
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise ModelError(
-            f"{source.name!r} ({config.model_type}) writes no text: choose a causal language model such as Llama, Gemma "
-            "or GPT-2, or an encoder-decoder such as T5"
+            f"{source.name!r} ({config.model_type}) writes no text: choose a causal language model such as Llama, "
+            "Gemma or GPT-2, or an encoder-decoder such as T5"
         )
     return config, AutoModelForCausalLM
 
@@ -262,9 +262,9 @@ def _prepared(source: _Source, device: str, needs: Needs) -> _Ready:
 
 def _packed(config: "PretrainedConfig") -> float:
     """Bytes of one weight of a quantised hub model, a tenth added for what stays as it was."""
-    told = config.quantization_config
-    told = told if isinstance(told, dict) else told.to_dict()
-    four = told.get("load_in_4bit") or told.get("bits") == 4 or told.get("quant_method") in ("awq", "mxfp4")
+    settings = config.quantization_config
+    settings = settings if isinstance(settings, dict) else settings.to_dict()
+    four = settings.get("load_in_4bit") or settings.get("bits") == 4 or settings.get("quant_method") in ("awq", "mxfp4")
     return 1.1 * (0.5 if four else 1.0)
 
 
@@ -307,15 +307,15 @@ def _check_folder(name: str, folder: Path) -> None:
         )
 
 
-def _why_not_loaded(name: str, said: str) -> str:
-    first = said.strip().splitlines()[0] if said.strip() else "no reason given"
-    if "trust_remote_code" in said:
+def _why_not_loaded(name: str, message: str) -> str:
+    first = message.strip().splitlines()[0] if message.strip() else "no reason given"
+    if "trust_remote_code" in message:
         return f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
-    if "Unrecognized configuration class" in said:
+    if "Unrecognized configuration class" in message:
         return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
-    if "safetensors" in said and ("does not appear" in said or "not found" in said):
+    if "safetensors" in message and ("does not appear" in message or "not found" in message):
         return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
-    if any(mark in said for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):
+    if any(mark in message for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):
         return (
             f"{name!r} is neither a folder here nor a hub model within reach: check the spelling and the "
             f"network, or download it first and pass the folder ({first})"

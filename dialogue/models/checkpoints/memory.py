@@ -42,7 +42,7 @@ def built_bytes(config: "PretrainedConfig", auto: "type[Any]", parameter: float)
 
 
 def free_bytes(device: "torch.device", root: Path = Path("/")) -> int:
-    """Return the memory to be had: of the GPU, or of this machine within the limits of its control groups."""
+    """Return the memory available: of the GPU, or of this machine within the limits of its control groups."""
     if device.type == "cuda":
         import torch
 

@@ -32,7 +32,7 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MemoryPlan:
     """What a loaded model takes. `token` is the cache of one token over all layers.
 
     The prompt's cache is held once where drafts share it (`shared`), else once for each draft. `layer` is the
@@ -134,7 +134,7 @@ class Plan:
 
 def planned(
     config: "PretrainedConfig", weights: int, needs: Needs, window: int, free: int, parameter: float = 2
-) -> Plan:
+) -> MemoryPlan:
     """Work out the plan of a configuration whose weights take `weights` bytes, at a `window` of tokens."""
     text = config.get_text_config()
     layers = _first(text, "num_decoder_layers", "num_hidden_layers", "num_layers") or 1
@@ -147,7 +147,7 @@ def planned(
     inner = _first(text, "intermediate_size", "ffn_dim", "d_ff", "dff", "n_inner", "ffn_hidden_size") or 4 * hidden
     inner *= _first(text, "num_experts_per_tok") or 1
     shared, weighed = _attention(config)
-    return Plan(
+    return MemoryPlan(
         weights,
         layers * both * number,
         window,

@@ -42,14 +42,15 @@ def quantisation(name: str, config: "PretrainedConfig", on_gpu: bool) -> Quantis
     """Return how the checkpoint `name` is stored.
 
     compressed-tensors (int8, int4, fp8 and more) is always opened; fp8 and mxfp4 wherever no GPU computes with
-    them, and `config` is then told so. All others stay packed. Raises ModelError naming the package that is missing or that no method is known.
+    them, and `config` then says so. All others stay packed. Raises ModelError naming the package that is missing or
+    that no method is known.
     """
     stated = getattr(config, "quantization_config", None)
     if stated is None:
         return Quantised()
-    told: dict[str, Any] = stated if isinstance(stated, dict) else stated.to_dict()
-    packed = told.get("load_in_4bit") or told.get("load_in_8bit")
-    method = str(told.get("quant_method") or ("bitsandbytes" if packed else ""))
+    settings: dict[str, Any] = stated if isinstance(stated, dict) else stated.to_dict()
+    packed = settings.get("load_in_4bit") or settings.get("load_in_8bit")
+    method = str(settings.get("quant_method") or ("bitsandbytes" if packed else ""))
     if method not in PACKAGES:
         raise ModelError(
             f"{name!r} is stored in the form {method!r}, which is not read here: take one of {', '.join(PACKAGES)}, "
@@ -61,7 +62,7 @@ def quantisation(name: str, config: "PretrainedConfig", on_gpu: bool) -> Quantis
     computed = on_gpu and _installed("kernels")
     opened = method == "compressed-tensors" or (method in ("fp8", "mxfp4") and not computed)
     if opened:
-        config.quantization_config = {**told, "dequantize": True}
+        config.quantization_config = {**settings, "dequantize": True}
     return Quantised(method, opened)
 
 

@@ -1,7 +1,4 @@
-"""What a decoder is asked to write and to weigh, in tokens: the seam between `local` and the two decoders.
-
-Knows nothing of text or of how tokens are computed.
-"""
+"""What a decoder is asked to write and to weigh, in tokens: the seam between `local` and the two decoders."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -1,8 +1,7 @@
 """Attention of many rows to one copy of a prompt: keys and values, where they are kept, and who sees what.
 
-Registered with transformers as an attention function, so a model's own code runs unchanged. Knows nothing of
-sampling, of requests or of text. Shapes: H query heads, G key heads, R = H / G, S new tokens, L prefix tokens,
-T tail tokens, D head size.
+Registered with transformers as an attention function, so a model's own code runs unchanged. Shapes: H query heads, G
+key heads, R = H / G, S new tokens, L prefix tokens, T tail tokens, D head size.
 """
 
 from collections.abc import Sequence
@@ -64,8 +63,8 @@ class Prefix:
     def recall(self, draft: Sequence[int]) -> "Kept | None":
         """Return the kept tail that shares most with a draft, cut to what it shares."""
         best, shared = None, 0
-        for said, kept in self.rows.items():
-            alike = min(common(said, draft), kept.length)
+        for tokens, kept in self.rows.items():
+            alike = min(common(tokens, draft), kept.length)
             if alike > shared:
                 best, shared = kept, alike
         return best.cut(shared) if best is not None else None
@@ -226,10 +225,10 @@ class Branch:
         first = 0 if form.window is None else min(start, max(0, self.nearest - form.window + 1))
         keys = self.prefix.keys[layer][:, first:start]
         values = self.prefix.values[layer][:, first:start]
-        asked = (query * form.scale).reshape(rows, groups, -1, size)
-        together = asked.transpose(0, 1).reshape(groups, -1, size)
+        scaled = (query * form.scale).reshape(rows, groups, -1, size)
+        together = scaled.transpose(0, 1).reshape(groups, -1, size)
         shared = (together @ keys.transpose(1, 2)).view(groups, rows, -1, start - first).transpose(0, 1)
-        scores = torch.cat([shared, asked @ tail_keys.transpose(2, 3)], -1)
+        scores = torch.cat([shared, scaled @ tail_keys.transpose(2, 3)], -1)
         weights = _softmax(scores.view(rows, groups, -1, new, scores.shape[-1]), self._hidden(first, form), form)
         weights = weights.reshape(rows, groups, -1, weights.shape[-1]).to(query.dtype)
         seen = start - first
@@ -285,8 +284,8 @@ class Prefill:
             ages = torch.arange(start, length, device=query.device)[:, None] - torch.arange(length, device=query.device)
             hidden = (ages < 0) if form.window is None else (ages < 0) | (ages >= form.window)
         if form.softcap or form.sinks is not None:
-            asked = (query[0] * form.scale).reshape(groups, -1, size)
-            scores = (asked @ keys.transpose(1, 2)).view(1, groups, -1, new, length)
+            scaled = (query[0] * form.scale).reshape(groups, -1, size)
+            scores = (scaled @ keys.transpose(1, 2)).view(1, groups, -1, new, length)
             assert hidden is not None
             weights = _softmax(scores, hidden[None], form).view(groups, -1, length).to(query.dtype)
             return (weights @ values).view(1, heads, new, size).transpose(1, 2)
@@ -307,7 +306,7 @@ def _held(*stores: dict[int, Tensor]) -> int:
 
 
 def _softmax(scores: Tensor, hidden: Tensor | None, form: Form) -> Tensor:
-    """Return weights in float32 for scores (rows, G, R, S, keys); a sink takes its share of the whole and is dropped."""
+    """Return weights in float32 for scores (rows, G, R, S, keys); a sink takes its share and is dropped."""
     if form.softcap:
         scores = torch.tanh(scores / form.softcap) * form.softcap
     if hidden is not None:

@@ -1,7 +1,4 @@
-"""The choice of the next token from logits: temperature, top-k, top-p, min-p, each request by its own generator.
-
-Knows nothing of models or text.
-"""
+"""The choice of the next token from logits: temperature, top-k, top-p, min-p, each request by its own generator."""
 
 import os
 

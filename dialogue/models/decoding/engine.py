@@ -62,7 +62,7 @@ class _Request:
 
 
 class Engine:
-    """The decoder of models whose attention can be handed in; see `suits`. Thread-safe.
+    """The decoder of models whose attention can be handed in; see `takes_shared_prompt`. Thread-safe.
 
     `memory` bounds the bytes of caches of running requests, `kept` those of prompts remembered between turns.
     `at_once` bounds the tokens asked in one pass when drafts are weighed. `captured` decodes a request that runs alone
@@ -161,7 +161,7 @@ class Engine:
             self._scheduler.retire()
 
     def _guarded(self, batch: list[_Request], work: Callable[[list[_Request]], None]) -> None:
-        """Do one piece of work; its failure is that of the requests in it, told where they are waited for."""
+        """Do one piece of work; when it fails, so do its requests, and each raises the error where it is awaited."""
         try:
             work(batch)
         except Exception as error:

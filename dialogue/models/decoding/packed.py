@@ -1,7 +1,7 @@
 """Matrices of a model on a CPU, laid out once for few rows.
 
-The library behind torch's float32 product lays out the whole matrix anew for every product with few rows, which
-costs as much as the product. A second layout takes as much memory as the matrix. Knows nothing of decoding.
+The library behind torch's float32 product lays out the whole matrix again for every product with few rows, which costs
+as much as the product. A second layout takes as much memory as the matrix.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,4 @@
-"""Addresses of model servers, read from what a user types.
-
-Knows nothing of the servers.
-"""
+"""Addresses of model servers, read from what a user types."""
 
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit

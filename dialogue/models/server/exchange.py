@@ -19,14 +19,14 @@ from typing import Any, Final
 import httpx2
 
 from dialogue.models.server.circuit import Circuit
-from dialogue.models.server.wire import DONE, Passing, Reader
+from dialogue.models.server.wire import DONE, Reader, Transient
 from dialogue.types import ModelError, Unavailable
 
 TICK: Final = 0.25  # seconds after which a waiting caller gets a turn, to go on or to stop
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """What a server gets: seconds to connect, to begin an answer, between its pieces, and for all of a call's
     requests; tries per request and seconds before the second; requests at once; bytes per answer; and the
     failures in a row after which it is left alone for `cooldown` seconds.
@@ -76,9 +76,9 @@ class End:
 class Server:
     """An HTTP server of JSON under `url`. Environment proxies are not used and no redirect is followed."""
 
-    def __init__(self, url: str, api_key: str = "", limits: Limits | None = None) -> None:
+    def __init__(self, url: str, api_key: str = "", limits: ServerLimits | None = None) -> None:
         self.url = url
-        self.limits = limits or Limits()
+        self.limits = limits or ServerLimits()
         if not re.fullmatch(r"[!-~]*", api_key):
             raise ModelError("the API key holds characters that no header can carry: set CANDOR_API_KEY again")
         silence = max(self.limits.first, self.limits.between) + 5  # `_watch` comes first
@@ -187,9 +187,9 @@ class Server:
                 failure = error
             call.since = None
             pause = self.limits.backoff * 2**attempt * random.uniform(0.5, 1.0)
-            pause = max(pause, failure.wait if isinstance(failure, Passing) else 0.0)
+            pause = max(pause, failure.wait if isinstance(failure, Transient) else 0.0)
             last = attempt + 1 == self.limits.tries or monotonic() + pause > deadline
-            if call.answered or last or not isinstance(failure, Passing):
+            if call.answered or last or not isinstance(failure, Transient):
                 events.put(End(call.number, failure, whole=False))
                 return
             if call.gone.wait(pause):
@@ -206,7 +206,7 @@ class Server:
             ) as response:
                 yield from self._reader.objects(response)
         except httpx2.TimeoutException as error:
-            raise Passing(f"{self} does not answer ({_reason(error)}): start it, or check the address") from error
+            raise Transient(f"{self} does not answer ({_reason(error)}): start it, or check the address") from error
         except httpx2.TransportError as error:
             reason = _reason(error)
             if "SSL" in reason or "certificate" in reason:
@@ -214,8 +214,8 @@ class Server:
                     f"{self} cannot be trusted ({reason}): check https or http, and its certificate"
                 ) from error
             if call.answered:
-                raise Passing(f"{self} broke off its answer ({reason})") from error
-            raise Passing(f"{self} is not reachable ({reason}): start it, or check the address") from error
+                raise Transient(f"{self} broke off its answer ({reason})") from error
+            raise Transient(f"{self} is not reachable ({reason}): start it, or check the address") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise ModelError(f"{self} cannot be asked ({type(error).__name__}): check the address") from error
 

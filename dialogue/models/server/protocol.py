@@ -1,8 +1,7 @@
 """OpenAI's protocol for chat and plain completions: bodies of requests, and what answers say.
 
-What a server turns out not to take is kept in `Known`, so that it is asked that only once. Knows nothing of
-connections. The shapes are those of the OpenAI API reference, as vLLM, SGLang, TGI, llama.cpp and transformers
-serve them.
+What a server turns out not to take is kept in `Known`, so that it is asked that only once. The shapes are those of the
+OpenAI API reference, as vLLM, SGLang, TGI, llama.cpp and transformers serve them.
 """
 
 import math
@@ -36,9 +35,9 @@ _SPACE = " \t\n\r▁ĠĊ"  # also as tokenizers spell it
 
 @dataclass
 class Known:
-    """What has been learned of a server: `plain` completions only (`fell`: not because it was asked for), `many` choices at once, a template that wants
-    `strict` alternation, the fields it `refused`, the name of the `length` field, `top` alternatives it gives and
-    whether it is `mute` about probabilities.
+    """What has been learned of a server: `plain` completions only (`fell`: not because it was asked for), `many`
+    choices at once, a template that wants `strict` alternation, the fields it `refused`, the name of the `length`
+    field, `top` alternatives it gives and whether it is `mute` about probabilities.
     """
 
     plain: bool = False
@@ -82,33 +81,33 @@ class Known:
             body |= self._chat(weighing(context, draft, attribute)) | {"logprobs": True, "top_logprobs": self.top}
         return self._taken(body)
 
-    def learn(self, body: dict[str, Any], status: int, said: str) -> str | None:
+    def learn(self, body: dict[str, Any], status: int, message: str) -> str | None:
         """Learn from a rejected request; return a note to show, "" for none, None when nothing explains it."""
-        if (self.length == "max_tokens") and "max_completion_tokens" in said and not too_long(status, said):
+        if (self.length == "max_tokens") and "max_completion_tokens" in message and not too_long(status, message):
             self.length = "max_completion_tokens"
             return ""
-        named = {name for name in _OPTIONAL if name in body and re.search(rf"\b{name}\b", said)}
+        named = {name for name in _OPTIONAL if name in body and re.search(rf"\b{name}\b", message)}
         if named - self.refused:
             self.refused |= named
             left_out = ", ".join(name for name in _NOTED if name in named)
             return f"the model server does not take {left_out}: left out" if left_out else ""
-        if "logprobs" in body and "logprobs" in said:
+        if "logprobs" in body and "logprobs" in message:
             self.mute, self.top = self.top == FEWER, FEWER
             return ""
-        return self._learn_form(body, status, said)
+        return self._learn_form(body, status, message)
 
-    def _learn_form(self, body: dict[str, Any], status: int, said: str) -> str | None:
-        absent = status in (404, 405, 501) and "model" not in said.casefold()
+    def _learn_form(self, body: dict[str, Any], status: int, message: str) -> str | None:
+        absent = status in (404, 405, 501) and "model" not in message.casefold()
         if "prompt" in body and absent and self.fell:  # there is nothing at all, perhaps only for now
             self.plain = self.fell = False
             return None
-        if "chat_template_kwargs" in body and _TEMPLATE.search(said):  # some mean this and name the other
+        if "chat_template_kwargs" in body and _TEMPLATE.search(message):  # some mean this and name the other
             self.refused.add("chat_template_kwargs")
             return ""
-        if "messages" in body and not self.plain and (absent or _TEMPLATE.search(said)):
+        if "messages" in body and not self.plain and (absent or _TEMPLATE.search(message)):
             self.plain = self.fell = True
             return "the model server has no chat for this model: plain completions are asked for"
-        if "messages" in body and not self.strict and _ROLES.search(said):
+        if "messages" in body and not self.strict and _ROLES.search(message):
             self.strict = True
             return ""
         if body.get("n", 1) > 1 and self.many and status in (400, 422):
@@ -145,7 +144,7 @@ class Choices:
     def feed(self, data: dict[str, Any]) -> list[Written]:
         """Return the choices that this piece completes.
 
-        Raises ModelError for what is not of the protocol; nothing that follows it counts.
+        Raises ModelError for a message outside the protocol; the rest is ignored.
         """
         try:
             return self._feed(data)
@@ -187,19 +186,19 @@ class Choices:
         return len(self._ended)
 
 
-def too_long(status: int, said: str) -> bool:
+def too_long(status: int, message: str) -> bool:
     """Say whether a request was rejected because the model cannot read so much."""
-    return status == 413 or (status in (400, 422) and _LONG.search(said) is not None)
+    return status == 413 or (status in (400, 422) and _LONG.search(message) is not None)
 
 
 def yes_share(data: dict[str, Any]) -> float | None:
-    """Return P(yes) / (P(yes) + P(no)) at the first token of an answer, None where no probabilities are told.
+    """Return P(yes) / (P(yes) + P(no)) at the first token of an answer, None when no probabilities are given.
 
     All spellings in case and space count together. Raises ModelError when neither is among the likely answers.
     """
     choices = _list(data.get("choices"), "choices")
-    told = _dict(choices[0], "a choice").get("logprobs") if choices else None
-    likely = _likely(_dict(told, "logprobs")) if told else []
+    logprobs = _dict(choices[0], "a choice").get("logprobs") if choices else None
+    likely = _likely(_dict(logprobs, "logprobs")) if logprobs else []
     if not likely:
         return None
     shares = {"yes": 0.0, "no": 0.0}
@@ -217,12 +216,12 @@ def yes_share(data: dict[str, Any]) -> float | None:
 
 
 def tokens_of(data: dict[str, Any]) -> Counter[str]:
-    """Return an answer's tokens as `Working.tokens` counts them; what is not told is not counted."""
-    told = _dict(data.get("usage") or {}, "usage")
-    details = told.get("prompt_tokens_details") or {}
+    """Return an answer's tokens as `Working.tokens` counts them; missing numbers are not counted."""
+    usage = _dict(data.get("usage") or {}, "usage")
+    details = usage.get("prompt_tokens_details") or {}
     numbers = {
-        "prompt": told.get("prompt_tokens"),
-        "sampled": told.get("completion_tokens"),
+        "prompt": usage.get("prompt_tokens"),
+        "sampled": usage.get("completion_tokens"),
         "reused": details.get("cached_tokens") if isinstance(details, dict) else None,
     }
     tokens = Counter({key: value for key, value in numbers.items() if isinstance(value, int) and value >= 0})
@@ -231,26 +230,26 @@ def tokens_of(data: dict[str, Any]) -> Counter[str]:
     return tokens
 
 
-def _likely(told: dict[str, Any]) -> list[tuple[str, float]]:
+def _likely(logprobs: dict[str, Any]) -> list[tuple[str, float]]:
     """The likely first tokens with their log-probabilities, from the shape of chat or of plain completions."""
     try:
-        if told.get("content"):
-            first = told["content"][0]
+        if logprobs.get("content"):
+            first = logprobs["content"][0]
             found = [(item["token"], item["logprob"]) for item in [*(first.get("top_logprobs") or []), first]]
         else:
-            top = (told.get("top_logprobs") or [None])[0] or {}
-            first_tokens = zip(told.get("tokens") or [], told.get("token_logprobs") or [], strict=False)
+            top = (logprobs.get("top_logprobs") or [None])[0] or {}
+            first_tokens = zip(logprobs.get("tokens") or [], logprobs.get("token_logprobs") or [], strict=False)
             found = [*top.items(), *list(first_tokens)[:1]]
         distinct = {str(token): float(logprob) for token, logprob in found}
     except (TypeError, KeyError, IndexError, AttributeError, ValueError):
-        raise _strange("logprobs", told) from None
+        raise _strange("logprobs", logprobs) from None
     return [(token, logprob) for token, logprob in distinct.items() if not math.isnan(logprob)]
 
 
 def _text(choice: dict[str, Any]) -> str:
     """What a choice says: the delta or the message of a chat, the text of a plain completion."""
-    said = choice.get("delta", choice.get("message"))
-    text = choice.get("text") if said is None else _dict(said, "a message").get("content")
+    message = choice.get("delta", choice.get("message"))
+    text = choice.get("text") if message is None else _dict(message, "a message").get("content")
     if text is None:
         return ""
     if not isinstance(text, str):

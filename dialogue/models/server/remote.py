@@ -1,7 +1,6 @@
 """A language model behind an OpenAI-compatible server: vLLM, SGLang, TGI, llama.cpp, transformers, api.openai.com.
 
-Knows nothing of judges or ranking; prompts and bodies come from `dialogue.models.server.protocol`, connections from
-`dialogue.models.server.exchange`.
+Prompts and bodies come from `dialogue.models.server.protocol`, connections from `dialogue.models.server.exchange`.
 """
 
 import hashlib
@@ -14,9 +13,9 @@ from typing import Any, Final, TypeVar
 
 from dialogue.models.drafts import clean
 from dialogue.models.server.address import read_address
-from dialogue.models.server.exchange import End, Limits, Piece, Request, Server
+from dialogue.models.server.exchange import End, Piece, Request, Server, ServerLimits
 from dialogue.models.server.protocol import BROKEN, Choices, Known, tokens_of, too_long, yes_share
-from dialogue.models.server.wire import Passing, Rejected
+from dialogue.models.server.wire import Rejected, Transient
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step, Unavailable
 from retrieval.text import each
@@ -44,7 +43,7 @@ class Remote:
 
     @property
     def fingerprint(self) -> str:
-        """The name and a digest of what the server says of the model; it tells no weights."""
+        """The name and a digest of what the server says of the model; it does not identify the weights."""
         return f"{self.name}/{self._entry}" if self._entry else self.name
 
     def look(self) -> None:
@@ -80,7 +79,7 @@ class Remote:
         if not self._model:
             self.look()
         failure = yield from self._round(context, sampling, drafts, deadline)
-        if drafts.missing() and (failure is None or (isinstance(failure, Passing) and drafts.begun)):
+        if drafts.missing() and (failure is None or (isinstance(failure, Transient) and drafts.begun)):
             failure = yield from self._round(context, sampling, drafts, deadline)
         yield from drafts.rest()
         lost = drafts.missing()
@@ -124,7 +123,7 @@ class Remote:
         return [[_wanted(shares[draft, attribute], attribute) for attribute in attributes] for draft in drafts]
 
     def _look_again(self) -> None:
-        """Ask a server that was away when it was opened; one that writes and still does not say never will."""
+        """Ask a server that was away when it was opened; one that writes and still does not say is not asked again."""
         try:
             self.look()
         except ModelError:
@@ -139,7 +138,7 @@ class Remote:
         jobs = [tuple(missing)] if together else [(place,) for place in missing]
         choices = {places: Choices(len(places)) for places in jobs}
         failure: ModelError | None = None
-        beat, told = monotonic(), -1
+        beat, last_count = monotonic(), -1
 
         def body(places: tuple[int, ...], shown: Context) -> dict[str, Any]:
             seed = None if sampling.seed is None else sampling.seed + places[0]
@@ -158,8 +157,8 @@ class Remote:
                         context.working.tokens.update(choices[places].tokens)
                         failure = failure or event.error
                         self._count(choices[places], len(places), event)
-                if len(drafts.texts) != told or monotonic() - beat > BEAT:
-                    beat, told = monotonic(), len(drafts.texts)
+                if len(drafts.texts) != last_count or monotonic() - beat > BEAT:
+                    beat, last_count = monotonic(), len(drafts.texts)
                     yield Step("sample", f"{len(drafts.texts)} of {drafts.n} drafts")
         return failure
 
@@ -189,7 +188,7 @@ class Remote:
                         continue
                     job, sent = jobs[event.number], bodies[event.number]
                     error = event.error if isinstance(event, End) else None
-                    if isinstance(error, Rejected) and too_long(error.status, error.said):
+                    if isinstance(error, Rejected) and too_long(error.status, error.words):
                         less = _fewer(context, dropped, error)
                         again.append(job)
                     elif isinstance(error, Rejected) and (
@@ -204,7 +203,7 @@ class Remote:
                 context.working.notes.append(f"{dropped} oldest turns or last passages left out to fit the model")
 
     def _learned(self, sent: dict[str, Any], error: Rejected, context: Context) -> bool:
-        note = self._known.learn(sent, error.status, error.said)
+        note = self._known.learn(sent, error.status, error.words)
         if note:
             context.working.notes.append(note)
         return note is not None
@@ -258,12 +257,13 @@ class _Drafts:
 def open_remote(spec: str, api_key: str = "", seconds: float = 120.0) -> Remote:
     """Return the model behind the address `spec`, see `read_address`, without asking its server for anything.
 
-    `seconds` bound each sampling, half of them the wait for its first word, a quarter that for the next. Raises ModelError when the address is none.
+    `seconds` bound each sampling, half of them the wait for its first word, a quarter that for the next. Raises
+    ModelError when it is not an address.
     """
     address = read_address(spec)
     if api_key and address.url.startswith("http://") and not address.here:
         LOG.warning("the key goes unencrypted to %s: use https", address.url)
-    limits = Limits(first=seconds / 2, between=seconds / 4, whole=seconds)
+    limits = ServerLimits(first=seconds / 2, between=seconds / 4, whole=seconds)
     return Remote(Server(address.url, api_key, limits), address.model, address.plain)
 
 

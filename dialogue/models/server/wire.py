@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dialogue.types import ModelError, Unavailable
-from safety.retry import PASSING, retry_after
+from safety.retry import TRANSIENT, retry_after
 
 if TYPE_CHECKING:
     import httpx2
@@ -21,16 +21,16 @@ _ERROR_BYTES: Final = 1 << 16
 class Rejected(ModelError):
     """The server is well but does not take the request: a status from 400 on.
 
-    `said` are the server's own words, to learn from and not to show: they may hold what was sent.
+    `words` are the server's own words, to learn from and not to show: they may hold what was sent.
     """
 
-    def __init__(self, message: str, status: int, said: str) -> None:
+    def __init__(self, message: str, status: int, words: str) -> None:
         super().__init__(message)
         self.status = status
-        self.said = said
+        self.words = words
 
 
-class Passing(Unavailable):
+class Transient(Unavailable):
     """A failure that may pass; `wait` are the seconds that the server asks for."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
@@ -49,14 +49,14 @@ class Reader:
     def objects(self, response: "httpx2.Response") -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of an answer as they come, then DONE if it is whole.
 
-        Raises Passing for what may be tried again, Rejected, and ModelError for what is no such server.
+        Raises Transient for what may be tried again, Rejected, and ModelError when it is not such a server.
         """
         self._check(response)
         if "event-stream" in response.headers.get("content-type", ""):
             yield from self._events(response)
         else:
             data = self._object(b"".join(self._chunks(response)), response)
-            self._raise_told(data)
+            self._raise_error(data)
             yield data
             yield DONE
 
@@ -73,14 +73,14 @@ class Reader:
         if status in (401, 403):
             raise ModelError(f"{self._name} refuses the key (HTTP {status}): set CANDOR_API_KEY to one that it accepts")
         text = b"".join(self._chunks(response, _ERROR_BYTES)).decode("utf-8", "replace")
-        told = message_of(text)
-        said = self._quoted(told)
-        if status in PASSING:
+        words = message_of(text)
+        quoted = self._quoted(words)
+        if status in TRANSIENT:
             wait = retry_after(response.headers.get("retry-after", ""))
             later = f", and asks to wait {wait:.0f} s" if wait else ""
-            raise Passing(f"{self._name} answers HTTP {status}{later}: {said or 'see its log'}", wait)
-        what = said or "check the address, which mostly ends in /v1"
-        raise Rejected(f"{self._name} rejects the request (HTTP {status}): {what}", status, told)
+            raise Transient(f"{self._name} answers HTTP {status}{later}: {quoted or 'see its log'}", wait)
+        what = quoted or "check the address, which mostly ends in /v1"
+        raise Rejected(f"{self._name} rejects the request (HTTP {status}): {what}", status, words)
 
     def _events(self, response: "httpx2.Response") -> Iterator[dict[str, Any]]:
         rest = b""
@@ -94,20 +94,20 @@ class Reader:
                     yield DONE
                     return
                 data = self._object(value, response)
-                self._raise_told(data)
+                self._raise_error(data)
                 yield data
 
-    def _raise_told(self, data: dict[str, Any]) -> None:
+    def _raise_error(self, data: dict[str, Any]) -> None:
         """Raise the error that a server tells in an answer that began well."""
-        told = data.get("error")
-        if not told:
+        error = data.get("error")
+        if not error:
             return
         words = message_of(json.dumps(data))
-        said = self._quoted(words)
-        code = told.get("code") if isinstance(told, dict) else None
-        if isinstance(code, int) and 400 <= code < 500 and code not in PASSING:
-            raise Rejected(f"{self._name} rejects the request: {said}", code, words)
-        raise Passing(f"{self._name} failed while it answered: {said}")
+        quoted = self._quoted(words)
+        code = error.get("code") if isinstance(error, dict) else None
+        if isinstance(code, int) and 400 <= code < 500 and code not in TRANSIENT:
+            raise Rejected(f"{self._name} rejects the request: {quoted}", code, words)
+        raise Transient(f"{self._name} failed while it answered: {quoted}")
 
     def _chunks(self, response: "httpx2.Response", most: int | None = None) -> Iterator[bytes]:
         """Yield the raw body, up to `most` bytes; without it, more than the limit is an error."""

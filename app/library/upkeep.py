@@ -1,7 +1,7 @@
 """A library that is brought up to date: by the process that holds its data folder, or by a guest beside it.
 
-SQL takes several writers, the index one. So a guest stores documents and leaves the index to the process that holds
-the folder, which follows what is stored. Knows nothing of conversations.
+SQL takes several writers, the index one. So a guest stores documents and leaves the index to the process that holds the
+folder, which publishes what is stored.
 """
 
 import logging
@@ -28,13 +28,13 @@ from retrieval.types import RetrievalError
 if TYPE_CHECKING:
     from app.library.pages import Pages
 
-PAUSE: Final = 1.0  # seconds between two looks at what was stored
+PAUSE: Final = 1.0  # seconds between two checks of what was stored
 LATEST: Final = 30.0  # seconds after which what a guest stored is published although it goes on
 UPLOADS: Final = "uploads"  # the folder of uploaded documents in the data folder
 _log = logging.getLogger(__name__)
 
 
-class Shelf:
+class Updatable:
     """What has settings and a library can bring it up to date."""
 
     settings: Settings
@@ -47,7 +47,8 @@ class Shelf:
         *,
         ray: bool = False,
     ) -> IngestReport:
-        """Bring the library up to date with files, folders and pages of the web, one or many; see `app.library.ingest.ingest`.
+        """Bring the library up to date with files, folders and pages of the web, one or many; see
+        `app.library.ingest.ingest`.
 
         With `ray` files are read and embedded on a cluster; see `app.library.ray.ingest_on_ray`.
         """
@@ -63,7 +64,8 @@ class Shelf:
         names: str | Path | Sequence[str | Path] = (),
         progress: Callable[[IngestProgress], None] = lambda step: None,
     ) -> IngestReport:
-        """Read again, from where they came, the sources that names stand for, or all; see `app.library.ingest.refresh`."""
+        """Read again, from where they came, the sources that names stand for, or all; see
+        `app.library.ingest.refresh`."""
         with self._pages() as pages:
             return refresh(self.library, names, progress, pages)
 
@@ -99,7 +101,7 @@ def remove_upload(data_dir: Path, uri: str) -> None:
 
 
 @dataclass(frozen=True)
-class Guest(Shelf):
+class Guest(Updatable):
     """The library of a folder that another process holds. Made by `open_guest`; a context manager."""
 
     settings: Settings
@@ -136,7 +138,7 @@ def open_guest(settings: Settings, command: str) -> Guest:
         stack.callback(database.close)
         from retrieval.encoder.embed import load_encoder
 
-        library = _GuestLibrary(database, folder, load_encoder(settings.encoder))
+        library = _UnpublishedLibrary(database, folder, load_encoder(settings.encoder))
         library.command = command if settings.index == "faiss" else ""
         with database.read() as session:
             known = read_meta(session, "encoder")
@@ -145,7 +147,7 @@ def open_guest(settings: Settings, command: str) -> Guest:
         return Guest(settings, library, stack.pop_all())
 
 
-class _GuestLibrary(Library):
+class _UnpublishedLibrary(Library):
     command = ""
 
     def publish(self) -> Generation | None:
@@ -159,13 +161,13 @@ class _GuestLibrary(Library):
             return None
 
 
-class Follower:
+class Publisher:
     """Publishes what guests have stored, in a thread of its own until it is closed."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -193,7 +195,7 @@ class Follower:
                 self._closed.wait(LATEST)
 
     def _behind(self) -> str:
-        """Return the version of what is stored, nothing when it is published."""
+        """Return the version of what is stored, "" once it is published."""
         with self._library.database.read() as session:
             version, published = read_meta(session, "version"), read_meta(session, "published")
         return "" if published.partition(":")[0] == version else version

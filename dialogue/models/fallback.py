@@ -1,7 +1,4 @@
-"""What answers while a language model cannot be asked: the drafts of another one, and a note that says so.
-
-Knows nothing of why the model is unavailable.
-"""
+"""What answers while a language model cannot be asked: the drafts of another one, and a note that says so."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +7,7 @@ from dialogue.types import Attribute, Context, LanguageModel, Sampling, Step, Un
 NOTE = "answered in quoting mode, without the language model"
 
 
-class Standby:
+class Fallback:
     """A LanguageModel: `model`, and where it is unavailable the drafts of `quote`. Goes by the name of `model`."""
 
     def __init__(self, model: LanguageModel, quote: LanguageModel) -> None:
@@ -24,7 +21,7 @@ class Standby:
 
     @property
     def fingerprint(self) -> str:
-        """The model's; a note tells of drafts that are not its own."""
+        """The model's; a note marks drafts that are not its own."""
         return self._model.fingerprint
 
     def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:

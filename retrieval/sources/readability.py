@@ -1,6 +1,6 @@
-"""Text that is noise: wrongly decoded, glyph numbers for letters, encoded data, nothing a reader could read.
+"""Text that is noise: wrongly decoded, glyph numbers for letters, encoded data, nothing anyone could read.
 
-Each test asks for so much that real writing in any language passes. Knows nothing of files.
+Each test asks for so much that real writing in any language passes.
 """
 
 import logging
@@ -28,7 +28,7 @@ _COMMON = re.compile(r"[aeinorstAEINORST]")  # half of the letters of a text and
 _log = logging.getLogger(__name__)
 
 
-def sound(document: Document, kind: str) -> Document:
+def readable(document: Document, kind: str) -> Document:
     """Return the document without the sections that are noise, and without encoded data; its notes count both.
 
     The text stays as it is, so that offsets hold. Raises SourceError when noise is more than a fifth of it, or when
@@ -36,12 +36,12 @@ def sound(document: Document, kind: str) -> Document:
     """
     noisy: dict[Section, str] = {}
     for section in document.sections:
-        if reason := noise(document.text[section.start : section.end], kind):
+        if reason := why_unreadable(document.text[section.start : section.end], kind):
             noisy[section] = reason
     lost = sum(section.end - section.start for section in noisy)
     if 5 * lost > len(document.text):
         raise SourceError(next(iter(noisy.values())))
-    if len(document.sections) > 1 and (reason := noise(document.text, kind)) and not noisy:
+    if len(document.sections) > 1 and (reason := why_unreadable(document.text, kind)) and not noisy:
         raise SourceError(reason)
     for section, reason in noisy.items():
         where = section.place or " > ".join(section.headings) or "a part"
@@ -70,8 +70,8 @@ def _without(section: Section, spans: Sequence[tuple[int, int]], text: str) -> I
         place = max(place, min(end, section.end))
 
 
-def noise(text: str, kind: str = "text") -> str:
-    """Return why nobody could read the text, as a clause; nothing where one can."""
+def why_unreadable(text: str, kind: str = "text") -> str:
+    """Return why the text is unreadable, as a clause; "" when it is readable."""
     text = text[:SAMPLE]
     reason = ""
     long_lines = len(text) > _LONGEST_LINES * (text.count("\n") + 1)
@@ -91,8 +91,8 @@ def _broken_letters(text: str) -> str:
     unknown = sum(n for c, n in Counter(text).items() if c > "\x7f" and unicodedata.category(c) in {"Co", "Cn"})
     if unknown >= 8 and 50 * unknown > len(text):
         return f"{unknown} of {len(text)} characters belong to no script"
-    if is_misread(text) or _is_doubled(text):
-        return "its letters are garbled, it was once decoded with the wrong encoding: save it anew as UTF-8"
+    if is_misdecoded(text) or _is_doubled(text):
+        return "its letters are garbled, it was once decoded with the wrong encoding: save it again as UTF-8"
     return ""
 
 
@@ -106,7 +106,7 @@ def _broken_glyphs(text: str) -> str:
     return ""
 
 
-def is_misread(text: str) -> bool:
+def is_misdecoded(text: str) -> bool:
     """Whether the text is that of another alphabet, its bytes read as Western European."""
     counts = Counter(text[:SAMPLE])
     western = {letter: number for letter, number in counts.items() if letter in _WESTERN}

@@ -1,7 +1,4 @@
-"""Whether a model's attention can be handed in: tried on a few tokens when the model is loaded.
-
-Knows nothing of requests or text.
-"""
+"""Whether a model's attention can be handed in: tried on a few tokens when the model is loaded."""
 
 import logging
 from typing import TYPE_CHECKING, Final
@@ -23,7 +20,7 @@ _UNSUITED: Final = (AttributeError, ImportError, IndexError, KeyError, RuntimeEr
 _log = logging.getLogger(__name__)
 
 
-def suits(model: "PreTrainedModel") -> bool:
+def takes_shared_prompt(model: "PreTrainedModel") -> bool:
     """Set the model's attention to ours, and say whether it then computes what it computed before.
 
     Architectures differ in what they hand to an attention function (windows, soft caps, sinks, biases), so a few
@@ -32,7 +29,8 @@ def suits(model: "PreTrainedModel") -> bool:
     reason = _unsuited(model)
     if reason:
         _log.warning(
-            "%s (%s): drafts cannot share their prompt, so each reads a copy of it, which takes more time and memory: %s",
+            "%s (%s): drafts cannot share their prompt, so each reads a copy of it, "
+            "which takes more time and memory: %s",
             model.name_or_path or "a model",
             type(model).__name__,
             reason,

@@ -18,7 +18,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Kind(Generic[RowT]):
+class RowTask(Generic[RowT]):
     """One kind of evaluation over rows. `key`, where given, keeps neighbours of one key in one batch."""
 
     row: type[RowT]

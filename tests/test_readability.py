@@ -13,7 +13,7 @@ from source_files import pdf, read, refusal
 from retrieval.passages import cut
 from retrieval.sources import read_documents
 from retrieval.sources.encoded import encoded
-from retrieval.sources.noise import noise, sound
+from retrieval.sources.readability import readable, why_unreadable
 from retrieval.types import Document, Note, Section, SourceError
 
 GOOD = {
@@ -35,14 +35,14 @@ GOOD = {
 @pytest.mark.parametrize("language", GOOD)
 def test_real_writing_is_no_noise(language: str) -> None:
     for kind in ("text", "PDF"):
-        assert noise(GOOD[language] * 5, kind) == ""
+        assert why_unreadable(GOOD[language] * 5, kind) == ""
 
 
 @pytest.mark.parametrize("language", ["French", "German", "Icelandic", "Russian", "Vietnamese", "Chinese", "Japanese"])
 def test_writing_decoded_with_the_wrong_encoding_is(language: str) -> None:
     for wrong in ("cp1252", "latin-1"):
         garbled = (GOOD[language] * 5).encode().decode(wrong, "replace")
-        assert noise(garbled) != "", garbled[:80]
+        assert why_unreadable(garbled) != "", garbled[:80]
 
 
 def test_legacy_bytes_read_as_western_are_refused_or_recognised(tmp_path: Path) -> None:
@@ -53,16 +53,16 @@ def test_legacy_bytes_read_as_western_are_refused_or_recognised(tmp_path: Path) 
 
 
 def test_lost_characters_and_letters_of_no_script_are_noise() -> None:
-    assert "8 of" in noise("R\ufffdka " * 8)
-    assert noise("R\ufffdka" + " is a river of some length" * 20) == ""
-    assert "no script" in noise("\ue001\ue002 \ue003\ue004 " * 10)
+    assert "8 of" in why_unreadable("R\ufffdka " * 8)
+    assert why_unreadable("R\ufffdka" + " is a river of some length" * 20) == ""
+    assert "no script" in why_unreadable("\ue001\ue002 \ue003\ue004 " * 10)
 
 
 def test_a_pdf_whose_fonts_do_not_tell_their_letters_is_refused(tmp_path: Path) -> None:
     assert "glyphs" in refusal(tmp_path, "a.pdf", pdf("/g12/g31/g7/g19 /g4/g5/g6/g7/g8 /g9/g10"))
     english = "The longest river of Africa flows north through eleven countries into the sea. " * 5
     shifted = "".join(chr((ord(c) - 97 + 3) % 26 + 97) if c.islower() else c for c in english)
-    assert (noise(english, "PDF"), "spell no words" in noise(shifted, "PDF")) == ("", True)
+    assert (why_unreadable(english, "PDF"), "spell no words" in why_unreadable(shifted, "PDF")) == ("", True)
 
 
 def test_machine_written_code_is_refused(tmp_path: Path) -> None:
@@ -73,16 +73,18 @@ def test_a_noisy_part_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> 
     good, bad = "The Nile is long. " * 50, "Ð\x9dÐ¸Ð» " * 4
     sections = (Section((), 0, len(good), "p. 1"), Section((), len(good), len(good + bad), "p. 2"))
     with caplog.at_level(logging.WARNING):
-        kept = sound(Document("a.pdf", "a", good + bad, sections), "PDF")
+        kept = readable(Document("a.pdf", "a", good + bad, sections), "PDF")
     assert kept.sections == sections[:1]
     assert "a.pdf: p. 2 is left out" in caplog.text
     with pytest.raises(SourceError, match="garbled"):
-        sound(Document("a.pdf", "a", bad + bad, (Section((), 0, len(bad)), Section((), len(bad), 2 * len(bad)))), "PDF")
+        readable(
+            Document("a.pdf", "a", bad + bad, (Section((), 0, len(bad)), Section((), len(bad), 2 * len(bad)))), "PDF"
+        )
 
 
 @given(st.text(st.characters(max_codepoint=0x7F), max_size=300))
 def test_plain_english_letters_are_never_misread_as_another_alphabet(text: str) -> None:
-    assert noise(text) == ""
+    assert why_unreadable(text) == ""
 
 
 RANDOM = hashlib.shake_256(b"noise").digest(600)

@@ -74,7 +74,7 @@ _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html[\s>])", re.IG
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SourceLimits:
     """What one source may cost. Text is counted in characters, memory in bytes, ratios in bytes per byte.
 
     In a file that holds many documents, text and time count for each of them.
@@ -93,7 +93,7 @@ class Limits:
     wall_seconds: int = 120  # a busy machine is no reason to refuse a file
 
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = SourceLimits()
 
 
 def suffix_of(path: Path) -> str:
@@ -102,7 +102,7 @@ def suffix_of(path: Path) -> str:
     return both if both in SUFFIXES else path.suffix.lower()
 
 
-def kind_of(path: Path) -> str:
+def file_type(path: Path) -> str:
     """Return the kind that the name says. Raises SourceError for one that cannot be read."""
     if kind := SUFFIXES.get(suffix_of(path)):
         return kind

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import app.library.shelf
+import app.library.upkeep
 from app.bot import Bot, assemble
 from app.commands.cli import run
 from app.config import load_settings
 from app.errors import DataError, InUse
 from app.library.library import index_state
 from app.library.lock import holder
-from app.library.shelf import Guest, open_guest
+from app.library.upkeep import Guest, open_guest
 from retrieval.encoder.embed import Encoder
 
 KILN = "# Kilns\n\nThe kiln of Orrel was built in 1764 by potters.\n"
@@ -25,7 +25,7 @@ Candor = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def place(monkeypatch: pytest.MonkeyPatch, encoder: Encoder, tmp_path: Path) -> None:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
-    monkeypatch.setattr(app.library.shelf, "PAUSE", 0.05)
+    monkeypatch.setattr(app.library.upkeep, "PAUSE", 0.05)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "kiln.md").write_text(KILN)
 
