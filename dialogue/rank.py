@@ -20,7 +20,7 @@ class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate."""
 
     sensible: float = 0.28
-    answers: float = 0.2
+    answers: float = 0.13
     safe: float = 0.5
 
     def __post_init__(self) -> None:

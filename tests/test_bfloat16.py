@@ -48,7 +48,8 @@ def narrow_arithmetic() -> Iterator[None]:
     except RuntimeError as error:
         pytest.skip(f"this torch does not compute in bfloat16 here: {error}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("retrieval.encoder.embed.fast_bfloat16", lambda device: True)
+        for module in ("layers", "embed"):  # where it is, and where it was imported to
+            patch.setattr(f"retrieval.encoder.{module}.fast_bfloat16", lambda device: True)
         yield
 
 

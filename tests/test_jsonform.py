@@ -21,7 +21,7 @@ WRITTEN: list[tuple[object, str]] = [
     (
         PASSAGE,
         '{"id": 7, "text": "The whale is \\u00e9\\ufffd.", "source": "a.md", "title": "Whale", '
-        '"headings": ["Life", "Food"], "start": 3, "end": 20, "place": "p. 4"}',
+        '"headings": ["Life", "Food"], "start": 3, "end": 20, "place": "p. 4", "kind": "document"}',
     ),
     (Section(("Life",), 0, 9, "p. 1"), '{"headings": ["Life"], "start": 0, "end": 9, "place": "p. 1"}'),
     (
