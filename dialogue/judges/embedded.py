@@ -68,18 +68,17 @@ class EmbeddedJudge:
     ) -> list[float | None]:
         """Judge every distinct claim as an answer once; a draft that claims nothing is judged by its sentences.
 
-        None for an abstention, and for any draft when the user asked nothing, unless all is to be judged.
+        Where the user asked nothing only claims are judged, since what is claimed has to be to the point all the same.
+        None for an abstention, and for any draft where there is nothing to judge.
         """
         worked_out = any(item.passage.kind in ("tool", "page") for item in context.evidence)  # "12 * 7" asks in its way
-        is_question = (asks(context.question) or worked_out) and not small_talk(context.question, context.role)
-        if not (is_question or context.exhaustive):
-            return [None] * len(drafts)
-        offered = [
-            []
-            if _declines(context, draft)
-            else [_offer(c, context) for c in made if c.support is not None] or [_offer(c, context) for c in made]
-            for draft, made in zip(drafts, claims, strict=True)
-        ]
+        is_talk = bool(small_talk(context.question, context.role))
+        is_question = context.exhaustive or ((asks(context.question) or worked_out) and not is_talk)
+        offered: list[list[Offer]] = []
+        for draft, made in zip(drafts, claims, strict=True):
+            claimed = [claim for claim in made if claim.support is not None] if is_question or not is_talk else []
+            judged = claimed or (made if is_question else [])
+            offered.append([] if _declines(context, draft) else [_offer(claim, context) for claim in judged])
         distinct = list(dict.fromkeys(offer for row in offered for offer in row))
         scored = dict(zip(distinct, self.answers.score(context.query, distinct), strict=True))
         return [_any([scored[offer] for offer in row]) for row in offered]
