@@ -12,7 +12,7 @@ from page_server import Answer, PageServer, page_server
 from test_index_library import Words
 
 from app.errors import InputError
-from app.library.catalogue import StoredSource, meant
+from app.library.catalogue import StoredSource, sources_named
 from app.library.ingest import IngestProgress, IngestReport, ingest, refresh
 from app.library.library import Library
 from app.library.pages import PATIENCE, Pages, opened_pages
@@ -215,7 +215,7 @@ def test_what_names_stand_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         "*/m.mbox*": [3, 4, 6],
         "?.md": [1, 2],
     }.items():
-        assert [row.id for row in meant(rows, name)] == ids, name
+        assert [row.id for row in sources_named(rows, name)] == ids, name
     for name, message in {
         "x.md": "2 sources are called",
         "": "no source",
@@ -223,7 +223,7 @@ def test_what_names_stand_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         "/bb": "no source",
     }.items():
         with pytest.raises(InputError, match=message):
-            meant(rows, name)
+            sources_named(rows, name)
 
 
 def sitemap(*urls: str) -> Answer:

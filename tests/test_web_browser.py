@@ -145,8 +145,8 @@ def test_a_failure_hides_its_details_and_can_be_tried_again(page: Page) -> None:
     retry = page.locator("#log [data-act=retry]")
     expect(retry).to_have_text("Failed – try again")
     assert "secret" not in page.content()
-    retry.click()
-    expect(page.locator(".stages")).to_be_visible()
+    with page.expect_response(lambda response: "run/predict" in response.url):
+        retry.click()
     expect(retry).to_be_visible()
     expect(page.locator(".you")).to_have_count(1)
 

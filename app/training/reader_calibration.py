@@ -64,8 +64,8 @@ def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) 
                 name = str(size) if with_answer else "without"
                 found[name] += list(_searched(some, asked, with_answer, encoder, reader))
     passages, questions = demo()
-    for question in questions:
-        found["demo" if question[2] else "without"] += list(_searched(passages, [question], True, encoder, reader))
+    for name, asked in (("demo", [q for q in questions if q[2]]), ("without", [q for q in questions if not q[2]])):
+        found[name] += list(_searched(passages, rng.sample(asked, min(len(asked), ASKED)), True, encoder, reader))
     return found
 
 
@@ -202,7 +202,7 @@ def report(found: dict[str, list[Found]], card: Mapping[str, Weights]) -> dict[s
             chances = 1 / (1 + np.exp(-(each.units @ [card["unit"][key] for key in UNIT] + card["unit"]["bias"])))
             place = int(chances.argmax())
             best.append((float(chances[place]), bool(each.right[place]), name != "without"))
-        if name != "without":
+        if every and name != "without":
             figures[f"best_unit_{name}"] = float(np.mean([right for _, right, _ in best[-len(every) :]]))
             tops = [each.met[int(np.argmax(weighed(each.rows, card["order"])))] for each in every]
             figures[f"best_passage_{name}"] = float(np.mean(tops))
