@@ -25,7 +25,7 @@ EARLIER: Final = (
     "How long does the male emperor penguin keep the egg on his feet?",
     "When did NASA launch Europa Clipper?",
 )
-SHOWN: Final = ("How deep is the Mariana Trench?", "Who reached the bottom first?")
+SHOWN: Final = ("Why is octopus blood blue?", "How many hearts does it have?")
 
 
 def take(url: str) -> None:
