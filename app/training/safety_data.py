@@ -3,8 +3,6 @@
 The only file that knows the data sets.
 """
 
-import gzip
-import json
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.training.contrast import Kind, held_back, load_ordinary, load_pairs
+from app.training.quality_data import rows
 from safety.types import SafetyError
 from safety.windows import windows
 
@@ -114,8 +113,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     """The rows of a .jsonl.gz file. Raises SafetyError when it is not there."""
     if not path.is_file():
         raise SafetyError(f"{path} is missing: --data must name the folder of the development data")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    return list(rows(path))
 
 
 def gather(data: Path, seed: int) -> list[Row]:
