@@ -43,7 +43,7 @@ class _Unit:
 
 @dataclass(frozen=True)
 class Quote:
-    """Sentences of the evidence that answer, alone, with their neighbours and in pairs; else an abstention."""
+    """Units of the evidence that answer, with what they lean on where that stands before them; else an abstention."""
 
     scorer: AnswerScorer
     name: str = "quote"
@@ -69,10 +69,12 @@ class Quote:
         raise ModelError("the quote generator gives no probabilities; load a language model with --model hf:NAME")
 
     def _units(self, context: Context) -> list[_Unit]:
-        offered = [unit for item in context.evidence for unit in units(item.passage)]
+        offered = [
+            (item.passage, order, offer) for item in context.evidence for order, offer in enumerate(units(item.passage))
+        ]
         scores = self.scorer.score(context.query, [offer for _, _, offer in offered])
-        texts = [said(passage, offer) for passage, _, offer in offered]
-        voiced = _voices(texts, offered, context.role.subject)
+        texts = [" ".join(offer.text.split()) for _, _, offer in offered]
+        voiced = _voices(texts, [order for _, order, _ in offered], context.role.subject)
         return [
             _Unit(passage, order, text, score, spoken)
             for (passage, order, _), text, score, spoken in zip(offered, texts, scores, voiced, strict=True)
@@ -85,8 +87,8 @@ def load_quote(reader: "PassageReader") -> Quote:
     return Quote(load_answers(reader))
 
 
-def units(passage: Passage) -> list[tuple[Passage, int, Offer]]:
-    """Return what of a passage can be quoted by itself, each with its place there: sentences, rows, list lines.
+def units(passage: Passage) -> list[Offer]:
+    """Return what of a passage can be quoted by itself, in reading order: sentences, rows, list lines.
 
     A question that stands in the passage is one unit with what follows it.
     """
@@ -97,7 +99,7 @@ def units(passage: Passage) -> list[tuple[Passage, int, Offer]]:
         else:
             spans += _clauses(passage.text, start, end)
     page = page_of(passage)
-    return [(passage, order, Offer(page, start, end)) for order, (start, end) in enumerate(spans)]
+    return [Offer(page, start, end) for start, end in spans]
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -106,21 +108,16 @@ def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     for match in _CLAUSE.finditer(text, start, end) if end - start > LONGEST else ():
         if match.end() - begin > CLAUSES and stop > begin:
             yield begin, stop
-            begin = stop + len(text[stop : match.end()]) - len(text[stop : match.end()].lstrip())
+            begin = match.start()
         stop = match.end()
     yield begin, end
 
 
-def said(passage: Passage, offer: Offer) -> str:
-    """Return the text of a unit, line breaks taken out."""
-    return " ".join(passage.text[offer.start : offer.end].split())
-
-
-def _voices(texts: Sequence[str], offered: Sequence[tuple[Passage, int, Offer]], subject: str) -> list[str]:
+def _voices(texts: Sequence[str], orders: Sequence[int], subject: str) -> list[str]:
     """The units in the first person of the role's subject; "" when the role has none or the sentences do not fit it."""
     if not subject:
         return [""] * len(texts)
-    before = ["" if not order else texts[place - 1] for place, (_, order, _) in enumerate(offered)]
+    before = [texts[place - 1] if order else "" for place, order in enumerate(orders)]
     return [in_first_person(text, subject, earlier) for text, earlier in zip(texts, before, strict=True)]
 
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,14 +21,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
+from retrieval.encoder.embed import Encoder, within
 from retrieval.encoder.layers import Linear, product
 from retrieval.reading import Page, Reading
 from retrieval.types import RetrievalError
 from retrieval.weights import SHIPPED, Shipped, read_weights
 from retrieval.weights import WEIGHTS as FOLDER
-
-if TYPE_CHECKING:
-    from retrieval.encoder.embed import Encoder
 
 WEIGHTS = FOLDER / "reader.safetensors"
 FORMAT = "candor-reader-1"
@@ -44,22 +42,38 @@ Weights = dict[str, Tensor]
 Products = Mapping[str, Linear]
 
 
-def initial(encoder: "Encoder", seed: int = 0) -> Weights:
+def initial(encoder: Encoder, seed: int = 0) -> Weights:
     """Return the weights that training begins with: the layers of the encoder, and heads that say nothing yet."""
     chance = torch.Generator().manual_seed(seed)
-    weights: Weights = {"sides": torch.zeros(2, encoder.dimension)}
-    for place, layer in enumerate(encoder.upper(0)):
-        for name, part in _parts(layer).items():
-            weights[f"{place}.{name}.weight"] = part.weight.detach().float().cpu().clone()
-            weights[f"{place}.{name}.bias"] = part.bias.detach().float().cpu().clone()
-    wide = encoder.dimension
-    weights["span.weight"] = torch.randn(2, wide, generator=chance) * 0.02
-    weights["span.bias"] = torch.zeros(2)
-    weights["pool.weight"] = torch.randn(wide, wide, generator=chance) * 0.02
-    weights["pool.bias"] = torch.zeros(wide)
-    weights["passage.weight"] = torch.randn(len(OUTPUTS), wide, generator=chance) * 0.02
-    weights["passage.bias"] = torch.zeros(len(OUTPUTS))
+    weights = {name: weight.detach().float().cpu().clone() for name, weight in _layers(encoder).items()}
+    for name, shape in _heads(encoder).items():
+        blank = len(shape) == 1 or name == "sides"
+        weights[name] = torch.zeros(shape) if blank else torch.randn(shape, generator=chance) * 0.02
     return weights
+
+
+def _layers(encoder: Encoder) -> Weights:
+    """The weights of the encoder's own layers, by their names here; shared, not copied."""
+    return {
+        f"{place}.{name}.{kind}": getattr(part, kind)
+        for place, layer in enumerate(encoder.upper(0))
+        for name, part in _parts(layer).items()
+        for kind in ("weight", "bias")
+    }
+
+
+def _heads(encoder: Encoder) -> dict[str, tuple[int, ...]]:
+    """The shapes of what is added to the layers."""
+    wide = encoder.dimension
+    return {
+        "sides": (2, wide),
+        "span.weight": (2, wide),
+        "span.bias": (2,),
+        "pool.weight": (wide, wide),
+        "pool.bias": (wide,),
+        "passage.weight": (len(OUTPUTS), wide),
+        "passage.bias": (len(OUTPUTS),),
+    }
 
 
 def _parts(layer: Any) -> dict[str, Any]:  # noqa: ANN401, a layer of transformers' BERT
@@ -122,7 +136,7 @@ def _layer(place: str, weights: Weights, products: Products, states: Tensor, uns
 class PassageReader:
     """Reads passages after a question, in the arithmetic of the encoder whose embeddings it shares."""
 
-    def __init__(self, encoder: "Encoder", weights: Weights, about: dict[str, Any] | None = None) -> None:
+    def __init__(self, encoder: Encoder, weights: Weights, about: dict[str, Any] | None = None) -> None:
         self.encoder, self.about = encoder, about or {}
         self._weights = {name: weight.to(encoder.device, encoder.dtype) for name, weight in weights.items()}
         digest = hashlib.sha256()
@@ -152,16 +166,11 @@ class PassageReader:
     @torch.inference_mode()
     def _fresh(self, question: str, pages: Sequence[Page]) -> list[Reading]:
         tokens = [encoded(self.encoder, question, page) for page in pages]
-        order = sorted(range(len(pages)), key=lambda row: len(tokens[row].ids))
+        lengths = [len(each.ids) for each in tokens]
+        order = sorted(range(len(pages)), key=lengths.__getitem__)
         found: dict[int, Reading] = {}
-        batch: list[int] = []
-        for row in order:
-            if batch and (len(batch) + 1) * len(tokens[row].ids) > BATCH:
-                found |= self._read(batch, tokens)
-                batch = []
-            batch.append(row)
-        if batch:
-            found |= self._read(batch, tokens)
+        for rows in within(BATCH, order, lengths):
+            found |= self._read(rows, tokens)
         return [found[row] for row in range(len(pages))]
 
     def _read(self, rows: Sequence[int], tokens: Sequence["Tokens"]) -> dict[int, Reading]:
@@ -187,7 +196,7 @@ class Tokens:
     spans: NDArray[np.int64]
 
 
-def encoded(encoder: "Encoder", question: str, page: Page) -> Tokens:
+def encoded(encoder: Encoder, question: str, page: Page) -> Tokens:
     """Return the tokens of a question and a page; what is too long loses its end."""
     question_ids = encoder.pieces(question)[0][:QUESTION_TOKENS]
     title = encoder.pieces(page.title)[0][:QUESTION_TOKENS] if page.title else []
@@ -247,13 +256,13 @@ def _in_int8(name: str, weight: Tensor | NDArray[np.float32]) -> bool:
     return weight.ndim == 2 and name[0].isdigit()
 
 
-def load_passage_reader(encoder: "Encoder", path: Path = WEIGHTS) -> PassageReader:
+def load_passage_reader(encoder: Encoder, path: Path = WEIGHTS) -> PassageReader:
     """Read the shipped reader, or the one at `path`, and put it on `encoder`.
 
     Raises RetrievalError as `load` does, and when the weights are not those of the encoder's layers.
     """
     weights, about = load(path)
-    due = {name: weight.shape for name, weight in initial(encoder).items()}
-    if due != {name: weight.shape for name, weight in weights.items()}:
+    due = {name: tuple(weight.shape) for name, weight in _layers(encoder).items()} | _heads(encoder)
+    if due != {name: tuple(weight.shape) for name, weight in weights.items()}:
         raise RetrievalError(f"{path} does not fit its encoder: train it with: candor train judges")
     return PassageReader(encoder, weights, about)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from retrieval.types import Passage
 
 LONGEST_ANSWER = 48  # tokens
+FAR = 15.0  # the most that the logit of a span counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Reading:
         allowed = np.triu(np.ones((width, width), bool)) & ~np.triu(np.ones((width, width), bool), LONGEST_ANSWER)
         begin, stop = np.unravel_index(int(np.where(allowed, sums, -np.inf).argmax()), sums.shape)
         return float(sums[begin, stop]), int(self.spans[first + begin, 0]), int(self.spans[first + stop, 1])
+
+
+def bounded(logit: float) -> float:
+    """Return the logit of a span within FAR of 0, as the sums that are calibrated count it."""
+    return min(max(logit, -FAR), FAR)
 
 
 def page_of(passage: Passage) -> Page:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.reading import page_of
+from retrieval.reading import bounded, page_of
 from retrieval.text import clean, each
 from retrieval.types import Evidence, Passage, RetrievalError, Retriever
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DEPTH = 12  # passages read after a query
 CONTEXT = 2  # of the passages asked for, how many may be neighbours of the best
-FAR = 15.0  # the most that a span's logit counts
 FEATURES = ("answers", "span", "relevant", "similarity", "score")
 Weights = Mapping[str, float]  # by FEATURES, and of a bias
 
@@ -87,7 +86,7 @@ def features(reader: "PassageReader", query: str, found: Sequence[Evidence]) -> 
     readings = reader.read(query, [page_of(item.passage) for item in found])
     most = max((item.score for item in found), default=1.0) or 1.0
     rows = [
-        (one.answers, min(max(one.best()[0], -FAR), FAR), one.relevant, item.similarity or 0.0, item.score / most)
+        (one.answers, bounded(one.best()[0]), one.relevant, item.similarity or 0.0, item.score / most)
         for one, item in zip(readings, found, strict=True)
     ]
     return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))

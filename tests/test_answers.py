@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.judges.answers import FAR, AnswerScorer, Offer, load_answers
+from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.prompts import is_abstention
 from dialogue.quote import DRAFTS, Quote, load_quote, units
@@ -14,7 +14,7 @@ from dialogue.talk import asks, small_talk
 from dialogue.types import Context, ModelError, Sampling, Turn
 from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
-from retrieval.reading import Page
+from retrieval.reading import FAR, Page
 from retrieval.types import Evidence, Passage, RetrievalError
 
 WHALE = (
@@ -56,7 +56,7 @@ def judge(encoder: Encoder, passage_reader: PassageReader) -> EmbeddedJudge:
 
 def offered(passage: Passage) -> list[tuple[str, Offer]]:
     """The units of a passage, by their text."""
-    return [(passage.text[offer.start : offer.end], offer) for _, _, offer in units(passage)]
+    return [(offer.text, offer) for offer in units(passage)]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def _weights(reader: PassageReader) -> tuple[dict[str, torch.Tensor], dict[str, 
 
 def test_a_sentence_that_nobody_ended_is_quoted_by_its_clauses() -> None:
     said = "so we walk along the river and the pump house was built in eighteen sixty eight " * 12
-    quoted = [offer for _, _, offer in units(Passage(1, said, "talk.txt", "Talk", (), 0, len(said)))]
+    quoted = units(Passage(1, said, "talk.txt", "Talk", (), 0, len(said)))
     texts = [said[offer.start : offer.end] for offer in quoted]
     assert len(texts) > 3
     assert all(len(text) <= 260 for text in texts)

@@ -12,8 +12,8 @@ from told_reader import ToldPages
 from retrieval.encoder.embed import Encoder
 from retrieval.index.memory import MemoryRetriever
 from retrieval.reader import PassageReader
-from retrieval.reading import Page, Reading
-from retrieval.rerank import FAR, FEATURES, Reranker, features, load_reranker, weighed
+from retrieval.reading import FAR, Page, Reading
+from retrieval.rerank import FEATURES, Reranker, features, load_reranker, weighed
 from retrieval.types import Evidence, Passage, RetrievalError
 
 EVEN = {**dict.fromkeys(FEATURES, 0.0), "relevant": 1.0, "bias": 0.0}

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.reading import Page, Reading
+from retrieval.reading import Page, bounded
 from retrieval.types import RetrievalError
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
 FEATURES = ("span", "match", "least")
-FAR = 15.0  # the most that a span's logit counts
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
 TokenEncoder = Callable[[Sequence[str]], Sequence[Tokens]]
 
@@ -74,14 +73,13 @@ class AnswerScorer:
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
         rows = [
-            (_span(readings[o.page], o), *_matched(asked, [tokens[text][0] for text in (o.text, o.page.title)]))
+            (
+                bounded(readings[o.page].best(o.start, o.end)[0]),
+                *_matched(asked, [tokens[text][0] for text in (o.text, o.page.title)]),
+            )
             for o in offers
         ]
         return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
-
-
-def _span(reading: Reading, offer: Offer) -> float:
-    return min(max(reading.best(offer.start, offer.end)[0], -FAR), FAR)
 
 
 def _matched(asked: NDArray[np.float32], said: Sequence[NDArray[np.float32]]) -> tuple[float, float]:

@@ -157,7 +157,7 @@ class Encoder:
         """
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         lengths = [len(row) for row in ids]
-        for rows in _within(self._budget, order, lengths):
+        for rows in within(self._budget, order, lengths):
             longest = lengths[rows[-1]]
             blank = [self._pad] * longest
             tokens = torch.tensor([[*ids[row], *blank[lengths[row] :]] for row in rows], device=self.device)
@@ -224,7 +224,7 @@ def minilm_files() -> dict[Path, str]:
     return {Path(get_model_path()) / name: digest for name, digest in MINILM.items()}
 
 
-def _within(budget: int, order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+def within(budget: int, order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
     """Group length-sorted rows so that rows x longest stays within `budget` tokens."""
     batch: list[int] = []
     for row in order:
