@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from app.bot import Bot
 from app.store.database import Database, open_database
 from retrieval.encoder.adapters import Reader, load_reader
 from retrieval.encoder.embed import Encoder, load_encoder
@@ -73,3 +74,21 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database = open_database(tmp_path)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="module")
+def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    """A bot of the web chat with canned replies, see `web_fixture`; what needs another makes its own."""
+    from web_fixture import canned_bot
+
+    with canned_bot(tmp_path_factory.mktemp("web"), encoder) as bot:
+        yield bot
+
+
+@pytest.fixture(scope="module")
+def url(bot: Bot) -> Iterator[str]:
+    """The address of a server of that bot."""
+    from web_fixture import serving
+
+    with serving(bot) as url:
+        yield url

@@ -67,18 +67,6 @@ def test_a_watch_sees_a_file_being_opened(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    with canned_bot(tmp_path_factory.mktemp("web"), encoder) as bot:
-        yield bot
-
-
-@pytest.fixture(scope="module")
-def url(bot: Bot) -> Iterator[str]:
-    with serving(bot) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
 def found(url: str) -> Found:
     """The events of the page."""
     return events(url)

@@ -9,28 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_vision import png
-from web_fixture import canned_bot, chromium, serving
+from web_fixture import chromium
 
 from app.bot import Bot
 from app.errors import InputError
 from app.web.pictures import MOST_HELD, Held, sent, thumbnails, waiting
 from dialogue.pictures import MOST_BYTES, QUESTION, PictureError
 from dialogue.types import Picture
-from retrieval.encoder.embed import Encoder
 
 NAME = "a red <car> & house.png"
-
-
-@pytest.fixture(scope="module")
-def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    with canned_bot(tmp_path_factory.mktemp("web"), encoder) as bot:
-        yield bot
-
-
-@pytest.fixture(scope="module")
-def url(bot: Bot) -> Iterator[str]:
-    with serving(bot) as url:
-        yield url
 
 
 def asked(url: str, path: str, data: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:

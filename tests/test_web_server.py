@@ -8,27 +8,12 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
-from web_fixture import canned_bot, serving
 
 from app.bot import Bot
 from app.web.server import ServeError, serve
-from retrieval.encoder.embed import Encoder
 from retrieval.sources import SUFFIXES
-
-
-@pytest.fixture(scope="module")
-def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    with canned_bot(tmp_path_factory.mktemp("web"), encoder) as bot:
-        yield bot
-
-
-@pytest.fixture(scope="module")
-def url(bot: Bot) -> Iterator[str]:
-    with serving(bot) as url:
-        yield url
 
 
 def get(url: str, **headers: str) -> tuple[int, str, dict[str, str]]:

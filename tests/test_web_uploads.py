@@ -1,28 +1,14 @@
 """Documents on the page: they come as bytes, ask when their name is taken, and are gone when they are removed."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from web_client import Answer, call, healthy, request
-from web_fixture import canned_bot, chromium, serving
+from web_fixture import chromium
 
 from app.bot import Bot
 from app.web.documents import UPLOAD_LIMIT
-from retrieval.encoder.embed import Encoder
-
-
-@pytest.fixture(scope="module")
-def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    with canned_bot(tmp_path_factory.mktemp("web"), encoder) as bot:
-        yield bot
-
-
-@pytest.fixture(scope="module")
-def url(bot: Bot) -> Iterator[str]:
-    with serving(bot) as url:
-        yield url
 
 
 def upload(url: str, name: str, words: bytes, taken: str = "ask") -> Answer:
