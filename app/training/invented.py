@@ -99,6 +99,9 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
     "km": lambda r: f"{r.randrange(40, 700)} {r.choice(('km', 'kilometres', 'miles'))}",
     "kilos": lambda r: f"{r.randrange(2, 1500):,} {r.choice(('kg', 'kilograms', 'pounds'))}",
     "grams": lambda r: f"{r.randrange(2, 60)} {r.choice(('g', 'grams'))}",
+    "kmh": lambda r: f"{r.randrange(2, 140)} {r.choice(('km/h', 'kilometres an hour', 'miles per hour'))}",
+    "million": lambda r: f"{r.randrange(2, 4000)} million {r.choice(('km', 'kilometres', 'miles'))}",
+    "thousands": lambda r: r.choice(["{:,}", "about {:,}", "some {:,}"]).format(r.randrange(200, 9_000_000)),
     "tonnes": lambda r: f"{r.randrange(2, 60)} {r.choice(('tonnes', 't'))}",
     "degrees": lambda r: f"{r.randrange(14, 24) * 10} {r.choice(('°C', 'degrees'))}",
     "percent": lambda r: f"{r.randrange(3, 99)} {r.choice(('%', 'per cent', 'percent'))}",
@@ -114,6 +117,11 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
     ),
     **{name: (lambda r, found=found: r.choice(found)) for name, found in _LISTS.items()},  # type: ignore[misc]
 }  # fmt: skip
+
+
+def value_of(kind: str, rng: random.Random) -> str:
+    """Draw a value of a kind, as it is written."""
+    return _VALUES[kind](rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +179,8 @@ def _posed(kind: Kind, rng: random.Random) -> Asked:
     names = dict.fromkeys(
         _name(rng.choice(kind.named) if rng.random() < 0.2 else pattern, rng) for _ in range(rng.randrange(2, 8))
     )
+    if "{code}" in pattern or "{model}" in pattern:  # codes that differ in a sign are things of their own
+        names |= dict.fromkeys(_near(name, rng) for name in list(names)[:3] if rng.random() < 0.6)
     things = [Thing(name, {fact.label: _VALUES[fact.value](rng) for fact in facts}) for name in names]
     subject, fact = rng.choice(things), rng.choice(facts)
     fate = rng.random()
@@ -206,6 +216,18 @@ def _name(pattern: str, rng: random.Random) -> str:
         version=f"{rng.randrange(1, 9)}.{rng.randrange(0, 9)}",
         thing1=rng.choice(_LISTS["thing1"]),
     )
+
+
+def _near(name: str, rng: random.Random) -> str:
+    """The name with two neighbouring digits exchanged, or another digit or letter in the place of one."""
+    digits = [place for place, sign in enumerate(name) if sign.isdigit()]
+    if not digits:
+        return name
+    place = rng.choice(digits)
+    if place + 1 in digits and name[place] != name[place + 1] and rng.random() < 0.5:
+        return name[:place] + name[place + 1] + name[place] + name[place + 2 :]
+    other = rng.choice([sign for sign in "0123456789" if sign != name[place]])
+    return name[:place] + other + name[place + 1 :]
 
 
 def _upper(text: str) -> str:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dialogue.judges.subject import FEATURES as SUBJECT
+from dialogue.judges.subject import missing, names_another, names_of, subject_of
 from retrieval.reading import Page, bounded
 from retrieval.types import RetrievalError
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
-FEATURES = ("span", "match", "least")
+FEATURES = ("span", "match", "least", *SUBJECT)
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
 TokenEncoder = Callable[[Sequence[str]], Sequence[Tokens]]
 
@@ -37,6 +39,11 @@ class Offer:
         """What is offered."""
         return self.page.text[self.start : self.end]
 
+    @property
+    def stop(self) -> int:
+        """Where it ends."""
+        return len(self.page.text) if self.end is None else self.end
+
 
 @dataclass(frozen=True)
 class AnswerScorer:
@@ -52,19 +59,24 @@ class AnswerScorer:
         return self.reader.fingerprint
 
     def score(self, question: str, offers: Sequence[Offer]) -> list[float]:
-        """Return one probability per offer. A question without a letter of English or a digit is never answered."""
+        """Return one probability per offer: 0 for what is about another identifier than the question.
+
+        A question without a letter of English or a digit is never answered.
+        """
         if not any(sign.isascii() and sign.isalnum() for sign in question):
             return [0.0] * len(offers)
         rows = self.features(question, offers)
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
-        found: list[float] = (1 / (1 + np.exp(-logits))).tolist()
+        asked = subject_of(question)
+        another = [names_another(asked, o.page, o.start, o.stop) for o in offers]
+        found: list[float] = np.where(another, 0.0, 1 / (1 + np.exp(-logits))).tolist()
         return found
 
     def features(self, question: str, offers: Sequence[Offer]) -> NDArray[np.float64]:
         """Return rows (offers, FEATURES), each by its question and offer alone.
 
         The logit of the unit's best span; the mean cosine of the question's tokens with their nearest in the unit or
-        its title, and that of the worst third of them.
+        its title, and that of the worst third of them; what the question names that is missing, see `subject.missing`.
         """
         pages = list(dict.fromkeys(offer.page for offer in offers))
         readings = dict(zip(pages, self.reader.read(question, pages), strict=True))
@@ -72,10 +84,12 @@ class AnswerScorer:
         tokens = dict(zip(texts, self.encode_tokens(texts), strict=True))
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
+        named = subject_of(question, names_of(pages))
         rows = [
             (
                 bounded(readings[o.page].best(o.start, o.end)[0]),
                 *_matched(asked, [tokens[text][0] for text in (o.text, o.page.title)]),
+                *missing(named, o.page, o.start, o.stop),
             )
             for o in offers
         ]
