@@ -33,28 +33,28 @@ def leans(text: str, sentence: str) -> str:
         ("She died", "Her cousin Agnes Bell kept the weir."),
     ],
 )
-def test_the_antecedent_is_the_nearest_sentence_of_the_paragraph_that_names_something(sentence: str, names: str):
+def test_the_nearest_sentence_of_the_paragraph_that_names_something(sentence: str, names: str) -> None:
     assert leans(MILLS, sentence) == names
 
 
 @pytest.mark.parametrize("sentence", ["It is late.", "Their boats lie here.", "Since 1990 they meet.", "This is so."])
-def test_a_sentence_that_begins_with_a_pronoun_depends(sentence: str):
+def test_a_sentence_that_begins_with_a_pronoun_depends(sentence: str) -> None:
     assert is_dependent(sentence)
 
 
 @pytest.mark.parametrize(
     "sentence", ["Italy won.", "IT staff help.", "The hut has its own well.", "In 1990 the club met.", "items: 4", ""]
 )
-def test_one_that_names_its_subject_does_not(sentence: str):
+def test_one_that_names_its_subject_does_not(sentence: str) -> None:
     assert not is_dependent(sentence)
 
 
-def test_nothing_is_leant_on_across_list_lines():
+def test_nothing_is_leant_on_across_list_lines() -> None:
     assert not leans("- The saw is blue.\n- It is sharp.", "It is sharp")
 
 
 @given(st.lists(st.sampled_from(["It is old. ", "The hut stands. ", "She left.\n\n", "A jug broke. "]), max_size=12))
-def test_an_antecedent_stands_before_the_sentence_and_leans_on_nothing(parts: list[str]):
+def test_an_antecedent_stands_before_the_sentence_and_leans_on_nothing(parts: list[str]) -> None:
     text = "".join(parts)
     for start, _ in sentences(text):
         if span := antecedent(text, start):
