@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dialogue.antecedents import antecedent
 from retrieval.reading import Page, bounded
 from retrieval.types import RetrievalError
 
@@ -63,23 +64,30 @@ class AnswerScorer:
     def features(self, question: str, offers: Sequence[Offer]) -> NDArray[np.float64]:
         """Return rows (offers, FEATURES), each by its question and offer alone.
 
-        The logit of the unit's best span; the mean cosine of the question's tokens with their nearest in the unit or
-        its title, and that of the worst third of them.
+        The logit of the unit's best span; the mean cosine of the question's tokens with their nearest in the unit,
+        what it leans on or its title, and that of the worst third of them.
         """
         pages = list(dict.fromkeys(offer.page for offer in offers))
         readings = dict(zip(pages, self.reader.read(question, pages), strict=True))
-        texts = list(dict.fromkeys([question, *(o.text for o in offers), *(page.title for page in pages)]))
+        leads = {offer: _lead(offer) for offer in offers}
+        texts = list(dict.fromkeys([question, *(o.text for o in offers), *leads.values(), *(p.title for p in pages)]))
         tokens = dict(zip(texts, self.encode_tokens(texts), strict=True))
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
         rows = [
             (
                 bounded(readings[o.page].best(o.start, o.end)[0]),
-                *_matched(asked, [tokens[text][0] for text in (o.text, o.page.title)]),
+                *_matched(asked, [tokens[text][0] for text in (o.text, leads[o], o.page.title)]),
             )
             for o in offers
         ]
         return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
+
+
+def _lead(offer: Offer) -> str:
+    """The sentence that a unit leans on, "" for none."""
+    span = antecedent(offer.page.text, offer.start)
+    return offer.page.text[slice(*span)] if span else ""
 
 
 def _matched(asked: NDArray[np.float32], said: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
