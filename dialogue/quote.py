@@ -3,39 +3,30 @@
 Needs no language model. Knows nothing of judging: its drafts compete like any other model's.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dialogue.antecedents import antecedent, is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import ABSTENTION
 from dialogue.talk import small_talk
 from dialogue.types import Attribute, Context, ModelError, Sampling
-from retrieval.reading import page_of
-from retrieval.text import sentences
-from retrieval.types import Passage
+from dialogue.units import quotable, units
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
 
 DRAFTS = 6  # likeliest units, each of which makes a draft
-LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
-CLAUSES = 240  # characters of a run of clauses quoted from a longer one
-_CLAUSE = re.compile(r"\S.*?(?=\n|[,;:]\s|\s(?:and|but|so|then|because|when|where|which|who)\s|$)[,;:]?", re.DOTALL)
-_DEPENDENT = re.compile(
-    r"(?:It|He|She|They|This|That|These|Those|Its|His|Her|Their|Such|Both|However|But|And|So|Instead|Then|Thus|There)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A sentence of the evidence, its place, how likely it answers, and how the role's subject says it."""
+    """A unit of the evidence on one line, how likely it answers, and how the role's subject says it."""
 
-    passage: Passage
-    order: int
+    offer: Offer
     text: str
     answers: float
     spoken: str = ""
@@ -69,48 +60,20 @@ class Quote:
         raise ModelError("the quote generator gives no probabilities; load a language model with --model hf:NAME")
 
     def _units(self, context: Context) -> list[_Unit]:
-        offered = [
-            (item.passage, order, offer) for item in context.evidence for order, offer in enumerate(units(item.passage))
-        ]
-        scores = self.scorer.score(context.query, [offer for _, _, offer in offered])
-        texts = [" ".join(offer.text.split()) for _, _, offer in offered]
-        voiced = _voices(texts, [order for _, order, _ in offered], context.role.subject)
+        offered = [(order, offer) for item in context.evidence for order, offer in enumerate(units(item.passage))]
+        scores = self.scorer.score(context.query, [offer for _, offer in offered])
+        texts = [_line(offer.text) for _, offer in offered]
+        voiced = _voices(texts, [order for order, _ in offered], context.role.subject)
         return [
-            _Unit(passage, order, text, score, spoken)
-            for (passage, order, _), text, score, spoken in zip(offered, texts, scores, voiced, strict=True)
-            if _quotable(text)
+            _Unit(offer, text, score, spoken)
+            for (_, offer), text, score, spoken in zip(offered, texts, scores, voiced, strict=True)
+            if quotable(text)
         ]
 
 
 def load_quote(reader: "PassageReader") -> Quote:
     """Return the embedded generator, which quotes by what `reader` makes of passages. Raises RetrievalError."""
     return Quote(load_answers(reader))
-
-
-def units(passage: Passage) -> list[Offer]:
-    """Return what of a passage can be quoted by itself, in reading order: sentences, rows, list lines.
-
-    A question that stands in the passage is one unit with what follows it.
-    """
-    spans: list[tuple[int, int]] = []
-    for start, end in sentences(passage.text):
-        if spans and passage.text[: spans[-1][1]].endswith("?"):
-            spans[-1] = (spans[-1][0], end)
-        else:
-            spans += _clauses(passage.text, start, end)
-    page = page_of(passage)
-    return [Offer(page, start, end) for start, end in spans]
-
-
-def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield a sentence whole, one that nobody marked the end of in runs of clauses of up to CLAUSES characters."""
-    begin = stop = start
-    for match in _CLAUSE.finditer(text, start, end) if end - start > LONGEST else ():
-        if match.end() - begin > CLAUSES and stop > begin:
-            yield begin, stop
-            begin = match.start()
-        stop = match.end()
-    yield begin, end
 
 
 def _voices(texts: Sequence[str], orders: Sequence[int], subject: str) -> list[str]:
@@ -128,16 +91,15 @@ def _voiced(best: Sequence[_Unit]) -> list[str]:
 
 
 def _arrangements(best: Sequence[_Unit]) -> list[str]:
-    """Return drafts of the likeliest units: one that leans on what stands before it with that, any other alone."""
-    at = {(unit.passage.id, unit.order): unit for unit in best}
+    """Return drafts of the likeliest units: one that leans on a sentence before it with that, any other alone."""
+    at = {(unit.offer.page, unit.offer.start): unit.text for unit in best}
     drafts: list[str] = []
     for unit in best[:DRAFTS]:
-        first = unit
-        while _DEPENDENT.match(first.text) and (before := at.get((first.passage.id, first.order - 1))):
-            first = before
-        drafts.append(unit.text if first is unit else f"{first.text} {unit.text}")
+        page = unit.offer.page
+        lead = antecedent(page.text, unit.offer.start) if is_dependent(unit.text) else None
+        drafts.append(f"{at.get((page, lead[0]), _line(page.text[slice(*lead)]))} {unit.text}" if lead else unit.text)
     return drafts
 
 
-def _quotable(text: str) -> bool:
-    return 15 <= len(text) <= LONGEST and len(text.split()) >= 3 and not text.endswith("?")
+def _line(text: str) -> str:
+    return " ".join(text.split())

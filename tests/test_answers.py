@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.prompts import is_abstention
-from dialogue.quote import DRAFTS, Quote, load_quote, units
+from dialogue.quote import DRAFTS, Quote, load_quote
 from dialogue.talk import asks, small_talk
 from dialogue.types import Context, ModelError, Sampling, Turn
+from dialogue.units import units
 from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
 from retrieval.reading import FAR, Page

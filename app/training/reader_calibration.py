@@ -17,23 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.evaluation.metrics import auroc, calibration_error
+from app.training.invented import invented
 from app.training.quality_data import rows as lines
 from app.training.reader_data import NAME, held, shape, titled
+from app.training.stated import stated
 from dialogue.judges.answers import FEATURES as UNIT
-from dialogue.judges.answers import AnswerScorer, Offer
+from dialogue.judges.answers import AnswerScorer
+from dialogue.units import units
 from retrieval.encoder.embed import Encoder
 from retrieval.index.generation import build_of
 from retrieval.passages import cut, cut_all
 from retrieval.reader import PassageReader
-from retrieval.reading import page_of
 from retrieval.rerank import DEPTH, FEATURES, Weights, features, weighed
 from retrieval.search import HybridRetriever
-from retrieval.text import clean, sentences
+from retrieval.text import clean
 from retrieval.types import Evidence, Passage
 
 SIZES = ((1, 40), (10, 24), (300, 4), (100_000, 1))  # passages of a collection, at most, and how many of these
 ASKED = 240  # questions for each size
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
+MADE, PAGES = 16, 8  # collections of invented pages, and how many pages of each kind
 NATURAL = 10  # what a unit found for a question on the demo counts: these are asked in people's own words
 RIDGE = 1e-3
 UNANSWERED = ("without", "stranger")
@@ -67,11 +70,23 @@ def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) 
                 found[str(size)] += _searched(search, asked, True, reader)
                 found["without"] += _searched(search, asked, False, reader)
                 found["stranger"] += _searched(search, strangers(asked, questions, rng), False, reader)
-    passages, questions = demo()
-    with _indexed(passages, encoder) as search:
-        for name, asked in (("demo", [q for q in questions if q[2]]), ("without", [q for q in questions if not q[2]])):
-            found[name] += _searched(search, rng.sample(asked, min(len(asked), ASKED)), True, reader)
+    for name, (passages, questions) in (("demo", demo()), *(("made", made(seed + at)) for at in range(MADE))):
+        with _indexed(passages, encoder) as search:
+            found[name] += _searched(search, [q for q in questions if q[2]], True, reader)
+            found["without"] += _searched(search, [q for q in questions if not q[2]], True, reader)
     return found
+
+
+def made(seed: int) -> tuple[list[Passage], list[Question]]:
+    """Return a collection of invented pages, and the question that each was made for; half are not answered."""
+    asked = [*invented(PAGES, 100_000 + seed), *stated(PAGES // 2, 100_000 + seed)]
+    passages, questions = [], list[Question]()
+    for number, one in enumerate(asked):
+        text, title = one.page.text, one.page.title
+        passages.append(Passage(number, text, f"made/{number}", title, (), 0, len(text)))
+        answers = tuple(text[slice(*span)] for span in one.spans)
+        questions.append((one.question, answers, frozenset([number] if answers else ())))
+    return passages, questions
 
 
 def demo(folder: Path = DEMO) -> tuple[list[Passage], list[Question]]:
@@ -163,11 +178,7 @@ def _found(
     reader: PassageReader, question: str, answers: Sequence[str], right: frozenset[int], near: Sequence[Evidence]
 ) -> Found:
     rows = features(reader, question, near)
-    offered = [
-        (item.passage.id in right, Offer(page_of(item.passage), start, end))
-        for item in near
-        for start, end in sentences(item.passage.text)
-    ]
+    offered = [(item.passage.id in right, offer) for item in near for offer in units(item.passage)]
     scorer = AnswerScorer(reader, reader.encoder.encode_tokens, {})
     units = scorer.features(question, [offer for _, offer in offered])
     holds = [answers_here and any(a in offer.text for a in answers) for answers_here, offer in offered]

@@ -24,6 +24,7 @@ from retrieval.text import clean
 
 HELD = 0.1  # of the articles of SQuAD, kept apart to measure on
 INVENTED = 40_000  # questions on invented pages
+STRANGE = 20_000  # questions on a page about something else
 STATED = 16_000  # questions on pages of statements
 NEAR = 6  # passages of the article among which a wrong one is chosen
 SHORT = 2  # characters of an answer that is looked for in other passages
@@ -39,12 +40,11 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
     squad = [row for row in lines(reading / "squad1_train.jsonl.gz") if not held(row)]
     articles = Articles(squad)
     twins = [row for row in lines(reading / "squad2_train_unanswerable_pairs.jsonl.gz") if not held(row)]
-    return {
+    found = {
         "squad": (0.28, list(_known(squad))),
         "near": (0.11, list(articles.near(squad, rng))),
         "exchanged": (0.09, list(articles.exchanged(squad, rng))),
         "twins": (0.10, list(_twins(twins))),
-        "strange": (0.02, list(_strange(squad, rng))),
         "fairytaleqa": (0.03, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
         "qamr": (0.03, list(_qamr(lines(reading / "qamr_sentences_dev.jsonl.gz")))),
         "policyqa": (0.02, list(_known(lines(reading / "policyqa_dev.jsonl.gz")))),
@@ -54,6 +54,7 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
         "stated": (0.05, list(stated(STATED, seed))),
         "trecqa": (0.02, list(_sentences(lines(data / "retrieval" / "trecqa.train.jsonl.gz"), rng))),
     }
+    return {**found, "strange": (0.06, list(_strange(list(found.values()), rng)))}
 
 
 def held(row: Mapping[str, Any]) -> bool:
@@ -103,11 +104,12 @@ def _twins(rows: Iterable[Mapping[str, Any]]) -> Iterator[Asked]:
                 break
 
 
-def _strange(rows: Sequence[Mapping[str, Any]], rng: random.Random) -> Iterator[Asked]:
-    for row in rng.sample(rows, len(rows) // 8):
-        other = rng.choice(rows)
-        if other["title"] != row["title"]:
-            yield Asked(clean(row["question"]), rng.choice(windows(other))[0], (), 0.0, 0.0)
+def _strange(found: Sequence[tuple[float, Sequence[Asked]]], rng: random.Random) -> Iterator[Asked]:
+    """Questions of any source on a page of any other."""
+    every = [asked for _, asked in found]
+    for _ in range(STRANGE):
+        one, other = rng.sample(every, 2)
+        yield Asked(rng.choice(one).question, rng.choice(other).page, (), 0.0, 0.0)
 
 
 def _boolq(rows: Iterable[Mapping[str, Any]]) -> Iterator[Asked]:
@@ -233,6 +235,9 @@ def as_typed(asked: Asked, rng: random.Random) -> Asked:
     elif chance < 0.26:
         text = rng.choice(_OPENINGS) + text[:1].lower() + text[1:]
     page = replace(asked.page, title="") if rng.random() < 0.2 else asked.page
+    if rng.random() < 0.04:  # as somebody speaks: without capitals or marks, every character in its place
+        spoken = re.sub(r"[.,;:!?](?=\s|$)", " ", page.text.lower())
+        page = replace(page, text=spoken) if len(spoken) == len(page.text) else page
     return replace(asked, question=text, page=page)
 
 

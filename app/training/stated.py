@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.training.asked import Asked
-from app.training.invented import value_of
+from app.training.values import value_of
 from retrieval.reading import Page
 
 _TITLES = (

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dialogue.antecedents import antecedent
 from dialogue.judges.facts import name_in, names, stem, words
 from retrieval.reading import Page
-from retrieval.text import sentences
 
 FEATURES = ("strange", "elsewhere", "figures")
 MOST = 3  # missing names or figures that count
@@ -19,9 +19,6 @@ MOST = 3  # missing names or figures that count
 _FIGURE = re.compile(r"(?<![\w.,-])\d+(?:[.,:]\d+)*(?![\w-]|[.,]\d)")
 _IDENTIFIER = re.compile(
     r"(?<![\w.-])(?=[\w.-]*\d)(?:[^\W\d_]+[-_.]?\d[\w-]*|\d+(?:[-_.]\w+){2,}|\d+[-_][^\W\d_]\w*)(?![\w-])"
-)
-_DEPENDENT = re.compile(
-    r"(?:It|He|She|They|This|That|These|Those|Its|His|Her|Their|Such|Both|However|But|And|So|Instead|Then|Thus|There)\b"
 )
 
 
@@ -80,18 +77,9 @@ def names_another(subject: Subject, page: Page, start: int, end: int) -> bool:
 
 
 def scope(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the span of a unit with the sentence it leans on, where it opens with a pronoun, in the same paragraph."""
-    border = text.rfind("\n", 0, start) + 1
-    before = [span for span in _sentences(text) if border <= span[0] < start]
-    begin = start
-    while _DEPENDENT.match(text[begin:end]) and before:
-        begin = before.pop()[0]
-    return begin, end
-
-
-@lru_cache(maxsize=512)
-def _sentences(text: str) -> tuple[tuple[int, int], ...]:
-    return tuple(sentences(text))
+    """Return the span of a unit from the sentence on that it leans on, if there is one."""
+    lead = antecedent(text, start)
+    return (lead[0] if lead else start), end
 
 
 @lru_cache(maxsize=2048)

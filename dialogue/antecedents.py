@@ -1,0 +1,55 @@
+"""What a sentence leans on: the sentence before it that names what its pronoun stands for.
+
+By form alone: a sentence that begins with a pronoun or the like depends; its antecedent is the nearest one before it in
+the same paragraph that does not. Knows nothing of questions or scores.
+"""
+
+import re
+from functools import lru_cache
+
+from retrieval.text import sentences
+
+Span = tuple[int, int]
+
+_DEPENDENT = re.compile(
+    r"(?:(?:But|And|So|Also|However|Instead|Then|Today|Now|Later|Therefore|There|(?:Since|After|Before) then),? )?"
+    r"(?:[Ii]t|[Hh]e|[Ss]he|[Tt]hey|[Ii]ts|[Hh]is|[Hh]er|[Tt]heir|[Bb]oth|[Ss]uch|[Tt]h(?:is|at|ese|ose))\b(?![-’'])"
+)
+_LINKED = re.compile(r"(?:But|And|So|However|Instead|Then|Thus|Therefore|Likewise|Also)\b,? ")
+_PLACED = re.compile(  # "In 1904 she moved": a short adverbial before the pronoun
+    r"(?:In|At|On|From|After|Before|Since|During|By|Until|With|For|Under)\s+(?:[\w'’.,:-]+\s+){1,6}?"
+    r"(?:it|he|she|they|its|his|her|their)\b"
+)
+_NAMED = re.compile(r"(?:Its|His|Her|Their)\s+(?:[a-z][\w'’-]*\s+){1,2}[A-Z]")  # "Her brother Duncan was"
+_BREAK = re.compile(r"\n[ \t]*\n|\n\s*(?:[-*+•–—·‣▪◦#|>]|\d{1,3}[.)]|[a-z]\))\s")
+
+
+def is_dependent(sentence: str) -> bool:
+    """Say whether a sentence begins with what stands for something named before it: "It", "Its", "In 1904 she"."""
+    text = sentence.strip().lstrip("\"'“‘([")
+    if not text[:1].isupper() or _NAMED.match(text):
+        return False
+    return bool(_DEPENDENT.match(text) or _LINKED.match(text) or _PLACED.match(text))
+
+
+def antecedent(text: str, start: int) -> Span | None:
+    """Return the span of the sentence that the one at `start` leans on: the nearest before it that leans on none.
+
+    None where it leans on nothing, or on nothing of its own paragraph in this text.
+    """
+    spans = _sentences(text)
+    place = next((at for at, (begin, end) in enumerate(spans) if begin <= start < end), None)
+    if place is None or not is_dependent(text[start : spans[place][1]]):
+        return None
+    for at in range(place - 1, -1, -1):
+        begin, end = spans[at]
+        if _BREAK.search(text, end, spans[at + 1][0] + 2):
+            return None
+        if not is_dependent(text[begin:end]):
+            return None if text[begin:end].endswith((":", "?")) else (begin, end)
+    return None
+
+
+@lru_cache(maxsize=512)
+def _sentences(text: str) -> tuple[Span, ...]:
+    return tuple(sentences(text))

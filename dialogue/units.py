@@ -1,0 +1,112 @@
+"""The units of a passage: what of it can be quoted by itself, and what each leans on.
+
+A sentence, a row, a list line, a line of a chat; a question that stands in the passage goes with what follows it. By
+form alone: knows nothing of the question that is asked.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from dialogue.antecedents import antecedent
+from dialogue.judges.answers import Offer
+from retrieval.reading import page_of
+from retrieval.text import sentences
+from retrieval.types import Passage
+
+LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
+CLAUSES = 240  # characters of a run of clauses quoted from a longer one
+_CLAUSE = re.compile(r"\S.*?(?=\n|[,;:]\s|\s(?:and|but|so|then|because|when|where|which|who)\s|$)[,;:]?", re.DOTALL)
+_STAMP = re.compile(
+    r"\[?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},? \d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?\]?(?: -)? ", re.IGNORECASE
+)
+_SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
+_ASKED = re.compile(  # a question that nobody marked as one, perhaps after a word or two
+    r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how|did|does|do|is|are|was|were|can|could|will|has|have|"
+    r"any(?:one|body))\s+\w+",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=512)
+def units(passage: Passage) -> tuple[Offer, ...]:
+    """Return what of a passage can be quoted by itself, in reading order."""
+    text, spans, asked = passage.text, list[tuple[int, int]](), False
+    for start, end in _cut(text):
+        if spans and asked:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans += _clauses(text, start, end)
+        asked = not asked and asks_in_passing(text[start:end])
+    page = page_of(passage)
+    return tuple(Offer(page, start, end) for start, end in spans)
+
+
+def asks_in_passing(line: str) -> bool:
+    """Say whether a sentence of a passage asks, so that what follows it may be the answer."""
+    if line.endswith("?"):
+        return True
+    stamp = _STAMP.match(line)
+    if not stamp:
+        return False
+    said = line[stamp.end() :]
+    speaker = _SPEAKER.match(said)
+    return bool(_ASKED.match(said[speaker.end() :] if speaker else said))
+
+
+def around(passage: Passage, start: int, end: int) -> Offer:
+    """Return the unit that holds characters `start` to `end` of a passage, else just these."""
+    for unit in units(passage):
+        if unit.start <= start and end <= (unit.end or 0):
+            return unit
+    return Offer(page_of(passage), start, end)
+
+
+def with_lead(offer: Offer) -> str:
+    """Return what is offered on one line, after the sentence that it leans on."""
+    lead = antecedent(offer.page.text, offer.start)
+    said = offer.text if lead is None else f"{offer.page.text[slice(*lead)]} {offer.text}"
+    return " ".join(said.split())
+
+
+def setting(offer: Offer) -> str:
+    """Return all that tells what a unit is about: its title and headings, what it leans on, itself."""
+    return f"{offer.page.title}\n{with_lead(offer)}"
+
+
+def quotable(text: str) -> bool:
+    """Say whether a unit says enough to be a reply, and not too much."""
+    return 15 <= len(text) <= LONGEST and len(text.split()) >= 3 and not text.endswith("?")
+
+
+def _cut(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the sentences; where lines bear stamps of time, each such line is cut off too."""
+    for start, end in sentences(text):
+        begin = start
+        for match in re.finditer(r"\n", text[start:end]):
+            place = start + match.end()
+            if _STAMP.match(text, place):
+                yield begin, start + match.start()
+                begin = place
+        yield begin, end
+
+
+def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield a sentence whole, one that nobody marked the end of in runs of clauses of up to CLAUSES characters."""
+    begin = stop = start
+    for match in _CLAUSE.finditer(text, start, end) if end - start > LONGEST else ():
+        if match.end() - begin > CLAUSES and stop > begin:
+            yield begin, stop
+            begin = match.start()
+        stop = match.end()
+    yield begin, end
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Return distinct units as one text; a sentence that stands in an earlier one is not said again."""
+    said = ""
+    for text in dict.fromkeys(texts):
+        if said and text in said:
+            continue
+        said = f"{said} {text}".strip()
+    return said

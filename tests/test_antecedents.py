@@ -1,0 +1,64 @@
+"""What a sentence leans on."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialogue.antecedents import antecedent, is_dependent
+from retrieval.text import sentences
+
+MILLS = (
+    "The mill at Orrin grinds oats. It has two wheels. It was rebuilt in 1840.\n\n"
+    "The mill at Tarff grinds rye. It has one wheel. In 1902 it burned down.\n\n"
+    "Its owner sold the ground. Her cousin Agnes Bell kept the weir. She died in 1931."
+)
+
+
+def leans(text: str, sentence: str) -> str:
+    """The sentence that one of the text leans on, "" for none."""
+    span = antecedent(text, text.index(sentence))
+    return text[slice(*span)] if span else ""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("It has two wheels", "The mill at Orrin grinds oats."),
+        ("It was rebuilt", "The mill at Orrin grinds oats."),
+        ("It has one wheel", "The mill at Tarff grinds rye."),
+        ("In 1902 it burned", "The mill at Tarff grinds rye."),
+        ("The mill at Tarff", ""),
+        ("Its owner", ""),  # nothing of its own paragraph stands before it
+        ("Her cousin", ""),
+        ("She died", "Her cousin Agnes Bell kept the weir."),
+    ],
+)
+def test_the_nearest_sentence_of_the_paragraph_that_names_something(sentence: str, names: str) -> None:
+    assert leans(MILLS, sentence) == names
+
+
+@pytest.mark.parametrize("sentence", ["It is late.", "Their boats lie here.", "Since 1990 they meet.", "This is so."])
+def test_a_sentence_that_begins_with_a_pronoun_depends(sentence: str) -> None:
+    assert is_dependent(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Italy won.", "IT staff help.", "The hut has its own well.", "In 1990 the club met.", "items: 4", ""]
+)
+def test_one_that_names_its_subject_does_not(sentence: str) -> None:
+    assert not is_dependent(sentence)
+
+
+def test_nothing_is_leant_on_across_list_lines() -> None:
+    assert not leans("- The saw is blue.\n- It is sharp.", "It is sharp")
+
+
+@given(st.lists(st.sampled_from(["It is old. ", "The hut stands. ", "She left.\n\n", "A jug broke. "]), max_size=12))
+def test_an_antecedent_stands_before_the_sentence_and_leans_on_nothing(parts: list[str]) -> None:
+    text = "".join(parts)
+    for start, _ in sentences(text):
+        if span := antecedent(text, start):
+            assert span in sentences(text)
+            assert span[1] <= start
+            assert not is_dependent(text[slice(*span)])
+            assert "\n\n" not in text[span[0] : start]
