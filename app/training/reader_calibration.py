@@ -180,10 +180,10 @@ def _found(
     rows = features(reader, question, near)
     offered = [(item.passage.id in right, offer) for item in near for offer in units(item.passage)]
     scorer = AnswerScorer(reader, reader.encoder.encode_tokens, {})
-    units = scorer.features(question, [offer for _, offer in offered])
+    rated = scorer.features(question, [offer for _, offer in offered])
     holds = [answers_here and any(a in offer.text for a in answers) for answers_here, offer in offered]
     met = np.array([item.passage.id in right for item in near], dtype=bool)
-    return Found(rows, met, units, np.array(holds, dtype=bool))
+    return Found(rows, met, rated, np.array(holds, dtype=bool))
 
 
 def ordering(found: dict[str, list[Found]]) -> dict[str, float]:
