@@ -36,7 +36,7 @@ from retrieval.types import Evidence, Passage
 SIZES = ((1, 40), (10, 24), (300, 4), (100_000, 1))  # passages of a collection, at most, and how many of these
 ASKED = 240  # questions for each size
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
-MADE, PAGES = 16, 8  # collections of invented pages, and how many pages of each kind
+MADE, PAGES = 24, 5  # collections of invented pages, and how many pages of each kind
 NATURAL = 10  # what a unit found for a question on the demo counts: these are asked in people's own words
 RIDGE = 1e-3
 UNANSWERED = ("without", "stranger")
@@ -80,7 +80,7 @@ def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) 
 
 def made(seed: int) -> tuple[list[Passage], list[Question]]:
     """Return a collection of invented pages, and the question that each was made for; half are not answered."""
-    asked = [*invented(PAGES, 100_000 + seed), *stated(PAGES // 2, 100_000 + seed)]
+    asked = [*invented(PAGES, 100_000 + seed), *stated(PAGES, 100_000 + seed, held=True)]
     passages, questions = [], list[Question]()
     for number, one in enumerate(asked):
         text, title = one.page.text, one.page.title
