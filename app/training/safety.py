@@ -21,6 +21,7 @@ PLANS = (
     AdapterTraining(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
     AdapterTraining(examples=14_000, rate=1.5e-3, before_tokens=80, text_tokens=128, drop=0.2),
     AdapterTraining(examples=28_000, rate=1.3e-3, before_tokens=80, text_tokens=128, drop=0.3),
+    AdapterTraining(examples=24_000, rate=1e-3, before_tokens=80, text_tokens=128, drop=0.3),
 )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from safety.injection import load_injections
 from safety.policy import Objective, Policy
 from safety.rules import find, rules_fingerprint, visible
 from safety.types import UNSAFE, PairReader, RiskSource, SafetyError, Stage, Verdict
@@ -28,6 +29,7 @@ JUDGES: Final[Mapping[Stage, str]] = {  # the output that judges at a stage
     "request": "request",
     "evidence": "reply",
     "candidate": "reply",
+    "quotation": "reply",
     "served": "reply",
 }
 STRONG, WEAK = 0.95, 0.3  # the risk a rule's finding is given: beyond every threshold, or below
@@ -69,15 +71,18 @@ class EmbeddedGuard:
     """
 
     def __init__(self, read: PairReader, policy: Policy, source: RiskSource | None = None) -> None:
-        """Judge by what `read` says. Raises SafetyError when it lacks an output or a calibration."""
+        """Judge by what `read` says. Raises SafetyError when it lacks an output or a calibration, or weights are
+        missing.
+        """
         self.policy = policy
         self.calibrations = _calibrations(read)
         self._read = read
         self._topics = {name: place for place, name in enumerate(read.outputs) if name not in self.calibrations}
         self._source = source
+        self._injections = load_injections()
         self._own_words = {policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives}
         settings = json.dumps([read.outputs, *map(astuple, self.calibrations.values()), WINDOW, BEFORE])
-        parts = [policy.fingerprint, rules_fingerprint(), read.fingerprint, settings]
+        parts = [policy.fingerprint, rules_fingerprint(), self._injections.fingerprint, read.fingerprint, settings]
         parts += [source.fingerprint] if source else []
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -141,6 +146,9 @@ class EmbeddedGuard:
         """Probability per watched objective that the classifier or the source knows: the worst window of a text."""
         source_risks = self._source_risks(pairs, stage, watched)
         found = {pair: {name: risk for name, risk in source_risks[pair].items() if name in watched} for pair in pairs}
+        if stage == "evidence" and "prompt_attack" in watched:
+            for pair, risks in found.items():
+                risks["prompt_attack"] = max(risks.get("prompt_attack", 0.0), self._injections.risk(pair[1]))
         if not pairs or not set(self._topics) & set(watched):
             return found
         pieces = [(pair, shown(pair[0], piece)) for pair in pairs for piece in windows(visible(pair[1]))]
@@ -169,6 +177,7 @@ class EmbeddedGuard:
         self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
     ) -> dict[tuple[str, str], dict[str, float]]:
         """What the source says of each pair; it is asked only where that can matter. Raises SafetyError."""
+        stage = "candidate" if stage == "quotation" else stage
         may = set(self._source.tells(stage)) if self._source else set()
         matter = set(watched) | ({UNSAFE} if set(self._topics) & set(watched) else set())
         if self._source is None or not pairs or not may & matter:
