@@ -59,7 +59,7 @@ def found_orders(data: Path) -> dict[str, list[str]]:
     """Orders by where they come from; none that was trained on."""
     found: dict[str, list[str]] = {}
     for sentence in gather(data):
-        if sentence.order and sentence.held and sentence.source != "jailbreaks":
+        if sentence.order and sentence.held:
             found.setdefault(sentence.source, []).append(sentence.text)
     for row in rows(data / "safety" / "bipia_parts_train.jsonl.gz"):
         if row["unsafe"] and row["category"].rpartition("/")[2] in TASKS:
@@ -71,9 +71,8 @@ def found_orders(data: Path) -> dict[str, list[str]]:
 
 def squad(data: Path) -> list[str]:
     """Paragraphs of articles that are kept from training."""
-    found = dict.fromkeys(
-        row["paragraph"][:LONGEST] for row in rows(data / "reading" / "squad1_train.jsonl.gz") if held_back(row["title"])
-    )
+    file = rows(data / "reading" / "squad1_train.jsonl.gz")
+    found = dict.fromkeys(row["paragraph"][:LONGEST] for row in file if held_back(row["title"]))
     return random.Random(0).sample(list(found), PAGES)
 
 

@@ -220,8 +220,9 @@ class Responder:
     def _of_drafts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
         """The guard's verdicts; what the user's own documents say word for word has to be worse to be dropped."""
         quoted = [quotes(draft, context.evidence) for draft in drafts]
+        stages: dict[bool, Stage] = {False: "candidate", True: "quotation"}
         parts: dict[bool, Iterator[Verdict]] = {}
-        for is_quoted, stage in ((False, "candidate"), (True, "quotation")):
+        for is_quoted, stage in stages.items():
             texts = [draft for draft, own in zip(drafts, quoted, strict=True) if own == is_quoted]
             parts[is_quoted] = iter(self._checked(context.role, texts, stage, context.turns) if texts else ())
         return [next(parts[own]) for own in quoted]

@@ -114,9 +114,7 @@ def _parted(check: Check, item: Evidence, verdict: Verdict) -> tuple[list[Eviden
     if verdict.risk is None or len(spans) < 2:
         return [], [item]
     bad = _suspicious(check, text, spans)
-    stay, go = (
-        [(run[0][0], run[-1][1]) for run in _runs(spans, bad, wanted)] for wanted in (False, True)
-    )
+    stay, go = ([(run[0][0], run[-1][1]) for run in _runs(spans, bad, wanted)] for wanted in (False, True))
     rest = "\n".join(text[start:end] for start, end in stay)
     if not bad or not stay or not check([rest])[0].safe:
         return [], [item]

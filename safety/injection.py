@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -18,7 +19,8 @@ from safety.files import FileError, read_text
 from safety.rules import visible
 from safety.types import SafetyError
 
-WEIGHTS: Final = Path(__file__).parent / "weights" / "injection.json"
+WEIGHTS: Final = Path(__file__).with_name("injection.toml")
+SHIPPED: Final = {WEIGHTS: "73f3eabd7f986791129d89b5c60a1db83683ba9bc8520781ae5a7e8c825cda9c"}  # its SHA-256
 LONGEST: Final = 3  # words of an n-gram
 CLAUSE: Final = 60  # words that are read as one sentence
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[<>\[\]#|{}!:\"]")
@@ -59,9 +61,12 @@ def ngrams(sentence: str) -> set[str]:
 
 @lru_cache(maxsize=1)
 def load_injections(path: Path = WEIGHTS) -> InjectionModel:
-    """Read the model that ships. Raises SafetyError when it is missing or damaged."""
+    """Read the model that ships, or another. Raises SafetyError when it is missing or damaged."""
     try:
-        card = json.loads(read_text(path))
+        text = read_text(path)
+        if SHIPPED.get(path) not in (None, hashlib.sha256(text.encode()).hexdigest()):
+            raise ValueError("it is not the file that ships")
+        card = tomllib.loads(text)
         return InjectionModel({str(g): float(w) for g, w in card["weights"].items()}, float(card["bias"]))
     except (FileError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SafetyError(f"{path} cannot be read ({error}): reinstall candor, or run candor train judges") from error

@@ -30,7 +30,8 @@ _SECTIONS = ("version", "preset", "fail", "quotation", "presets", "messages", "o
 class Objective:
     """One rule of conduct. `threshold` is the least probability at which it fires, preset included.
 
-    `quoted` is the same for sentences of the user's own documents, where it is higher. A `locked` objective is enforced whatever a policy file says; `note` is said with its annotations.
+    `quoted` is the same for sentences of the user's own documents, where it is higher. A `locked` objective is enforced
+    whatever a policy file says; `note` is said with its annotations.
     """
 
     id: str

@@ -54,9 +54,9 @@ class Guard(Protocol):
         """Return one verdict per text; `context` holds the earlier turns, oldest first.
 
         At `quotation` the texts are drafts that quote the user's own documents word for word, in answer to a request
-        that was safe. `tightened` names objectives or groups of them with the share, in (0, 1], of their usual threshold that
-        holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a
-        text gets an unsafe verdict with risk None.
+        that was safe. `tightened` names objectives or groups of them with the share, in (0, 1], of their usual
+        threshold that holds for these texts: what is safe with it is safe without. Never raises for a text it cannot
+        judge: such a text gets an unsafe verdict with risk None.
         """
         ...
 

@@ -58,7 +58,10 @@ def load_templates(most: int, folder: Path = PAIRS) -> tuple[Template, ...]:
 
 
 def fill(template: str, slots: dict[str, list[str]], most: int) -> tuple[str, ...]:
-    """Return up to `most` fillings of a template's slots, always the same; some are typed carelessly, without a capital and the mark at the end."""
+    """Return up to `most` fillings of a template's slots, always the same.
+
+    Some are typed carelessly, without a capital and the mark at the end.
+    """
     chance = random.Random(template)
     found: dict[str, None] = {}
     for _ in range(most):

@@ -21,7 +21,9 @@ from safety.injection import InjectionModel, ngrams
 FILLINGS: Final = 40  # of a template that is an order
 PLAIN: Final = 15  # of an ordinary one
 STRENGTH: Final = 4.0  # inverse of the L1 penalty
-POINTS: Final = ((0.7, 6e-4), (0.3, 0.01))  # a risk, and the share of the sentences of articles and letters that reach it
+POINTS: Final = ((0.7, 2e-4), (0.3, 0.005))  # a risk, and the share of sentences of PLACES that reach it
+PLACES: Final = ("articles", "emails and tables")
+ALONE: Final = 0.7  # size of the feature of a single word
 TASKS: Final = (  # of BIPIA: plain questions, which are orders only because nobody asked them
     "Information Retrieval", "Content Creation", "Learning and Tutoring", "Language Translation", "Programming Help",
 )  # fmt: skip
@@ -57,10 +59,8 @@ def _published(data: Path) -> Iterator[Sentence]:
         kind = row["category"].rpartition("/")[2]
         if row["unsafe"] and kind not in TASKS:
             yield Sentence(row["text"].partition("\n")[0], True, held_back(row["text"]), "bipia")
-        elif row["category"].endswith("email"):
-            yield from _split(row["text"], False, "emails")
-    for row in rows(data / "safety" / "selfreminder_jailbreak_prompts_train.jsonl.gz"):
-        yield from _split(row["text"], True, "jailbreaks")
+        elif not row["unsafe"] and (row["category"].endswith("email") or held_back("table" + row["text"], 6)):
+            yield from _split(row["text"], False, "emails and tables")
     for row in rows(data / "safety" / "cyberseceval_prompt_injection.jsonl.gz"):
         if row["category"] == "direct/ignore_previous_instructions":
             yield Sentence(row["text"], True, held_back(row["text"]), "cyberseceval")
@@ -83,7 +83,7 @@ def _split(text: str, order: bool, source: str, key: str = "") -> Iterator[Sente
 
 
 def train(data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the card of the model, to be saved as JSON, and its figures on what was held back."""
+    """Return the card of the model and its figures on what was held back."""
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -95,22 +95,25 @@ def train(data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             counts[gram] = counts.get(gram, 0) + 1
     known = {gram for gram, count in counts.items() if count >= 3}
     vectors = DictVectorizer(dtype=np.float32)
-    matrix = vectors.fit_transform([dict.fromkeys(ngrams(s.text) & known, 1.0) for s in learn])
+    matrix = vectors.fit_transform([{gram: _size(gram) for gram in ngrams(s.text) & known} for s in learn])
     matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
     labels = [s.order for s in learn]
-    weight = [0.3 if s.source == "jailbreaks" else 1.0 for s in learn]
     fitted = LogisticRegression(C=STRENGTH, l1_ratio=1.0, solver="liblinear", random_state=0)
-    fitted.fit(matrix, labels, weight)
+    fitted.fit(matrix, labels)
     names, weights = vectors.get_feature_names_out(), fitted.coef_[0]
-    made = {str(name): float(value) for name, value in zip(names, weights, strict=True) if value}
+    made = {str(name): float(value) * _size(name) for name, value in zip(names, weights, strict=True) if value}
     model = InjectionModel(made, float(fitted.intercept_[0]))
-    scale, shift = _calibrated(model, [s for s in found if s.held and s.source in ("articles", "emails")])
-    card = {
-        "about": {"sentences": len(learn), "orders": sum(labels), "made_with": "candor train judges"},
-        "bias": round(scale * model.bias + shift, 3),
-        "weights": {gram: round(scale * value, 3) for gram, value in sorted(made.items())},
-    }
-    return card, report(InjectionModel(card["weights"], card["bias"]), found)
+    scale, shift = _calibrated(model, [s for s in found if s.held and s.source in PLACES])
+    final = InjectionModel(
+        {gram: round(scale * value, 3) for gram, value in sorted(made.items())}, round(scale * model.bias + shift, 3)
+    )
+    card = {"sentences": len(learn), "orders": sum(labels), "bias": final.bias, "weights": final.weights}
+    return card, report(final, found)
+
+
+def _size(gram: str) -> float:
+    """How large a feature is: a word alone is small, so that L1 would rather learn what stands together."""
+    return 1.0 if " " in gram else ALONE
 
 
 def _calibrated(model: InjectionModel, ordinary: Sequence[Sentence]) -> tuple[float, float]:
@@ -134,8 +137,11 @@ def report(model: InjectionModel, found: Sequence[Sentence]) -> dict[str, Any]:
 
 
 def save(card: dict[str, Any], path: Path) -> None:
-    """Write the card, one weight a line."""
-    path.write_text(json.dumps(card, indent=0, ensure_ascii=True) + "\n", encoding="utf-8")
+    """Write the card as TOML, one weight a line."""
+    head = [f"{name} = {value}" for name, value in card.items() if name != "weights"]
+    weights = [f"{json.dumps(gram)} = {value}" for gram, value in card["weights"].items()]
+    lines = ["# Made by candor train judges --only injection: see docs/scoring.md.", *head, "", "[weights]", *weights]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _logit(risk: float) -> float:

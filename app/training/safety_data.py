@@ -138,7 +138,7 @@ _DIASAFETY = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A labelled text; `objective` is "" when unknown, `weight` its part in the loss."""
+    """A labelled text; `objective` is "" when unknown, `weight` its part in the loss, `name` its data set."""
 
     kind: Kind
     before: str
@@ -147,6 +147,7 @@ class Row:
     objective: str = ""
     weight: float = 1.0
     source: str = ""
+    name: str = ""
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -217,12 +218,12 @@ def public_questions(data: Path) -> Iterator[Row]:
     for row in read(safety / "catqa_english.jsonl.gz"):
         found = [meant for name, meant in _CATEGORIES.items() if row["category"].startswith(name)]
         if found:
-            yield Row("request", "", row["text"], True, found[0], source="unsafe questions")
+            yield Row("request", "", row["text"], True, found[0], 1.0, "unsafe questions", "catqa")
     for name, weight in (("harmfulqa", 0.6), ("dangerousqa", 1.0)):
         for row in read(safety / f"{name}.jsonl.gz"):
-            yield Row("request", "", row["text"], True, "", weight, "unsafe questions")
+            yield Row("request", "", row["text"], True, "", weight, "unsafe questions", name)
     for row in read(safety / "coconot_pref_benign_lookalikes.jsonl.gz"):
-        yield Row("request", "", row["text"], False, source="sound unsafe")
+        yield Row("request", "", row["text"], False, "", 1.0, "sound unsafe", "coconot")
 
 
 def kept(row: Row) -> bool:
