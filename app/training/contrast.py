@@ -44,13 +44,20 @@ class Template:
     unsafe: bool
     texts: tuple[str, ...]
     held_back: bool
+    source: str = "lookalikes"
 
 
 def load_templates(most: int, folder: Path = PAIRS) -> tuple[Template, ...]:
     """Return every template of lookalikes.toml with up to `most` fillings, always the same."""
     raw = read_pairs(folder / "lookalikes.toml")
     return tuple(
-        Template(group["objective"], side == "unsafe", fill(template, raw["slots"], most), held_back(template))
+        Template(
+            group["objective"],
+            side == "unsafe",
+            fill(template, raw["slots"], most),
+            held_back(template),
+            group.get("source", "lookalikes"),
+        )
         for group in raw["groups"]
         for side in ("unsafe", "safe")
         for template in group[side]

@@ -64,12 +64,16 @@ def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
 
 
 def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
-    """AUROC on the published validation sets."""
+    """AUROC on the published validation sets, and of requests that are declined beside such as only sound so."""
     reader = load_reader(encoder, folder / safety.guards.embedded.WEIGHTS.name, {})
     _, check = split(gather(data, 0))
     grades = {}
-    for name, kind in (("diasafety valid", "reply"), ("convabuse valid", "request")):
-        rows = [row for row in check if row.source == name]
+    for name, kind, sources in (
+        ("diasafety valid", "reply", ("diasafety valid",)),
+        ("convabuse valid", "request", ("convabuse valid",)),
+        ("look-alikes", "request", ("unsafe questions", "advbench", "sound unsafe", "benign")),
+    ):
+        rows = [row for row in check if row.source in sources]
         logits = reader([shown(row.before, row.text) for row in rows])[:, reader.outputs.index(kind)]
         grades[name] = auroc([row.unsafe for row in rows], logits.tolist())
     return grades

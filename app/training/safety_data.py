@@ -103,6 +103,7 @@ SHARES: Final = (  # of the examples drawn, by source: at first, for what is har
         "davidson": 0.005,
     },
 )
+FURTHER: Final = {**SHARES[-1], "words for people": 0.25}  # last of all, in small
 KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
 FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
@@ -127,6 +128,9 @@ _CATEGORIES = {  # of CatQA, by the beginning of the name; what the policy does 
     "Adult Content": "sexual",
     "Privacy Violation": "privacy",
 }
+_SPLIT = (  # sources of which whole files or templates are kept apart
+    "diasafety", "convabuse", "contrast", "contrast reply", "ordinary", "lookalikes", "words for people",
+)  # fmt: skip
 _DIASAFETY = {
     "Offending User": "harassment",
     "Toxicity Agreement": "harassment",
@@ -183,8 +187,7 @@ def _with_turn(row: Row, openers: Sequence[str], chance: random.Random) -> Row:
 def _validates(row: Row) -> bool:
     if row.source.endswith("valid"):
         return True
-    splits = row.source in ("diasafety", "convabuse", "contrast", "contrast reply", "ordinary", "lookalikes")
-    return not splits and held_back("validation" + row.text, 12)
+    return row.source not in _SPLIT and held_back("validation" + row.text, 12)
 
 
 def _contrast(chance: random.Random) -> Iterator[Row]:
@@ -209,7 +212,7 @@ def _lookalikes() -> Iterator[Row]:
     for template in load_templates(FILLINGS):
         for text in () if template.held_back else template.texts:
             weight = 1.0 if template.unsafe else 1.5
-            yield Row("request", "", text, template.unsafe, template.objective, weight, "lookalikes")
+            yield Row("request", "", text, template.unsafe, template.objective, weight, template.source)
 
 
 def public_questions(data: Path) -> Iterator[Row]:

@@ -24,7 +24,7 @@ from safety.windows import BEFORE, WINDOW, shown, windows
 Array = NDArray[np.float64]
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "safety.safetensors"
-SHIPPED: Final = {WEIGHTS: "f6c7b8c4723d280313a098ebdb3fbd7d91a616ac27bc133074fee50687353173"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "12f60cf979e77b7ba7cc41ab33636f26cfaba4bb6af681a790e0c62e17146c28"}  # its SHA-256
 JUDGES: Final[Mapping[Stage, str]] = {  # the output that judges at a stage
     "request": "request",
     "evidence": "reply",
