@@ -40,8 +40,8 @@ def train(
     for row in learn:
         by_source[row.source].append((_example(row, topics),))
     curve = fit_phases(encoder, adapter, by_source, plans[:3], SHARES[:3], seed, mixed=True)
-    for place, shares in ((3, SHARES[3]), (4, FURTHER)):
-        curve += fit_phases(encoder, adapter, by_source, [plans[place]], [shares], seed + place, mixed=True)
+    for place, shares, late in ((3, SHARES[3], 0.5), (4, FURTHER, 0.75)):
+        curve += fit_phases(encoder, adapter, by_source, [plans[place]], [shares], seed + place, True, late)
     logits = Reader(encoder, adapter)([shown(row.before, row.text) for row in check])
     for place, kind in enumerate(KINDS):
         rows = np.array([row.kind == kind for row in check])
