@@ -199,7 +199,8 @@ class EmbeddedGuard:
         if not noted:
             return Verdict(True, worst, risks=ordered)
         acting = [o for o in fired if o.action_at(stage) != "annotate"]
-        chosen = max(acting or noted, key=lambda o: (o.locked and bool(acting), risks[o.id]))
+        sure = {finding.objective for finding in findings if finding.strong}  # so that a cry for help gets support
+        chosen = max(acting or noted, key=lambda o: (o.locked and bool(acting), o.id in sure, risks[o.id]))
         action = chosen.action_at(stage) if acting else "annotate"
         words = [finding.words for finding in findings if finding.objective == chosen.id]
         reason = self._reason(chosen, action, stage, risks[chosen.id], words)
