@@ -1,0 +1,281 @@
+"""What a follow-up may mean: ways to make a question stand alone by phrases of the turns before it.
+
+Everything is an edit: a pronoun replaced, a phrase added, one thing put in the place of another in the question
+before. Which of them is meant, or none, is not decided here.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dialogue.phrases import ARTICLES, AUXILIARY, OWN, WH, Phrase, Word, phrases, words
+
+OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[\s,]*)+", re.IGNORECASE)
+ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
+MOST = 30  # phrases of earlier turns that are considered
+_GROUPS = {
+    **dict.fromkeys(("it", "its", "itself"), "it"),
+    **dict.fromkeys(("he", "him", "his", "himself"), "he"),
+    **dict.fromkeys(("she", "her", "hers", "herself"), "she"),
+    **dict.fromkeys(("they", "them", "their", "theirs"), "they"),
+    **dict.fromkeys(("this", "that", "these", "those"), "that"),
+    **dict.fromkeys(("one", "ones"), "one"),
+    "there": "there",
+}
+_HEAD_OF = re.compile(r"\b(?:is|are|was|were)\b|['’]s\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A turn: its text, and whether the user said it."""
+
+    text: str
+    user: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A phrase of the turns before. `back` counts turns from the question; `place` is its number in its turn."""
+
+    phrase: Phrase
+    back: int
+    user: bool
+    place: int
+    count: int
+    asked: str = ""  # the word that its turn asks with
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A question that may be what was meant, and how it came about.
+
+    `kind` is "copy", "replace", "determine", "append", "expand", "substitute", "aspect", "event" or "whole"; `word` is
+    the pronoun or the phrase of the question that was edited, `old` the phrase that had to go.
+    """
+
+    text: str
+    kind: str
+    mention: Mention | None = None
+    word: str = ""
+    old: Phrase | None = None
+    group: str = ""
+    at: int = 0
+    how: str = ""
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+def mentions(said: Sequence[Said]) -> list[Mention]:
+    """Return the phrases of the turns, the last turn's first, each where it was said last."""
+    found: dict[str, Mention] = {}
+    counts: dict[str, int] = {}
+    for back, turn in enumerate(reversed(said), start=1):
+        asked = next((w.plain for w in words(turn.text) if w.plain in WH), "") if turn.user else ""
+        for place, phrase in enumerate(phrases(turn.text)):
+            key = phrase.bare.casefold()
+            counts[key] = counts.get(key, 0) + 1
+            if key not in found and len(phrase.text.split()) <= 10 and phrase.article not in OWN:
+                found[key] = Mention(phrase, back, turn.user, place, 1, asked)
+    kept = list(found.items())[:MOST]
+    return [Mention(m.phrase, m.back, m.user, m.place, counts[key], m.asked) for key, m in kept]
+
+
+def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
+    """Return what the question may mean after these turns, the question as it is first."""
+    bare = OPENER.sub("", question.strip())
+    plain = bare[:1].upper() + bare[1:] if question[:1].isupper() else bare
+    found = [Proposal(question, "copy")]
+    if not said or not words(plain):
+        return found
+    known = mentions(said)
+    about = ABOUT.sub("", plain)
+    previous = next((turn.text for turn in reversed(said) if turn.user), "")
+    reply = said[-1].text if not said[-1].user else ""
+    elliptical = about != plain or not _predicate(plain)
+    found += _replaced(plain if about == plain else about, known)
+    if elliptical and previous:
+        found += _substituted(about, previous, known)
+    if not elliptical:
+        found += _appended(plain, known)
+    found += _expanded(plain, known)
+    if previous:
+        rest = plain.rstrip("?!. ")
+        found.append(Proposal(f"{rest} ({previous})", "event"))
+        if len(words(plain)) <= 3:
+            found.append(Proposal(f"{rest}: {previous} {reply}".strip(), "whole"))
+    distinct: dict[str, Proposal] = {}
+    for each in found:
+        distinct.setdefault(each.text.casefold(), each)
+    return list(distinct.values())
+
+
+def _predicate(question: str) -> bool:
+    """Whether a question has a verb of its own, as far as its closed words tell."""
+    read = words(question)
+    if any(word.plain in AUXILIARY or "'" in word.plain and word.plain.split("'")[0] in WH for word in read):
+        return True
+    asks = read[0].plain in WH and len(read) > 2
+    return asks or len(read) > 8 or read[0].plain in {"tell", "give", "show", "explain", "describe", "list", "name"}
+
+
+def _pronouns(question: str) -> Iterator[tuple[Word, str, bool, int, bool]]:
+    """Yield (word, group, possessive, end, determiner): `end` is where "that bridge" ends."""
+    read = words(question)
+    held = phrases(question)
+    for place, word in enumerate(read):
+        plain = word.plain
+        short = plain.removesuffix("'s")
+        group = _GROUPS.get(short)
+        if not group:
+            continue
+        following = read[place + 1] if place + 1 < len(read) else None
+        if group == "that":
+            noun = next((p for p in held if following and p.start == following.start and p.kind == "base"), None)
+            if noun:
+                yield word, group, False, noun.end, True
+                continue
+        own = plain in OWN and (plain != "her" or any(p.start == word.start for p in held))
+        yield word, group, own, word.end - (len(plain) - len(short)), False
+
+
+def _named(mention: Mention) -> str:
+    """A phrase as it stands inside a sentence."""
+    article = mention.phrase.article
+    if article in ARTICLES:
+        the = "the" if article in ("a", "an") and mention.user is False else article
+        return f"{the} {mention.phrase.bare}"
+    return mention.phrase.text
+
+
+def _owned(name: str) -> str:
+    return f"{name}'" if name.endswith("s") and name[-2:-1] not in "s" and not name[0].isupper() else f"{name}'s"
+
+
+def _replaced(question: str, known: Sequence[Mention]) -> Iterator[Proposal]:
+    seen: set[str] = set()
+    for word, group, own, end, determiner in _pronouns(question):
+        if group in seen:
+            continue
+        seen.add(group)
+        at = word.start / max(1, len(question))
+        for mention in known:
+            name = _named(mention)
+            if group == "one":
+                yield from _one(question, word, mention)
+                continue
+            if group == "there":
+                name = f"{mention.phrase.before if mention.phrase.before in ('in', 'at', 'on') else 'in'} {name}"
+            put = _owned(name) if own else name
+            if own and word.plain in ("theirs", "hers") or mention.phrase.kind == "owner" and not own:
+                put = name
+            text = _fit(question[: word.start], put, question[end:])
+            kind = "determine" if determiner else "replace"
+            yield Proposal(text, kind, mention, question[word.start : end], None, group, int(10 * at), "own" if own else "")
+
+
+def _one(question: str, word: Word, mention: Mention) -> Iterator[Proposal]:
+    """"The one at Denholm" after a bridge is the bridge at Denholm; one of which more is said keeps its article."""
+    if mention.phrase.kind != "base" or mention.phrase.head[:1].isupper() or mention.phrase.head[:1].isdigit():
+        return
+    text = _fit(question[: word.start], mention.phrase.head, question[word.end :])
+    yield Proposal(text, "replace", mention, word.text, None, "one", 0)
+
+
+def _fit(before: str, put: str, after: str) -> str:
+    if not before.strip() and put:
+        put = put[0].upper() + put[1:]
+    return f"{before}{put}{after}"
+
+
+def _appended(question: str, known: Sequence[Mention]) -> Iterator[Proposal]:
+    """Say of what: after a phrase of the question, or at its end."""
+    rest = question.rstrip("?!. ")
+    mark = question[len(rest) :].strip() or "?"
+    held = [p for p in phrases(question) if p.kind == "base"]
+    places = [(p.end, p) for p in held if not question[p.end :].lstrip().startswith(("of ", "for "))]
+    for mention in known:
+        name = _named(mention)
+        if mention.phrase.bare.casefold() in question.casefold():
+            continue
+        own = mention.phrase.before if mention.phrase.before in ("in", "at", "for", "on", "from") else ""
+        for end, phrase in places:
+            if phrase.end < len(rest):
+                yield Proposal(f"{rest[:end]} of {name}{rest[end:]}{mark}", "append", mention, phrase.text, None, "", 0, "of")
+            if own and phrase.end < len(rest):
+                yield Proposal(f"{rest[:end]} {own} {name}{rest[end:]}{mark}", "append", mention, phrase.text, None, "", 0, own)
+        last = places[-1][1].text if places and places[-1][0] >= len(rest) else ""
+        for link in dict.fromkeys((own, "of" if last else "in" if not own else own)):
+            if link:
+                yield Proposal(f"{rest} {link} {name}{mark}", "append", mention, last, None, "end", 0, link)
+
+
+def _expanded(question: str, known: Sequence[Mention]) -> Iterator[Proposal]:
+    """A short name of something in its full form: the sisters as the Cone sisters, Lincoln as Abraham Lincoln."""
+    for phrase in phrases(question):
+        if phrase.kind == "owner" or phrase.article in OWN:
+            continue
+        inside = set(phrase.bare.casefold().split())
+        for mention in known:
+            full = mention.phrase.bare.casefold().split()
+            if inside < set(full) and full != [*inside]:
+                name = _named(mention)
+                if name.casefold() in question.casefold():
+                    continue
+                text = _fit(question[: phrase.start], name, question[phrase.end :])
+                yield Proposal(text, "expand", mention, phrase.text, phrase, "the" if phrase.article else "")
+
+
+def _substituted(about: str, previous: str, known: Sequence[Mention]) -> Iterator[Proposal]:
+    """The question before with one of its phrases exchanged for what is asked about now."""
+    rest = about.rstrip("?!. ")
+    link = re.match(r"(?:in|at|on|of|for|with|to|from|by|near|during)\s+", rest, re.IGNORECASE)
+    new = rest[link.end() :] if link else rest
+    before = link.group().strip().casefold() if link else ""
+    if not new or (len(words(new)) == 1 and words(new)[0].plain in WH | {"why"}):
+        return
+    subject = next(iter(phrases(previous)), None)
+    for resolved, mention in _resolved(new, known, subject):
+        for old in phrases(previous):
+            if old.text.casefold() == resolved.casefold():
+                continue
+            text = _exchanged(previous, old, resolved)
+            yield Proposal(text, "substitute", mention, resolved, old, before)
+        if re.match(r"(?:the|an?)\s", resolved, re.IGNORECASE) or not resolved[:1].isupper():
+            asked = resolved if re.match(r"(?:the|an?|its|his|her|their|my|your)\s|.*['’]s ", resolved, re.I) else f"the {resolved}"
+            asked = re.sub(r"^[Tt]he ", "the ", asked)
+            if mention is not None:
+                yield Proposal(f"What is {asked}?", "aspect", mention, resolved, None, "resolved")
+                continue
+            for of in known:
+                if of.phrase.bare.casefold() in resolved.casefold():
+                    continue
+                name = _named(of)
+                own = of.phrase.before if of.phrase.before in ("in", "at", "for", "on") else "of"
+                for way in dict.fromkeys(("of", own)):
+                    yield Proposal(f"What is {asked} {way} {name}?", "aspect", of, resolved, None, "", 0, way)
+
+
+def _resolved(new: str, known: Sequence[Mention], subject: Phrase | None) -> Iterator[tuple[str, Mention | None]]:
+    """What is asked about now, each of its pronouns replaced."""
+    found = [p for p in _replaced(new, known) if p.kind in ("replace", "determine")]
+    if not found:
+        yield new, None
+    for each in found:
+        yield each.text[0].lower() + each.text[1:] if new[0].islower() else each.text, each.mention
+
+
+def _exchanged(previous: str, old: Phrase, new: str) -> str:
+    """Put `new` in the place of `old`, which keeps its article where the new one has none."""
+    start = old.start
+    article = words(new)[0].plain in ARTICLES | OWN if words(new) else False
+    if not article and old.article in ARTICLES and not (new[:1].isupper() and not old.bare[:1].isupper()):
+        start += len(old.article) + 1
+    put = new if article or start == 0 or new[0].isupper() else new
+    before = previous[:start]
+    if article and old.kind in ("inner", "owner"):
+        before = re.sub(r"\b(?:the|an?)\s+$", "", before, flags=re.IGNORECASE)
+    text = _fit(before, put, previous[old.end :])
+    return re.sub(
+        r"\b([Aa])(n?) (?=(\w))",
+        lambda m: f"{m[1]}{'n' if m[3].casefold() in 'aeio' else ''} " if m.start() >= start - 3 and m.end() <= start + 3 else m.group(),
+        text,
+    )

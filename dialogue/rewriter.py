@@ -1,0 +1,164 @@
+"""Which of the ways to read a follow-up is meant: a small perceptron on what is known of each, over all at once.
+
+Features are counted from words, and taken from the encoder's input embeddings, which cost a look-up; no layer runs.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, WH, phrases, words
+from dialogue.proposals import ABOUT, OPENER, Proposal, Said
+
+if TYPE_CHECKING:
+    from retrieval.encoder.embed import Encoder
+
+Array = NDArray[np.float32]
+KINDS: Final = ("copy", "replace", "determine", "append", "expand", "substitute", "aspect", "event", "whole")
+GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
+_LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
+_SHAPES: Final = ("base", "long", "inner", "owner")
+
+
+class Embeddings:
+    """What a phrase is like, by the mean of its word pieces' embeddings: unit vectors, kept for a conversation."""
+
+    def __init__(self, encoder: "Encoder") -> None:
+        self._encoder = encoder
+        self._known: dict[str, Array] = {}
+
+    def __call__(self, text: str) -> Array:
+        """Return the unit vector of a text, zeros of one without words."""
+        if text not in self._known:
+            if len(self._known) > 2000:
+                self._known.clear()
+            self._known[text] = self._fresh(text)
+        return self._known[text]
+
+    def _fresh(self, text: str) -> Array:
+        import torch
+
+        ids = self._encoder.pieces(text)[0][:32]
+        if not ids:
+            return np.zeros(self._encoder.dimension, np.float32)
+        mean = self._encoder.embed(torch.tensor([ids])).float().mean(1)[0].cpu().numpy()
+        return (mean / np.linalg.norm(mean)).astype(np.float32)
+
+
+def features(question: str, said: Sequence[Said], found: Sequence[Proposal], like: Embeddings) -> Array:
+    """Return a row for every proposal."""
+    common = _of_question(question, said, like)
+    rows = [[*_of_edit(question, each, like), *_of_mention(each, question, like), *common] for each in found]
+    return np.array(rows, dtype=np.float32)
+
+
+def _of_question(question: str, said: Sequence[Said], like: Embeddings) -> list[float]:
+    read = words(question)
+    plain = [word.plain for word in read]
+    held = [p for p in phrases(question) if p.kind in ("base", "long")]
+    named = [p for p in held if p.bare[:1].isupper()]
+    previous = next((turn.text for turn in reversed(said) if turn.user), "")
+    before = {word.plain for word in words(previous)} - WH - AUXILIARY - ARTICLES
+    return [
+        len(read) / 10,
+        bool(OPENER.match(question)),
+        bool(ABOUT.match(OPENER.sub("", question))),
+        any(word in AUXILIARY for word in plain),
+        any(word in WH for word in plain[:2]),
+        len(named),
+        len(held),
+        any(p.article == "the" for p in held),
+        any(p.article in ("a", "an") for p in held),
+        *(any(word.removesuffix("'s") in group for word in plain) for group in _SETS),
+        sum(word in PRONOUNS for word in plain),
+        sum(word in before for word in plain) / (1 + len(plain)),
+        float(like(question) @ like(previous)) if previous else 0.0,
+        len(said) / 6,
+        bool(said) and not said[-1].user,
+    ]
+
+
+_SETS = (
+    {"it", "its"}, {"he", "him", "his"}, {"she", "her", "hers"}, {"they", "them", "their"}, {"this", "that"},
+    {"these", "those"}, {"there"}, {"one", "ones"}, {"else", "other", "another", "more"},
+)
+
+
+def _of_edit(question: str, each: Proposal, like: Embeddings) -> list[float]:
+    old, new = each.old, each.word
+    like_old = float(like(old.bare) @ like(new)) if old and new else 0.0
+    kinds = [float(each.kind == kind) for kind in KINDS]
+    substitute = each.kind == "substitute" and old is not None
+    article = words(new)[0].plain if new and words(new) else ""
+    article = article if article in ARTICLES | OWN else ""
+    alike = old is not None and len(set(old.bare.casefold().split()) & set(new.casefold().split()))
+    return [
+        *kinds,
+        *(float(each.group == group) for group in GROUPS),
+        each.how == "own",
+        each.at / 10,
+        each.group == "end",
+        *(float(each.how == link) for link in _LINKS),
+        like_old * substitute,
+        substitute and old.article == article,
+        substitute and old.bare[:1].isupper() == new[-len(new.split()[-1]) :][:1].isupper(),
+        substitute and old.article in ("a", "an") and article in ("a", "an"),
+        substitute and old.before == each.group,
+        substitute and not each.group and old.before != "",
+        substitute and any(c.isdigit() for c in old.bare) == any(c.isdigit() for c in new),
+        substitute and any(c.isdigit() for c in old.bare),
+        substitute and len(old.bare.split()) == len([w for w in new.split() if w.casefold() not in ARTICLES]),
+        substitute and old.kind == "inner",
+        substitute and old.kind == "long",
+        substitute and old.kind == "owner",
+        float(alike) * substitute,
+        substitute and old.start == 0,
+        substitute and old.head.endswith("s") == new.endswith("s"),
+        like_old * (each.kind == "expand"),
+        each.kind == "append" and each.word.casefold().startswith("the "),
+        len(each.text) / max(1, len(question)) / 3,
+    ]
+
+
+def _of_mention(each: Proposal, question: str, like: Embeddings) -> list[float]:
+    mention = each.mention
+    if mention is None:
+        return [0.0] * (26 + len(_LINKS) + DIMENSIONS)
+    phrase = mention.phrase
+    named = sum(word[:1].isupper() for word in phrase.bare.split())
+    asked = {word.plain for word in words(question)}
+    own = {word.plain for word in words(phrase.bare)}
+    person = named >= 2 and not phrase.article and not any(c.isdigit() for c in phrase.bare)
+    return [
+        1.0,
+        *(float(phrase.kind == shape) for shape in _SHAPES),
+        mention.user,
+        mention.back / 6,
+        mention.back == 1,
+        mention.back == 2,
+        mention.back > 4,
+        mention.place == 0,
+        mention.place / 10,
+        min(3, mention.count) / 3,
+        phrase.article == "the",
+        phrase.article in ("a", "an"),
+        phrase.bare[:1].isupper(),
+        person,
+        person * (each.group in ("he", "she")),
+        person * (each.group in ("it", "there", "one")),
+        phrase.head.endswith("s") and phrase.head[:1].islower(),
+        (phrase.head.endswith("s") and phrase.head[:1].islower()) * (each.group == "they"),
+        phrase.bare[:1].isdigit(),
+        len(own) / 6,
+        len(own & asked) / (1 + len(own)),
+        mention.asked == "who",
+        float(like(phrase.bare) @ like(each.word)) if each.word else 0.0,
+        *(float(phrase.before == link) for link in _LINKS),
+        *(like(phrase.head) @ PROJECTION),
+    ]
+
+
+DIMENSIONS = 24
+PROJECTION: Array = np.random.default_rng(0).normal(size=(384, DIMENSIONS)).astype(np.float32)
