@@ -5,7 +5,7 @@ nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -209,11 +209,13 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
+        from dialogue.rewriter import load_rewriter
         from retrieval.cross_encoder import load_cross_encoder
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
         from retrieval.reader import load_passage_reader
         from retrieval.rerank import load_reranker
+        from retrieval.spelling import Spelling, lexicon_of
         from safety.guards.embedded import SHIPPED, WEIGHTS, EmbeddedGuard
         from safety.guards.sources import load_source
         from safety.policy import load_policy
@@ -229,7 +231,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         judge = _judge(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
-        library, retriever = _searching(settings, database, searcher, stack)
+        library, retriever, vocabulary = _searching(settings, database, searcher, stack)
+        spelling = Spelling(lexicon_of(encoder.vocabulary), vocabulary)
         if settings.rerank and settings.reranker:
             retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
         elif settings.rerank:
@@ -239,7 +242,11 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, *_tools(settings, searcher))
+        tools, web = _tools(settings, searcher)
+        rewriter = load_rewriter(encoder)
+        responder = Responder(
+            speaker, retriever, guard, judge, options, viewer, tools, web, spelling.corrected, rewriter
+        )
         if hosts:
             stack.callback(Publisher(library).close)
         notice = QUOTING if settings.model == "quote" else ""
@@ -248,15 +255,18 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
 
 def _searching(
     settings: Settings, database: Database, searcher: Embedder, stack: ExitStack
-) -> tuple[Library, Retriever]:
-    """Return the library and what finds its passages, in the index that the settings name. Raises RetrievalError."""
+) -> tuple[Library, Retriever, Callable[[], Mapping[str, int]]]:
+    """Return the library, what finds its passages in the index that the settings name, and their words.
+
+    The words of an index in Milvus are not known. Raises RetrievalError.
+    """
     if settings.index == "faiss":
         from retrieval.search import HybridRetriever
 
         library = Library(database, settings.data_dir, searcher)
         retriever = HybridRetriever(searcher, library.open(), library.passages)
         library.feed(retriever.use)
-        return library, retriever
+        return library, retriever, retriever.vocabulary
     from app.library.milvus import MilvusLibrary
     from retrieval.index.milvus import Milvus, MilvusRetriever
 
@@ -264,7 +274,7 @@ def _searching(
     stack.callback(server.close)
     remote = MilvusLibrary(database, settings.data_dir, searcher, server)
     remote.open()
-    return remote, MilvusRetriever(searcher, remote.collection, remote.passages)
+    return remote, MilvusRetriever(searcher, remote.collection, remote.passages), dict
 
 
 def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:

@@ -26,7 +26,7 @@ PREPOSITIONS = frozenset(
     "of for in at on from to with by near about into during between under over after before through against among "
     "within without since until towards around across behind along per via than as like".split()
 )
-_JOINING = frozenset("of for in at on from near with".split())  # what hangs one phrase on another
+_JOINING = frozenset("of for in at on from near with to by".split())  # what hangs one phrase on another
 _OTHER = frozenset(
     "and or but so then also ok okay well if because while though although not no yes very too just only even still "
     "again ever never always now today once please there here again's else together much many more most less least "

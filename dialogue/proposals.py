@@ -6,13 +6,16 @@ before. Which of them is meant, or none, is not decided here.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, WH, Phrase, Word, phrases, words
 
 OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[\s,]*)+", re.IGNORECASE)
 ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
+_OTHER = re.compile(r"^(?:(?:what|how) about )?the (?:other|second|latter|last)(?: ones?)?\W*$", re.IGNORECASE)
 MOST = 30  # phrases of earlier turns that are considered
+KINDS: Final = ("copy", "replace", "determine", "append", "expand", "substitute", "aspect", "event", "whole", "other")
 _GROUPS = {
     **dict.fromkeys(("it", "its", "itself"), "it"),
     **dict.fromkeys(("he", "him", "his", "himself"), "he"),
@@ -22,7 +25,6 @@ _GROUPS = {
     **dict.fromkeys(("one", "ones"), "one"),
     "there": "there",
 }
-_HEAD_OF = re.compile(r"\b(?:is|are|was|were)\b|['’]s\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class Mention:
 class Proposal:
     """A question that may be what was meant, and how it came about.
 
-    `kind` is "copy", "replace", "determine", "append", "expand", "substitute", "aspect", "event" or "whole"; `word` is
-    the pronoun or the phrase of the question that was edited, `old` the phrase that had to go.
+    `kind` is one of KINDS; `word` is the pronoun or the phrase of the question that was edited, `old` the phrase that
+    had to go, `group` and `how` tell pronouns and links apart, `at` says where it stood, in tenths.
     """
 
     text: str
@@ -61,7 +63,6 @@ class Proposal:
     group: str = ""
     at: int = 0
     how: str = ""
-    extra: dict[str, float] = field(default_factory=dict)
 
 
 def mentions(said: Sequence[Said]) -> list[Mention]:
@@ -83,7 +84,7 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     """Return what the question may mean after these turns, the question as it is first."""
     bare = OPENER.sub("", question.strip())
     plain = bare[:1].upper() + bare[1:] if question[:1].isupper() else bare
-    found = [Proposal(question, "copy")]
+    found = [Proposal(plain if len(words(plain)) > 2 else question, "copy")]
     if not said or not words(plain):
         return found
     known = mentions(said)
@@ -102,10 +103,33 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
         found.append(Proposal(f"{rest} ({previous})", "event"))
         if len(words(plain)) <= 3:
             found.append(Proposal(f"{rest}: {previous} {reply}".strip(), "whole"))
+    if other := _other(plain, previous, reply):
+        return [found[0], Proposal(other, "other")]
     distinct: dict[str, Proposal] = {}
     for each in found:
         distinct.setdefault(each.text.casefold(), each)
     return list(distinct.values())
+
+
+def _other(question: str, previous: str, reply: str) -> str:
+    """The question before, of several named things without those that the reply was about; "" where none is meant."""
+    if not reply or not _OTHER.search(question):
+        return ""
+    named = [p for p in phrases(previous) if p.kind in ("base", "inner") and p.bare[:1].isupper()]
+    told = [p for p in named if p.bare.casefold() in reply.casefold()]
+    left = [p for p in named if p not in told]
+    if not told or not left:
+        return ""
+    for phrase in reversed(told):
+        after = re.match(r"\s*,?\s*(?:and|or)\s+|\s*,\s*", previous[phrase.end :])
+        before = re.search(r"\s*,?\s*(?:and|or)\s+$|\s*,\s*$", previous[: phrase.start])
+        if after:
+            previous = previous[: phrase.start] + previous[phrase.end + after.end() :]
+        elif before:
+            previous = previous[: before.start()] + previous[phrase.end :]
+        else:
+            return ""
+    return previous
 
 
 def _predicate(question: str) -> bool:

@@ -4,22 +4,56 @@ Features are counted from words, and taken from the encoder's input embeddings, 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dialogue.judges.heads import Head
+from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, WH, phrases, words
-from dialogue.proposals import ABOUT, OPENER, Proposal, Said
+from dialogue.proposals import ABOUT, KINDS, OPENER, Proposal, Said, proposals
+from retrieval.weights import Shipped
 
 if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
 
+FEATURES: Final = "rewriting-1"
+PATH: Final = WEIGHTS / "rewriting.safetensors"
+LOOK_BACK: Final = 6  # turns that are read
+MARGIN: Final = 0.0  # logits by which a reading has to be likelier than that nothing is missing
 Array = NDArray[np.float32]
-KINDS: Final = ("copy", "replace", "determine", "append", "expand", "substitute", "aspect", "event", "whole")
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
 _SHAPES: Final = ("base", "long", "inner", "owner")
+
+
+class LearntRewriter:
+    """The rewriter that ships. Safe to use from several threads; what it made of a conversation's turns is kept."""
+
+    def __init__(self, encoder: "Encoder", head: Head) -> None:
+        self.head = head
+        self._like = Embeddings(encoder)
+        self._read = lru_cache(maxsize=512)(self._fresh)
+
+    def __call__(self, question: str, said: Sequence[Said]) -> str:
+        """Return the question as it is meant after these turns; as it is where it stands alone, or in doubt."""
+        return self._read(question, tuple(said[-LOOK_BACK:]))
+
+    def _fresh(self, question: str, said: tuple[Said, ...]) -> str:
+        found = proposals(question, said)
+        if len(found) == 1:
+            return question
+        logits = self.head.logits(features(question, said, found, self._like))
+        best = int(logits.argmax())
+        return found[best].text if logits[best] - logits[0] > MARGIN else question
+
+
+def load_rewriter(encoder: "Encoder", path: Path = PATH, shipped: Shipped = SHIPPED) -> LearntRewriter:
+    """Read the rewriter's perceptron, by default the one that ships. Raises RetrievalError, see `load_head`."""
+    return LearntRewriter(encoder, load_head(path, shipped))
 
 
 class Embeddings:

@@ -45,6 +45,24 @@ def _followed(row: Mapping[str, Any], name: str, alone: bool) -> FollowUp:
     return FollowUp(said, row["question"], row["rewrite"], f"{name} {turns[0] if turns else row['question']}")
 
 
+def strange(data: Path, before: Sequence[FollowUp], seed: int = 0) -> Iterator[FollowUp]:
+    """Yield questions that hang on nothing (WikiQA's, Yang et al. 2015) after turns on something else."""
+    rng = random.Random(seed)
+    asked = dict.fromkeys(str(row["question"]) for row in lines(data / "retrieval" / "wikiqa.train.jsonl.gz"))
+    for question in asked:
+        said = rng.choice(before).said
+        typed = rng.choice((question, f"{_upper(question)}?", f"{question.rstrip('?')}?"))
+        yield FollowUp(said, rng.choice(_OPENERS[:3]) + typed, typed, f"wikiqa {question}")
+
+
+def unanswered(rows: Sequence[FollowUp], seed: int = 0) -> Iterator[FollowUp]:
+    """Yield the rows, a quarter of them without the replies, as where the user's questions are all that is known."""
+    rng = random.Random(seed)
+    for row in rows:
+        alone = tuple(turn for turn in row.said if turn.user)
+        yield FollowUp(alone, row.question, row.meant, row.group) if rng.random() < 0.25 else row
+
+
 def held(row: FollowUp) -> bool:
     """Whether a conversation is kept apart."""
     return share(f"rewriting {row.group}") < HELD
@@ -70,8 +88,8 @@ def _conversation(kind: Kind, known: Sequence[Kind], rng: random.Random) -> Foll
     pronoun = rng.choice(("he", "she")) if person else "it"
     said = _exchange(facts[0], thing, pronoun, rng)
     if len(facts) > 2 and rng.random() < 0.35:
-        question, _ = _referring(facts[2], thing, pronoun, rng)
-        said = (*said, Said(question, user=True), Said(_reply(facts[2], thing, rng), user=False))
+        question, meant = _referring(facts[2], thing, pronoun, rng)
+        said = (*said, Said(meant if rng.random() < 0.7 else question, user=True), Said(_reply(facts[2], thing, rng), user=False))
     way = rng.random()
     if way < 0.4:
         question, meant = _referring(facts[1], thing, pronoun, rng)
