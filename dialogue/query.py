@@ -61,6 +61,13 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _OPENER = re.compile(r"^(?:and|but|so|then|or|also|ok|okay|well)\b[\s,]*", re.IGNORECASE)
+_TAKEN_BACK = re.compile(
+    r"[\s,.…-]+(?:(?:(?:or|no|oh|uh|um|er|erm|oops|wait|sorry|wow|well|hold on|i mean(?:t)?|rather|actually|make that|"
+    r"scratch that|instead|let me (?:rephrase|see)|excuse me|better|tell me|just|that is|no)\b[\s,.…-]*){2,}|"
+    r"(?:no|uh|um|er|erm|oops|wait|sorry|i mean|or rather|or actually)\b[\s,.…-]*)"
+    r"(?=(?:who|what|when|where|which|why|how|in (?:what|which)|whose|whom)\b)",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
 _QUESTION = frozenset(
     "who what when where which why how whom whose did does do is are was were can could has have had".split()
@@ -82,18 +89,27 @@ def search_queries(
 
     Where a `subject` speaks for itself, users mean it by "you", and a conversation begins with it as its topic.
     """
-    typed = question = " ".join(turns[-1].text.split())
+    typed = " ".join(turns[-1].text.split())
+    question = fluent(typed)
     earlier = [turn for turn in turns[:-1] if turn.role != "system"][-LOOK_BACK:]
     if subject:
-        question = about_subject(typed, subject)
+        question = about_subject(question, subject)
         earlier = [replace(t, text=about_subject(t.text, subject)) if t.role == "user" else t for t in earlier]
         if len(question.split()) > 2 and not any(turn.role == "user" for turn in earlier):
             earlier = [Turn("user", subject)]
-    query = standalone(question, earlier, rewriter) if question == typed else _OPENER.sub("", question)
+    asked = question == fluent(typed)
+    query = standalone(question, earlier, rewriter) if asked else _OPENER.sub("", question)
     forms = [query, typed]
     if query != question:  # it hangs on what was said before
         forms.append(f"{question} {_last_reply(earlier)}".strip())
     return query, tuple(dict.fromkeys(forms))
+
+
+def fluent(question: str) -> str:
+    """Return a question without what its speaker took back: "Who owns, no wait, who built it?"."""
+    begun = list(_TAKEN_BACK.finditer(question))
+    rest = question[begun[-1].end() :] if begun else ""
+    return rest[:1].upper() + rest[1:] if len(rest.split()) > 3 else question
 
 
 def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
