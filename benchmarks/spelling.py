@@ -83,7 +83,7 @@ def measured(rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]], us
         touched = [(text, spelling.corrected(text)) for text in spelt]
     changed = [pair for pair in touched if pair[0] != pair[1]]
     words = [
-        (one, two)
+        (one, wrong, two)
         for text, typed, made in zip(right, slipped, mended, strict=True)
         if len(text.split()) == len(typed.split()) == len(made.split())
         for one, wrong, two in zip(text.split(), typed.split(), made.split(), strict=True)
@@ -95,7 +95,7 @@ def measured(rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]], us
         "questions": len(asked),
         "passages": len(passages),
         "found": found,
-        "slips_mended": round(sum(one.casefold() == two.casefold() for one, two in words) / len(words), 3),
+        "slips_mended": round(sum(one.casefold() == two.casefold() for one, _, two in words) / len(words), 3),
         "spelt_rightly": len(spelt),
         "touched": round(len(changed) / len(spelt), 4),
         "touched_questions": [" -> ".join(pair) for pair in changed],

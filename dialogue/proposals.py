@@ -6,7 +6,7 @@ before. Which of them is meant, or none, is not decided here.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, WH, Phrase, Word, phrases, words
@@ -52,7 +52,8 @@ class Proposal:
     """A question that may be what was meant, and how it came about.
 
     `kind` is one of KINDS; `word` is the pronoun or the phrase of the question that was edited, `old` the phrase that
-    had to go, `group` and `how` tell pronouns and links apart, `at` says where it stood, in tenths.
+    had to go, `group` and `how` tell pronouns and links apart, `at` says where it stood, in tenths. What is `elliptical`
+    ("And the other bridge?") lacks what the question before has.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Proposal:
     group: str = ""
     at: int = 0
     how: str = ""
+    elliptical: bool = False
 
 
 def mentions(said: Sequence[Said]) -> list[Mention]:
@@ -88,12 +90,13 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     if not said or not words(plain):
         return found
     known = mentions(said)
-    about = ABOUT.sub("", plain)
+    about = ABOUT.sub("", bare)
     previous = next((turn.text for turn in reversed(said) if turn.user), "")
     reply = said[-1].text if not said[-1].user else ""
-    elliptical = about != plain or not _predicate(plain)
-    found += _replaced(plain if about == plain else about, known)
-    if elliptical and previous:
+    opened = about != question.strip()
+    elliptical = about != bare or not _predicate(plain)
+    found += _replaced(plain if about == bare else about, known)
+    if elliptical and previous and (opened or _thing(bare)):
         found += _substituted(about, previous, known)
     if not elliptical:
         found += _appended(plain, known)
@@ -103,6 +106,8 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
         found.append(Proposal(f"{rest} ({previous})", "event"))
         if len(words(plain)) <= 3:
             found.append(Proposal(f"{rest}: {previous} {reply}".strip(), "whole"))
+    if elliptical and opened and any(each.kind in ("substitute", "aspect") for each in found):
+        found = [replace(each, elliptical=True) for each in found]
     if other := _other(plain, previous, reply):
         return [found[0], Proposal(other, "other")]
     distinct: dict[str, Proposal] = {}
@@ -111,8 +116,13 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     return list(distinct.values())
 
 
+def _thing(text: str) -> bool:
+    """Whether a few words without a verb name something, rather than say yes, sorry or thanks."""
+    return any(p.article or p.before or any(c.isupper() for c in p.bare[1:]) or p.start for p in phrases(text))
+
+
 def _other(question: str, previous: str, reply: str) -> str:
-    """The question before, of several named things without those that the reply was about; "" where none is meant."""
+    """The question before, asked of the one of its named things that the reply was not about; "" where none is meant."""
     if not reply or not _OTHER.search(question):
         return ""
     named = [p for p in phrases(previous) if p.kind in ("base", "inner") and p.bare[:1].isupper()]
@@ -120,16 +130,14 @@ def _other(question: str, previous: str, reply: str) -> str:
     left = [p for p in named if p not in told]
     if not told or not left:
         return ""
-    for phrase in reversed(told):
-        after = re.match(r"\s*,?\s*(?:and|or)\s+|\s*,\s*", previous[phrase.end :])
-        before = re.search(r"\s*,?\s*(?:and|or)\s+$|\s*,\s*$", previous[: phrase.start])
-        if after:
-            previous = previous[: phrase.start] + previous[phrase.end + after.end() :]
-        elif before:
-            previous = previous[: before.start()] + previous[phrase.end :]
-        else:
-            return ""
-    return previous
+    if len(left) > 1 or max(told + left, key=lambda p: p.end).start - min(p.end for p in told + left) > 10:
+        return ""
+    held = next((p for p in phrases(reply) if p.kind == "base" and told[-1].bare in p.text), told[-1])
+    start, end = min(p.start for p in told + left), max(p.end for p in told + left)
+    whole = next((p for p in phrases(previous) if previous[p.end : start] == ", " and p.kind == "base"), None)
+    other = held.text.replace(told[-1].bare, left[0].bare)
+    other = other[:1].lower() + other[1:] if held.article else other
+    return previous[: whole.start if whole else start] + other + previous[end:]
 
 
 def _predicate(question: str) -> bool:
@@ -154,7 +162,7 @@ def _pronouns(question: str) -> Iterator[tuple[Word, str, bool, int, bool]]:
         following = read[place + 1] if place + 1 < len(read) else None
         if group == "that":
             noun = next((p for p in held if following and p.start == following.start and p.kind == "base"), None)
-            if noun:
+            if noun and short == plain:
                 yield word, group, False, noun.end, True
                 continue
         own = plain in OWN and (plain != "her" or any(p.start == word.start for p in held))
@@ -293,8 +301,10 @@ def _exchanged(previous: str, old: Phrase, new: str) -> str:
     article = words(new)[0].plain in ARTICLES | OWN if words(new) else False
     if not article and old.article in ARTICLES and not (new[:1].isupper() and not old.bare[:1].isupper()):
         start += len(old.article) + 1
-    put = new if article or start == 0 or new[0].isupper() else new
+    put = new
     before = previous[:start]
+    if not article and old.article in ("a", "an") and new.endswith("s"):
+        before = re.sub(r"\ban?\s+$", "", before, flags=re.IGNORECASE)
     if article and old.kind in ("inner", "owner"):
         before = re.sub(r"\b(?:the|an?)\s+$", "", before, flags=re.IGNORECASE)
     text = _fit(before, put, previous[old.end :])

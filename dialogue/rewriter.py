@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dialogue.judges.heads import Head
 from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, WH, phrases, words
-from dialogue.proposals import ABOUT, KINDS, OPENER, Proposal, Said, proposals
+from dialogue.proposals import ABOUT, KINDS, OPENER, Mention, Proposal, Said, proposals
 from retrieval.weights import Shipped
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
 _SHAPES: Final = ("base", "long", "inner", "owner")
+STEP: Final = 16  # of a phrase's vector every so many numbers are read
+MENTION: Final = 18 + len(_SHAPES) + len(_LINKS) + 384 // STEP
 
 
 class LearntRewriter:
@@ -44,9 +46,11 @@ class LearntRewriter:
 
     def _fresh(self, question: str, said: tuple[Said, ...]) -> str:
         found = proposals(question, said)
-        if len(found) == 1:
-            return question
+        if len(found) == 1 or found[-1].kind == "other":
+            return found[-1].text if said else question
         logits = self.head.logits(features(question, said, found, self._like))
+        if found[-1].elliptical:  # half a question never stands alone
+            logits[0] = -np.inf
         best = int(logits.argmax())
         return found[best].text if logits[best] - logits[0] > MARGIN else question
 
@@ -84,8 +88,21 @@ class Embeddings:
 def features(question: str, said: Sequence[Said], found: Sequence[Proposal], like: Embeddings) -> Array:
     """Return a row for every proposal."""
     common = _of_question(question, said, like)
-    rows = [[*_of_edit(question, each, like), *_of_mention(each, question, like), *common] for each in found]
+    asked = frozenset(word.plain for word in words(question))
+    nearest = max((_alike(each, like) for each in found if each.kind == "substitute"), default=0.0)
+    known: dict[int, list[float]] = {}
+    rows = []
+    for each in found:
+        mention = each.mention
+        if mention is not None and id(mention) not in known:
+            known[id(mention)] = _of_mention(mention, asked, like)
+        held = known[id(mention)] if mention is not None else [0.0] * MENTION
+        rows.append([*_of_edit(question, each, nearest, like), *held, *_of_both(each, like), *common])
     return np.array(rows, dtype=np.float32)
+
+
+def _alike(each: Proposal, like: Embeddings) -> float:
+    return float(like(each.old.bare) @ like(each.word)) if each.old and each.word else 0.0
 
 
 def _of_question(question: str, said: Sequence[Said], like: Embeddings) -> list[float]:
@@ -120,9 +137,9 @@ _SETS = (
 )
 
 
-def _of_edit(question: str, each: Proposal, like: Embeddings) -> list[float]:
+def _of_edit(question: str, each: Proposal, nearest: float, like: Embeddings) -> list[float]:
     old, new = each.old, each.word
-    like_old = float(like(old.bare) @ like(new)) if old and new else 0.0
+    like_old = _alike(each, like)
     kinds = [float(each.kind == kind) for kind in KINDS]
     substitute = each.kind == "substitute" and old is not None
     article = words(new)[0].plain if new and words(new) else ""
@@ -136,6 +153,8 @@ def _of_edit(question: str, each: Proposal, like: Embeddings) -> list[float]:
         each.group == "end",
         *(float(each.how == link) for link in _LINKS),
         like_old * substitute,
+        (like_old - nearest) * substitute,
+        substitute and like_old == nearest,
         substitute and old.article == article,
         substitute and old.bare[:1].isupper() == new[-len(new.split()[-1]) :][:1].isupper(),
         substitute and old.article in ("a", "an") and article in ("a", "an"),
@@ -156,15 +175,15 @@ def _of_edit(question: str, each: Proposal, like: Embeddings) -> list[float]:
     ]
 
 
-def _of_mention(each: Proposal, question: str, like: Embeddings) -> list[float]:
-    mention = each.mention
-    if mention is None:
-        return [0.0] * (26 + len(_LINKS) + DIMENSIONS)
+def _person(mention: Mention) -> bool:
     phrase = mention.phrase
     named = sum(word[:1].isupper() for word in phrase.bare.split())
-    asked = {word.plain for word in words(question)}
+    return named >= 2 and not phrase.article and not any(c.isdigit() for c in phrase.bare)
+
+
+def _of_mention(mention: Mention, asked: frozenset[str], like: Embeddings) -> list[float]:
+    phrase = mention.phrase
     own = {word.plain for word in words(phrase.bare)}
-    person = named >= 2 and not phrase.article and not any(c.isdigit() for c in phrase.bare)
     return [
         1.0,
         *(float(phrase.kind == shape) for shape in _SHAPES),
@@ -179,20 +198,26 @@ def _of_mention(each: Proposal, question: str, like: Embeddings) -> list[float]:
         phrase.article == "the",
         phrase.article in ("a", "an"),
         phrase.bare[:1].isupper(),
-        person,
-        person * (each.group in ("he", "she")),
-        person * (each.group in ("it", "there", "one")),
+        _person(mention),
         phrase.head.endswith("s") and phrase.head[:1].islower(),
-        (phrase.head.endswith("s") and phrase.head[:1].islower()) * (each.group == "they"),
         phrase.bare[:1].isdigit(),
         len(own) / 6,
         len(own & asked) / (1 + len(own)),
         mention.asked == "who",
-        float(like(phrase.bare) @ like(each.word)) if each.word else 0.0,
         *(float(phrase.before == link) for link in _LINKS),
-        *(like(phrase.head) @ PROJECTION),
+        *like(phrase.head)[::STEP].tolist(),
     ]
 
 
-DIMENSIONS = 24
-PROJECTION: Array = np.random.default_rng(0).normal(size=(384, DIMENSIONS)).astype(np.float32)
+def _of_both(each: Proposal, like: Embeddings) -> list[float]:
+    """What a pronoun or a phrase of the question and what it may mean have to do with each other."""
+    mention = each.mention
+    if mention is None:
+        return [0.0] * 4
+    person, phrase = _person(mention), mention.phrase
+    return [
+        person * (each.group in ("he", "she")),
+        person * (each.group in ("it", "there", "one")),
+        (phrase.head.endswith("s") and phrase.head[:1].islower()) * (each.group == "they"),
+        float(like(phrase.bare) @ like(each.word)) if each.word else 0.0,
+    ]

@@ -74,9 +74,9 @@ class _Words:
         self._lexicon, self.held = lexicon, held
 
     def joined(self, first: str, second: str) -> bool:
-        """Whether two words are one of the collection, which does not hold both."""
+        """Whether two words are one of the collection: its own, or one of English where it does not hold both."""
         one, two = first.casefold(), second.casefold()
-        apart = one in self.held and two in self.held
+        apart = one in self.held and two in self.held and one + two in self._lexicon
         return len(one) > 2 and len(two) > 2 and not apart and one + two in self.held
 
     def foreign(self, words: Sequence[str]) -> bool:
@@ -87,10 +87,11 @@ class _Words:
 
     def mended(self, word: str, first: bool = False) -> str:
         """Return the word that was meant, or this one. The `first` of a question mostly asks."""
-        plain = word.casefold().replace("’", "'")
-        if len(plain) < SHORT or word != word.casefold() and word != word.capitalize():
+        stem = re.sub(r"['’]s?$", "", word)
+        plain = stem.casefold()
+        if len(plain) < SHORT or stem not in (plain, plain.capitalize()):
             return word
-        name = word[0].isupper()
+        name = word[0].isupper() and not first
         if plain not in self.held and not name and (split := self._split(plain)):
             return split
         if self._known(plain):
@@ -100,7 +101,9 @@ class _Words:
         else:
             near = [found for found in self._near(plain) if self._may_be(plain, found, name)]
         best = max(near, key=lambda found: self._score(plain, found), default="")
-        return (best.capitalize() if name else best) or word
+        if not best:
+            return word
+        return (best.capitalize() if word[0].isupper() else best) + word[len(stem) :]
 
     def _known(self, plain: str) -> bool:
         if plain in self.held or self._lexicon.get(plain, RARE) < RARE or "'" in plain:
@@ -111,7 +114,7 @@ class _Words:
                 return True
         if any(f"{plain}{ending}" in self.held for ending in ("s", "es", "d", "ed", "ing")):
             return True
-        return any(self._usual(plain[:place]) and self._usual(plain[place:]) for place in range(3, len(plain) - 2))
+        return any(self._usual(plain[:place]) and self._usual(plain[place:]) for place in range(4, len(plain) - 3))
 
     def _usual(self, word: str) -> bool:
         return self._lexicon.get(word, RARE) < USUAL
@@ -146,7 +149,9 @@ class _Words:
         general = 3 * (1 - math.log(rank + 1) / math.log(40_000)) if rank is not None else 0.0
         used = math.log10(1 + 10 * self.held.get(found, 0))
         slip = 3.0 * _distance(plain, found, 3)
-        if len(found) == len(plain) and sorted(found) != sorted(plain) and not _beside(plain, found):
+        if sorted(found) == sorted(plain):
+            slip -= 0.7
+        elif len(found) == len(plain) and not _beside(plain, found):
             slip += 0.8
         if found[0] != plain[0]:
             slip += 1.0 if found[:2] == plain[1::-1] else 1.5

@@ -16,7 +16,20 @@ import numpy as np
 
 from app.training.perceptron import fit_choice
 from app.training.quality_data import rows as lines
-from app.training.rewriting_data import GECOR, INVENTED, QRECC, FollowUp, held, invented, people, strange, unanswered
+from app.training.rewriting_data import (
+    COMMON,
+    GECOR,
+    INVENTED,
+    QRECC,
+    FollowUp,
+    common,
+    held,
+    invented,
+    people,
+    strange,
+    talk,
+    unanswered,
+)
 from dialogue.judges.heads import Array, Head
 from dialogue.proposals import Said, proposals
 from dialogue.rewriter import FEATURES, LOOK_BACK, Embeddings, features
@@ -39,8 +52,8 @@ _SUBJECT = frozenset("who which it he she they we you i".split())
 def train(data: Path, encoder: "Encoder", seed: int = 0, share: float = 1.0) -> tuple[Head, dict[str, Any]]:
     """Return the head and how it measures on conversations that are kept apart."""
     known = [row for name in (QRECC, GECOR) for row in people(data, name) if not held(row)]
-    rows = [*unanswered(known, seed), *invented(int(INVENTED * share), seed), *strange(data, known, seed)]
-    rows = rows[:: max(1, round(1 / share))]
+    rows = [*unanswered(known, seed), *strange(data, known, seed), *talk(known, seed), *common(COMMON, seed)]
+    rows = [*rows[:: max(1, round(1 / share))], *invented(int(INVENTED * share), seed)]
     like = Embeddings(encoder)
     head = fit_choice("rewriting", FEATURES, [group for row in rows if (group := _group(row, like))], HIDDEN, seed)
     return head, {"examples": len(rows)}

@@ -14,10 +14,12 @@ from typing import Any
 from app.training.invented import _VALUES, Fact, Kind, _name, _upper, kinds
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
+from app.training.smalltalk import PAIRS
 from dialogue.proposals import Said
 
 HELD = 0.1  # of the conversations, kept apart to measure on
 INVENTED = 4_000  # conversations on invented things
+COMMON = 1_000  # on things without names
 QRECC, GECOR = "qrecc_train4k_human", "gecor_camrest"
 _OPENERS = ("", "", "And ", "and ", "But ", "And ", "Ok, and ", "So ")
 _ABOUT = ("And {}?", "and {}?", "What about {}?", "How about {}?", "what about {}", "And what about {}?", "{}?")
@@ -43,6 +45,64 @@ def _followed(row: Mapping[str, Any], name: str, alone: bool) -> FollowUp:
     turns = row["context"]
     said = tuple(Said(text, alone or (len(turns) - place) % 2 == 0) for place, text in enumerate(turns))
     return FollowUp(said, row["question"], row["rewrite"], f"{name} {turns[0] if turns else row['question']}")
+
+
+def common(count: int, seed: int = 0) -> Iterator[FollowUp]:
+    """Yield follow-ups on things without names, of which like takes the place of like ("And for a horse?")."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        pattern, first, second = rng.choice(_PATTERNS)
+        one, other = rng.sample(_THINGS[first], 2)
+        of, another = rng.sample(_THINGS[second], 2)
+        asked, answer = pattern.format(_a(one, pattern), _a(of, pattern)), f"{_upper(_a(one, ''))}: {rng.randrange(3, 99)}."
+        if rng.random() < 0.5:
+            one, put = other, _a(other, "")
+        else:
+            of, put = another, _a(another, "")
+        link = rng.choice(("for ", "")) if put == _a(another, "") and " for {1}" in pattern else ""
+        if link or rng.random() < 0.7:
+            question = rng.choice(_ABOUT).format(link + put)
+        else:
+            question = rng.choice(("{}s?", "And {}s?", "what about {}s")).format(put.split(maxsplit=1)[1])
+        meant = pattern.format(_a(one, pattern), _a(of, pattern))
+        yield _typed(FollowUp((Said(asked, user=True), Said(answer, user=False)), question, meant, "common"), rng)
+
+
+def _a(noun: str, pattern: str) -> str:
+    article = "the" if "the {0}" in pattern else "an" if noun[0] in "aeiou" else "a"
+    return f"{article} {noun}"
+
+
+_THINGS = {
+    "animal": "horse cat parrot rabbit goat hamster tortoise pony donkey ferret budgie".split(),
+    "care": "vaccination,check-up,blood test,dental clean,microchip,bath,worming,x-ray".split(","),
+    "vehicle": "bicycle tricycle scooter moped lorry coach tractor caravan trailer canoe".split(),
+    "work": "inspection,repair,respray,rental,brake test,oil change,polish,parking permit".split(","),
+    "guest": "child,student,pensioner,member,visitor,soldier,group leader,adult".split(","),
+    "ticket": "day ticket,guided tour,audio guide,locker,return ticket,season pass,reservation".split(","),
+    "room": "studio,hall,office,kitchen,cellar,classroom,single room,double room".split(","),
+    "stay": "cleaning,booking,deposit,cancellation,key,heating surcharge,late check-out".split(","),
+}
+_PATTERNS = [
+    (pattern, first, second)
+    for first, second in (("care", "animal"), ("work", "vehicle"), ("ticket", "guest"), ("stay", "room"))
+    for pattern in (
+        "How much is {0} for {1}?",
+        "What does {0} for {1} cost?",
+        "How long does {0} for {1} take?",
+        "When can I get {0} for {1}?",
+        "Do you offer {0} for {1}?",
+        "Who is in charge of {0} for {1}?",
+    )
+]
+
+
+def talk(before: Sequence[FollowUp], seed: int = 0) -> Iterator[FollowUp]:
+    """Yield what people say that is no question on anything, after turns on something."""
+    rng = random.Random(seed)
+    for said, _ in PAIRS:
+        for _ in range(3):
+            yield FollowUp(rng.choice(before).said, said, said, "talk")
 
 
 def strange(data: Path, before: Sequence[FollowUp], seed: int = 0) -> Iterator[FollowUp]:
@@ -143,11 +203,11 @@ _BEFORE_SUBJECT = frozenset("do does did is are was were can could will has have
 def _shortened(other: str, thing: str, rng: random.Random) -> str:
     """Another thing as one names it beside the first: whole, as "the one at X", or by what differs."""
     words, known = other.split(), thing.split()
+    place = re.match(r"(the|a) ([a-z-]+) ((?:at|in|to|of|from|for) .+)", other)
+    if place and f" {place[2]} " in thing and rng.random() < 0.7:
+        return rng.choice((f"the one {place[3]}", place[3]))
     if rng.random() < 0.4 or len(words) != len(known):
         return other
-    place = re.match(r"(the|a) ([a-z-]+) ((?:at|in|to|of|from|for) .+)", other)
-    if place and place[2] == (thing.split() + ["", ""])[1]:
-        return rng.choice((f"the one {place[3]}", place[3]))
     differs = [word for word, old in zip(words, known, strict=True) if word != old]
     if differs and all(word[:1].isupper() or word[:1].isdigit() for word in differs):
         kept = " ".join(differs)
@@ -172,7 +232,7 @@ def _aspect(fact: Fact, thing: str, rng: random.Random) -> tuple[str, str]:
 
 def _typed(row: FollowUp, rng: random.Random) -> FollowUp:
     """The follow-up, now and then as people type: without capitals or marks."""
-    if rng.random() > 0.15:
+    if rng.random() > 0.25:
         return row
     said = tuple(Said(turn.text.casefold().rstrip("?"), user=True) if turn.user else turn for turn in row.said)
     return FollowUp(said, row.question.casefold().rstrip("?"), row.meant, row.group)
