@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.config import Settings, load_settings
 from app.doctor import Finding, examine
@@ -22,6 +22,7 @@ from app.pictures import read_pictures
 from app.store.database import Database, broken_link, open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
+from dialogue.query import Rewriter
 from dialogue.respond import Options, Responder
 from dialogue.roles import load_role, role_names
 from dialogue.types import (
@@ -42,6 +43,9 @@ from retrieval.tools.addresses import read_networks
 from retrieval.tools.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
+
+if TYPE_CHECKING:
+    from retrieval.encoder.embed import Encoder
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
@@ -209,13 +213,11 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
-        from dialogue.rewriter import load_rewriter
         from retrieval.cross_encoder import load_cross_encoder
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
         from retrieval.reader import load_passage_reader
         from retrieval.rerank import load_reranker
-        from retrieval.spelling import Spelling, lexicon_of
         from safety.guards.embedded import SHIPPED, WEIGHTS, EmbeddedGuard
         from safety.guards.sources import load_source
         from safety.policy import load_policy
@@ -232,7 +234,6 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever, vocabulary = _searching(settings, database, searcher, stack)
-        spelling = Spelling(lexicon_of(encoder.vocabulary), vocabulary)
         if settings.rerank and settings.reranker:
             retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
         elif settings.rerank:
@@ -242,11 +243,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        tools, web = _tools(settings, searcher)
-        rewriter = load_rewriter(encoder)
-        responder = Responder(
-            speaker, retriever, guard, judge, options, viewer, tools, web, spelling.corrected, rewriter
-        )
+        told = (*_tools(settings, searcher), *_reading(encoder, vocabulary))
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
         if hosts:
             stack.callback(Publisher(library).close)
         notice = QUOTING if settings.model == "quote" else ""
@@ -275,6 +273,14 @@ def _searching(
     remote = MilvusLibrary(database, settings.data_dir, searcher, server)
     remote.open()
     return remote, MilvusRetriever(searcher, remote.collection, remote.passages), dict
+
+
+def _reading(encoder: "Encoder", vocabulary: Callable[[], Mapping[str, int]]) -> tuple[Callable[[str], str], Rewriter]:
+    """Return what mends slips by the words of the collection, and what reads follow-ups. Raises RetrievalError."""
+    from dialogue.rewriter import load_rewriter
+    from retrieval.spelling import Spelling, lexicon_of
+
+    return Spelling(lexicon_of(encoder.vocabulary), vocabulary).corrected, load_rewriter(encoder)
 
 
 def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:

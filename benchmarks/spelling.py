@@ -48,7 +48,9 @@ def main() -> None:
         parser.error(f"{str(given.data)!r} is not the development data: it holds no reading/squad1_train.jsonl.gz")
     rng = random.Random(given.seed)
     every = list(lines(file))
-    usual = Counter(word for text in dict.fromkeys(t for r in every for t in (r["question"], r["paragraph"])) for word in read(text))
+    usual = Counter(
+        word for text in dict.fromkeys(t for r in every for t in (r["question"], r["paragraph"])) for word in read(text)
+    )
     rows = [row for row in every if held(row)]
     articles = rng.sample(sorted({row["title"] for row in rows}), given.articles)
     rows = [row for row in rows if row["title"] in articles]
@@ -59,7 +61,9 @@ def main() -> None:
     print(text)
 
 
-def measured(rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]], usual: Counter[str], rng: random.Random) -> dict[str, Any]:
+def measured(
+    rows: Sequence[dict[str, Any]], asked: Sequence[dict[str, Any]], usual: Counter[str], rng: random.Random
+) -> dict[str, Any]:
     """Return the figures of the questions `asked` of the paragraphs of `rows`."""
     encoder = load_encoder()
     texts = dict.fromkeys((titled(row), clean(row["paragraph"])) for row in rows)

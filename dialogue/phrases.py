@@ -144,7 +144,7 @@ def _bases(text: str, read: Sequence[Word]) -> Iterator[tuple[int, int]]:
             run = []
         if plain in _DO:
             asked = place
-        if _function(word, place, gap) and not (plain in ARTICLES or plain in OWN) or (not run and _verb(read, place)):
+        if (_function(word, place, gap) and plain not in ARTICLES | OWN) or (not run and _verb(read, place)):
             if plain not in _DO and plain not in _OTHER:
                 asked = asked if plain in PREPOSITIONS else -1
             continue
@@ -159,7 +159,12 @@ def _closed(read: Sequence[Word], run: list[int], asked: int) -> Iterator[tuple[
         following = read[run[-1] + 1].plain if run[-1] + 1 < len(read) else ""
         held = [place for place in run if read[place].plain in ARTICLES | OWN]
         ahead = run[-1] + 1 < len(read) and _verb(read, run[-1] + 1)
-        if not ahead and following not in AUXILIARY and len(run) - len(held) > 1 and not read[run[-1]].text[0].isdigit():
+        if (
+            not ahead
+            and following not in AUXILIARY
+            and len(run) - len(held) > 1
+            and not read[run[-1]].text[0].isdigit()
+        ):
             run = run[:-1]
     while run and read[run[-1]].plain in ARTICLES | OWN:
         run = run[:-1]
@@ -186,7 +191,7 @@ def _verb(read: Sequence[Word], place: int) -> bool:
         return True
     following = read[place + 1].plain if place + 1 < len(read) else ""
     if place and word.plain.endswith("s") and (following in ARTICLES or following[:1].isdigit()):
-        return not _function(read[place - 1], place - 1, " ")
+        return not (_function(read[place - 1], place - 1, " ") or before[:1].isdigit())
     if word.plain.endswith("ed") and len(word.plain) > 4:
         return not (before in PREPOSITIONS and content)
     return word.plain.endswith("ly") and len(word.plain) > 4

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dialogue.phrases import ARTICLES, AUXILIARY, OWN, WH, Phrase, Word, phrases, words
+from dialogue.phrases import ARTICLES, AUXILIARY, OWN, SPEAKERS, WH, Phrase, Word, phrases, words
 
 OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[\s,]*)+", re.IGNORECASE)
 ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
@@ -52,8 +52,8 @@ class Proposal:
     """A question that may be what was meant, and how it came about.
 
     `kind` is one of KINDS; `word` is the pronoun or the phrase of the question that was edited, `old` the phrase that
-    had to go, `group` and `how` tell pronouns and links apart, `at` says where it stood, in tenths. What is `elliptical`
-    ("And the other bridge?") lacks what the question before has.
+    had to go, `group` and `how` tell pronouns and links apart, `at` says where it stood, in tenths. A question that is
+    `elliptical` ("And the bridge?") lacks what the one before has.
     """
 
     text: str
@@ -122,7 +122,7 @@ def _thing(text: str) -> bool:
 
 
 def _other(question: str, previous: str, reply: str) -> str:
-    """The question before, asked of the one of its named things that the reply was not about; "" where none is meant."""
+    """The question before, asked of the one named thing that the reply was not about; "" where none is meant."""
     if not reply or not _OTHER.search(question):
         return ""
     named = [p for p in phrases(previous) if p.kind in ("base", "inner") and p.bare[:1].isupper()]
@@ -143,7 +143,7 @@ def _other(question: str, previous: str, reply: str) -> str:
 def _predicate(question: str) -> bool:
     """Whether a question has a verb of its own, as far as its closed words tell."""
     read = words(question)
-    if any(word.plain in AUXILIARY or "'" in word.plain and word.plain.split("'")[0] in WH for word in read):
+    if any(word.plain in AUXILIARY or ("'" in word.plain and word.plain.split("'")[0] in WH) for word in read):
         return True
     asks = read[0].plain in WH and len(read) > 2
     return asks or len(read) > 8 or read[0].plain in {"tell", "give", "show", "explain", "describe", "list", "name"}
@@ -197,15 +197,17 @@ def _replaced(question: str, known: Sequence[Mention]) -> Iterator[Proposal]:
             if group == "there":
                 name = f"{mention.phrase.before if mention.phrase.before in ('in', 'at', 'on') else 'in'} {name}"
             put = _owned(name) if own else name
-            if own and word.plain in ("theirs", "hers") or mention.phrase.kind == "owner" and not own:
+            if (own and word.plain in ("theirs", "hers")) or (mention.phrase.kind == "owner" and not own):
                 put = name
             text = _fit(question[: word.start], put, question[end:])
             kind = "determine" if determiner else "replace"
-            yield Proposal(text, kind, mention, question[word.start : end], None, group, int(10 * at), "own" if own else "")
+            yield Proposal(
+                text, kind, mention, question[word.start : end], None, group, int(10 * at), "own" if own else ""
+            )
 
 
 def _one(question: str, word: Word, mention: Mention) -> Iterator[Proposal]:
-    """"The one at Denholm" after a bridge is the bridge at Denholm; one of which more is said keeps its article."""
+    """Put what is spoken of for "one": the one at Denholm is, after a bridge, the bridge at Denholm."""
     if mention.phrase.kind != "base" or mention.phrase.head[:1].isupper() or mention.phrase.head[:1].isdigit():
         return
     text = _fit(question[: word.start], mention.phrase.head, question[word.end :])
@@ -231,11 +233,15 @@ def _appended(question: str, known: Sequence[Mention]) -> Iterator[Proposal]:
         own = mention.phrase.before if mention.phrase.before in ("in", "at", "for", "on", "from") else ""
         for end, phrase in places:
             if phrase.end < len(rest):
-                yield Proposal(f"{rest[:end]} of {name}{rest[end:]}{mark}", "append", mention, phrase.text, None, "", 0, "of")
+                yield Proposal(
+                    f"{rest[:end]} of {name}{rest[end:]}{mark}", "append", mention, phrase.text, None, "", 0, "of"
+                )
             if own and phrase.end < len(rest):
-                yield Proposal(f"{rest[:end]} {own} {name}{rest[end:]}{mark}", "append", mention, phrase.text, None, "", 0, own)
+                yield Proposal(
+                    f"{rest[:end]} {own} {name}{rest[end:]}{mark}", "append", mention, phrase.text, None, "", 0, own
+                )
         last = places[-1][1].text if places and places[-1][0] >= len(rest) else ""
-        for link in dict.fromkeys((own, "of" if last else "in" if not own else own)):
+        for link in dict.fromkeys((own, "of" if last else own or "in")):
             if link:
                 yield Proposal(f"{rest} {link} {name}{mark}", "append", mention, last, None, "end", 0, link)
 
@@ -264,35 +270,39 @@ def _substituted(about: str, previous: str, known: Sequence[Mention]) -> Iterato
     before = link.group().strip().casefold() if link else ""
     if not new or (len(words(new)) == 1 and words(new)[0].plain in WH | {"why"}):
         return
-    subject = next(iter(phrases(previous)), None)
-    for resolved, mention in _resolved(new, known, subject):
+    for resolved, mention in _resolved(new, known):
         for old in phrases(previous):
             if old.text.casefold() == resolved.casefold():
                 continue
             text = _exchanged(previous, old, resolved)
             yield Proposal(text, "substitute", mention, resolved, old, before)
-        if re.match(r"(?:the|an?)\s", resolved, re.IGNORECASE) or not resolved[:1].isupper():
-            asked = resolved if re.match(r"(?:the|an?|its|his|her|their|my|your)\s|.*['’]s ", resolved, re.I) else f"the {resolved}"
-            asked = re.sub(r"^[Tt]he ", "the ", asked)
-            if mention is not None:
-                yield Proposal(f"What is {asked}?", "aspect", mention, resolved, None, "resolved")
-                continue
-            for of in known:
-                if of.phrase.bare.casefold() in resolved.casefold():
-                    continue
-                name = _named(of)
-                own = of.phrase.before if of.phrase.before in ("in", "at", "for", "on") else "of"
-                for way in dict.fromkeys(("of", own)):
-                    yield Proposal(f"What is {asked} {way} {name}?", "aspect", of, resolved, None, "", 0, way)
+        if not resolved[:1].isupper():
+            yield from _aspects(resolved, mention, known)
 
 
-def _resolved(new: str, known: Sequence[Mention], subject: Phrase | None) -> Iterator[tuple[str, Mention | None]]:
+def _aspects(new: str, mention: Mention | None, known: Sequence[Mention]) -> Iterator[Proposal]:
+    """What the new thing is of something known; of the `mention` where it says so itself ("its depth")."""
+    owned = words(new)[0].plain in ARTICLES | OWN | SPEAKERS or re.search(r"['’]s? ", new)
+    asked = new if owned else f"the {new}"
+    if mention is not None:
+        yield Proposal(f"What is {asked}?", "aspect", mention, new, None, "resolved")
+        return
+    for of in known:
+        if of.phrase.bare.casefold() in new.casefold():
+            continue
+        own = of.phrase.before if of.phrase.before in ("in", "at", "for", "on") else "of"
+        for way in dict.fromkeys(("of", own)):
+            yield Proposal(f"What is {asked} {way} {_named(of)}?", "aspect", of, new, None, "", 0, way)
+
+
+def _resolved(new: str, known: Sequence[Mention]) -> Iterator[tuple[str, Mention | None]]:
     """What is asked about now, each of its pronouns replaced."""
     found = [p for p in _replaced(new, known) if p.kind in ("replace", "determine")]
     if not found:
         yield new, None
     for each in found:
-        yield each.text[0].lower() + each.text[1:] if new[0].islower() else each.text, each.mention
+        article = words(each.text)[0].plain in ARTICLES
+        yield each.text[0].lower() + each.text[1:] if article else each.text, each.mention
 
 
 def _exchanged(previous: str, old: Phrase, new: str) -> str:
@@ -301,15 +311,11 @@ def _exchanged(previous: str, old: Phrase, new: str) -> str:
     article = words(new)[0].plain in ARTICLES | OWN if words(new) else False
     if not article and old.article in ARTICLES and not (new[:1].isupper() and not old.bare[:1].isupper()):
         start += len(old.article) + 1
-    put = new
     before = previous[:start]
-    if not article and old.article in ("a", "an") and new.endswith("s"):
-        before = re.sub(r"\ban?\s+$", "", before, flags=re.IGNORECASE)
-    if article and old.kind in ("inner", "owner"):
-        before = re.sub(r"\b(?:the|an?)\s+$", "", before, flags=re.IGNORECASE)
-    text = _fit(before, put, previous[old.end :])
-    return re.sub(
-        r"\b([Aa])(n?) (?=(\w))",
-        lambda m: f"{m[1]}{'n' if m[3].casefold() in 'aeio' else ''} " if m.start() >= start - 3 and m.end() <= start + 3 else m.group(),
-        text,
-    )
+    if (article and old.kind in ("inner", "owner")) or (not article and new.endswith("s")):
+        gone = r"\b(?:the|an?)\s+$" if article else r"\ban?\s+$"
+        before = re.sub(gone, "", before, flags=re.IGNORECASE)
+    elif found := re.search(r"\ba(n?) $", before, re.IGNORECASE):
+        vowel = new[:1].casefold() in "aeio"
+        before = before[: found.start() + 1] + ("n " if vowel else " ")
+    return _fit(before, new, previous[old.end :])

@@ -165,7 +165,7 @@ class Responder:
         return context, queries, withheld
 
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
-        """Return the query, its slips mended and made to stand alone, and the forms to search for; note what was read."""
+        """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
         read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
         query, forms = search_queries(read, role.subject, self.rewriter)
         typed = given[-1].text

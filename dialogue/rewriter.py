@@ -29,6 +29,7 @@ GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
 _SHAPES: Final = ("base", "long", "inner", "owner")
 STEP: Final = 16  # of a phrase's vector every so many numbers are read
+EXCHANGE: Final = 17
 MENTION: Final = 18 + len(_SHAPES) + len(_LINKS) + 384 // STEP
 
 
@@ -82,7 +83,8 @@ class Embeddings:
         if not ids:
             return np.zeros(self._encoder.dimension, np.float32)
         mean = self._encoder.embed(torch.tensor([ids])).float().mean(1)[0].cpu().numpy()
-        return (mean / np.linalg.norm(mean)).astype(np.float32)
+        unit: Array = (mean / np.linalg.norm(mean)).astype(np.float32)
+        return unit
 
 
 def features(question: str, said: Sequence[Said], found: Sequence[Proposal], like: Embeddings) -> Array:
@@ -132,46 +134,59 @@ def _of_question(question: str, said: Sequence[Said], like: Embeddings) -> list[
 
 
 _SETS = (
-    {"it", "its"}, {"he", "him", "his"}, {"she", "her", "hers"}, {"they", "them", "their"}, {"this", "that"},
-    {"these", "those"}, {"there"}, {"one", "ones"}, {"else", "other", "another", "more"},
+    {"it", "its"},
+    {"he", "him", "his"},
+    {"she", "her", "hers"},
+    {"they", "them", "their"},
+    {"this", "that"},
+    {"these", "those"},
+    {"there"},
+    {"one", "ones"},
+    {"else", "other", "another", "more"},
 )
 
 
 def _of_edit(question: str, each: Proposal, nearest: float, like: Embeddings) -> list[float]:
-    old, new = each.old, each.word
-    like_old = _alike(each, like)
-    kinds = [float(each.kind == kind) for kind in KINDS]
-    substitute = each.kind == "substitute" and old is not None
-    article = words(new)[0].plain if new and words(new) else ""
-    article = article if article in ARTICLES | OWN else ""
-    alike = old is not None and len(set(old.bare.casefold().split()) & set(new.casefold().split()))
     return [
-        *kinds,
+        *(float(each.kind == kind) for kind in KINDS),
         *(float(each.group == group) for group in GROUPS),
         each.how == "own",
         each.at / 10,
         each.group == "end",
         *(float(each.how == link) for link in _LINKS),
-        like_old * substitute,
-        (like_old - nearest) * substitute,
-        substitute and like_old == nearest,
-        substitute and old.article == article,
-        substitute and old.bare[:1].isupper() == new[-len(new.split()[-1]) :][:1].isupper(),
-        substitute and old.article in ("a", "an") and article in ("a", "an"),
-        substitute and old.before == each.group,
-        substitute and not each.group and old.before != "",
-        substitute and any(c.isdigit() for c in old.bare) == any(c.isdigit() for c in new),
-        substitute and any(c.isdigit() for c in old.bare),
-        substitute and len(old.bare.split()) == len([w for w in new.split() if w.casefold() not in ARTICLES]),
-        substitute and old.kind == "inner",
-        substitute and old.kind == "long",
-        substitute and old.kind == "owner",
-        float(alike) * substitute,
-        substitute and old.start == 0,
-        substitute and old.head.endswith("s") == new.endswith("s"),
-        like_old * (each.kind == "expand"),
+        *_of_exchange(each, nearest, like),
+        _alike(each, like) * (each.kind == "expand"),
         each.kind == "append" and each.word.casefold().startswith("the "),
         len(each.text) / max(1, len(question)) / 3,
+    ]
+
+
+def _of_exchange(each: Proposal, nearest: float, like: Embeddings) -> list[float]:
+    """How like what is put in is to what had to go; `nearest` is the most that anything is."""
+    old, new = each.old, each.word
+    if each.kind != "substitute" or old is None:
+        return [0.0] * EXCHANGE
+    read = words(new)
+    article = read[0].plain if read and read[0].plain in ARTICLES | OWN else ""
+    alike = _alike(each, like)
+    return [
+        alike,
+        alike - nearest,
+        alike == nearest,
+        old.article == article,
+        old.bare[:1].isupper() == new.split()[-1][:1].isupper(),
+        old.article in ("a", "an") and article in ("a", "an"),
+        old.before == each.group,
+        not each.group and old.before != "",
+        any(c.isdigit() for c in old.bare) == any(c.isdigit() for c in new),
+        any(c.isdigit() for c in old.bare),
+        len(old.bare.split()) == sum(word.casefold() not in ARTICLES for word in new.split()),
+        old.kind == "inner",
+        old.kind == "long",
+        old.kind == "owner",
+        len(set(old.bare.casefold().split()) & set(new.casefold().split())),
+        old.start == 0,
+        old.head.endswith("s") == new.endswith("s"),
     ]
 
 

@@ -110,7 +110,8 @@ class _Words:
             return True
         for ending in _ENDINGS:
             stem = plain.removesuffix(ending)
-            if stem != plain and len(stem) > 2 and any(self._is(f) for f in (stem, f"{stem}e", stem[:-1])):
+            single = stem[:-1] if stem[-1:] == stem[-2:-1] else stem  # running, run
+            if stem != plain and len(single) > 2 and any(self._is(found) for found in (stem, f"{stem}e", single)):
                 return True
         if any(f"{plain}{ending}" in self.held for ending in ("s", "es", "d", "ed", "ing")):
             return True
@@ -218,5 +219,7 @@ def _beside(one: str, two: str) -> bool:
 
 def lexicon_of(pieces: Mapping[str, int]) -> dict[str, int]:
     """Return the whole words among word pieces with their ranks: a WordPiece vocabulary lists the commonest first."""
-    whole = sorted((number, word) for word, number in pieces.items() if word.isalpha() and (len(word) > 1 or word in "ai"))
+    whole = sorted(
+        (number, word) for word, number in pieces.items() if word.isalpha() and (len(word) > 1 or word in "ai")
+    )
     return {word: rank for rank, (_, word) in enumerate(whole)}

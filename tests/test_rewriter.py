@@ -30,7 +30,11 @@ WASH = ("How much is a wash for a poodle?", "A wash for a poodle costs 39 dollar
         ((*WASH, "And a haircut?"), "How much is a haircut for a poodle?"),
         ((*WASH, "What about a spaniel?"), "How much is a wash for a spaniel?"),
         (
-            ("What is the hire of the two halls, Lyceum and Gaiety?", "The hire of the Lyceum is £9.", "The other one?"),
+            (
+                "What is the hire of the two halls, Lyceum and Gaiety?",
+                "The hire of the Lyceum is £9.",
+                "The other one?",
+            ),
             "What is the hire of the two halls, Gaiety?",
         ),
     ],

@@ -95,7 +95,10 @@ def measured(rows: Sequence[FollowUp], rewrite: Callable[[str, Sequence[Said]], 
     """Return exact match, BLEU-4 and the share of found words of what `rewrite` makes of the rows."""
     made = [rewrite(row.question, row.said) for row in rows]
     pairs = [(tokens(text), tokens(row.meant)) for text, row in zip(made, rows, strict=True)]
-    new = [(Counter(two) - Counter(tokens(row.question)), Counter(one)) for (one, two), row in zip(pairs, rows, strict=True)]
+    new = [
+        (Counter(two) - Counter(tokens(row.question)), Counter(one))
+        for (one, two), row in zip(pairs, rows, strict=True)
+    ]
     asked = sum(sum(wanted.values()) for wanted, _ in new)
     return {
         "rows": len(rows),

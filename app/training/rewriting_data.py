@@ -54,7 +54,10 @@ def common(count: int, seed: int = 0) -> Iterator[FollowUp]:
         pattern, first, second = rng.choice(_PATTERNS)
         one, other = rng.sample(_THINGS[first], 2)
         of, another = rng.sample(_THINGS[second], 2)
-        asked, answer = pattern.format(_a(one, pattern), _a(of, pattern)), f"{_upper(_a(one, ''))}: {rng.randrange(3, 99)}."
+        asked, answer = (
+            pattern.format(_a(one, pattern), _a(of, pattern)),
+            f"{_upper(_a(one, ''))}: {rng.randrange(3, 99)}.",
+        )
         if rng.random() < 0.5:
             one, put = other, _a(other, "")
         else:
@@ -149,7 +152,11 @@ def _conversation(kind: Kind, known: Sequence[Kind], rng: random.Random) -> Foll
     said = _exchange(facts[0], thing, pronoun, rng)
     if len(facts) > 2 and rng.random() < 0.35:
         question, meant = _referring(facts[2], thing, pronoun, rng)
-        said = (*said, Said(meant if rng.random() < 0.7 else question, user=True), Said(_reply(facts[2], thing, rng), user=False))
+        said = (
+            *said,
+            Said(meant if rng.random() < 0.7 else question, user=True),
+            Said(_reply(facts[2], thing, rng), user=False),
+        )
     way = rng.random()
     if way < 0.4:
         question, meant = _referring(facts[1], thing, pronoun, rng)
