@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dialogue.phrases import ARTICLES, AUXILIARY, OWN, SPEAKERS, WH, Phrase, Word, phrases, words
+from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, SPEAKERS, WH, Phrase, Word, phrases, words
 
 OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[\s,]*)+", re.IGNORECASE)
 ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
 _OTHER = re.compile(r"^(?:(?:what|how) about )?the (?:other|second|latter|last)(?: ones?)?\W*$", re.IGNORECASE)
+IMPERATIVES: Final = frozenset("tell give show explain describe list name compare find".split())
 MOST = 30  # phrases of earlier turns that are considered
 KINDS: Final = ("copy", "replace", "determine", "append", "expand", "substitute", "aspect", "event", "whole", "other")
 _GROUPS = {
@@ -87,7 +88,7 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     bare = OPENER.sub("", question.strip())
     plain = bare[:1].upper() + bare[1:] if question[:1].isupper() else bare
     found = [Proposal(plain if len(words(plain)) > 2 else question, "copy")]
-    if not said or not words(plain):
+    if not said or not words(plain) or not _asked(question, plain):
         return found
     known = mentions(said)
     about = ABOUT.sub("", bare)
@@ -101,7 +102,7 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     if not elliptical:
         found += _appended(plain, known)
     found += _expanded(plain, known)
-    if previous:
+    if previous and any(word.plain in WH for word in words(plain)):
         rest = plain.rstrip("?!. ")
         found.append(Proposal(f"{rest} ({previous})", "event"))
         if len(words(plain)) <= 3:
@@ -116,6 +117,15 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     return list(distinct.values())
 
 
+def _asked(question: str, plain: str) -> bool:
+    """Whether a message asks for something, as far as its form tells, rather than saying something."""
+    first = words(plain)[0].plain
+    if "?" in question or first in WH | AUXILIARY | IMPERATIVES or first.split("'")[0] in WH:
+        return True
+    named = len(words(plain)) <= 6 and _thing(plain) and not any(word.plain in SPEAKERS for word in words(plain))
+    return named and first.split("'")[0] not in PRONOUNS
+
+
 def _thing(text: str) -> bool:
     """Whether a few words without a verb name something, rather than say yes, sorry or thanks."""
     return any(p.article or p.before or any(c.isupper() for c in p.bare[1:]) or p.start for p in phrases(text))
@@ -126,6 +136,7 @@ def _other(question: str, previous: str, reply: str) -> str:
     if not reply or not _OTHER.search(question):
         return ""
     named = [p for p in phrases(previous) if p.kind in ("base", "inner") and p.bare[:1].isupper()]
+    named = [p for p in named if not any(q is not p and p.start <= q.start and q.end <= p.end for q in named)]
     told = [p for p in named if p.bare.casefold() in reply.casefold()]
     left = [p for p in named if p not in told]
     if not told or not left:
@@ -137,7 +148,10 @@ def _other(question: str, previous: str, reply: str) -> str:
     whole = next((p for p in phrases(previous) if previous[p.end : start] == ", " and p.kind == "base"), None)
     other = held.text.replace(told[-1].bare, left[0].bare)
     other = other[:1].lower() + other[1:] if held.article else other
-    return previous[: whole.start if whole else start] + other + previous[end:]
+    before = previous[: whole.start if whole else start]
+    if other.startswith("the "):
+        before = re.sub(r"\bthe $", "", before, flags=re.IGNORECASE)
+    return before + other + previous[end:]
 
 
 def _predicate(question: str) -> bool:
@@ -146,7 +160,7 @@ def _predicate(question: str) -> bool:
     if any(word.plain in AUXILIARY or ("'" in word.plain and word.plain.split("'")[0] in WH) for word in read):
         return True
     asks = read[0].plain in WH and len(read) > 2
-    return asks or len(read) > 8 or read[0].plain in {"tell", "give", "show", "explain", "describe", "list", "name"}
+    return asks or len(read) > 8 or read[0].plain in IMPERATIVES
 
 
 def _pronouns(question: str) -> Iterator[tuple[Word, str, bool, int, bool]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FEATURES: Final = "rewriting-1"
 PATH: Final = WEIGHTS / "rewriting.safetensors"
 LOOK_BACK: Final = 6  # turns that are read
-MARGIN: Final = 0.0  # logits by which a reading has to be likelier than that nothing is missing
+MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that nothing is missing
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
@@ -53,7 +53,7 @@ class LearntRewriter:
         if found[-1].elliptical:  # half a question never stands alone
             logits[0] = -np.inf
         best = int(logits.argmax())
-        return found[best].text if logits[best] - logits[0] > MARGIN else question
+        return found[best].text if logits[best] - logits[0] > MARGIN else found[0].text
 
 
 def load_rewriter(encoder: "Encoder", path: Path = PATH, shipped: Shipped = SHIPPED) -> LearntRewriter:
