@@ -32,9 +32,6 @@ from retrieval.text import clean
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
-MISSED = 1
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="the folder of development data")
@@ -93,8 +90,6 @@ def measured(
         for one, wrong, two in zip(text.split(), typed.split(), made.split(), strict=True)
         if one != wrong
     ]
-    if MISSED:
-        print([(one, wrong, two) for one, wrong, two in words if one.casefold() != two.casefold()])
     return {
         "questions": len(asked),
         "passages": len(passages),

@@ -24,6 +24,7 @@ FEATURES: Final = "rewriting-1"
 PATH: Final = WEIGHTS / "rewriting.safetensors"
 LOOK_BACK: Final = 6  # turns that are read
 MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that nothing is missing
+DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
@@ -52,8 +53,17 @@ class LearntRewriter:
         logits = self.head.logits(features(question, said, found, self._like))
         if found[-1].elliptical:  # half a question never stands alone
             logits[0] = -np.inf
-        best = int(logits.argmax())
-        return found[best].text if logits[best] - logits[0] > MARGIN else found[0].text
+        best = 1 + int(logits[1:].argmax())
+        likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
+        return found[best if likelier else 0].text
+
+
+def _definite(question: str) -> bool:
+    """Whether a question has a phrase with "the" on which nothing hangs, and no name."""
+    held = phrases(question)
+    long = {phrase.start for phrase in held if phrase.kind == "long"}
+    named = any(phrase.bare[:1].isupper() or any(c.isdigit() for c in phrase.bare) for phrase in held)
+    return not named and any(phrase.article == "the" and phrase.start not in long for phrase in held)
 
 
 def load_rewriter(encoder: "Encoder", path: Path = PATH, shipped: Shipped = SHIPPED) -> LearntRewriter:

@@ -28,14 +28,14 @@ WASH = ("How much is a wash for a poodle?", "A wash for a poodle costs 39 dollar
         ((*LAKE, "And how deep is it?"), "how deep is the lake at Sorsele?"),
         ((*LAKE, "And the one at Kalix Bend?"), "Who dammed the lake at Kalix Bend?"),
         ((*WASH, "And a haircut?"), "How much is a haircut for a poodle?"),
-        ((*WASH, "What about a spaniel?"), "How much is a wash for a spaniel?"),
+        ((*WASH, "And for a spaniel?"), "How much is a wash for a spaniel?"),
         (
             (
                 "What is the hire of the two halls, Lyceum and Gaiety?",
                 "The hire of the Lyceum is £9.",
                 "The other one?",
             ),
-            "What is the hire of the two halls, Gaiety?",
+            "What is the hire of the Gaiety?",
         ),
     ],
 )

@@ -149,7 +149,7 @@ def _conversation(kind: Kind, known: Sequence[Kind], rng: random.Random) -> Foll
         return None
     person = "{person}" in pattern
     pronoun = rng.choice(("he", "she")) if person else "it"
-    said = _exchange(facts[0], thing, pronoun, rng)
+    said: tuple[Said, ...] = _exchange(facts[0], thing, rng)
     if len(facts) > 2 and rng.random() < 0.35:
         question, meant = _referring(facts[2], thing, pronoun, rng)
         said = (
@@ -172,7 +172,7 @@ def _conversation(kind: Kind, known: Sequence[Kind], rng: random.Random) -> Foll
     return FollowUp(said, question, meant, "invented") if question and meant else None
 
 
-def _exchange(fact: Fact, thing: str, pronoun: str, rng: random.Random) -> tuple[Said, Said]:
+def _exchange(fact: Fact, thing: str, rng: random.Random) -> tuple[Said, Said]:
     asked = _upper(rng.choice(fact.asked).format(n=thing, N=_upper(thing)))
     return Said(asked, user=True), Said(_reply(fact, thing, rng), user=False)
 

@@ -54,8 +54,7 @@ class Head:
         for weights, bias in self.layers[:-1]:
             hidden = np.maximum(hidden @ weights + bias, 0)
         weights, bias = self.layers[-1]
-        logit: Array = (hidden @ weights + bias)[:, 0] / self.temperature
-        return logit
+        return np.asarray((hidden @ weights + bias)[:, 0] / self.temperature, dtype=np.float32)
 
     def save(self, path: Path) -> None:
         """Write the head as safetensors, weights in float16, the rest in the metadata."""
