@@ -1,7 +1,7 @@
 """Noun phrases of short English texts, by a light chunker: what a follow-up may mean, and what it may replace.
 
-Words of the closed classes and verbs end a phrase. Which words are verbs was counted in running text (`weights/
-verbs.txt`, made by `candor train judges --only rewriting`). Knows nothing of turns.
+Words of the closed classes and verbs end a phrase. Which words are verbs was counted in running text (`verbs.txt`, by
+`app.training.rewriting.verbs`). Knows nothing of turns.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-VERBS = Path(__file__).parent / "weights" / "verbs.txt"
+VERBS = Path(__file__).with_name("verbs.txt")
 
 WH = frozenset("who what when where which why how whom whose".split())
 AUXILIARY = frozenset(

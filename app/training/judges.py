@@ -12,7 +12,6 @@ import numpy as np
 
 import dialogue.judges.grounding
 import dialogue.judges.quality
-import dialogue.phrases
 import dialogue.rewriter
 import retrieval.reader
 import safety.guards.embedded
@@ -137,7 +136,6 @@ def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
 
 
 def _train_rewriting(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    (folder / dialogue.phrases.VERBS.name).write_text("\n".join(rewriting.verbs(data)) + "\n", encoding="utf-8")
     head, figures = rewriting.train(data, encoder, seed, share)
     head.save(folder / dialogue.rewriter.PATH.name)
     return figures
@@ -183,8 +181,6 @@ PARTS: dict[str, Part] = {
         _train_quality,
         _grade_quality,
     ),
-    "rewriting": Part(
-        _DIALOGUE, (dialogue.rewriter.PATH.name, dialogue.phrases.VERBS.name), _train_rewriting, _grade_rewriting
-    ),
+    "rewriting": Part(_DIALOGUE, (dialogue.rewriter.PATH.name,), _train_rewriting, _grade_rewriting),
     "reader": Part(retrieval.reader.WEIGHTS.parent, (retrieval.reader.WEIGHTS.name,), _train_reader, _grade_reader),
 }
