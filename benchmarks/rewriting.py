@@ -11,13 +11,13 @@ history. Exact match and BLEU-4 are of the words, case and marks aside. Prints o
 import argparse
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from encoder import processor
 
 from app.training.rewriting import measured
 from app.training.rewriting_data import GECOR, QRECC, FollowUp, held, invented, people, strange
@@ -42,7 +42,7 @@ def main() -> None:
     ways: dict[str, Rewrite] = {"question": lambda question, said: question, "rules": by_rules, "rewriter": rewriter}
     figures: dict[str, Any] = {
         "command": "python benchmarks/rewriting.py DATA",
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "rewriter": rewriter.head.fingerprint,

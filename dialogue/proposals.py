@@ -97,7 +97,7 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     opened = about != question.strip()
     elliptical = about != bare or not _predicate(plain)
     found += _replaced(plain if about == bare else about, known)
-    if elliptical and previous and (opened or _thing(bare)):
+    if elliptical and previous and (opened or _thing(bare) or ("?" in question and phrases(bare.lower()))):
         found += _substituted(about, previous, known)
     if not elliptical:
         found += _appended(plain, known)

@@ -24,6 +24,7 @@ FEATURES: Final = "rewriting-1"
 PATH: Final = WEIGHTS / "rewriting.safetensors"
 LOOK_BACK: Final = 6  # turns that are read
 MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that nothing is missing
+ALIKE: Final = 4.0  # logits for the whole of a cosine between what is put in and what had to go
 DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
@@ -39,6 +40,7 @@ class LearntRewriter:
 
     def __init__(self, encoder: "Encoder", head: Head) -> None:
         self.head = head
+        self._encoder = encoder
         self._like = Embeddings(encoder)
         self._read = lru_cache(maxsize=512)(self._fresh)
 
@@ -51,11 +53,27 @@ class LearntRewriter:
         if len(found) == 1 or found[-1].kind == "other":
             return found[-1].text if said else question
         logits = self.head.logits(features(question, said, found, self._like))
+        logits = logits + ALIKE * self._nearness(found)
         if found[-1].elliptical:  # half a question never stands alone
             logits[0] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
         return found[best if likelier else 0].text
+
+    def _nearness(self, found: Sequence[Proposal]) -> Array:
+        """How much less like what is put in, by meaning, each thing that has to go is than the likest; names aside."""
+        pairs = [
+            (place, each.old.bare, each.word)
+            for place, each in enumerate(found)
+            if each.kind == "substitute" and each.old is not None and each.word.split()[-1][:1].islower()
+        ]
+        less = np.zeros(len(found), np.float32)
+        if pairs:
+            texts = list(dict.fromkeys(text for _, old, new in pairs for text in (old, new)))
+            vectors = dict(zip(texts, self._encoder.encode(texts), strict=True))
+            near = [float(vectors[old] @ vectors[new]) for _, old, new in pairs]
+            less[[place for place, _, _ in pairs]] = np.array(near) - max(near)
+        return less
 
 
 def _definite(question: str) -> bool:
@@ -80,11 +98,12 @@ class Embeddings:
 
     def __call__(self, text: str) -> Array:
         """Return the unit vector of a text, zeros of one without words."""
-        if text not in self._known:
+        found = self._known.get(text)
+        if found is None:
             if len(self._known) > 2000:
                 self._known.clear()
-            self._known[text] = self._fresh(text)
-        return self._known[text]
+            found = self._known[text] = self._fresh(text)
+        return found
 
     def _fresh(self, text: str) -> Array:
         import torch
