@@ -5,12 +5,12 @@ nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.config import Settings, load_settings
 from app.doctor import Finding, examine
@@ -22,6 +22,7 @@ from app.pictures import read_pictures
 from app.store.database import Database, broken_link, open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
+from dialogue.query import Rewriter
 from dialogue.respond import Options, Responder
 from dialogue.roles import load_role, role_names
 from dialogue.types import (
@@ -42,6 +43,9 @@ from retrieval.tools.addresses import read_networks
 from retrieval.tools.toolset import Tool
 from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
 from safety.types import SafetyError
+
+if TYPE_CHECKING:
+    from retrieval.encoder.embed import Encoder
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
@@ -229,7 +233,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         judge = _judge(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
-        library, retriever = _searching(settings, database, searcher, stack)
+        library, retriever, vocabulary = _searching(settings, database, searcher, stack)
         if settings.rerank and settings.reranker:
             retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
         elif settings.rerank:
@@ -239,7 +243,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, *_tools(settings, searcher))
+        told = (*_tools(settings, searcher), *_reading(encoder, vocabulary))
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
         if hosts:
             stack.callback(Publisher(library).close)
         notice = QUOTING if settings.model == "quote" else ""
@@ -248,15 +253,18 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
 
 def _searching(
     settings: Settings, database: Database, searcher: Embedder, stack: ExitStack
-) -> tuple[Library, Retriever]:
-    """Return the library and what finds its passages, in the index that the settings name. Raises RetrievalError."""
+) -> tuple[Library, Retriever, Callable[[], Mapping[str, int]]]:
+    """Return the library, what finds its passages in the index that the settings name, and their words.
+
+    The words of an index in Milvus are not known. Raises RetrievalError.
+    """
     if settings.index == "faiss":
         from retrieval.search import HybridRetriever
 
         library = Library(database, settings.data_dir, searcher)
         retriever = HybridRetriever(searcher, library.open(), library.passages)
         library.feed(retriever.use)
-        return library, retriever
+        return library, retriever, retriever.vocabulary
     from app.library.milvus import MilvusLibrary
     from retrieval.index.milvus import Milvus, MilvusRetriever
 
@@ -264,7 +272,15 @@ def _searching(
     stack.callback(server.close)
     remote = MilvusLibrary(database, settings.data_dir, searcher, server)
     remote.open()
-    return remote, MilvusRetriever(searcher, remote.collection, remote.passages)
+    return remote, MilvusRetriever(searcher, remote.collection, remote.passages), dict
+
+
+def _reading(encoder: "Encoder", vocabulary: Callable[[], Mapping[str, int]]) -> tuple[Callable[[str], str], Rewriter]:
+    """Return what mends slips by the words of the collection, and what reads follow-ups. Raises RetrievalError."""
+    from dialogue.rewriter import load_rewriter
+    from retrieval.spelling import Spelling, lexicon_of
+
+    return Spelling(lexicon_of(encoder.vocabulary), vocabulary).corrected, load_rewriter(encoder)
 
 
 def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:

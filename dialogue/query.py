@@ -8,9 +8,11 @@ completion costs a rank and not the answer.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from dialogue.cite import without_marks
 from dialogue.persona import about_subject
+from dialogue.proposals import Said
 from dialogue.types import Turn
 from retrieval.text import sentences
 
@@ -59,33 +61,68 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _OPENER = re.compile(r"^(?:and|but|so|then|or|also|ok|okay|well)\b[\s,]*", re.IGNORECASE)
+_TAKEN_BACK = re.compile(
+    r"[\s,.…-]+(?:(?:(?:or|no|oh|uh|um|er|erm|oops|wait|sorry|wow|well|hold on|i mean(?:t)?|rather|actually|make that|"
+    r"scratch that|instead|let me (?:rephrase|see)|excuse me|better|tell me|just|that is|no)\b[\s,.…-]*){2,}|"
+    r"(?:no|uh|um|er|erm|oops|wait|sorry|i mean|or rather|or actually)\b[\s,.…-]*)"
+    r"(?=(?:who|what|when|where|which|why|how|in (?:what|which)|whose|whom)\b)",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
 _QUESTION = frozenset(
     "who what when where which why how whom whose did does do is are was were can could has have had".split()
 )
 
 
-def search_queries(turns: Sequence[Turn], subject: str = "") -> tuple[str, tuple[str, ...]]:
+class Rewriter(Protocol):
+    """Makes a question stand alone after the turns before it, or returns it as it is where it does or in doubt."""
+
+    def __call__(self, question: str, said: Sequence[Said]) -> str:
+        """Return the question as it is meant."""
+        ...
+
+
+def search_queries(
+    turns: Sequence[Turn], subject: str = "", rewriter: Rewriter | None = None
+) -> tuple[str, tuple[str, ...]]:
     """Return the last user turn made to stand alone, and the distinct forms to search for, that one first.
 
     Where a `subject` speaks for itself, users mean it by "you", and a conversation begins with it as its topic.
     """
-    typed = question = " ".join(turns[-1].text.split())
+    typed = " ".join(turns[-1].text.split())
+    question = fluent(typed)
     earlier = [turn for turn in turns[:-1] if turn.role != "system"][-LOOK_BACK:]
     if subject:
-        question = about_subject(typed, subject)
+        question = about_subject(question, subject)
         earlier = [replace(t, text=about_subject(t.text, subject)) if t.role == "user" else t for t in earlier]
         if len(question.split()) > 2 and not any(turn.role == "user" for turn in earlier):
             earlier = [Turn("user", subject)]
-    query = standalone(question, earlier) if question == typed else _OPENER.sub("", question)
+    asked = question == fluent(typed)
+    query = standalone(question, earlier, rewriter) if asked else _OPENER.sub("", question)
     forms = [query, typed]
     if query != question:  # it hangs on what was said before
         forms.append(f"{question} {_last_reply(earlier)}".strip())
     return query, tuple(dict.fromkeys(forms))
 
 
-def standalone(question: str, earlier: Sequence[Turn]) -> str:
-    """Complete a question that depends on the earlier turns; any other comes back as it is."""
+def fluent(question: str) -> str:
+    """Return a question without what its speaker took back: "Who owns, no wait, who built it?"."""
+    begun = list(_TAKEN_BACK.finditer(question))
+    rest = question[begun[-1].end() :] if begun else ""
+    return rest[:1].upper() + rest[1:] if len(rest.split()) > 3 else question
+
+
+def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
+    """Complete a question that depends on the earlier turns; any other comes back as it is.
+
+    A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
+    """
+    if rewriter:
+        said: list[Said] = []
+        for turn in earlier:
+            text = without_marks(turn.text)
+            said.append(Said(rewriter(text, said) if turn.role == "user" and said else text, turn.role == "user"))
+        return rewriter(question, said) if said else question
     if not earlier or not depends(question):
         return question
     users = [turn.text for turn in earlier if turn.role == "user"]

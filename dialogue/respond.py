@@ -3,14 +3,14 @@
 Knows nothing of SQL, the web, the environment or files; its parts are handed in.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited, without_marks
 from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look, rests_on_pictures
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.query import search_queries
+from dialogue.query import Rewriter, search_queries
 from dialogue.rank import Gates, closest, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, replies
 from dialogue.screen import Withheld, left_out, quotes, screened, too_unsafe
@@ -64,7 +64,8 @@ class Responder:
     """Answers the last user turn with the best draft that passes every gate, and shows the working.
 
     `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
-    research or, for a model that does none, with every question.
+    research or, for a model that does none, with every question. `spelling` mends what users type, `rewriter` reads
+    their follow-ups; without it rules do.
     """
 
     model: LanguageModel
@@ -75,6 +76,8 @@ class Responder:
     viewer: Viewer | None = None
     tools: tuple[Tool, ...] = ()
     web: tuple[Tool, ...] = ()
+    spelling: Callable[[str], str] = str
+    rewriter: Rewriter | None = None
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -149,7 +152,7 @@ class Responder:
         notes, typed = list(seen.notes), given[-1].text
         told = Toolset(self.tools, notes.append).look_up(typed)
         # what a tool can work out stands by itself, whatever was spoken of before
-        query, forms = (typed, (typed,)) if told else search_queries(given, role.subject)
+        query, forms = (typed, (typed,)) if told else self._forms(given, role, notes)
         queries = (*forms, *seen.words)
         yield Step("search", query)
         abroad: Sequence[Evidence] = ()
@@ -161,6 +164,15 @@ class Responder:
         context.working.notes.extend(notes)
         clock.lap("search")
         return context, queries, withheld
+
+    def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
+        """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
+        read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
+        query, forms = search_queries(read, role.subject, self.rewriter)
+        typed = given[-1].text
+        if read[-1].text != typed:
+            notes.append(f"read as: {read[-1].text}")
+        return query, tuple(dict.fromkeys((*forms, " ".join(typed.split()))))
 
     def _web(self, role: Role) -> tuple[Tool, ...]:
         """The tools that find what is no document of ours; none for a role that names the documents it may use."""

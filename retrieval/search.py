@@ -4,7 +4,7 @@ Knows an embedder, a generation and a way to fetch passages by id; nothing of SQ
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -52,6 +52,11 @@ class HybridRetriever:
                 f"not {self._embedder.fingerprint!r}: build it again"
             )
         self._generation = generation
+
+    def vocabulary(self) -> Mapping[str, int]:
+        """Return the words of the collection with the number of passages that hold each; see `retrieval.spelling`."""
+        generation = self._generation
+        return {} if generation is None else generation.vocabulary
 
     def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
         """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).

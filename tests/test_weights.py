@@ -24,6 +24,7 @@ from app.bot import open_bot
 from app.commands.cli import run
 from dialogue.judges.embedded import load_judge
 from dialogue.judges.shipped import load_head
+from dialogue.rewriter import load_rewriter
 from retrieval.encoder.adapters import Reader, load_adapter, load_reader
 from retrieval.encoder.embed import Encoder, load_encoder, minilm_files
 from retrieval.reader import PassageReader, load_passage_reader
@@ -160,6 +161,7 @@ def test_the_parts_refuse_a_damaged_file(file: str, encoder: Encoder, passage_re
         lambda: load_reader(encoder, WEIGHTS, SHIPPED),
         lambda: load_judge(encoder, passage_reader),
         lambda: load_passage_reader(encoder),
+        lambda: load_rewriter(encoder),
     )
     refused = []
     for load in loaders:
@@ -176,7 +178,7 @@ def test_no_door_opens_on_a_damaged_file(file: str, candor: Candor, tmp_path: Pa
     rows.write_text('{"context": ["Hello."], "text": "Hi.", "role": "reply", "unsafe": false}\n')
     (tmp_path / "note.md").write_text("Everest is 8,849 metres high.")
     doors = [("ask", "How high is Everest?"), ("serve", "--port", "0"), ("evaluate", "safety", str(rows))]
-    if file != "safety.safetensors":  # which that command does not read
+    if file not in ("safety.safetensors", "rewriting.safetensors"):  # which that command does not read
         doors.append(("check", "Everest is high.", "--evidence", "note.md"))
     for door in doors:
         code, out, err = candor(*door)

@@ -12,6 +12,7 @@ import numpy as np
 
 import dialogue.judges.grounding
 import dialogue.judges.quality
+import dialogue.rewriter
 import retrieval.reader
 import safety.guards.embedded
 import safety.injection
@@ -25,6 +26,7 @@ from app.training import (
     reader_calibration,
     reader_data,
     reader_report,
+    rewriting,
 )
 from app.training import safety as guard
 from app.training.adapters import AdapterTraining
@@ -32,6 +34,7 @@ from app.training.quality_data import CORPORA
 from app.training.safety_data import SHARES, gather, split
 from dialogue.judges.grounding import Grounder
 from dialogue.judges.shipped import WEIGHTS, load_head
+from dialogue.rewriter import load_rewriter
 from retrieval.encoder.adapters import Adapter, load_reader
 from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader, load_passage_reader
@@ -150,6 +153,17 @@ def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
     return {name: found[name] for name in ("squad_f1", "twins_auroc", "invented_auroc")}
 
 
+def _train_rewriting(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    head, figures = rewriting.train(data, encoder, seed, share)
+    head.save(folder / dialogue.rewriter.PATH.name)
+    return figures
+
+
+def _grade_rewriting(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """Likeness to people's rewrites, and to what invented follow-ups mean, of conversations that are kept apart."""
+    return rewriting.grade(data, load_rewriter(encoder, folder / dialogue.rewriter.PATH.name, {}))
+
+
 def _shortened(plans: Sequence[AdapterTraining], share: float) -> list[AdapterTraining]:
     return [replace(plan, examples=int(share * plan.examples)) for plan in plans]
 
@@ -188,5 +202,6 @@ PARTS: dict[str, Part] = {
         _train_quality,
         _grade_quality,
     ),
+    "rewriting": Part(_DIALOGUE, (dialogue.rewriter.PATH.name,), _train_rewriting, _grade_rewriting),
     "reader": Part(retrieval.reader.WEIGHTS.parent, (retrieval.reader.WEIGHTS.name,), _train_reader, _grade_reader),
 }

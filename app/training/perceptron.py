@@ -1,5 +1,6 @@
 """The fit of a small head on features: AdamW, dropout, soft targets, weighted rows, and its temperature."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from dialogue.judges.heads import Array, Head
 
 EPOCHS, BATCH = 30, 256
+GROUPS = 32  # of rows to choose among, in a batch
 LINEAR_EPOCHS = 12  # a regression on few rows gets few steps
 TEMPERATURES = np.linspace(0.5, 3.0, 51)
 
@@ -53,3 +55,38 @@ def tempered(head: Head, x: Array, y: Array, weight: Array) -> Head:
         return float(-(weight * (y * np.log(p) + (1 - y) * np.log(1 - p))).sum())
 
     return replace(head, temperature=float(min(TEMPERATURES.tolist(), key=loss)))
+
+
+def fit_choice(
+    name: str, features: str, groups: Sequence[tuple[Array, Array]], hidden: int, seed: int, epochs: int = 12
+) -> Head:
+    """Return a head whose logits choose among the rows of a group, fitted to (rows (n, inputs), shares (n,)).
+
+    The loss is the cross-entropy of the shares, which sum to 1, and the softmax over the group (Cao et al. 2007).
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    x = np.concatenate([rows for rows, _ in groups])
+    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-2
+    net = torch.nn.Sequential(
+        torch.nn.Linear(x.shape[1], hidden), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(hidden, 1)
+    )
+    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
+    steps = epochs * -(-len(groups) // GROUPS)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    inputs = [torch.from_numpy((rows - mean) / scale) for rows, _ in groups]
+    shares = [torch.from_numpy(wanted) for _, wanted in groups]
+    for _ in range(epochs):
+        order = torch.randperm(len(groups)).tolist()
+        for start in range(0, len(order), GROUPS):
+            batch = order[start : start + GROUPS]
+            logits = net(torch.cat([inputs[at] for at in batch]))[:, 0].split([len(inputs[at]) for at in batch])
+            losses = [-(shares[at] * row.log_softmax(0)).sum() for at, row in zip(batch, logits, strict=True)]
+            optimiser.zero_grad()
+            torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    found = [tensor.detach().numpy().astype(np.float32) for tensor in net.parameters()]
+    layers = tuple((weights.T.copy(), bias) for weights, bias in zip(found[::2], found[1::2], strict=True))
+    return Head(name, features, mean.astype(np.float32), scale.astype(np.float32), layers)

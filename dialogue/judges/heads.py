@@ -43,15 +43,18 @@ class Head:
 
     def __call__(self, x: Array) -> Array:
         """Probabilities (n,) of feature rows (n, inputs). Raises ValueError on a wrong width."""
+        probability: Array = (1 / (1 + np.exp(-self.logits(x).clip(-30, 30)))).astype(np.float32)
+        return probability
+
+    def logits(self, x: Array) -> Array:
+        """Logits (n,) of feature rows, as comparable among themselves. Raises ValueError on a wrong width."""
         if x.ndim != 2 or x.shape[1] != self.mean.shape[0]:
             raise ValueError(f"head {self.name!r} takes {self.mean.shape[0]} features, got shape {x.shape}")
         hidden = (x - self.mean) / self.scale
         for weights, bias in self.layers[:-1]:
             hidden = np.maximum(hidden @ weights + bias, 0)
         weights, bias = self.layers[-1]
-        logit = ((hidden @ weights + bias)[:, 0] / self.temperature).clip(-30, 30)
-        probability: Array = (1 / (1 + np.exp(-logit))).astype(np.float32)
-        return probability
+        return np.asarray((hidden @ weights + bias)[:, 0] / self.temperature, dtype=np.float32)
 
     def save(self, path: Path) -> None:
         """Write the head as safetensors, weights in float16, the rest in the metadata."""

@@ -13,6 +13,7 @@ SHIPPED: Final[Shipped] = {
     WEIGHTS / "grounded.safetensors": "767adc3cda5548cbe8f179eeb466c3edf29192e43a1f171ce08a4e13214cc733",
     WEIGHTS / "interesting.safetensors": "9be5e4a1c0f9a6ac2f991916f5c541c0c8098c17eae2d9f443e8ad4bc042dc08",
     WEIGHTS / "reply.safetensors": "9e8c760084903917eb6de94d7915bef836b2e73e81772ae769c400aa60c32278",
+    WEIGHTS / "rewriting.safetensors": "705fb595b58e698ff5e295e75f58c90f3e8d0060f1cb631c1f266a7e081d7e0b",
     WEIGHTS / "sensible.safetensors": "a688a1198fbdce1f74735fda149a7fcf8d6512a3434769b44afa8a16afd47b59",
     WEIGHTS / "specific.safetensors": "f793d07f97e186554c7410d085e0665fabb061bdcbc32fa4fed5382d889709ec",
 }

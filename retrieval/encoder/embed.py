@@ -129,6 +129,12 @@ class Encoder:
         [start, end] = self._tokenizer.encode("").ids
         return start, end
 
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """The word pieces with their ids."""
+        held: dict[str, int] = self._tokenizer.get_vocab()
+        return held
+
     def pieces(self, text: str) -> tuple[list[int], NDArray[np.int64]]:
         """Return the ids of a text's tokens and their character spans (tokens, 2), without special tokens, uncut."""
         with self._lock:

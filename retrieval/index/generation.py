@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,11 @@ class Generation:
             if len(found) >= k or len(hits) < depth:
                 return found[:k]
             depth *= 2
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        """The words of the texts with the number of texts that hold each; read when first asked for."""
+        return self._lexical.vocabulary()
 
     def vectors(self, ids: Sequence[int]) -> Vectors:
         """Return the stored vectors of these ids, shape (ids, dimension). Raises RetrievalError for unknown ones."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_TERMS = 64  # distinct terms of one query; the rarest are kept
 MOST_CHARACTERS = 100_000  # of one query
 _ANALYSER = "english"
+_WHOLE = "whole"  # the analyser that leaves words as they are, case aside
 _HEAP = 64_000_000  # bytes tantivy may fill before it writes a segment
 
 
@@ -26,14 +27,18 @@ def write(folder: Path, ids: Sequence[int], texts: Sequence[str]) -> None:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", fast=True)
     builder.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
+    builder.add_text_field("words", tokenizer_name=_WHOLE, index_option="basic")
     try:
         index = tantivy.Index(builder.build(), str(folder), reuse=False)
         index.register_tokenizer(_ANALYSER, _analyser())
+        index.register_tokenizer(_WHOLE, _whole())
         writer = index.writer(_HEAP, num_threads=1)
         for number, text in zip(ids, texts, strict=True):
             document = tantivy.Document()
             document.add_unsigned("id", number)
-            document.add_text("text", clean(text))
+            plain = clean(text)
+            document.add_text("text", plain)
+            document.add_text("words", plain)
             writer.add_document(document)
         writer.commit()
         writer.wait_merging_threads()
@@ -77,6 +82,19 @@ class Lexical:
             raise RetrievalError(f"the word index cannot be searched: {error}") from error
         return [(int(number), float(score)) for number, (score, _) in zip(ids, hits, strict=True)]
 
+    def vocabulary(self) -> dict[str, int]:
+        """Return the words of all texts in lower case, with the number of texts that hold each.
+
+        Empty for an index that was written before they were kept. Raises RetrievalError when it cannot be read.
+        """
+        try:
+            counted = self._searcher.terms_with_prefix("words", "")
+        except (OSError, RuntimeError) as error:
+            raise RetrievalError(f"the word index cannot be read: {error}") from error
+        except ValueError:  # no such field
+            return {}
+        return {word: count for word, count in counted if word.isalpha()}
+
     def _terms(self, query: str) -> list[str]:
         """The distinct terms of the query that the index holds, at most MOST_TERMS, rarest first."""
         distinct = dict.fromkeys(self._analyse.analyze(clean(query[:MOST_CHARACTERS])))
@@ -96,3 +114,9 @@ def _analyser() -> "TextAnalyzer":
         .filter(Filter.stemmer("english"))
         .build()
     )
+
+
+def _whole() -> "TextAnalyzer":
+    from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+    return TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.remove_long(32)).filter(Filter.lowercase()).build()

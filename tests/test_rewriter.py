@@ -1,0 +1,60 @@
+"""Follow-ups as the rewriter that ships reads them."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialogue.proposals import Said, proposals
+from dialogue.query import search_queries
+from dialogue.rewriter import load_rewriter
+from dialogue.types import Turn
+from retrieval.encoder.embed import load_encoder
+
+REWRITER = load_rewriter(load_encoder())
+
+
+def _read(*texts: str) -> str:
+    turns = [Turn("user" if (len(texts) - place) % 2 else "assistant", text) for place, text in enumerate(texts)]
+    return search_queries(turns, rewriter=REWRITER)[0]
+
+
+LAKE = ("Who dammed the lake at Sorsele?", "The lake at Sorsele was dammed by Gustav Lind. [1]")
+WASH = ("How much is a wash for a poodle?", "A wash for a poodle costs 39 dollars. [1]")
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ((*LAKE, "And how deep is it?"), "how deep is the lake at Sorsele?"),
+        ((*LAKE, "And the one at Kalix Bend?"), "Who dammed the lake at Kalix Bend?"),
+        ((*WASH, "And a haircut?"), "How much is a haircut for a poodle?"),
+        ((*WASH, "And for a spaniel?"), "How much is a wash for a spaniel?"),
+        (
+            (
+                "What is the hire of the two halls, Lyceum and Gaiety?",
+                "The hire of the Lyceum is £9.",
+                "The other one?",
+            ),
+            "What is the hire of the Gaiety?",
+        ),
+    ],
+)
+def test_a_follow_up_is_read_as_it_is_meant(texts: tuple[str, ...], expected: str) -> None:
+    assert _read(*texts).casefold() == expected.casefold()
+
+
+@pytest.mark.parametrize("question", ["how are green tea leaves dried", "Who built the Skarvan lighthouse?"])
+def test_a_question_on_something_else_stays_as_it_is(question: str) -> None:
+    assert _read(*LAKE, question) == question
+
+
+def test_the_first_question_is_never_read_otherwise() -> None:
+    assert _read("And what about it?") == "And what about it?"
+    assert proposals("How deep is it?", ())[0].text == "How deep is it?"
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=5))
+def test_any_turns_give_a_question(texts: list[str]) -> None:
+    said = [Said(text, user=place % 2 == 0) for place, text in enumerate(texts[:-1])]
+    assert isinstance(REWRITER(texts[-1], said), str)
