@@ -139,9 +139,8 @@ def dates(text: str) -> list[tuple[tuple[int, ...], tuple[int, int]]]:
 
 def marks_of(text: str) -> frozenset[str]:
     """Return the years, dates and version numbers in a text, each in one spelling."""
-    years = {str(date[0]) for date, _ in dates(text)}
-    full = {"-".join(map(str, date)) for date, _ in dates(text) if len(date) > 1}
-    return frozenset(years | full | {f"v{match['number']}" for match in _NUMBER.finditer(text)})
+    told = {"-".join(map(str, date[:parts])) for date, _ in dates(text) for parts in range(1, len(date) + 1)}
+    return frozenset(told | {f"v{match['number']}" for match in _NUMBER.finditer(text)})
 
 
 def stems(text: str) -> frozenset[str]:

@@ -4,6 +4,7 @@ Knows nothing of what is then said of them.
 """
 
 import re
+from calendar import month_name
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from retrieval.text import clean
 from retrieval.versions import Version, marks_of, stems, version_of
 
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_ENDING: Final = re.compile(r"\.[a-z]\w{1,4}\b")  # of a file's name
 _KINDS: Final = {
     "eml": "email e-mail mail message letter",
     "mbox": "email e-mail mail message letter",
@@ -29,12 +31,19 @@ _KINDS: Final = {
     "epub": "book ebook epub",
 }
 NOUNS: Final = frozenset(
-    stems(" ".join([*_KINDS.values(), "document file text paper source note notes article record transcript report"]))
+    stems(
+        " ".join([*_KINDS.values(), "document doc file text paper source note notes article record transcript report"])
+    )
+)
+_TYPES: Final = NOUNS | stems(
+    "guide manual handbook policy report minutes agenda leaflet brochure booklet rule guideline faq form "
+    "contract agreement schedule plan calendar catalogue review paper"
 )
 _LINKS: Final = frozenset(
     "a an the my our your this that of about on for from in by with to and called titled named".split()
 )
-_STATUS: Final = frozenset({"old", "new", "current", "latest", "previous"})
+_DATED: Final = frozenset({"old", "new", "current", "latest", "previous", *map(str.casefold, month_name[1:])})
+_OPENERS: Final = frozenset("a an the my our your this that".split())
 _UNTELLING: Final = _LINKS | frozenset(
     "is are was do does what which who when where how say says it at or be as".split()
 )
@@ -108,6 +117,17 @@ class Holdings:
         start, end = _span(message, tokens, named)
         return Meant(tuple(self.held[place] for _, place in chosen), start, end)
 
+    def versions(self, documents: Sequence[Holding]) -> tuple[Holding, ...]:
+        """Return the documents with all their other versions, the newest first."""
+        places = [self.held.index(one) for one in documents]
+        family = [
+            place
+            for place, version in enumerate(self._versions)
+            if place in places or any(version.newer(v) or v.newer(version) for v in (self._versions[p] for p in places))
+        ]
+        age = {p: sum(self._versions[q].newer(self._versions[p]) for q in family) for p in family}
+        return tuple(self.held[place] for place in sorted(family, key=lambda p: age[p]))
+
     def _score(self, place: int, words: set[str], message: str) -> float:
         """How well the words name a document, 0 where they do not."""
         version, one = self._versions[place], self.held[place]
@@ -127,7 +147,7 @@ class Holdings:
 def lead(message: str, place: int) -> int:
     """Return where the words begin that lead up to a place: "the document about"."""
     for match in reversed(list(_TOKEN.finditer(message, 0, place))):
-        if _stem(match.group()) not in _LINKS | NOUNS:
+        if _stem(match.group()) not in _LINKS | _TYPES:
             break
         place = match.start()
     return place
@@ -140,14 +160,17 @@ def _stem(word: str) -> str:
 
 def _span(message: str, tokens: Sequence[tuple[int, int, str]], named: frozenset[str]) -> tuple[int, int]:
     """Where a document is named: most of its words in a row, with what joins them, leads up to them or dates them."""
-    joins = _LINKS | NOUNS
+    joins = _LINKS | _TYPES
     runs: list[list[int]] = [[]]
     for place, (_, _, word) in enumerate(tokens):
-        if word in named or word in joins or word in _STATUS or word[0].isdigit():
+        if word in named | joins | _DATED or word[0].isdigit():
             runs[-1].append(place)
         else:
             runs.append([])
     run = max(runs, key=lambda places: len({tokens[place][2] for place in places} & named))
-    while tokens[run[-1]][2] in joins - named:
+    while tokens[run[-1]][2] in _LINKS - named:
         run.pop()
-    return tokens[run[0]][0], tokens[run[-1]][1]
+    while tokens[run[0]][2] in _LINKS - _OPENERS - named:
+        run.pop(0)
+    end = _ENDING.match(message, tokens[run[-1]][1])
+    return tokens[run[0]][0], end.end() if end else tokens[run[-1]][1]

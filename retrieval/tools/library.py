@@ -15,7 +15,7 @@ from retrieval.tools.holdings import NOUNS, Holding, Holdings, lead
 from retrieval.tools.requests import Requests, Want, X
 from retrieval.tools.toolset import stated
 from retrieval.types import Evidence, Passage, Retriever
-from retrieval.versions import stems, version_of
+from retrieval.versions import stems
 
 SOURCE: Final = "library"
 SHOWN: Final = 12  # documents that are named in one reply
@@ -26,10 +26,12 @@ LONGEST: Final = 300  # characters of a message that asks for the library itself
 _TOPIC: Final = re.compile(
     r"\b(?:(?:about|on|concerning|regarding|mention(?:s|ing)?|contain(?:s|ing)?|cover(?:s|ing)?|discuss(?:es|ing)?|"
     r"describ(?:es?|ing)|(?:deal(?:s|ing)?|do) with|refer(?:s|ring)? to|talk(?:s|ing)? (?:about|of)|the words?)\s+)"
-    r"(?P<topic>(?!.*\b(?:about|mention|contain)).+?)(?: (?:in it|in them|mentioned))?[\s?.!]*$"
-    r"|\b(?:does|do|is|are) (?P<inner>.+?) (?:occur|appear|come up|mentioned|discussed)\b",
+    r"(?P<topic>(?!.*\b(?:about|mention|contain))(?:[^?!;.]|\.(?=\S)){1,80}?)"
+    r"(?: (?:in|among) (?:it|them|(?:your|the|my|our) \w+)| mentioned)?[\s?.!]*$"
+    r"|\b(?:does|do|is|are) (?P<inner>(?:[^?!;.]|\.(?=\S)){1,80}?) (?:occur|appear|come up|mentioned|discussed)\b",
     re.IGNORECASE,
 )
+_MENTIONED: Final = re.compile(r"\bmention(?:s|ed|ing)?\b", re.IGNORECASE)
 _QUOTES: Final = "\"'“”‘’«»"
 
 
@@ -88,7 +90,8 @@ class LibraryTool:
     def _asked(self, message: str, holdings: Holdings) -> "_Asked | None":
         """Return the likeliest reading of a message: as it is, with what it is about masked, with a document masked."""
         readings = [_Asked(message)] if _names_documents(message) else []
-        if (topic := _TOPIC.search(message)) and _names_documents(message[: topic.start()]):
+        topic = _TOPIC.search(message)
+        if topic and (_names_documents(message) or _MENTIONED.search(message)):
             start, end = topic.span("topic" if topic["topic"] else "inner")
             said = message[start:end].strip(_QUOTES + " ")
             readings += [
@@ -133,7 +136,7 @@ class _Asked:
         if want in ("added", "current"):
             return bool(self.documents)
         if want in ("mention", "have"):
-            return bool(self.topic or self.named) and (bool(self.topic) or _names_documents(self.named + self.masked))
+            return bool(self.topic) or _names_documents(self.named + self.masked)
         return not self.topic and not self.documents
 
 
@@ -217,20 +220,11 @@ def _tell_have(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
     return f"No document in the library mentions “{topic}”."
 
 
-def _tell_current(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> Sequence[Evidence] | str:
-    """The newest of the versions that are meant, and its own words on what it replaces."""
-    openings = tool.catalogue.openings([one.source for one in asked.documents])
-    versions = [version_of(one.source, one.title, openings.get(one.source, "")) for one in asked.documents]
-    newest = versions[0]
-    for version in versions[1:]:
-        newest = version if version.newer(newest) else newest
-    holding = next(one for one in asked.documents if one.source == newest.source)
-    if len(versions) == 1:
-        told = f"The library holds one version: {_listed([holding])}."
-    else:
-        others = [one for one in asked.documents if one is not holding]
-        told = f"The newest version in the library is {_listed([holding])}; it also holds {_listed(others)}."
-    return (stated(told, SOURCE, "Library"),)
+def _tell_current(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    newest, *older = holdings.versions(asked.documents)
+    if not older:
+        return f"The library holds one version: {_listed([newest])}."
+    return f"The newest version in the library is {_listed([newest])}; it also holds {_listed(older)}."
 
 
 def _tell_summary(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> Sequence[Evidence] | str:
@@ -239,8 +233,7 @@ def _tell_summary(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> Seque
     if not documents:
         return f"No document in the library is about “{asked.topic}”."
     if len(documents) > 1:
-        versions = [version_of(one.source, one.title) for one in documents]
-        newest = [one for one, v in zip(documents, versions, strict=True) if not any(w.newer(v) for w in versions)]
+        newest = list(dict.fromkeys(holdings.versions([one])[0] for one in documents))
         if len(newest) > 1:
             return f"Several documents may be meant: {_listed(newest)}."
         documents = tuple(newest)

@@ -15,7 +15,7 @@ from retrieval.types import Embedder, Vectors
 
 Want = Literal["list", "count", "mention", "have", "new", "added", "current", "summary"]
 X: Final = "X"  # stands for a document, and for what is looked for
-NEAR: Final = 0.74  # cosine to the nearest example from which a message may want this
+NEAR: Final = 0.7  # cosine to the nearest example from which a message may want this
 AHEAD: Final = 0.05  # by which that is nearer than the nearest example that wants nothing
 
 
