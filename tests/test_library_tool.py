@@ -1,5 +1,6 @@
 """Questions about the library itself, and about a document as a whole, through the bot that answers them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,18 +10,41 @@ from app.bot import Bot, open_bot
 from dialogue.types import Reply, Role, Turn
 from retrieval.encoder.embed import Encoder
 from retrieval.tools.library import SOURCE, _spread
+from retrieval.tools.requests import Requests
 from retrieval.types import Passage
 
 DOCUMENTS = {
-    "beekeeping.md": "# Keeping bees\n\n## Hives\n\nA hive stands on a dry base and faces south-east. It is opened on "
-    "warm days only.\n\n## Feeding\n\nBees are fed with sugar syrup in September. Twelve kilograms see a colony through "
-    "the winter.\n\n## Swarms\n\nA swarm is caught with a box and a brush. It is hived in the evening.\n",
-    "hall-rules-2021.md": "# Rules of the hall (valid from 1 March 2021)\n\nThe hall is closed at 22:00. Dogs may be "
-    "brought. The deposit is 40 euros.\n",
-    "hall-rules-2024.md": "# Rules of the hall (valid from 1 June 2024)\n\nThese rules replace those of 2021. The hall is "
-    "closed at 23:00. Dogs may not be brought. The deposit is 75 euros.\n",
-    "key.eml": "From: Una Pell <u@example.org>\nTo: Jan Roe <j@example.org>\nSubject: Key of the cellar\nDate: Mon, 02 Feb "
-    "2026 10:00:00 +0000\n\nDear Jan,\n\nthe key of the cellar was found under the stage. It hangs in the office now.\n",
+    "beekeeping.md": """# Keeping bees
+
+## Hives
+
+A hive stands on a dry base and faces south-east. It is opened on warm days only.
+
+## Feeding
+
+Bees are fed with sugar syrup in September. Twelve kilograms see a colony through the winter.
+
+## Swarms
+
+A swarm is caught with a box and a brush. It is hived in the evening.
+""",
+    "hall-rules-2021.md": """# Rules of the hall (valid from 1 March 2021)
+
+The hall is closed at 22:00. Dogs may be brought. The deposit is 40 euros.
+""",
+    "hall-rules-2024.md": """# Rules of the hall (valid from 1 June 2024)
+
+These rules replace those of 2021. The hall is closed at 23:00. Dogs may not be brought. The deposit is 75 euros.
+""",
+    "key.eml": """From: Una Pell <u@example.org>
+To: Jan Roe <j@example.org>
+Subject: Key of the cellar
+Date: Mon, 02 Feb 2026 10:00:00 +0000
+
+Dear Jan,
+
+the key of the cellar was found under the stage. It hangs in the office now.
+""",
     "honey.csv": "Jar,Grams,Price\nSmall,250,€4.20\nLarge,500,€7.90\n",
 }
 
@@ -74,6 +98,41 @@ def test_questions_about_the_library_are_answered_by_the_library(bot: Bot, quest
 )
 def test_other_questions_are_none_of_its_business(bot: Bot, question: str) -> None:
     assert SOURCE not in {item.passage.source for item in asked(bot, question).trace.evidence}
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        ("Could you please sum up X in a few lines?", "summary"),
+        ("what does X say", "summary"),
+        ("Name every file that mentions X.", "mention"),
+        ("Which of your sources speak of X?", "mention"),
+        ("Have you got any documents on X?", "have"),
+        ("How many sources are in your library?", "count"),
+        ("Please list all the documents that you have.", "list"),
+        ("Which files were added most recently?", "new"),
+        ("Which version of X is valid at the moment?", "current"),
+        ("On what day was X added to your library?", "added"),
+        ("What does X say about children?", None),
+        ("Who signed X?", None),
+        ("Which documents must a visitor show?", None),
+        ("How many documents were burnt in the fire?", None),
+        ("When was X painted?", None),
+        ("What is the highest part of X?", None),
+    ],
+)
+def test_what_a_message_wants_is_told_by_the_nearest_example(
+    encoder: Encoder, message: str, wanted: str | None
+) -> None:
+    [(told, _)] = Requests(encoder).told([message])
+    assert told == wanted
+
+
+def test_the_questions_of_the_demo_want_nothing_of_the_library(encoder: Encoder) -> None:
+    lines = (Path(__file__).parents[1] / "examples/demo/questions.jsonl").read_text(encoding="utf-8").splitlines()
+    messages = [json.loads(line)["context"][-1] for line in lines]
+    assert len(messages) > 100
+    assert [m for m, (want, _) in zip(messages, Requests(encoder).told(messages), strict=True) if want] == []
 
 
 def test_a_role_hears_only_of_the_documents_it_may_use(bot: Bot) -> None:

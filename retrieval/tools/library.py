@@ -21,7 +21,7 @@ SOURCE: Final = "library"
 SHOWN: Final = 12  # documents that are named in one reply
 READ: Final = 200  # documents whose texts are looked through for words
 PASSAGES: Final = 12  # of a document that is summarised
-LONGEST: Final = 300  # characters of a message that asks for the library itself
+LONGEST: Final = 120  # characters of a message that asks for the library itself, without what it is about
 
 _TOPIC: Final = re.compile(
     r"\b(?:(?:about|on|concerning|regarding|mention(?:s|ing)?|contain(?:s|ing)?|cover(?:s|ing)?|discuss(?:es|ing)?|"
@@ -74,7 +74,7 @@ class LibraryTool:
     def look_up(self, query: str) -> Sequence[Evidence]:
         """Return what is known of the library, or passages of the document that is asked about, in reading order."""
         message = " ".join(query.split())
-        if len(message) > LONGEST:
+        if len(message) > 3 * LONGEST:
             return ()
         holdings = _holdings(tuple(self._held()))
         asked = self._asked(message, holdings)
@@ -90,17 +90,18 @@ class LibraryTool:
     def _asked(self, message: str, holdings: Holdings) -> "_Asked | None":
         """Return the likeliest reading of a message: as it is, with what it is about masked, with a document masked."""
         readings = [_Asked(message)] if _names_documents(message) else []
-        topic = _TOPIC.search(message)
+        topic, said = _TOPIC.search(message), ""
         if topic and (_names_documents(message) or _MENTIONED.search(message)):
             start, end = topic.span("topic" if topic["topic"] else "inner")
             said = message[start:end].strip(_QUOTES + " ")
-            readings += [
-                _Asked(f"{message[:begin]}{X}{message[end:]}", topic=said) for begin in (start, lead(message, start))
-            ]
         meant = holdings.meant(message)
         if meant.holdings:
             masked = f"{message[: meant.start]}{X}{message[meant.end :]}"
-            readings.append(_Asked(masked, meant.holdings, message[meant.start : meant.end]))
+            readings.append(_Asked(masked, meant.holdings, message[meant.start : meant.end], said))
+        if said:
+            masks = [f"{message[:begin]}{X}{message[end:]}" for begin in (start, lead(message, start))]
+            readings += [_Asked(masked, topic=said) for masked in masks]
+        readings = [one for one in readings if len(one.masked) <= LONGEST]
         if not readings:
             return None
         told = zip(self.requests.told([one.masked for one in readings]), readings, strict=True)
