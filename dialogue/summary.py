@@ -20,7 +20,7 @@ WHOLE: Final = 800  # characters of a summary
 ROWS: Final = 2  # of a table that are given among other things
 NEW: Final = 0.5  # what a unit's likeness to those chosen costs
 SECTION: Final = 0.15  # what a section that is not spoken of yet is worth
-LEANING: Final = 0.2  # what it costs a unit to lean on one that is not chosen
+LEANING: Final = 0.2  # what it costs a unit to lean on one that is not chosen, or to be no sentence
 _HEADER: Final = re.compile(r"(?:From|To|Cc|Bcc|Date|Sent|Subject|Attached|Reply-To): ")
 _BOILERPLATE: Final = re.compile(r"©|\bcopyright\b|\ball rights reserved\b|\bcookies?\b", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"(?![\w ]{1,20}:)[^|]+[.!…]\W{0,2}\Z")  # and no label, such as of who was present
@@ -75,7 +75,7 @@ def _chosen(units: Sequence[Unit], vectors: Vectors, most: int) -> list[int]:
         for place, unit in enumerate(units):
             worth[place] += SECTION * (unit.passage.headings not in spoken)
             leans = place > 0 and _LEANS.match(unit.text) and place - 1 not in chosen
-            worth[place] -= LEANING * bool(leans)
+            worth[place] -= LEANING * bool(leans or not (BAR in unit.text or _SENTENCE.match(unit.text)))
             full = BAR in unit.text and rows >= ROWS and any(BAR not in other.text for other in units)
             if place in chosen or full or length + len(unit.text) > WHOLE:
                 worth[place] = -np.inf
