@@ -46,6 +46,7 @@ from safety.types import SafetyError
 
 if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
+    from retrieval.reader import PassageReader
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
@@ -213,11 +214,9 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
-        from retrieval.cross_encoder import load_cross_encoder
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
         from retrieval.reader import load_passage_reader
-        from retrieval.rerank import load_reranker
         from safety.guards.embedded import SHIPPED, WEIGHTS, EmbeddedGuard
         from safety.guards.sources import load_source
         from safety.policy import load_policy
@@ -234,16 +233,13 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever, vocabulary = _searching(settings, database, searcher, stack)
-        if settings.rerank and settings.reranker:
-            retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
-        elif settings.rerank:
-            retriever = load_reranker(retriever, reader, library.passages, settings.rerank)
+        retriever, tool = _reading(settings, database, library, retriever, reader)
         options = Options(
             sampling=Sampling(n=settings.candidates),
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        told = (*_tools(settings, searcher), *_reading(encoder, vocabulary))
+        told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary))
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
         if hosts:
             stack.callback(Publisher(library).close)
@@ -275,7 +271,9 @@ def _searching(
     return remote, MilvusRetriever(searcher, remote.collection, remote.passages), dict
 
 
-def _reading(encoder: "Encoder", vocabulary: Callable[[], Mapping[str, int]]) -> tuple[Callable[[str], str], Rewriter]:
+def _understanding(
+    encoder: "Encoder", vocabulary: Callable[[], Mapping[str, int]]
+) -> tuple[Callable[[str], str], Rewriter]:
     """Return what mends slips by the words of the collection, and what reads follow-ups. Raises RetrievalError."""
     from dialogue.rewriter import load_rewriter
     from retrieval.spelling import Spelling, lexicon_of
@@ -283,13 +281,32 @@ def _reading(encoder: "Encoder", vocabulary: Callable[[], Mapping[str, int]]) ->
     return Spelling(lexicon_of(encoder.vocabulary), vocabulary).corrected, load_rewriter(encoder)
 
 
-def _tools(settings: Settings, embedder: Embedder) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
+def _reading(
+    settings: Settings, database: Database, library: Library, retriever: Retriever, reader: "PassageReader"
+) -> tuple[Retriever, Tool]:
+    """Return what reads again what is found, newer versions first, and the tool that knows the library itself."""
+    from app.library.shelf import Shelf
+    from retrieval.cross_encoder import load_cross_encoder
+    from retrieval.rerank import load_reranker
+    from retrieval.tools.library import LibraryTool
+    from retrieval.tools.requests import Requests
+    from retrieval.versions import Versioned
+
+    if settings.rerank and settings.reranker:
+        retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
+    elif settings.rerank:
+        retriever = load_reranker(retriever, reader, library.passages, settings.rerank)
+    shelf = Shelf(database)
+    return Versioned(retriever, shelf.openings), LibraryTool(shelf, Requests(reader.encoder), retriever)
+
+
+def _tools(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
     """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
     from retrieval.tools.calculator import Calculator
     from retrieval.tools.fetch import Fetcher, PageLimits
     from retrieval.tools.web import WAIT, Engine, MediaWiki, SearXNG, Web
 
-    first: list[Tool] = [Calculator()]
+    first: list[Tool] = [Calculator(), library]
     if settings.translator:
         from retrieval.tools.translator import load_translator
 

@@ -11,6 +11,7 @@ from dialogue.antecedents import antecedent, is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import ABSTENTION
+from dialogue.summary import Unit, summaries
 from dialogue.talk import small_talk
 from dialogue.types import Attribute, Context, ModelError, Sampling
 from dialogue.units import quotable, units
@@ -49,6 +50,8 @@ class Quote:
         chat = small_talk(context.question, context.role)
         if chat:
             return list(chat[: sampling.n])
+        if context.about:
+            return self._whole(context)[len(context.complaints) :][:1]
         if context.complaints:
             return []  # the evidence is the same, and every way of quoting it has been tried
         best = sorted(self._units(context), key=lambda unit: -unit.answers)
@@ -58,6 +61,14 @@ class Quote:
     def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
         """Always raises ModelError: no language model is loaded."""
         raise ModelError("the quote generator gives no probabilities; load a language model with --model hf:NAME")
+
+    def _whole(self, context: Context) -> list[str]:
+        """What the sources say that are asked for as a whole: the tool's own word, or summaries of a document."""
+        said = [item.passage for item in context.evidence if item.passage.source in context.about]
+        if all(passage.kind == "tool" for passage in said):
+            return [" ".join(passage.text for passage in said)]
+        told = [Unit(passage, " ".join(offer.text.split())) for passage in said for offer in units(passage)]
+        return summaries(told, self.scorer.reader.encoder.encode)
 
     def _units(self, context: Context) -> list[_Unit]:
         offered = [(order, offer) for item in context.evidence for order, offer in enumerate(units(item.passage))]

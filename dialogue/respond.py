@@ -31,6 +31,7 @@ from dialogue.types import (
     Turn,
 )
 from retrieval.text import paired
+from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
@@ -150,7 +151,8 @@ class Responder:
             seen = look(self.viewer, given)
             clock.lap("look")
         notes, typed = list(seen.notes), given[-1].text
-        told = Toolset(self.tools, notes.append).look_up(typed)
+        told = Toolset(self._first(role), notes.append).look_up(typed)
+        about = tuple(dict.fromkeys(item.passage.source for item in told if is_of_library(item)))
         # what a tool can work out stands by itself, whatever was spoken of before
         query, forms = (typed, (typed,)) if told else self._forms(given, role, notes)
         queries = (*forms, *seen.words)
@@ -158,9 +160,9 @@ class Responder:
         abroad: Sequence[Evidence] = ()
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
-        documents = self.retriever.search(queries, self.options.passages, role.sources)
+        documents = () if about else self.retriever.search(queries, self.options.passages, role.sources)
         found = (*seen.now, *told, *documents, *abroad, *seen.before)
-        context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
+        context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role, about=about))
         context.working.notes.extend(notes)
         clock.lap("search")
         return context, queries, withheld
@@ -174,6 +176,10 @@ class Responder:
             notes.append(f"read as: {read[-1].text}")
         return query, tuple(dict.fromkeys((*forms, " ".join(typed.split()))))
 
+    def _first(self, role: Role) -> tuple[Tool, ...]:
+        """The tools that are asked first; the library speaks only of documents that the role may use."""
+        return tuple(tool.within(role.sources) if isinstance(tool, LibraryTool) else tool for tool in self.tools)
+
     def _web(self, role: Role) -> tuple[Tool, ...]:
         """The tools that find what is no document of ours; none for a role that names the documents it may use."""
         return () if role.sources else self.web
@@ -181,7 +187,7 @@ class Responder:
     def _researcher(self, context: Context) -> Researcher:
         depth, role = self.options.passages + SNIPPETS * self.options.research, context.role
         search = Search(self.retriever, depth, role.sources)
-        tools = Toolset((*self.tools, search, *self._web(role)), context.working.notes.append)
+        tools = Toolset((*self._first(role), search, *self._web(role)), context.working.notes.append)
         return Researcher(self.model, tools, self._screened, self.options.research)
 
     def _written(self, context: Context, found: Sequence[str]) -> Generator[Step, None, list[str]]:

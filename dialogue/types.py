@@ -88,7 +88,8 @@ class Context:
 
     `turns` ends with the user's; `query` is that turn made to stand alone; `research` is the exchange with the
     toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
-    (empty on the first round). Two fields are for evaluations: `only` names the scores that are asked for, so that a
+    (empty on the first round); `about` names the sources that the message asks for as a whole, so that what they say
+    answers it, whatever it is. Two fields are for evaluations: `only` names the scores that are asked for, so that a
     judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
     an answer, small talk too.
     """
@@ -99,6 +100,7 @@ class Context:
     complaints: tuple[str, ...] = ()
     research: tuple[Turn, ...] = ()
     role: Role = field(default_factory=Role)
+    about: tuple[str, ...] = ()
     only: Literal["", "quality", "grounded", "answers"] = ""
     exhaustive: bool = False
     working: Working = field(default_factory=Working, compare=False, repr=False)

@@ -32,7 +32,7 @@ _NEVER_LAST = _words(  # a full stop after these ends no sentence
 )
 _BEFORE_NUMBER = _words(  # these stay open when a figure follows
     "no nos nr p pp fig figs eq eqs sec sect ch chap art tab app par para ver v vol vols "
-    "jan feb mar apr jun jul aug sep sept oct nov dec c ca b d r"
+    "ext tel fax jan feb mar apr jun jul aug sep sept oct nov dec c ca b d r"
 )
 _SOMETIMES_LAST = _words(  # these end one only when the next word is one that likes to begin sentences
     "inc ltd co corp bros jr sr esq dept univ est assn ave blvd rd st mt ft col nos nr al etc ph.d m.d ed eds vol vols"

@@ -100,6 +100,15 @@ def test_passages_are_verbatim_slices_of_the_stored_document(library: Library, n
         assert document.sections
 
 
+def test_what_was_read_in_another_way_is_read_again(
+    library: Library, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(library, [notes])
+    monkeypatch.setattr("app.library.catalogue.READING", -1)
+    assert set(outcomes(ingest(library, [notes])).values()) == {"replaced"}
+    assert set(outcomes(ingest(library, [notes])).values()) == {"unchanged"}
+
+
 def test_unchanged_files_embed_nothing(library: Library, embedder: Counting, notes: Path) -> None:
     ingest(library, [notes])
     embedder.embedded.clear()

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.training.invented import _VALUES, Fact, Kind, _name, _upper, kinds
+from app.training.invented import Fact, Kind, _name, _upper, kinds
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
 from app.training.smalltalk import PAIRS
+from app.training.values import value_of
 from dialogue.proposals import Said
 
 HELD = 0.1  # of the conversations, kept apart to measure on
@@ -179,7 +180,7 @@ def _exchange(fact: Fact, thing: str, rng: random.Random) -> tuple[Said, Said]:
 
 def _reply(fact: Fact, thing: str, rng: random.Random) -> str:
     said = rng.choice(fact.said if rng.random() < 0.7 else fact.further)
-    return _upper(said.format(n=thing, N=_upper(thing), v=_VALUES[fact.value](rng)))
+    return _upper(said.format(n=thing, N=_upper(thing), v=value_of(fact.value, rng)))
 
 
 def _referring(fact: Fact, thing: str, pronoun: str, rng: random.Random) -> tuple[str, str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
     from retrieval.reader import PassageReader
 
+ASKED_FOR = 0.95  # the probability that what a document says answers what it says
 VERBOSE = 0.05  # what every further sentence costs a draft's probability of answering
 
 
@@ -81,7 +82,16 @@ class EmbeddedJudge:
             offered.append([] if _declines(context, draft) else [_offer(claim, context) for claim in judged])
         distinct = list(dict.fromkeys(offer for row in offered for offer in row))
         scored = dict(zip(distinct, self.answers.score(context.query, distinct), strict=True))
-        return [_any([scored[offer] for offer in row]) for row in offered]
+        return [
+            ASKED_FOR if _tells(context, made) else _any([scored[offer] for offer in row])
+            for row, made in zip(offered, claims, strict=True)
+        ]
+
+
+def _tells(context: Context, claims: Sequence[Claim]) -> bool:
+    """Whether all that is claimed is what a source says that was asked for as a whole, which answers whatever it is."""
+    said = [claim.passage for claim in claims if claim.support is not None]
+    return bool(context.about and said) and all(one is not None and one.source in context.about for one in said)
 
 
 def load_judge(encoder: "Encoder", reader: "PassageReader") -> EmbeddedJudge:

@@ -1,0 +1,271 @@
+"""The tool that knows the library itself: which documents there are, which mention something, what one of them says.
+
+What it works out is cited as the library; for what a document says it returns passages of that document.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Final, Protocol
+
+from retrieval.search import matches
+from retrieval.tools.holdings import NOUNS, Holding, Holdings, lead
+from retrieval.tools.requests import Requests, Want, X
+from retrieval.tools.toolset import stated
+from retrieval.types import Evidence, Passage, Retriever
+from retrieval.versions import stems
+
+SOURCE: Final = "library"
+SHOWN: Final = 12  # documents that are named in one reply
+READ: Final = 200  # documents whose texts are looked through for words
+PASSAGES: Final = 12  # of a document that is summarised
+LONGEST: Final = 120  # characters of a message that asks for the library itself, without what it is about
+
+_TOPIC: Final = re.compile(
+    r"\b(?:(?:about|on|concerning|regarding|mention(?:s|ing)?|contain(?:s|ing)?|cover(?:s|ing)?|discuss(?:es|ing)?|"
+    r"describ(?:es?|ing)|(?:deal(?:s|ing)?|do) with|refer(?:s|ring)? to|talk(?:s|ing)? (?:about|of)|the words?)\s+)"
+    r"(?P<topic>(?!.*\b(?:about|mention|contain))(?:[^?!;.]|\.(?=\S)){1,80}?)"
+    r"(?: (?:in|among) (?:it|them|(?:your|the|my|our) \w+)| mentioned)?[\s?.!]*$"
+    r"|\b(?:does|do|is|are) (?P<inner>(?:[^?!;.]|\.(?=\S)){1,80}?) (?:occur|appear|come up|mentioned|discussed)\b",
+    re.IGNORECASE,
+)
+_MENTIONED: Final = re.compile(r"\bmention(?:s|ed|ing)?\b", re.IGNORECASE)
+_QUOTES: Final = "\"'“”‘’«»"
+
+
+class Catalogue(Protocol):
+    """What the library holds. Every method may raise what its store raises."""
+
+    def holdings(self) -> Sequence[Holding]:
+        """Return all documents, by name."""
+        ...
+
+    def openings(self, sources: Sequence[str]) -> Mapping[str, str]:
+        """Return how the documents of these names begin."""
+        ...
+
+    def passages(self, holding: Holding) -> Sequence[Passage]:
+        """Return the passages of a document in reading order."""
+        ...
+
+    def texts(self, words: Sequence[str], most: int) -> Mapping[int, str]:
+        """Return the titles and texts, by id, of up to `most` documents that hold one of the strings."""
+        ...
+
+
+@dataclass(frozen=True)
+class LibraryTool:
+    """A Tool that answers questions about the library. `retriever` finds a document by what stands in it.
+
+    Only documents whose names match one of the patterns in `sources` are spoken of; without any, all.
+    """
+
+    catalogue: Catalogue
+    requests: Requests
+    retriever: Retriever
+    sources: tuple[str, ...] = ()
+
+    def within(self, sources: tuple[str, ...]) -> "LibraryTool":
+        """Return the tool that speaks of these sources alone."""
+        return replace(self, sources=sources)
+
+    def look_up(self, query: str) -> Sequence[Evidence]:
+        """Return what is known of the library, or passages of the document that is asked about, in reading order."""
+        message = " ".join(query.split())
+        if len(message) > 3 * LONGEST:
+            return ()
+        holdings = _holdings(tuple(self._held()))
+        asked = self._asked(message, holdings)
+        if asked is None or not holdings.held:
+            return ()
+        told = _TELLERS[asked.want](self, asked, holdings)
+        return (stated(told, SOURCE, "Library"),) if isinstance(told, str) and told else tuple(told or ())
+
+    def _held(self) -> Sequence[Holding]:
+        held = self.catalogue.holdings()
+        return [one for one in held if matches(one.source, self.sources)] if self.sources else held
+
+    def _asked(self, message: str, holdings: Holdings) -> "_Asked | None":
+        """Return the likeliest reading of a message: as it is, with what it is about masked, with a document masked."""
+        readings = [_Asked(message)] if _names_documents(message) else []
+        topic, said = _TOPIC.search(message), ""
+        if topic and (_names_documents(message) or _MENTIONED.search(message)):
+            start, end = topic.span("topic" if topic["topic"] else "inner")
+            said = message[start:end].strip(_QUOTES + " ")
+        meant = holdings.meant(message)
+        if meant.holdings:
+            masked = f"{message[: meant.start]}{X}{message[meant.end :]}"
+            readings.append(_Asked(masked, meant.holdings, message[meant.start : meant.end], said))
+        if said:
+            masks = [f"{message[:begin]}{X}{message[end:]}" for begin in (start, lead(message, start))]
+            readings += [_Asked(masked, topic=said) for masked in masks]
+        readings = [one for one in readings if len(one.masked) <= LONGEST]
+        if not readings:
+            return None
+        told = zip(self.requests.told([one.masked for one in readings]), readings, strict=True)
+        found = [(ahead, replace(one, want=want)) for (want, ahead), one in told if want and one.may_want(want)]
+        return max(found, key=lambda item: item[0])[1] if found else None
+
+    def documents(self, topic: str, holdings: Holdings) -> tuple[Holding, ...]:
+        """Return the document that a search for a topic finds first, () when it does not even mention it."""
+        found = self.retriever.search([topic], 1, self.sources)
+        mentioning = _mentioning(self, topic, holdings) if found else ()
+        return tuple(one for one in mentioning if one.source == found[0].passage.source)
+
+
+def is_of_library(item: Evidence) -> bool:
+    """Whether this tool gave the evidence: its own word, or a document that was asked about as a whole."""
+    return item.passage.kind == "document" or (item.passage.kind == "tool" and item.passage.source == SOURCE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A message as it was read: with X in the place of a document or a topic, what it means, and what it wants."""
+
+    masked: str
+    documents: tuple[Holding, ...] = ()
+    named: str = ""
+    topic: str = ""
+    want: Want = "list"
+
+    def may_want(self, want: Want) -> bool:
+        """Whether what was masked is what this want needs."""
+        if want == "summary":
+            return bool(self.documents or self.topic)
+        if want in ("added", "current"):
+            return bool(self.documents)
+        if want in ("mention", "have"):
+            return bool(self.topic) or _names_documents(self.named + self.masked)
+        return not self.topic and not self.documents
+
+
+@lru_cache(maxsize=4)
+def _holdings(held: tuple[Holding, ...]) -> Holdings:
+    return Holdings(held)
+
+
+def _names_documents(text: str) -> bool:
+    return bool(stems(text) & (NOUNS | {"library", "collection"}))
+
+
+def _listed(documents: Sequence[Holding]) -> str:
+    names = [f"“{one.title}” ({one.source})" for one in documents[:SHOWN]]
+    rest = len(documents) - len(names)
+    return _joined([*names, f"{rest} more"] if rest else names)
+
+
+def _joined(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def _counted(number: int) -> str:
+    return f"{number:,} document{'s' * (number != 1)}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _tell_list(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    return f"The library holds {_counted(len(holdings.held))}: {_listed(holdings.held)}."
+
+
+def _tell_count(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    return f"The library holds {_counted(len(holdings.held))}."
+
+
+def _tell_new(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    newest = sorted(holdings.held, key=lambda one: one.added, reverse=True)
+    last = [one for one in newest if one.added.date() == newest[0].added.date()]
+    verb = "was" if len(last) == 1 else "were"
+    return f"Last added, on {_day(newest[0].added)}, {verb} {_listed(last)}."
+
+
+def _tell_added(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    told = [f"“{one.title}” ({one.source}) was added on {_day(one.added)}" for one in asked.documents[:SHOWN]]
+    return f"{_joined(told)}."
+
+
+def _mentioning(tool: LibraryTool, topic: str, holdings: Holdings) -> list[Holding]:
+    """The documents in which the words of a topic stand side by side, each at least by its stem."""
+    topic = re.sub(r"^(?:the|an?|any|our|my) ", "", topic, flags=re.IGNORECASE)
+    words = re.findall(r"[^\W_]+", topic)
+    if not words:
+        return []
+    endings = [re.escape(word.rstrip("s") if len(word) > 3 else word) + r"(?:e?s)?" for word in words]
+    pattern = re.compile(r"(?<![^\W_])" + r"[\W_]{1,3}".join(endings) + r"(?![^\W_])", re.IGNORECASE)
+    longest = max(words, key=len)
+    texts = tool.catalogue.texts([longest.rstrip("s") if len(longest) > 3 else longest], READ)
+    known = {one.id: one for one in holdings.held}
+    return [known[number] for number, text in texts.items() if number in known and pattern.search(text)]
+
+
+def _tell_mention(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    topic = asked.topic or asked.named
+    found = _mentioning(tool, topic, holdings)
+    if not found:
+        return f"No document in the library mentions “{topic}”."
+    return f"{_counted(len(found))} mention{'s' * (len(found) == 1)} “{topic}”: {_listed(found)}."
+
+
+def _tell_have(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    topic = asked.topic or asked.named
+    if asked.documents:
+        return f"Yes, the library holds {_listed(asked.documents)}."
+    if titled := holdings.meant(topic).holdings:
+        return f"Yes, the library holds {_listed(titled)}."
+    if found := _mentioning(tool, topic, holdings):
+        return f"No document has “{topic}” in its title, but {_counted(len(found))} mention it: {_listed(found)}."
+    return f"No document in the library mentions “{topic}”."
+
+
+def _tell_current(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
+    newest, *older = holdings.versions(asked.documents)
+    if not older:
+        return f"The library holds one version: {_listed([newest])}."
+    return f"The newest version in the library is {_listed([newest])}; it also holds {_listed(older)}."
+
+
+def _tell_summary(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> Sequence[Evidence] | str:
+    """Passages of the document, its opening first, then spread over its sections."""
+    documents = asked.documents or tool.documents(asked.topic, holdings)
+    if not documents:
+        return f"No document in the library is about “{asked.topic}”."
+    if len(documents) > 1:
+        newest = list(dict.fromkeys(holdings.versions([one])[0] for one in documents))
+        if len(newest) > 1:
+            return f"Several documents may be meant: {_listed(newest)}."
+        documents = tuple(newest)
+    return [Evidence(passage, 1.0) for passage in _spread(tool.catalogue.passages(documents[0]))]
+
+
+def _spread(passages: Sequence[Passage]) -> list[Passage]:
+    """Up to PASSAGES passages in reading order: those that open sections first, then those between them."""
+    if len(passages) <= PASSAGES:
+        return list(passages)
+    opening = [n for n, one in enumerate(passages) if n == 0 or one.headings != passages[n - 1].headings]
+    rest = [n for n in range(len(passages)) if n not in set(opening)]
+    chosen = _every(opening, PASSAGES)
+    chosen += _every(rest, PASSAGES - len(chosen))
+    return [passages[n] for n in sorted(chosen)]
+
+
+def _every(places: Sequence[int], most: int) -> list[int]:
+    """Up to `most` of the places, evenly spread, the first among them."""
+    if len(places) <= most:
+        return list(places)
+    return [places[n * len(places) // most] for n in range(most)]
+
+
+_TELLERS: Final = {
+    "list": _tell_list,
+    "count": _tell_count,
+    "mention": _tell_mention,
+    "have": _tell_have,
+    "new": _tell_new,
+    "added": _tell_added,
+    "current": _tell_current,
+    "summary": _tell_summary,
+}

@@ -1,0 +1,99 @@
+"""Versions of one document: which is newer, and which one a question is given."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.types import Evidence, Passage
+from retrieval.versions import Version, Versioned, dates, left_out, marks_of, version_of
+
+OLD = version_of("fees-2021.md", "Fees of the pool (valid from 1 April 2021)")
+NEW = version_of("fees-2024.md", "Fees of the pool (valid from 1 July 2024)")
+OTHER = version_of("lockers.md", "Lockers of the pool")
+FIRST, SECOND = version_of("rules-v1.docx", "Pool rules"), version_of("rules-v2.docx", "Pool rules")
+BOTH = {OLD.source: 0.6, NEW.source: 0.4}
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        (NEW, OLD),
+        (SECOND, FIRST),
+        (
+            version_of("b.md", "Minutes of the choir, 4 May 2026"),
+            version_of("a.md", "Minutes of the choir, 6 April 2026"),
+        ),
+        (version_of("leaflet.md", "Swimming", "This replaces the fees of the pool of 2021."), OLD),
+        (version_of("a.md", "Dogs"), version_of("b.md", "Dogs", "These rules are no longer valid.")),
+        (version_of("a/tariff_2023-02-01.pdf", "Tariff"), version_of("a/tariff_2022-12-31.pdf", "Tariff")),
+    ],
+)
+def test_a_later_date_a_higher_number_or_its_own_word_makes_a_version_newer(newer: Version, older: Version) -> None:
+    assert newer.newer(older)
+    assert not older.newer(newer)
+
+
+def test_documents_of_other_things_or_without_a_date_are_no_versions() -> None:
+    plain = version_of("a/readme.md", "Read me"), version_of("b/readme.md", "Read me")
+    pairs = [(NEW, OTHER), (OTHER, OLD), plain, plain[::-1], (NEW, SECOND)]
+    assert not any(one.newer(other) for one, other in pairs)
+
+
+@pytest.mark.parametrize(
+    ("question", "gone"),
+    [
+        ("What does a season ticket cost?", OLD),
+        ("What did a season ticket cost in 2021?", NEW),
+        ("What does a season ticket cost in 2024?", OLD),
+        ("What did the old fees say about children?", NEW),
+        ("What was it in the previous version?", NEW),
+    ],
+)
+def test_a_question_gets_the_newest_version_or_the_one_it_names(question: str, gone: Version) -> None:
+    assert left_out(question, [OLD, OTHER, NEW], BOTH) == {gone.source}
+
+
+def test_an_older_version_stays_where_the_newer_one_says_nothing_of_it() -> None:
+    assert left_out("Who painted the hall?", [OLD, NEW], {OLD.source: 0.9, NEW.source: 0.01}) == set()
+
+
+def test_a_version_number_in_a_question_is_one() -> None:
+    assert left_out("What does rule 3 say in v1?", [FIRST, SECOND], {}) == {SECOND.source}
+
+
+def test_dates_are_read_in_the_spellings_people_use() -> None:
+    text = "2024-07-01, 1.7.2024, 1st July 2024, July 1, 2024, July 2024 and 2023; not 12024 or 3,2024 or v20.24"
+    assert [date for date, _ in dates(text)] == [*[(2024, 7, 1)] * 4, (2024, 7), (2023,)]
+    assert marks_of("minutes v1.2 of 3 May 2026") == {"2026", "2026-5", "2026-5-3", "v1.2"}
+
+
+NAMES = st.sampled_from(["Fees", "Fees 2021", "Fees 2024", "Fees v2", "Fees, 3 May 2022", "Old fees", "Rules 2020", ""])
+
+
+@given(NAMES, NAMES, NAMES)
+def test_being_newer_is_an_order(first: str, second: str, third: str) -> None:
+    a, b, c = (version_of(f"{number}.md", title) for number, title in enumerate((first, second, third)))
+    assert not (a.newer(b) and b.newer(a))
+    assert not (a.newer(b) and b.newer(c) and c.newer(a))
+
+
+class Found:
+    """A retriever that finds a passage of every version."""
+
+    def search(self, queries: object, k: int, sources: object = ()) -> tuple[Evidence, ...]:
+        return tuple(
+            Evidence(Passage(n, "Text.", one.source, one.title, (), 0, 5), 1.0, None, 0.5)
+            for n, one in enumerate((OLD, OTHER, NEW))
+        )
+
+
+def test_the_passages_of_a_version_that_gives_way_are_left_out() -> None:
+    asked: list[list[str]] = []
+
+    def openings(sources: list[str]) -> dict[str, str]:
+        asked.append(list(sources))
+        return {}
+
+    found = Versioned(Found(), openings).search(["What does a ticket cost?"], 8)  # type: ignore[arg-type]
+    assert [item.passage.source for item in found] == [OTHER.source, NEW.source]
+    assert asked == [[OLD.source, OTHER.source, NEW.source]]
