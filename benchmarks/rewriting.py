@@ -33,7 +33,7 @@ Rewrite = Callable[[str, Sequence[Said]], str]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="the folder of development data")
-    parser.add_argument("--limit", type=int, default=500, help="rows of each set, at most")
+    parser.add_argument("--limit", type=int, default=300, help="rows of each set, at most")
     parser.add_argument("--out", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
     if not (given.data / "rewriting" / f"{QRECC}.jsonl.gz").is_file():

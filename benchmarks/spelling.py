@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="the folder of development data")
     parser.add_argument("--questions", type=int, default=300)
-    parser.add_argument("--articles", type=int, default=10)
+    parser.add_argument("--articles", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()

@@ -92,7 +92,7 @@ class _Words:
         if len(plain) < SHORT or stem not in (plain, plain.capitalize()):
             return word
         name = word[0].isupper() and not first
-        if plain not in self.held and not name and (split := self._split(plain)):
+        if plain not in self.held and not name and not self._compound(plain) and (split := self._split(plain)):
             return split
         if self._known(plain):
             return word
@@ -115,6 +115,9 @@ class _Words:
                 return True
         if any(f"{plain}{ending}" in self.held for ending in ("s", "es", "d", "ed", "ing")):
             return True
+        return self._compound(plain)
+
+    def _compound(self, plain: str) -> bool:
         return any(self._usual(plain[:place]) and self._usual(plain[place:]) for place in range(4, len(plain) - 3))
 
     def _usual(self, word: str) -> bool:
@@ -129,7 +132,8 @@ class _Words:
         if not once and len(plain) >= LONG:
             for found in set(self._by_start.get(plain[:3], ())) | set(self._by_end.get(plain[-3:], ())):
                 near = abs(len(found) - len(plain)) <= 2 and len(set(found) ^ set(plain)) <= 4
-                if near and _distance(plain, found, 2) <= 2:
+                other_ending = found[: len(plain) - 3] == plain[:-3]  # of the same stem, it may be meant
+                if near and not other_ending and _distance(plain, found, 2) <= 2:
                     yield found
 
     def _may_be(self, plain: str, found: str, name: bool) -> bool:
