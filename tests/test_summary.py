@@ -32,12 +32,11 @@ def test_it_opens_with_the_opening_and_speaks_of_every_section(encoder: Encoder)
 
 def test_headers_boilerplate_and_most_rows_are_left_out(encoder: Encoder) -> None:
     rows = [f"Bowl: {name} | Glaze: blue" for name in ("large", "small", "deep", "flat")]
-    made = units(
-        ("", ["From: Ada <a@example.org>", "Dear Bo,", "The bowls of the spring sale are listed here.", *rows])
-    )
+    opening = "The bowls of the spring sale are listed here."
+    made = units(("", ["From: Ada <a@example.org>", "Dear Bo,", opening, *rows]))
     [longer, _] = summaries([*made, *units(("", ["© 2026 The pottery. All rights reserved."]))], encoder.encode)
     lines = longer.split("\n")
-    assert lines[0] == "The bowls of the spring sale are listed here."
+    assert lines[0] == opening
     assert len(lines) == 3
     assert set(lines[1:]) <= set(rows)
 
