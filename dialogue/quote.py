@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import abstention
-from dialogue.talk import small_talk
+from dialogue.talk import ASKING
+from dialogue.talk import drafts as talk
 from dialogue.types import Attribute, Context, ModelError, Sampling
 from retrieval.reading import page_of
 from retrieval.text import sentences
@@ -55,9 +56,10 @@ class Quote:
 
     def sample(self, context: Context, sampling: Sampling) -> list[str]:
         """Return up to `sampling.n` distinct drafts, the likeliest first, an abstention last."""
-        chat = small_talk(context.question, context.role)
-        if chat:
-            return list(chat[: sampling.n])
+        if context.intent != ASKING:
+            asked = replace(context, intent=ASKING, turns=context.earlier[:-1] or context.turns)
+            others = self.sample(asked, sampling) if context.intent == "complaint" and context.earlier else []
+            return talk(context, others)[: sampling.n]
         if context.complaints:
             return []  # the evidence is the same, and every way of quoting it has been tried
         best = sorted(self._units(context), key=lambda unit: -unit.answers)

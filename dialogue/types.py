@@ -69,6 +69,14 @@ class Role:
         object.__setattr__(self, "sources", tuple(each(self.sources)))
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a message is taken for: its kind, "question" or a kind of talk, and the ISO 639-1 code of its language."""
+
+    kind: str = "question"
+    language: str = "en"
+
+
 @dataclass(slots=True)
 class Working:
     """What the parts count and note while one turn runs; it ends in the Trace.
@@ -88,8 +96,10 @@ class Context:
 
     `turns` ends with the user's; `query` is that turn made to stand alone; `research` is the exchange with the
     toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
-    (empty on the first round). Two fields are for evaluations: `only` names the scores that are asked for, so that a
-    judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
+    (empty on the first round). `intent` is the kind of the user's message and `language` that it is said in; where it
+    asks about an earlier reply, `earlier` are the turns up to that reply.
+
+    Two fields are for evaluations: `only` names the scores that are asked for, so that a judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
     an answer, small talk too.
     """
 
@@ -101,6 +111,9 @@ class Context:
     role: Role = field(default_factory=Role)
     only: Literal["", "quality", "grounded", "answers"] = ""
     exhaustive: bool = False
+    intent: str = "question"
+    language: str = "en"
+    earlier: tuple[Turn, ...] = ()
     working: Working = field(default_factory=Working, compare=False, repr=False)
 
     @property
@@ -204,6 +217,7 @@ class Trace:
 
     `timings` maps a stage to seconds, in order; `candidates` are ranked, losers included; `model`, `judges`
     and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`.
+    A note says what the message was taken for where it was taken for no question.
     """
 
     asked: Verdict
@@ -281,6 +295,17 @@ class LanguageModel(Protocol):
 
         Raises ModelError when the model offers no probabilities; never guesses.
         """
+        ...
+
+
+class Listener(Protocol):
+    """Understands what a message is. `fingerprint` identifies the weights."""
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def hear(self, text: str, role: Role) -> Intent:
+        """Say what a message is, spoken to a role."""
         ...
 
 

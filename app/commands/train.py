@@ -23,7 +23,7 @@ class _Number(click.FloatRange):
         return number
 
 
-JUDGES = ("safety", "grounded", "quality", "reader")
+JUDGES = ("safety", "grounded", "quality", "intent", "reader")
 
 
 @click.group()

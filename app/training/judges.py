@@ -10,12 +10,22 @@ from typing import Any
 
 import numpy as np
 
+import dialogue.intent
 import dialogue.judges.grounding
 import dialogue.judges.quality
 import retrieval.reader
 import safety.guards.embedded
 from app.evaluation.metrics import auroc
-from app.training import grounding, grounding_data, quality, reader, reader_calibration, reader_data, reader_report
+from app.training import (
+    grounding,
+    grounding_data,
+    intent,
+    quality,
+    reader,
+    reader_calibration,
+    reader_data,
+    reader_report,
+)
 from app.training import safety as guard
 from app.training.adapters import AdapterTraining
 from app.training.quality_data import CORPORA
@@ -124,6 +134,12 @@ def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
     return {name: found[name] for name in ("squad_f1", "twins_auroc", "invented_auroc")}
 
 
+def _grade_intent(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """Shares of what is held out: written wordings that are understood, real questions that are left questions."""
+    found = intent.report(data, encoder, folder / dialogue.intent.WEIGHTS.name)
+    return {"accuracy": found["accuracy"], "questions": 1 - found["questions_taken_for_talk"]}
+
+
 def _shortened(plans: Sequence[AdapterTraining], share: float) -> list[AdapterTraining]:
     return [replace(plan, examples=int(share * plan.examples)) for plan in plans]
 
@@ -159,5 +175,6 @@ PARTS: dict[str, Part] = {
         _train_quality,
         _grade_quality,
     ),
+    "intent": Part(_DIALOGUE, (dialogue.intent.WEIGHTS.name,), intent.train, _grade_intent),
     "reader": Part(retrieval.reader.WEIGHTS.parent, (retrieval.reader.WEIGHTS.name,), _train_reader, _grade_reader),
 }
