@@ -99,8 +99,8 @@ class Context:
     (empty on the first round). `intent` is the kind of the user's message and `language` that it is said in; where it
     asks about an earlier reply, `earlier` are the turns up to that reply.
 
-    Two fields are for evaluations: `only` names the scores that are asked for, so that a judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
-    an answer, small talk too.
+    Two fields are for evaluations: `only` names the scores that are asked for, so that a judge may leave out the
+    others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as an answer, small talk too.
     """
 
     turns: tuple[Turn, ...]
