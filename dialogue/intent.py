@@ -30,8 +30,8 @@ Array = NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Array]
 
 WEIGHTS: Final = FOLDER / "intent.safetensors"
-FEATURES: Final = "MiniLM + hashed n-grams, 1"
-BUCKETS: Final = 4096
+FEATURES: Final = "MiniLM + hashed n-grams, 2"
+BUCKETS: Final = 8192
 EMBEDDED: Final = 4.0  # by what the embedding is multiplied, so that it counts beside the n-grams
 LANGUAGES: Final = ("en", "de", "nl", "fr", "es", "it", "pt")
 PIECES: Final = 4  # last sentences of a message that are looked at one by one for a cry for help
@@ -70,8 +70,8 @@ class IntentClassifier:
 
     kinds: tuple[str, ...]
     layers: tuple[tuple[Array, Array], ...]
-    threshold: float = 0.7
-    alarm: float = 0.6
+    threshold: float = 0.5
+    alarm: float = 0.5
 
     @property
     def fingerprint(self) -> str:

@@ -196,7 +196,8 @@ def test_an_override_is_not_played_along_with(responder: Responder) -> None:
 ASKED = ("When was the dam at Alder finished?", "The dam was finished in 1931 by the engineer Ida Holm. [1]")
 WHOLE = (
     "Tell me about the Alder reservoir",
-    "The Alder reservoir holds 40 million cubic metres of water. [1] Birds such as ospreys nest on the north shore. [2]",
+    "The Alder reservoir holds 40 million cubic metres of water. [1] Birds such as ospreys nest on the north shore. "
+    "[2]",
 )
 
 
