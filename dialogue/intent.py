@@ -149,6 +149,8 @@ class EmbeddedListener:
         A cry for help is looked for in every sentence of a longer message. Where a subject speaks for itself, a
         question about the speaker is one about the subject.
         """
+        if not text.strip():
+            return Intent()
         said = unnamed(text, role.name)
         pieces = [said[start:end] for start, end in sentences(said)]
         pieces = [said, *(pieces[-PIECES:] if len(pieces) > 1 else ())]

@@ -15,6 +15,7 @@ from dialogue.rank import Gates, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
 from dialogue.talk import ABOUT, ASKING, DISTRESS, asks, said
 from dialogue.types import (
+    UNDERSTOOD,
     Candidate,
     Context,
     DialogueError,
@@ -96,7 +97,7 @@ class Responder:
         [asked] = self._checked(role, [turns[-1].text], "request", turns[:-1])
         clock.lap("guard")
         intent = self._understood(given, role)
-        clock.lap("intent")
+        clock.lap("guard" if self.listener is None else "intent")
         if aside := _aside(asked, intent):
             told = Trace(asked, role=role.name, notes=_taken_for(intent))
             yield Reply(*aside, (), self._trace(told, clock))
@@ -310,7 +311,7 @@ def _aside(asked: Verdict, intent: Intent) -> tuple[str, Outcome] | None:
 def _taken_for(intent: Intent) -> tuple[str, ...]:
     """Return the note on what a message was taken for, where it was no question in English."""
     language = f" ({intent.language})" if intent.language != "en" else ""
-    return () if intent == Intent() else (f"the message was taken for: {intent.kind}{language}",)
+    return () if intent == Intent() else (f"{UNDERSTOOD}{intent.kind}{language}",)
 
 
 def _in_their_language(reply: Reply, intent: Intent) -> Reply:

@@ -58,14 +58,14 @@ def said(kind: str, language: str = "en", role: Role | None = None) -> tuple[str
 
 
 def drafts(context: Context, others: Sequence[str]) -> list[str]:
-    """Return what may be said to a message that is no question, best first; lines said before come last.
+    """Return what may be said to a message that is no question, but no line again that was said before.
 
     `others` are the drafts that answer the earlier question, which a complaint is offered. Once drafts were dropped,
     the plain lines are left: those that make no claim.
     """
     lines = [*said(context.intent, context.language, context.role)]
-    before = {without_marks(turn.text) for turn in context.turns if turn.role == "assistant"}
-    lines.sort(key=lambda line: line in before)
+    spoken = context.turns[len(context.role.opening) :]
+    before = {without_marks(turn.text) for turn in spoken if turn.role == "assistant"}
     fresh = [line for line in lines if line not in before] or lines
     about = _about(context, others) if context.intent in ABOUT and context.earlier and not context.complaints else []
     return about or fresh
@@ -81,7 +81,7 @@ def _about(context: Context, others: Sequence[str]) -> list[str]:
     parts = [reply[start:end] for start, end in sentences(reply)]
     ways = {
         "shorter": lambda: _shorter(parts),
-        "again": lambda: [f"Gladly. {reply}", reply],
+        "again": lambda: [f"Let me say it again. {reply}", reply],
         "sure": lambda: [f"Yes, I looked again. {text}" for text in dict.fromkeys((reply, *parts))],
         "meaning": lambda: _surroundings(context, parts),
         "example": lambda: [text for text in _passages(context) if _EXAMPLE.search(text) and text not in reply][:4],

@@ -7,7 +7,7 @@ ids, timestamps and owners belong to whoever stores it.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from retrieval.text import each
 from retrieval.types import Evidence, Passage
@@ -15,6 +15,7 @@ from safety.types import Verdict
 
 Speaker = Literal["system", "user", "assistant"]
 Outcome = Literal["answered", "abstained", "refused"]
+UNDERSTOOD: Final = "understood as: "
 
 
 class DialogueError(Exception):
@@ -217,7 +218,7 @@ class Trace:
 
     `timings` maps a stage to seconds, in order; `candidates` are ranked, losers included; `model`, `judges`
     and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`.
-    A note says what the message was taken for where it was taken for no question.
+    The note that begins with UNDERSTOOD says what the message was taken for, where it was no question in English.
     """
 
     asked: Verdict
@@ -235,6 +236,16 @@ class Trace:
     role: str = ""
     research: tuple[Turn, ...] = ()
     tokens: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def intent(self) -> str:
+        """What the message was taken for: "question" or a kind of talk, with its language where that is not English."""
+        return next((n.removeprefix(UNDERSTOOD) for n in self.notes if n.startswith(UNDERSTOOD)), "question")
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes that a user reads beside the reply: all but what the message was taken for."""
+        return tuple(note for note in self.notes if not note.startswith(UNDERSTOOD))
 
 
 @dataclass(frozen=True, slots=True)

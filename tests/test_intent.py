@@ -1,5 +1,6 @@
 """What a message is taken for, and what is said to talk, distress, overrides and questions in other languages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from dialogue.intent import (
     load_listener,
     unnamed,
 )
-from dialogue.judges.claims import split
 from dialogue.judges.embedded import load_judge
 from dialogue.language import language_of
 from dialogue.quote import load_quote
@@ -139,7 +139,8 @@ def test_distress_is_understood_and_answered_in_its_language(
     assert (reply.outcome, reply.citations, reply.trace.candidates) == ("refused", (), ())
     if (kind, language) != ("crisis", "en"):  # there the words of the policy may stand
         assert reply.text == said(kind, language)[0]
-    assert f"taken for: {kind}" in " ".join(reply.trace.notes)
+    assert reply.trace.intent == (kind if language == "en" else f"{kind} ({language})")
+    assert reply.trace.remarks == ()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -149,14 +150,15 @@ def test_support_names_where_help_is(kind: str, language: str) -> None:
     assert "findahelpline.com" in text or any(number in text for number in ("0800 1110111", "0800-0113", "3114"))
 
 
-@pytest.mark.parametrize(
-    ("kind", "line"),
-    [(kind, line) for kind, languages in _lines().items() for line in languages.get("en", ()) if kind not in DISTRESS],
-)
-def test_no_line_of_talk_claims_anything_or_is_unsafe(responder: Responder, kind: str, line: str) -> None:
-    assert not any(sentence.claims for sentence in split(line))
-    [verdict] = responder.guard.check([line], "candidate", ["you stupid thing, I feel awful"])
-    assert verdict.safe
+def test_the_lines_of_talk_are_safe_and_claim_nothing(responder: Responder) -> None:
+    lines = [line for kind in _lines() if kind not in DISTRESS for line in said(kind)]
+    verdicts = responder.guard.check(lines, "candidate", ["you stupid thing, I feel awful"])
+    assert [line for line, verdict in zip(lines, verdicts, strict=True) if not verdict.safe] == []
+    for kind in ("ok", "sad", "happy", "identity"):
+        given = Context((Turn("user", "?"),), "?", intent=kind)
+        assert all(scores.grounded is scores.answers is None for scores in responder.judge.score(given, said(kind)))
+    claimed = replace(given, intent=ASKING)
+    assert any(scores.grounded is not None for scores in responder.judge.score(claimed, said("ok")))
 
 
 def test_every_kind_has_lines(listener: EmbeddedListener) -> None:

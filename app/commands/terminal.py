@@ -59,7 +59,7 @@ def show_reply(console: Console, reply: Reply) -> None:
         quote = " ".join(cited.quote.split())
         line = Text.assemble((f"[{cited.number}] ", "bold"), plain(place_of(cited)), ": “", plain(quote), "”")
         console.print(line, soft_wrap=wide, style="dim" if console.is_terminal else "")
-    for note in reply.trace.notes:
+    for note in reply.trace.remarks:
         console.print(Text("Note: ").append(plain(note)), soft_wrap=wide, style="yellow" if console.is_terminal else "")
 
 

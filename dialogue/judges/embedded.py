@@ -15,7 +15,7 @@ from dialogue.judges.quality import QualityJudge, load_quality
 from dialogue.judges.shipped import SHIPPED
 from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
-from dialogue.talk import ABOUT, ASKING, asks
+from dialogue.talk import ABOUT, ASKING, asks, said
 from dialogue.types import Claim, Context, Scores
 from retrieval.reading import Page, page_of
 from retrieval.text import each
@@ -57,9 +57,12 @@ class EmbeddedJudge:
         ]
 
     def _claims(self, context: Context, drafts: Sequence[str]) -> list[tuple[Claim, ...]]:
-        """Judge the claims of every draft; an abstention makes none."""
+        """Judge the claims of every draft; an abstention makes none, nor do the lines of talk."""
+        lines = () if context.exhaustive else said(context.intent, context.language, context.role)
         return [
-            tuple(Claim(c.text, c.start, c.end, None) for c in made) if _declines(context, draft) else made
+            tuple(Claim(c.text, c.start, c.end, None) for c in made)
+            if _declines(context, draft) or draft in lines
+            else made
             for draft, made in zip(drafts, self.grounder.claims(context, drafts, context.exhaustive), strict=True)
         ]
 
