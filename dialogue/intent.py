@@ -35,6 +35,7 @@ BUCKETS: Final = 8192
 EMBEDDED: Final = 4.0  # by what the embedding is multiplied, so that it counts beside the n-grams
 LANGUAGES: Final = ("en", "de", "nl", "fr", "es", "it", "pt")
 PIECES: Final = 4  # last sentences of a message that are looked at one by one for a cry for help
+LIKELY: Final = 0.3  # the least probability of a kind of talk: where many seem possible it is none of them
 CRYING: Final = 0.9  # the least probability of one in a single sentence
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -97,7 +98,7 @@ class IntentClassifier:
         if sum(chance[kind] for kind in DISTRESS) >= self.alarm:
             return max(DISTRESS, key=lambda kind: chance[kind])
         kind = max((kind for kind in self.kinds if kind not in DISTRESS), key=lambda kind: chance[kind])
-        return kind if 1 - chance[ASKING] >= self.threshold else ASKING
+        return kind if 1 - chance[ASKING] >= self.threshold and chance[kind] >= LIKELY else ASKING
 
     def save(self, path: Path) -> None:
         """Write it as safetensors, weights in float16, the rest in the metadata."""

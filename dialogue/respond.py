@@ -130,7 +130,7 @@ class Responder:
         yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
         trace = Trace(
             asked,
-            context.query,
+            context.query if queries else "",
             queries,
             context.evidence,
             findings.withheld,

@@ -90,6 +90,8 @@ def show_candidates(console: Console, reply: Reply) -> None:
     trace = reply.trace
     if trace.role not in ("", Role().name):
         console.print(Text("In the role of: ").append(plain(trace.role)), soft_wrap=True)
+    if trace.intent != ASKING:
+        console.print(Text(f"Understood as: {trace.intent}"), soft_wrap=True)
     if trace.query:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
     acted = any(draft.scores.in_role is not None for draft in trace.candidates)
