@@ -17,6 +17,7 @@ from app.errors import InputError
 from app.pictures import read_pictures
 from dialogue.pictures import checked
 from dialogue.research import lookups
+from dialogue.talk import ASKING
 from dialogue.types import Citation, DialogueError, Picture, Reply, Role, Step
 from retrieval.text import clean
 
