@@ -193,8 +193,10 @@ def calibrated(classifier: IntentClassifier, questions: Sequence[Message], encod
     likely = classifier(features([message.text for message in questions], encoder.encode))[0]
     talk = 1 - likely[:, classifier.kinds.index(ASKING)]
     distress = likely[:, [classifier.kinds.index(kind) for kind in DISTRESS]].sum(axis=1)
-    limits = [float(np.quantile(scores, 1 - share)) for scores, share in ((talk, MISTAKEN), (distress, ALARMED))]
-    threshold, alarm = (min(max(limit, 0.55), 0.95) for limit in limits)
+    threshold, alarm = (
+        min(max(float(np.quantile(scores, 1 - share)), floor), 0.95)
+        for scores, share, floor in ((talk, MISTAKEN, 0.55), (distress, ALARMED, 0.7))
+    )
     return replace(classifier, threshold=threshold, alarm=alarm)
 
 
