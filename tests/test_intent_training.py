@@ -13,6 +13,7 @@ from dialogue.talk import ASKING, DISTRESS
 from retrieval.encoder.embed import Encoder
 
 WORDS = st.text("abc ", min_size=0, max_size=6)
+WRITTEN = written()
 
 
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=4), min_size=1, max_size=4))
@@ -27,7 +28,7 @@ def test_a_line_makes_sentences_of_its_choices_alone(choices: list[list[str]]) -
 
 
 def test_every_kind_is_written_for_and_no_sentence_is_of_two_kinds() -> None:
-    messages = written()
+    messages = WRITTEN
     kinds: dict[str, set[str]] = {}
     for message in messages:
         kinds.setdefault(f"{message.language} {message.text.casefold().rstrip('?.! ')}", set()).add(message.kind)
@@ -39,7 +40,7 @@ def test_every_kind_is_written_for_and_no_sentence_is_of_two_kinds() -> None:
 
 
 def test_whole_wordings_are_held_apart() -> None:
-    messages = written()
+    messages = WRITTEN
     held = {message.wording for message in messages if message.held}
     assert HELD / 3 < sum(message.held for message in messages) / len(messages) < 2 * HELD
     long = [message for message in messages if len(message.text.split()) > 2]
@@ -47,7 +48,7 @@ def test_whole_wordings_are_held_apart() -> None:
 
 
 def test_talk_before_a_question_is_a_question_and_a_cry_for_help_stays_one() -> None:
-    messages = [message for message in written() if not message.held]
+    messages = [message for message in WRITTEN if not message.held]
     both = list(joined(messages, scale=0.02))
     assert {message.kind for message in both} >= {ASKING, *DISTRESS}
     assert all(len(message.text.split()) > 1 for message in both)
@@ -55,7 +56,7 @@ def test_talk_before_a_question_is_a_question_and_a_cry_for_help_stays_one() -> 
 
 @given(st.integers(0, 50))
 def test_what_is_typed_otherwise_is_of_the_same_kind(seed: int) -> None:
-    message = random.Random(seed).choice(written())
+    message = random.Random(seed).choice(WRITTEN)
     other = varied(message, seed)
     assert (other.kind, other.language, other.wording) == (message.kind, message.language, message.wording)
     assert abs(len(other.text) - len(message.text)) <= 4
@@ -63,7 +64,7 @@ def test_what_is_typed_otherwise_is_of_the_same_kind(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [0])
 def test_a_classifier_learns_to_tell_thanks_from_questions(encoder: Encoder, seed: int) -> None:
-    chosen = [m for m in written() if m.language == "en" and m.kind in (ASKING, "thanks", *DISTRESS)]
+    chosen = [m for m in WRITTEN if m.language == "en" and m.kind in (ASKING, "thanks", *DISTRESS)]
     drawn = random.Random(seed).sample(chosen, 400) + [m for m in chosen if m.kind == "thanks"][:80]
     made_of = [Message(m.text, m.kind, m.language, m.wording) for m in drawn]
     classifier = fitted(made_of, encoder, seed, epochs=6)
