@@ -211,6 +211,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             _log.warning("%d turns were interrupted when candor last stopped", stopped)
 
         # imported late: a folder that is in use or damaged is reported before these take their seconds
+        from dialogue.intent import load_listener
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
@@ -239,7 +240,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary))
+        listener = load_listener(encoder.encode)
+        told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener)
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
         if hosts:
             stack.callback(Publisher(library).close)

@@ -12,7 +12,8 @@ from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import ABSTENTION
 from dialogue.summary import Unit, summaries
-from dialogue.talk import small_talk
+from dialogue.talk import ASKING
+from dialogue.talk import drafts as talk
 from dialogue.types import Attribute, Context, ModelError, Sampling
 from dialogue.units import quotable, units
 
@@ -47,9 +48,10 @@ class Quote:
 
     def sample(self, context: Context, sampling: Sampling) -> list[str]:
         """Return up to `sampling.n` distinct drafts, the likeliest first, an abstention last."""
-        chat = small_talk(context.question, context.role)
-        if chat:
-            return list(chat[: sampling.n])
+        if context.intent != ASKING:
+            asked = replace(context, intent=ASKING, turns=context.earlier[:-1] or context.turns)
+            others = self.sample(asked, sampling) if context.intent == "complaint" and context.earlier else []
+            return talk(context, others)[: sampling.n]
         if context.about:
             return self._whole(context)[len(context.complaints) :][:1]
         if context.complaints:

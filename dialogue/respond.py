@@ -14,14 +14,18 @@ from dialogue.query import Rewriter, search_queries
 from dialogue.rank import Gates, closest, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, replies
 from dialogue.screen import Withheld, left_out, quotes, screened, too_unsafe
-from dialogue.talk import asks
+from dialogue.talk import ABOUT, ASKING, DISTRESS, asks, said
 from dialogue.types import (
+    UNDERSTOOD,
     Candidate,
     Context,
     DialogueError,
+    Intent,
     Judge,
     LanguageModel,
+    Listener,
     ModelError,
+    Outcome,
     Reply,
     Role,
     Sampling,
@@ -36,6 +40,7 @@ from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
 
+OFFER = 0.5  # the least probability that what a complaint is offered answers the question
 UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
 
 
@@ -66,7 +71,7 @@ class Responder:
 
     `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
     research or, for a model that does none, with every question. `spelling` mends what users type, `rewriter` reads
-    their follow-ups; without it rules do.
+    their follow-ups; without it rules do. Without a `listener` every message is a question.
     """
 
     model: LanguageModel
@@ -79,6 +84,7 @@ class Responder:
     web: tuple[Tool, ...] = ()
     spelling: Callable[[str], str] = str
     rewriter: Rewriter | None = None
+    listener: Listener | None = None
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -95,16 +101,19 @@ class Responder:
         yield Step("guard")
         [asked] = self._checked(role, [turns[-1].text], "request", turns[:-1])
         clock.lap("guard")
-        if not asked.safe:
-            yield Reply(asked.reason, "refused", (), self._trace(Trace(asked, role=role.name), clock))
+        intent = self._understood(given, role)
+        clock.lap("guard" if self.listener is None else "intent")
+        if aside := _aside(asked, intent):
+            told = Trace(asked, role=role.name, notes=_taken_for(intent))
+            yield Reply(*aside, (), self._trace(told, clock))
             return
 
         if unseen:
             yield Reply(UNSEEN, "abstained", (), self._trace(Trace(asked, role=role.name), clock))
             return
-        context, queries, withheld = yield from self._gathered(role, given, clock)
+        context, queries, withheld = yield from self._gathered(role, given, intent, clock)
         findings = Findings(context, withheld=withheld)
-        if self.options.research:
+        if self.options.research and intent.kind == ASKING:
             findings = yield from self._researcher(context).steps(context, withheld, self.options.sampling)
             clock.lap("research")
         context = findings.context
@@ -126,23 +135,23 @@ class Responder:
         yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
         trace = Trace(
             asked,
-            context.query,
+            context.query if queries else "",
             queries,
             context.evidence,
             findings.withheld,
             ranked(candidates),
             rounds,
-            notes=tuple(dict.fromkeys(context.working.notes)),
+            notes=tuple(dict.fromkeys((*_taken_for(intent), *context.working.notes))),
             role=role.name,
             research=findings.exchange,
             tokens=dict(context.working.tokens),
         )
-        reply = _best(trace, self.options.gates)
+        reply = _in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
         yield replace(reply, trace=self._trace(reply.trace, clock))
 
     def _gathered(
-        self, role: Role, given: Sequence[Turn], clock: "_Clock"
+        self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"
     ) -> Generator[Step, None, tuple[Context, tuple[str, ...], tuple[tuple[Evidence, str], ...]]]:
         """Look at the pictures and search; return what may be written from, the queries, and what is withheld."""
         seen = Viewing()
@@ -150,7 +159,13 @@ class Responder:
             yield Step("look")
             seen = look(self.viewer, given)
             clock.lap("look")
-        notes, typed = list(seen.notes), given[-1].text
+        context = Context((*role.opening, *given), given[-1].text, role=role)
+        context = replace(context, intent=intent.kind, language=intent.language)
+        earlier = self._earlier(given, role) if intent.kind in ABOUT else ()
+        if intent.kind != ASKING and not earlier:
+            return context, (), ()  # nothing is asked of the sources
+        notes, given = list(seen.notes), earlier[:-1] or given
+        typed = given[-1].text
         told = Toolset(self._first(role), notes.append).look_up(typed)
         about = tuple(dict.fromkeys(item.passage.source for item in told if is_of_library(item)))
         # what a tool can work out stands by itself, whatever was spoken of before
@@ -162,7 +177,8 @@ class Responder:
             abroad = Toolset(self._web(role), notes.append).look_up(query)
         documents = () if about else self.retriever.search(queries, self.options.passages, role.sources)
         found = (*seen.now, *told, *documents, *abroad, *seen.before)
-        context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role, about=about))
+        context = replace(context, query=query, evidence=found, earlier=earlier, about=about)
+        context, withheld = self._screened(context)
         context.working.notes.extend(notes)
         clock.lap("search")
         return context, queries, withheld
@@ -179,6 +195,21 @@ class Responder:
     def _first(self, role: Role) -> tuple[Tool, ...]:
         """The tools that are asked first; the library speaks only of documents that the role may use."""
         return tuple(tool.within(role.sources) if isinstance(tool, LibraryTool) else tool for tool in self.tools)
+
+    def _understood(self, given: Sequence[Turn], role: Role) -> Intent:
+        """Say what the last message is; one that comes with pictures asks about them."""
+        if self.listener is None or given[-1].pictures:
+            return Intent()
+        return self.listener.hear(given[-1].text, role)
+
+    def _earlier(self, given: Sequence[Turn], role: Role) -> tuple[Turn, ...]:
+        """Return the turns up to the reply that a request about a reply means: the last one to a question."""
+        for place in range(len(given) - 2, 0, -1):
+            asked, reply = given[place - 1 : place + 1]
+            paired_up = (asked.role, reply.role) == ("user", "assistant")
+            if paired_up and self._understood(given[:place], role).kind == ASKING:
+                return tuple(given[: place + 1])
+        return ()
 
     def _web(self, role: Role) -> tuple[Tool, ...]:
         """The tools that find what is no document of ours; none for a role that names the documents it may use."""
@@ -248,6 +279,8 @@ class Responder:
     def _gates(self, context: Context, scores: Scores) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
         gates = self.options.gates
+        if context.intent != ASKING:  # a line of talk need not look like an answer; another answer has to be one
+            return replace(gates, sensible=0.0, answers=OFFER if context.intent == "complaint" else 0.0)
         return replace(gates, answers=0.0) if rests_on_pictures(scores, context.turns) else gates
 
     def _repaired(self, context: Context, judged: Sequence[Candidate]) -> list[Candidate]:
@@ -295,6 +328,34 @@ def _best(trace: Trace, gates: Gates) -> Reply:
         return Reply(f"{CLOSEST} {text}", "abstained", citations, trace)
     text = too_unsafe(trace, gates) or (served[0].text if served else ABSTENTION)
     return Reply(f"{text} {left_out(trace, ())}".strip(), "abstained", (), trace)
+
+
+def _aside(asked: Verdict, intent: Intent) -> tuple[str, Outcome] | None:
+    """Return what is said at once, without any draft: support in distress, a refusal, a word on an override.
+
+    What is said of the system itself is no attack on a person, whatever the guard makes of it.
+    """
+    if intent.kind in DISTRESS and (asked.action != "support" or intent != Intent("crisis")):
+        return said(intent.kind, intent.language)[0], "refused"
+    if not asked.safe and not (intent.kind != ASKING and asked.objective == "harassment"):
+        return asked.reason, "refused"
+    if intent.kind == "override":
+        return said(intent.kind, intent.language)[0], "abstained"
+    return None
+
+
+def _taken_for(intent: Intent) -> tuple[str, ...]:
+    """Return the note on what a message was taken for, where it was no question in English."""
+    language = f" ({intent.language})" if intent.language != "en" else ""
+    return () if intent == Intent() else (f"{UNDERSTOOD}{intent.kind}{language}",)
+
+
+def _in_their_language(reply: Reply, intent: Intent) -> Reply:
+    """Say to a question in another language that the documents are read in English, before an answer."""
+    if intent.kind != ASKING or intent.language == "en" or reply.outcome == "refused":
+        return reply
+    [notice] = said("english", intent.language)
+    return replace(reply, text=f"{notice} {reply.text}" if reply.outcome == "answered" else notice)
 
 
 def _fresh(drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:

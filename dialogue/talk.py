@@ -1,12 +1,24 @@
-"""Talk: what a message is that asks for nothing in the sources, and what is said to it.
+"""Talk: what is said to a message that asks for nothing in the sources, or that asks about the last reply.
 
-Told from questions by patterns; knows nothing of evidence, models or judges.
+Knows the kinds of messages and the lines of `talk.toml`; nothing of how a message is understood, of models or judges.
 """
 
 import re
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
 
-from dialogue.types import Role
+from dialogue.cite import without_marks
+from dialogue.prompts import is_abstention
+from dialogue.types import Context, Role
+from retrieval.text import sentences
 
+ASKING: Final = "question"
+ABOUT: Final = ("shorter", "again", "example", "meaning", "sure", "complaint")  # the last reply
+DISTRESS: Final = ("crisis", "worried")
+FEELINGS: Final = ("sad", "lonely", "grief", "stressed", "tired", "afraid", "angry", "bored")
 _ASKING = re.compile(
     r"(?:(?:and|but|so|ok|okay|please|hey|hi|hello)[\s,]+)*"
     r"(?:who|what|when|where|which|why|how|whom|whose|whats|what's|is|are|was|were|"
@@ -14,78 +26,98 @@ _ASKING = re.compile(
     r"define|summari[sz]e)\b",
     re.IGNORECASE,
 )
-
-_SMALL_TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (
-        r"(?P<greets>hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day))(?: (?:there|all|everyone))*",
-        (
-            "Hello! Ask me about anything in my sources, and I will show you where each answer comes from.",
-            "Hi there! What would you like to know? I answer from my sources and name them.",
-            "Hello! What can I look up for you today?",
-        ),
-    ),
-    (
-        r"(?:thanks|thank you|thx|cheers|many thanks)(?: (?:so|very|a) (?:much|lot))*"
-        r"|(?:that|this) (?:was|is) (?:very )?helpful|great,? thanks",
-        (
-            "You are welcome! Is there anything else you would like to know?",
-            "My pleasure. Ask on whenever you like.",
-        ),
-    ),
-    (
-        r"(?:bye|goodbye|good night|see you(?: later| soon)?|farewell)",
-        ("Goodbye! I enjoyed our conversation.", "See you soon. I will keep this conversation for you."),
-    ),
-    (
-        r"how are you(?: doing)?(?: today)?|how(?: i|['’])s it going|how do you do|what(?: i|['’])s up",
-        (
-            "I am well, thank you, and ready to look things up. What would you like to know?",
-            "Very well, thank you! What shall we talk about?",
-        ),
-    ),
-    (
-        r"who are you|what are you|what(?: i|['’])s your name|are you (?:a )?(?:bot|robot|human|real|chatgpt|an? ai)|"
-        r"introduce yourself|tell me about yourself",
-        (
-            "I am {name}. I look your question up in my sources, check every sentence against them, and show you the "
-            "passage behind each one.",
-            "My name is {name}, and I only say what my sources support.",
-        ),
-    ),
-    (
-        r"what can you do|how (?:do|can) you help(?: me)?|help(?: me)?|what (?:do|can) (?:you|i) "
-        r"(?:know|ask)(?: you)?(?: about)?"
-        r"|how do(?:es)? (?:you|this) work|what are your sources|what topics do you know(?: about)?",
-        (
-            "I can answer questions from the documents I was given, compare what they say, and show you the sentence "
-            "behind each answer. I will tell you when they do not answer your question.",
-            "Ask me anything about my documents. I will quote the sentence that answers you and name its source.",
-        ),
-    ),
-)  # fmt: skip
-
-
-def small_talk(text: str, role: Role | None = None) -> tuple[str, ...]:
-    """Return replies to a greeting, thanks or a question about the system itself, empty for anything else.
-
-    They are said in the role's name; it greets as in its opening.
-    """
-    role = role or Role()
-    plain = re.sub(r"[^\w\s'’,]", " ", text.casefold())
-    name = role.name.casefold()
-    called = "|".join(map(re.escape, (name, *name.split()[-1:])))
-    plain = re.sub(rf"(?<=\w)[ ,]+(?:{called})$", "", " ".join(plain.split()).strip(" ,"))
-    rest = re.sub(r"^(?:hi|hello|hey|ok|okay|well|so|and)[ ,]+(?=\w)", "", plain)
-    for pattern, answers in _SMALL_TALK:
-        match = re.fullmatch(pattern, plain) or re.fullmatch(pattern, rest)
-        if match:
-            greeting = [turn.text for turn in role.opening if turn.role == "assistant"][:1]
-            if greeting and "greets" in match.groupdict():
-                return (*greeting, f"Hello! I am {role.name}. What would you like to know?")
-            return tuple(line.replace("{name}", role.name) for line in answers)
-    return ()
+_EXAMPLE = re.compile(r"\b(?:for (?:example|instance)|such as|e\.\s?g\.|an example)", re.IGNORECASE)
+_CLAUSE = re.compile(r"(?:[,;:]|\s[–—-])\s|\s(?:and|but|because|which|while|until|where|when|after|before|by|with)\s")
 
 
 def asks(text: str) -> bool:
     """Say whether a message asks for something to be known, rather than telling or greeting."""
     return "?" in text or bool(_ASKING.match(text.strip()))
+
+
+@cache
+def _lines() -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads(Path(__file__).with_name("talk.toml").read_text(encoding="utf-8"))
+
+
+def said(kind: str, language: str = "en", role: Role | None = None) -> tuple[str, ...]:
+    """Return the lines that may be said to a kind of message, in its language where there are any, else in English.
+
+    They are said in the role's name; it greets as in its opening. Empty for a question.
+    """
+    role = role or Role()
+    table = _lines()
+    if language != "en" and language not in table.get(kind, {}):
+        kind = "feeling" if kind in FEELINGS else "english" if kind != ASKING else kind
+    by_language = table.get(kind, {})
+    lines = tuple(line.replace("{name}", role.name) for line in by_language.get(language, by_language.get("en", ())))
+    opening = [turn.text for turn in role.opening if turn.role == "assistant"][:1]
+    if kind == "greeting" and language == "en" and opening:
+        return (*opening, f"Hello! I am {role.name}. What would you like to know?")
+    return lines
+
+
+def drafts(context: Context, others: Sequence[str]) -> list[str]:
+    """Return what may be said to a message that is no question, but no line again that was said before.
+
+    `others` are the drafts that answer the earlier question, which a complaint is offered. Once drafts were dropped,
+    the plain lines are left: those that make no claim.
+    """
+    lines = [*said(context.intent, context.language, context.role)]
+    spoken = context.turns[len(context.role.opening) :]
+    before = {without_marks(turn.text) for turn in spoken if turn.role == "assistant"}
+    fresh = [line for line in lines if line not in before] or lines
+    about = _about(context, others) if context.intent in ABOUT and context.earlier and not context.complaints else []
+    return about or fresh
+
+
+def _about(context: Context, others: Sequence[str]) -> list[str]:
+    """Return replies about the last reply, which `context.earlier` ends with, as far as it can be found again."""
+    if context.intent == "complaint":
+        return _next_best(context, others)
+    reply = without_marks(context.earlier[-1].text)
+    if is_abstention(reply):
+        return []
+    parts = [reply[start:end] for start, end in sentences(reply)]
+    ways = {
+        "shorter": lambda: _shorter(parts),
+        "again": lambda: [f"Let me say it again. {reply}", reply],
+        "sure": lambda: [f"Yes, I looked again. {text}" for text in dict.fromkeys((reply, *parts))],
+        "meaning": lambda: _surroundings(context, parts),
+        "example": lambda: [text for text in _passages(context) if _EXAMPLE.search(text) and text not in reply][:4],
+    }
+    return ways[context.intent]()
+
+
+def _shorter(parts: Sequence[str]) -> list[str]:
+    """Return each of several sentences alone, or the beginning of a single one up to the end of a clause."""
+    if len(parts) > 1:
+        shortest = sorted(parts, key=len)
+        return [part for part in parts if len(part) < sum(map(len, parts)) and part in shortest]
+    cuts = [match.start() for match in _CLAUSE.finditer(parts[0])] if parts else []
+    return [f"{parts[0][:cut].rstrip(' ,;:.')}." for cut in cuts if len(parts[0][:cut].split()) >= 4]
+
+
+def _next_best(context: Context, others: Sequence[str]) -> list[str]:
+    """Return an apology with each draft that says what no earlier reply has said."""
+    told = " ".join(_plain(turn.text) for turn in context.turns if turn.role == "assistant")
+    fresh = [text for text in others if not is_abstention(text) and _plain(text) not in told]
+    return [f"I am sorry about that. Let me offer the next best I found. {text}" for text in fresh[:3]]
+
+
+def _surroundings(context: Context, parts: Sequence[str]) -> list[str]:
+    """Return sentences of the reply between their neighbours in the source."""
+    texts = _passages(context)
+    known = {_plain(part) for part in parts}
+    places = [at for at, text in enumerate(texts) if _plain(text) in known]
+    return [f"Here is the context. {' '.join(texts[max(at - 1, 0) : at + 2])}" for at in places[:2]]
+
+
+def _passages(context: Context) -> list[str]:
+    """The sentences of the evidence in the order they stand in."""
+    texts = [item.passage.text for item in context.evidence]
+    return [" ".join(text[start:end].split()) for text in texts for start, end in sentences(text)]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", without_marks(text).casefold()))

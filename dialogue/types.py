@@ -7,7 +7,7 @@ ids, timestamps and owners belong to whoever stores it.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from retrieval.text import each
 from retrieval.types import Evidence, Passage
@@ -15,6 +15,7 @@ from safety.types import Verdict
 
 Speaker = Literal["system", "user", "assistant"]
 Outcome = Literal["answered", "abstained", "refused"]
+UNDERSTOOD: Final = "understood as: "
 
 
 class DialogueError(Exception):
@@ -69,6 +70,14 @@ class Role:
         object.__setattr__(self, "sources", tuple(each(self.sources)))
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a message is taken for: its kind, "question" or a kind of talk, and the ISO 639-1 code of its language."""
+
+    kind: str = "question"
+    language: str = "en"
+
+
 @dataclass(slots=True)
 class Working:
     """What the parts count and note while one turn runs; it ends in the Trace.
@@ -89,9 +98,11 @@ class Context:
     `turns` ends with the user's; `query` is that turn made to stand alone; `research` is the exchange with the
     toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
     (empty on the first round); `about` names the sources that the message asks for as a whole, so that what they say
-    answers it, whatever it is. Two fields are for evaluations: `only` names the scores that are asked for, so that a
-    judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
-    an answer, small talk too.
+    answers it, whatever it is. `intent` is the kind of the user's message and `language` that it is said in; where it
+    asks about an earlier reply, `earlier` are the turns up to that reply.
+
+    Two fields are for evaluations: `only` names the scores that are asked for, so that a judge may leave out the
+    others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as an answer, small talk too.
     """
 
     turns: tuple[Turn, ...]
@@ -103,6 +114,9 @@ class Context:
     about: tuple[str, ...] = ()
     only: Literal["", "quality", "grounded", "answers"] = ""
     exhaustive: bool = False
+    intent: str = "question"
+    language: str = "en"
+    earlier: tuple[Turn, ...] = ()
     working: Working = field(default_factory=Working, compare=False, repr=False)
 
     @property
@@ -206,6 +220,7 @@ class Trace:
 
     `timings` maps a stage to seconds, in order; `candidates` are ranked, losers included; `model`, `judges`
     and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`.
+    The note that begins with UNDERSTOOD says what the message was taken for, where it was no question in English.
     """
 
     asked: Verdict
@@ -223,6 +238,16 @@ class Trace:
     role: str = ""
     research: tuple[Turn, ...] = ()
     tokens: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def intent(self) -> str:
+        """What the message was taken for: "question" or a kind of talk, with its language where that is not English."""
+        return next((n.removeprefix(UNDERSTOOD) for n in self.notes if n.startswith(UNDERSTOOD)), "question")
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes that a user reads beside the reply: all but what the message was taken for."""
+        return tuple(note for note in self.notes if not note.startswith(UNDERSTOOD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +308,17 @@ class LanguageModel(Protocol):
 
         Raises ModelError when the model offers no probabilities; never guesses.
         """
+        ...
+
+
+class Listener(Protocol):
+    """Understands what a message is. `fingerprint` identifies the weights."""
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def hear(self, text: str, role: Role) -> Intent:
+        """Say what a message is, spoken to a role."""
         ...
 
 

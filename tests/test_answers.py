@@ -1,5 +1,7 @@
 """The answer scorer, the quote generator and the composed judge, on the real encoder and reader."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.prompts import is_abstention
 from dialogue.quote import DRAFTS, Quote, load_quote
-from dialogue.talk import asks, small_talk
+from dialogue.talk import asks, said
 from dialogue.types import Context, ModelError, Sampling, Turn
 from dialogue.units import units
 from retrieval.encoder.embed import Encoder
@@ -145,24 +147,11 @@ def test_quote_has_nothing_new_to_say_when_its_drafts_were_dropped(quote: Quote)
         quote.weigh(again, ["b"], [])
 
 
-@pytest.mark.parametrize(
-    "text", ["Hello!", "hi there", "Thanks a lot!", "Who are you?", "ok, thank you", "What can you do?"]
-)
-def test_small_talk_is_answered_in_the_role_s_voice_without_sources(
-    text: str, quote: Quote, judge: EmbeddedJudge
-) -> None:
-    said = small_talk(text)
-    assert said
-    drafts = quote.sample(context(text), Sampling(n=8))
-    assert drafts == list(said)
-    assert all(scores.answers is None and scores.grounded is None for scores in judge.score(context(text), drafts))
-
-
-@pytest.mark.parametrize(
-    "text", ["hello world programs: who wrote the first?", "Who are the Sherpas?", "what can you do about rust", ""]
-)
-def test_a_question_is_not_small_talk(text: str) -> None:
-    assert small_talk(text) == ()
+def test_talk_is_answered_without_sources_and_not_judged_as_an_answer(quote: Quote, judge: EmbeddedJudge) -> None:
+    given = replace(context("Thanks a lot!"), intent="thanks")
+    drafts = quote.sample(given, Sampling(n=8))
+    assert drafts == list(said("thanks"))
+    assert all(scores.answers is None and scores.grounded is None for scores in judge.score(given, drafts))
 
 
 def test_asking_is_told_from_telling() -> None:

@@ -17,6 +17,7 @@ from app.commands.cli import run
 from app.commands.terminal import _Loop
 from app.errors import InputError
 from app.evaluation import run as evaluate
+from dialogue.intent import load_listener
 from dialogue.judges.consistency import in_role
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.models.scripted import Scripted
@@ -25,7 +26,6 @@ from dialogue.quote import load_quote
 from dialogue.rank import quality
 from dialogue.respond import Responder
 from dialogue.roles import DEFAULT, load_role, role_names
-from dialogue.talk import small_talk
 from dialogue.types import DialogueError, Role, Scores, Turn
 from retrieval.encoder.adapters import Reader
 from retrieval.encoder.embed import Encoder
@@ -51,7 +51,8 @@ def judge(encoder: Encoder, passage_reader: PassageReader) -> EmbeddedJudge:
 @pytest.fixture(scope="module")
 def quoting(encoder: Encoder, passage_reader: PassageReader, safety_reader: Reader, judge: EmbeddedJudge) -> Responder:
     guard = EmbeddedGuard(safety_reader, load_policy())
-    return Responder(load_quote(passage_reader), MemoryRetriever(PASSAGES, encoder), guard, judge)
+    listener = load_listener(encoder.encode)
+    return Responder(load_quote(passage_reader), MemoryRetriever(PASSAGES, encoder), guard, judge, listener=listener)
 
 
 def said(responder: Responder, text: str, role: Role) -> str:
@@ -155,12 +156,6 @@ def test_small_talk_has_the_voice_of_the_role(quoting: Responder) -> None:
             assert own in said(quoting, f"Hi {own}!", role)
 
 
-@pytest.mark.parametrize("text", ["thank you, Everest", "Hello there, Mount Everest!", "who are you, mount everest?"])
-def test_a_role_may_be_called_by_its_name(text: str) -> None:
-    assert small_talk(text, load_role("everest"))
-    assert small_talk(text) == ()
-
-
 def test_a_greeting_offers_the_opening_of_the_role(quoting: Responder) -> None:
     role = load_role("everest")
     drafts = quoting.respond([Turn("user", "hi")], role).trace.candidates
@@ -194,7 +189,7 @@ def test_a_role_finds_only_in_its_sources(quoting: Responder) -> None:
 
 
 def test_a_role_tightens_what_the_guard_lets_pass(quoting: Responder) -> None:
-    text = "Are you stupid or is it me?"
+    quoting, text = replace(quoting, listener=None), "Are you stupid or is it me?"
     assert quoting.respond([Turn("user", text)]).outcome != "refused"
     strict = quoting.respond([Turn("user", text)], Role(tightened=(("unjust impact", 0.3),)))
     assert strict.outcome == "refused"

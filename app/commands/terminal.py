@@ -17,6 +17,7 @@ from app.errors import InputError
 from app.pictures import read_pictures
 from dialogue.pictures import checked
 from dialogue.research import lookups
+from dialogue.talk import ASKING
 from dialogue.types import Citation, DialogueError, Picture, Reply, Role, Step
 from retrieval.text import clean
 
@@ -59,7 +60,7 @@ def show_reply(console: Console, reply: Reply) -> None:
         quote = " ".join(cited.quote.split())
         line = Text.assemble((f"[{cited.number}] ", "bold"), plain(place_of(cited)), ": “", plain(quote), "”")
         console.print(line, soft_wrap=wide, style="dim" if console.is_terminal else "")
-    for note in reply.trace.notes:
+    for note in reply.trace.remarks:
         console.print(Text("Note: ").append(plain(note)), soft_wrap=wide, style="yellow" if console.is_terminal else "")
 
 
@@ -90,6 +91,8 @@ def show_candidates(console: Console, reply: Reply) -> None:
     trace = reply.trace
     if trace.role not in ("", Role().name):
         console.print(Text("In the role of: ").append(plain(trace.role)), soft_wrap=True)
+    if trace.intent != ASKING:
+        console.print(Text(f"Understood as: {trace.intent}"), soft_wrap=True)
     if trace.query:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
     acted = any(draft.scores.in_role is not None for draft in trace.candidates)

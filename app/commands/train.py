@@ -23,7 +23,7 @@ class _Number(click.FloatRange):
         return number
 
 
-JUDGES = ("safety", "injection", "grounded", "quality", "rewriting", "reader")
+JUDGES = ("safety", "injection", "grounded", "quality", "intent", "rewriting", "reader")
 
 
 @click.group()

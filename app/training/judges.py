@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import dialogue.intent
 import dialogue.judges.grounding
 import dialogue.judges.quality
 import dialogue.rewriter
@@ -21,6 +22,7 @@ from app.training import (
     grounding,
     grounding_data,
     injection,
+    intent,
     quality,
     reader,
     reader_calibration,
@@ -164,6 +166,12 @@ def _grade_rewriting(data: Path, encoder: Encoder, folder: Path) -> dict[str, fl
     return rewriting.grade(data, load_rewriter(encoder, folder / dialogue.rewriter.PATH.name, {}))
 
 
+def _grade_intent(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """Shares of what is held out: written wordings that are understood, real questions that are left questions."""
+    found = intent.report(data, encoder, folder / dialogue.intent.WEIGHTS.name)
+    return {"accuracy": found["accuracy"], "questions": 1 - found["questions_taken_for_talk"]}
+
+
 def _shortened(plans: Sequence[AdapterTraining], share: float) -> list[AdapterTraining]:
     return [replace(plan, examples=int(share * plan.examples)) for plan in plans]
 
@@ -203,5 +211,6 @@ PARTS: dict[str, Part] = {
         _grade_quality,
     ),
     "rewriting": Part(_DIALOGUE, (dialogue.rewriter.PATH.name,), _train_rewriting, _grade_rewriting),
+    "intent": Part(_DIALOGUE, (dialogue.intent.WEIGHTS.name,), intent.train, _grade_intent),
     "reader": Part(retrieval.reader.WEIGHTS.parent, (retrieval.reader.WEIGHTS.name,), _train_reader, _grade_reader),
 }

@@ -172,7 +172,7 @@ _ENDS = {
 def _reply_block(turn: "StoredTurn", last: bool) -> str:
     if turn.state == "done" and turn.reply is not None:
         body = f"<div class='words'>{reply_html(turn.reply.text, turn.reply.citations, str(turn.id))}</div>"
-        notes = "".join(f"<p class='note'>{escape(sentence(note))}</p>" for note in turn.reply.trace.notes)
+        notes = "".join(f"<p class='note'>{escape(sentence(note))}</p>" for note in turn.reply.trace.remarks)
         return body + notes + _chips(turn, turn.reply)
     if turn.state == "failed":
         return failure(turn.reason, last)

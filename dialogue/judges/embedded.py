@@ -15,7 +15,7 @@ from dialogue.judges.quality import QualityJudge, load_quality
 from dialogue.judges.shipped import SHIPPED
 from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
-from dialogue.talk import asks, small_talk
+from dialogue.talk import ABOUT, ASKING, asks, said
 from dialogue.types import Claim, Context, Scores
 from retrieval.reading import Page, page_of
 from retrieval.text import each
@@ -58,9 +58,12 @@ class EmbeddedJudge:
         ]
 
     def _claims(self, context: Context, drafts: Sequence[str]) -> list[tuple[Claim, ...]]:
-        """Judge the claims of every draft; an abstention makes none."""
+        """Judge the claims of every draft; an abstention makes none, nor do the lines of talk."""
+        lines = () if context.exhaustive else said(context.intent, context.language, context.role)
         return [
-            tuple(Claim(c.text, c.start, c.end, None) for c in made) if _declines(context, draft) else made
+            tuple(Claim(c.text, c.start, c.end, None) for c in made)
+            if _declines(context, draft) or draft in lines
+            else made
             for draft, made in zip(drafts, self.grounder.claims(context, drafts, context.exhaustive), strict=True)
         ]
 
@@ -73,8 +76,8 @@ class EmbeddedJudge:
         None for an abstention, and for any draft where there is nothing to judge.
         """
         worked_out = any(item.passage.kind in ("tool", "page") for item in context.evidence)  # "12 * 7" asks in its way
-        is_talk = bool(small_talk(context.question, context.role))
-        is_question = context.exhaustive or ((asks(context.question) or worked_out) and not is_talk)
+        is_talk = context.intent not in (ASKING, *ABOUT)
+        is_question = context.exhaustive or ((asks(context.question) or worked_out) and context.intent == ASKING)
         offered: list[list[Offer]] = []
         for draft, made in zip(drafts, claims, strict=True):
             claimed = [claim for claim in made if claim.support is not None] if is_question or not is_talk else []
