@@ -10,6 +10,7 @@ from functools import lru_cache
 from retrieval.text import sentences
 
 Span = tuple[int, int]
+FAR = 320  # characters from an antecedent to the end of what leans on it, if its subject is put in
 
 _DEPENDENT = re.compile(
     r"(?:(?:But|And|So|Also|However|Instead|Then|Today|Now|Later|Therefore|There|(?:Since|After|Before) then),? )?"
@@ -21,6 +22,11 @@ _PLACED = re.compile(  # "In 1904 she moved": a short adverbial before the prono
     r"(?:it|he|she|they|its|his|her|their)\b"
 )
 _NAMED = re.compile(r"(?:Its|His|Her|Their)\s+(?:[a-z][\w'’-]*\s+){1,2}[A-Z]")  # "Her brother Duncan was"
+_SUBJECT = re.compile(r"((?:(?:The|A|An|Our) )?(?:[\w'’&-]+ ){0,6}?[\w'’&-]+) (?:is|are|was|were) ")
+_AMBIGUOUS = re.compile(
+    r"\b(?:of|and|or|it|its|he|his|she|her|they|their|who|which|that|has|had|have)\b|[a-z]{3}s \d", re.IGNORECASE
+)
+_REPLACEABLE = re.compile(r"(?:It|He|She)(?= [a-z])|(?P<own>Its|His|Her)(?= [a-z])")
 _BREAK = re.compile(r"\n[ \t]*\n|\n\s*(?:[-*+•–—·‣▪◦#|>]|\d{1,3}[.)]|[a-z]\))\s")
 
 
@@ -53,3 +59,25 @@ def antecedent(text: str, start: int) -> Span | None:
 @lru_cache(maxsize=512)
 def _sentences(text: str) -> tuple[Span, ...]:
     return tuple(sentences(text))
+
+
+@lru_cache(maxsize=4096)
+def put_in(text: str, start: int) -> tuple[Span, str] | None:
+    """Return the sentence at `start` with what its "It", "He", "She" or "Its" stands for put in, and the span of both.
+
+    Only where there is one thing that it can stand for: the antecedent says of a subject what it is or was, and that
+    subject is named. None otherwise.
+    """
+    lead = antecedent(text, start)
+    if lead is None:
+        return None
+    end = next(stop for begin, stop in _sentences(text) if begin == start or begin <= start < stop)
+    said, before = " ".join(text[start:end].split()), " ".join(text[slice(*lead)].split())
+    subject = _SUBJECT.match(before)
+    pronoun = _REPLACEABLE.match(said)
+    if end - lead[0] > FAR or subject is None or pronoun is None:
+        return None
+    if _AMBIGUOUS.search(subject[1]) or not re.search(r"[A-Z0-9]", subject[1][1:]):
+        return None
+    own = f"{subject[1]}'s" if pronoun["own"] else subject[1]
+    return (lead[0], end), f"{own}{said[pronoun.end() :]}"
