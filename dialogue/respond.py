@@ -13,6 +13,7 @@ from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
 from dialogue.rank import Gates, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
+from dialogue.shapes.shaper import Shaper
 from dialogue.talk import asks
 from dialogue.types import (
     Candidate,
@@ -34,6 +35,7 @@ from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
 
+PART = 6  # passages looked at for each part of a question
 UNSAFE_REPLIES = "I could not find a reply that I can stand behind, so I would rather not answer that."
 
 
@@ -63,7 +65,7 @@ class Responder:
     """Answers the last user turn with the best draft that passes every gate, and shows the working.
 
     `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
-    research or, for a model that does none, with every question.
+    research or, for a model that does none, with every question. `shaper` answers questions of several facts.
     """
 
     model: LanguageModel
@@ -74,6 +76,7 @@ class Responder:
     viewer: Viewer | None = None
     tools: tuple[Tool, ...] = ()
     web: tuple[Tool, ...] = ()
+    shaper: Shaper | None = None
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -109,7 +112,7 @@ class Responder:
         while rounds < self.options.rounds and all(map(_unfit, candidates)):
             rounds += 1
             yield Step("sample", f"{len(context.evidence)} passages")
-            written = yield from self._written(context, findings.drafts)
+            written = yield from self._written(context, (*context.shaped, *findings.drafts))
             drafts = _fresh(written, candidates)
             clock.lap("sample")
             yield Step("judge", f"{len(drafts)} drafts")
@@ -155,9 +158,13 @@ class Responder:
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
         documents = self.retriever.search(queries, self.options.passages, role.sources)
-        found = (*seen.now, *told, *documents, *abroad, *seen.before)
+        plan = self.shaper.plan(query) if self.shaper and not told else None
+        parts = [self.retriever.search([part], PART, role.sources) for part in plan.parts] if plan else []
+        found = unique((*seen.now, *told, *documents, *(item for row in parts for item in row), *abroad, *seen.before))
         context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
         context.working.notes.extend(notes)
+        if self.shaper and plan:
+            context = self.shaper.shaped(context, plan, parts)
         clock.lap("search")
         return context, queries, withheld
 
@@ -260,6 +267,14 @@ def _best(trace: Trace) -> Reply:
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)
     return Reply(served[0].text if served else abstention(trace.evidence), "abstained", (), trace)
+
+
+def unique(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return what was found, each passage once, where it came first."""
+    first: dict[int, Evidence] = {}
+    for item in found:
+        first.setdefault(item.passage.id, item)
+    return tuple(first.values())
 
 
 def _fresh(drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:

@@ -1,0 +1,127 @@
+"""Answers to questions of certain shapes: several parts, comparisons, what is worked out from facts.
+
+A plan is read from the question by its form; after the search it is carried out on the units of what was found. Each
+draft quotes one unit for a part and, where something was worked out, says so as the calculator, which is evidence like
+any other. The drafts compete with all others and pass the same judges.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from dialogue.judges.answers import AnswerScorer
+from dialogue.prompts import nothing_on
+from dialogue.shapes.compare import read_comparison
+from dialogue.shapes.derive import read_derivation
+from dialogue.shapes.facts import Fact, facts, like, mentions, name_of, usable, value_of
+from dialogue.shapes.parts import split
+from dialogue.shapes.plan import Plan, Value
+from dialogue.types import Context
+from dialogue.units import joined, setting
+from retrieval.tools.calculator import SOURCE
+from retrieval.tools.toolset import stated
+from retrieval.types import Evidence, Passage
+
+SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
+SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
+
+Search = Callable[[str], Sequence[Evidence]]
+
+
+@dataclass(frozen=True)
+class Shaper:
+    """Reads a question's shape and makes drafts that answer it whole. `today` tells the date."""
+
+    scorer: AnswerScorer
+    today: Callable[[], date] = date.today
+
+    def plan(self, question: str) -> Plan | None:
+        """Return how a question is answered from several facts, None for a plain one."""
+        plan = read_comparison(question) or read_derivation(question, self.today)
+        if plan is None and (parts := split(question)):
+            plan = Plan(parts)
+        return plan
+
+    def shaped(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
+        """Return the context with what the plan comes to: parts, drafts, and what was worked out as evidence.
+
+        `found` has for each part what was found for it. Where a plan comes to nothing the context is as it was.
+        """
+        held = {item.passage.id for item in context.evidence}
+        passages = [[item.passage for item in row if item.passage.id in held] for row in found]
+        ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
+        if plan.work is not None:
+            worked = _every(plan, ranked[0], passages[0]) if plan.every else _each(plan, ranked)
+            if worked:
+                sentence, quoted = worked
+                draft = f"{sentence} {joined([fact.text for fact in quoted])}"
+                evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
+                return replace(context, evidence=evidence, parts=plan.parts, shaped=(draft,))
+        if len(plan.parts) < 2 or plan.kind == "derive":
+            return context
+        return replace(context, parts=plan.parts, shaped=_combined(plan, ranked))
+
+
+def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
+    """What is worked out from the best fact of each part that names its thing and states a value, with these facts."""
+    assert plan.work is not None
+    values: list[Value] = []
+    quoted: list[Fact] = []
+    for about, row in zip(plan.about, ranked, strict=True):
+        found = next(
+            (
+                (value, fact)
+                for fact in row
+                if usable(fact) and mentions(about, setting(fact.offer))
+                if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text))
+            ),
+            None,
+        )
+        if found is None:
+            return None
+        values.append(found[0])
+        quoted.append(found[1])
+    sentence = plan.work(values)
+    return (sentence, quoted) if sentence else None
+
+
+def _every(plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
+    """What is worked out from all facts like the best one that states a value of a thing of the kind."""
+    assert plan.work is not None
+    [noun] = plan.about
+    kind = noun.split()[-1]
+    fits = [fact for fact in row if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "")]
+    if not fits:
+        return None
+    values, quoted = dict[str, Value](), dict[str, Fact]()
+    for fact in like(fits[0], fits, passages, kind):
+        name = name_of(fact, kind)
+        value = value_of(fact, plan, name)
+        if name and value and name not in values:
+            values[name], quoted[name] = value, fact
+    sentence = plan.work(list(values.values())) if len(values) > 1 else ""
+    if not sentence:
+        return None
+    winner = [fact for name, fact in quoted.items() if f", {name} " in sentence]
+    return sentence, list(quoted.values()) if len(quoted) <= SHOWN else winner
+
+
+def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
+    """Drafts of the best unit of each part, and of fewer parts with what is missing said, the whole one first."""
+    chosen: list[Fact | None] = []
+    for place, row in enumerate(ranked):
+        about = plan.about[place] if plan.about else ""
+        able = [fact for fact in row if usable(fact) and (not about or mentions(about, setting(fact.offer)))]
+        best = able[0] if able else None
+        taken = {fact.offer for fact in chosen if fact}
+        again = next((fact for fact in able if fact.offer in taken), None)
+        chosen.append(again if best and again and again.probability >= SAME * best.probability else best)
+    order = sorted(range(len(chosen)), key=lambda place: -(fact.probability if (fact := chosen[place]) else 0.0))
+    drafts = []
+    for count in range(len(order), 0, -1):
+        kept = sorted(place for place in order[:count] if chosen[place])
+        missing = [part for place, part in enumerate(plan.parts) if place not in kept]
+        said = joined([fact.text for place in kept if (fact := chosen[place])])
+        if said:
+            drafts.append(f"{said} {nothing_on(missing)}" if missing else said)
+    return tuple(dict.fromkeys(drafts))
