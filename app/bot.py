@@ -242,7 +242,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
         tools, web = _tools(settings, searcher)
-        shaper = Shaper(load_answers(reader))
+        shaper = Shaper(load_answers(reader), library.passages)
         responder = Responder(speaker, retriever, guard, judge, options, viewer, tools, web, shaper)
         if hosts:
             stack.callback(Publisher(library).close)

@@ -26,7 +26,7 @@ _SUBJECT = re.compile(r"((?:(?:The|A|An|Our) )?(?:[\w'’&-]+ ){0,6}?[\w'’&-]+
 _AMBIGUOUS = re.compile(
     r"\b(?:of|and|or|it|its|he|his|she|her|they|their|who|which|that|has|had|have)\b|[a-z]{3}s \d", re.IGNORECASE
 )
-_REPLACEABLE = re.compile(r"(?:It|He|She)(?= [a-z])|(?P<own>Its|His|Her)(?= [a-z])")
+_REPLACEABLE = re.compile(r"(?:[Ii]t|[Hh]e|[Ss]he)(?= [a-z])|(?P<own>[Ii]ts|[Hh]is|[Hh]er)(?= [a-z])")
 _BREAK = re.compile(r"\n[ \t]*\n|\n\s*(?:[-*+•–—·‣▪◦#|>]|\d{1,3}[.)]|[a-z]\))\s")
 
 
@@ -74,10 +74,13 @@ def put_in(text: str, start: int) -> tuple[Span, str] | None:
     end = next(stop for begin, stop in _sentences(text) if begin == start or begin <= start < stop)
     said, before = " ".join(text[start:end].split()), " ".join(text[slice(*lead)].split())
     subject = _SUBJECT.match(before)
-    pronoun = _REPLACEABLE.match(said)
+    placed = _PLACED.match(said)
+    begin = placed.end() - len(placed[0].split()[-1]) if placed else 0
+    pronoun = _REPLACEABLE.match(said, begin)
     if end - lead[0] > FAR or subject is None or pronoun is None:
         return None
     if _AMBIGUOUS.search(subject[1]) or not re.search(r"[A-Z0-9]", subject[1][1:]):
         return None
     own = f"{subject[1]}'s" if pronoun["own"] else subject[1]
-    return (lead[0], end), f"{own}{said[pronoun.end() :]}"
+    own = own if not begin else re.sub(r"^(The|An?|Our) ", lambda article: article[0].lower(), own)
+    return (lead[0], end), f"{said[:begin]}{own}{said[pronoun.end() :]}"

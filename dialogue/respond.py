@@ -13,6 +13,7 @@ from dialogue.prompts import abstention, is_abstention
 from dialogue.query import search_queries
 from dialogue.rank import Gates, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
+from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
 from dialogue.talk import asks
 from dialogue.types import (
@@ -112,7 +113,7 @@ class Responder:
         while rounds < self.options.rounds and all(map(_unfit, candidates)):
             rounds += 1
             yield Step("sample", f"{len(context.evidence)} passages")
-            written = yield from self._written(context, (*context.shaped, *findings.drafts))
+            written = yield from self._written(context, (*(draft for draft, _ in context.shaped), *findings.drafts))
             drafts = _fresh(written, candidates)
             clock.lap("sample")
             yield Step("judge", f"{len(drafts)} drafts")
@@ -151,7 +152,8 @@ class Responder:
         notes, typed = list(seen.notes), given[-1].text
         told = Toolset(self.tools, notes.append).look_up(typed)
         # what a tool can work out stands by itself, whatever was spoken of before
-        query, forms = (typed, (typed,)) if told else search_queries(given, role.subject)
+        asked = (*given[:-1], replace(given[-1], text=asked_in(typed)))
+        query, forms = (typed, (typed,)) if told else search_queries(asked, role.subject)
         queries = (*forms, *seen.words)
         yield Step("search", query)
         abroad: Sequence[Evidence] = ()
@@ -163,7 +165,7 @@ class Responder:
         found = unique((*seen.now, *told, *documents, *(item for row in parts for item in row), *abroad, *seen.before))
         context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
         context.working.notes.extend(notes)
-        if self.shaper and plan:
+        if self.shaper and not told:
             context = self.shaper.shaped(context, plan, parts)
         clock.lap("search")
         return context, queries, withheld

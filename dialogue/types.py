@@ -89,10 +89,11 @@ class Context:
     `turns` ends with the user's; `query` is that turn made to stand alone; `research` is the exchange with the
     toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
     (empty on the first round). `parts` are the questions that the query comes to, each standing alone, () where it is
-    one; `shaped` are drafts that answer it whole, such as both facts of a comparison with what was worked out from
-    them: what says only a part of one of these is worth less. Two fields are for evaluations: `only` names the scores that are asked for, so that a
-    judge may leave out the others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as
-    an answer, small talk too.
+    one. `shaped` are drafts that answer it whole, such as a list or both facts of a comparison with what was worked out
+    from them, each with the least probability that it does; what says only a part of one is worth less.
+
+    Two fields are for evaluations: `only` names the scores that are asked for, so that a judge may leave out the
+    others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as an answer, small talk too.
     """
 
     turns: tuple[Turn, ...]
@@ -101,7 +102,7 @@ class Context:
     complaints: tuple[str, ...] = ()
     research: tuple[Turn, ...] = ()
     parts: tuple[str, ...] = ()
-    shaped: tuple[str, ...] = ()
+    shaped: tuple[tuple[str, float], ...] = ()
     role: Role = field(default_factory=Role)
     only: Literal["", "quality", "grounded", "answers"] = ""
     exhaustive: bool = False

@@ -81,7 +81,9 @@ class EmbeddedJudge:
             dict(zip(distinct, self.answers.score(question, distinct), strict=True))
             for question in context.parts or (context.query,)
         ]
-        return [answered(draft, row, context, scores) for draft, row in zip(drafts, rows, strict=True)]
+        first = context.shaped[0][0] if context.shaped else ""
+        whole = next((row.offers for draft, row in zip(drafts, rows, strict=True) if draft == first), ())
+        return [answered(draft, row, context, scores, whole) for draft, row in zip(drafts, rows, strict=True)]
 
 
 def load_judge(encoder: "Encoder", reader: "PassageReader") -> EmbeddedJudge:

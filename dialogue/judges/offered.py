@@ -1,6 +1,6 @@
 """What of the evidence a draft offers as its answer, and how far that answers a question of one part or of several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -31,9 +31,8 @@ def offered(draft: str, claims: Sequence[Claim], context: Context) -> Offered:
     where it was worked out from what the other claims say."""
     offers: list[Offer] = []
     leads, previous = 0, None
-    for claim in claims:
-        if context.parts and claim.passage is not None and claim.passage.kind == "tool":
-            continue
+    stated = [claim for claim in claims if claim.passage is None or claim.passage.kind != "tool"]
+    for claim in (stated if context.parts else ()) or claims:
         offer = _offer(claim, context)
         if previous and offers and _is_line_after(draft, previous, claim):
             offers[-1] = Offer(offer.page, offers[-1].start, max(offer.end or 0, offers[-1].end or 0))
@@ -44,33 +43,41 @@ def offered(draft: str, claims: Sequence[Claim], context: Context) -> Offered:
     return Offered(tuple(offers), leads)
 
 
-def answered(draft: str, row: Offered, context: Context, scores: Sequence[Mapping[Offer, float]]) -> float | None:
+def answered(
+    draft: str, row: Offered, context: Context, scores: Sequence[Mapping[Offer, float]], whole: Collection[Offer] = ()
+) -> float | None:
     """Return the probability that a draft answers, None where it offers nothing.
 
-    `scores` has the probability of each offer for the question, or for each of its parts.
+    `scores` has the probability of each offer for the question, or for each of its parts; `whole` is what a draft
+    offers that answers the question whole.
     """
     if not row.offers:
         return None
     of_parts = [[by_offer[offer] for offer in row.offers] for by_offer in scores]
-    said = _of_parts(draft, of_parts, context.parts, row.leads) if context.parts else _any(of_parts[0], row.leads)
-    partly = draft not in context.shaped and any(draft in whole for whole in context.shaped)
-    return said * PARTLY if partly else said
+    least = dict(context.shaped).get(draft)
+    free = row.leads if least is None else len(row.offers)
+    said = _of_parts(draft, of_parts, context.parts, free) if context.parts else _any(of_parts[0], free)
+    if least is not None:
+        return max(said, least)
+    best = row.offers[max(range(len(row.offers)), key=lambda place: max(by[place] for by in of_parts))]
+    contained = any(draft in text for text, _ in context.shaped)
+    return said * PARTLY if contained or (best in whole and set(whole) - set(row.offers)) else said
 
 
-def _any(probabilities: Sequence[float], leads: int) -> float:
+def _any(probabilities: Sequence[float], free: int) -> float:
     """The probability that a sentence answers, the second best counted by half; what says more has to earn it."""
     best, second = (*sorted(probabilities, reverse=True), 0.0)[:2]
-    return max(0.0, 1 - (1 - best) * (1 - second / 2) - VERBOSE * (len(probabilities) - 1 - leads))
+    return max(0.0, 1 - (1 - best) * (1 - second / 2) - VERBOSE * max(0, len(probabilities) - 1 - free))
 
 
-def _of_parts(draft: str, of_parts: Sequence[Sequence[float]], parts: Sequence[str], leads: int) -> float:
+def _of_parts(draft: str, of_parts: Sequence[Sequence[float]], parts: Sequence[str], free: int) -> float:
     """The geometric mean over the parts that a draft does not say to lack, times their share; needless units cost."""
     lacking = _lacking(draft, parts)
     best = [max(row) for row, part in zip(of_parts, parts, strict=True) if part not in lacking]
     if not best:
         return 0.0
     useful = {row.index(max(row)) for row, part in zip(of_parts, parts, strict=True) if part not in lacking}
-    needless = len(of_parts[0]) - leads - len(useful)
+    needless = len(of_parts[0]) - free - len(useful)
     mean = prod(best) ** (1 / len(best))
     return max(0.0, float(mean) * len(best) / len(parts) - VERBOSE * max(0, needless))
 

@@ -158,6 +158,8 @@ def _over_time(text: str) -> Plan | None:
         period, times = _ADVERBS[(match["adverb"] or match["kind"]).strip(" ,").casefold()], 1
     else:
         return None
+    if not topic(base):
+        return None
     return _plan(base, topic(base), partial(_for_period, period=period, times=times))
 
 
@@ -196,7 +198,7 @@ def _age(text: str, today: Today) -> Plan | None:
             second = f"when did {who} die{re.sub(r'^died?', '', verb)}"
         else:
             second = f"when was it that {who} {verb}" if own else f"when was it that {event}"
-        return _plan(born.format(who), who, _between, dates=True, second=second)
+        return _plan(born.format(who), who, partial(_between, who=who), dates=True, second=second)
     if (match := _OLD.fullmatch(text)) and not re.match(r"you\b", match["who"], re.IGNORECASE):
         return _plan(born.format(match["who"]), match["who"], partial(_since, today=today, unit="years"), dates=True)
     return None
@@ -216,7 +218,7 @@ def _days(text: str, today: Today) -> Plan | None:
     return None
 
 
-def _between(values: Sequence[Value]) -> str:
+def _between(values: Sequence[Value], who: str) -> str:
     """How old somebody was: exactly where both days are known, else one of two numbers of years."""
     first, last = values
     if not first.year or not last.year or first.year > last.year:
@@ -228,7 +230,7 @@ def _between(values: Sequence[Value]) -> str:
         age = str(years - ((other.month, other.day) < (one.month, one.day)))
     else:
         age = f"{years - 1} or {years}" if years else "0"
-    return f"From {first.said} to {last.said} it is {age} years."
+    return f"{_head(who)} was {age} years old: from {first.said} to {last.said}."
 
 
 def _since(values: Sequence[Value], today: Today, unit: str) -> str:

@@ -12,6 +12,7 @@ from dialogue.units import quotable, setting, units, with_lead
 from retrieval.types import Passage
 
 _NAMES = re.compile(r"(?<![\w.])(?:[A-Z][\w'’-]*|\d[\w-]*)(?:\s+(?:[A-Z][\w'’-]*|\d[\w-]*))*")
+ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
 _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of its number
 
 
@@ -61,7 +62,9 @@ def value_of(fact: Fact, plan: Plan, label: str) -> Value | None:
     inside = fact.offer.page.text[start:end]
     if plan.dates:
         return _date_of(text, inside, label)
-    fitting = [quantity for quantity in read(text)[0] if _usable(quantity) and (plan.fits is None or plan.fits(quantity))]
+    fitting = [
+        quantity for quantity in read(text)[0] if _usable(quantity) and (plan.fits is None or plan.fits(quantity))
+    ]
     spanned = [quantity for quantity in fitting if quantity.value in {q.value for q in read(inside)[0]}]
     chosen = _only(spanned) or _only(fitting)
     return Value(label, _said(chosen, span if spanned else text), chosen) if chosen else None
@@ -105,7 +108,9 @@ def like(best: Fact, every: Sequence[Fact], passages: Sequence[Passage], noun: s
     near = [
         fact
         for fact in every
-        if fact.offer.page.text in pages and _overlap(own, _shape(fact.offer.text)) >= 0.5 and mentions(noun, _things(fact))
+        if fact.offer.page.text in pages
+        and _overlap(own, _shape(fact.offer.text)) >= ALIKE
+        and mentions(noun, _things(fact))
     ]
     yield from sorted(near, key=lambda fact: (pages[fact.offer.page.text], fact.offer.start))
 
@@ -144,4 +149,5 @@ def _shape(text: str) -> frozenset[str]:
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other) if one | other else 0.0
+    shared = len(one & other)
+    return max(shared / max(1, len(one | other)), shared / max(3, len(one)), shared / max(3, len(other)))

@@ -14,15 +14,19 @@ from dialogue.prompts import nothing_on
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, facts, like, mentions, name_of, usable, value_of
+from dialogue.shapes.lists import THINGS, Neighbours, asks_for_list, best_block, blocks, names_kind, things
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.verdict import statement, verdict
 from dialogue.types import Context
 from dialogue.units import joined, setting
+from retrieval.text import sentences
 from retrieval.tools.calculator import SOURCE
 from retrieval.tools.toolset import stated
 from retrieval.types import Evidence, Passage
 
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
+LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
 
 Search = Callable[[str], Sequence[Evidence]]
@@ -30,9 +34,10 @@ Search = Callable[[str], Sequence[Evidence]]
 
 @dataclass(frozen=True)
 class Shaper:
-    """Reads a question's shape and makes drafts that answer it whole. `today` tells the date."""
+    """Reads a question's shape and makes drafts that answer it whole. `neighbours` returns passages by id, as far as they exist; `today` tells the date."""
 
     scorer: AnswerScorer
+    neighbours: Neighbours = lambda ids: ()
     today: Callable[[], date] = date.today
 
     def plan(self, question: str) -> Plan | None:
@@ -42,11 +47,21 @@ class Shaper:
             plan = Plan(parts)
         return plan
 
-    def shaped(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
-        """Return the context with what the plan comes to: parts, drafts, and what was worked out as evidence.
+    def shaped(self, context: Context, plan: Plan | None, found: Sequence[Sequence[Evidence]] = ()) -> Context:
+        """Return the context with what its question comes to: parts, drafts, and what was worked out as evidence.
 
-        `found` has for each part what was found for it. Where a plan comes to nothing the context is as it was.
+        `found` has for each part of the plan what was found for it. Where nothing comes of it the context is as it was.
         """
+        if plan is not None:
+            return self._planned(context, plan, found)
+        passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        if claim := statement(context.query):
+            return _judged(context, claim, facts(self.scorer, context.query, passages))
+        if asks_for_list(context.query) or names_kind(context.query):
+            return self._listed(context, passages)
+        return context
+
+    def _planned(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
         held = {item.passage.id for item in context.evidence}
         passages = [[item.passage for item in row if item.passage.id in held] for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
@@ -54,12 +69,34 @@ class Shaper:
             worked = _every(plan, ranked[0], passages[0]) if plan.every else _each(plan, ranked)
             if worked:
                 sentence, quoted = worked
-                draft = f"{sentence} {joined([fact.text for fact in quoted])}"
+                draft = f"{sentence} {joined([fact.offer for fact in quoted])}"
                 evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
-                return replace(context, evidence=evidence, parts=plan.parts, shaped=(draft,))
+                return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, 0.0),))
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
-        return replace(context, parts=plan.parts, shaped=_combined(plan, ranked))
+        return replace(context, parts=plan.parts, shaped=tuple((draft, 0.0) for draft in _combined(plan, ranked)))
+
+    def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
+        """The context with the list that its question asks for as a draft, or what there is of a kind."""
+        block = best_block(self.scorer, context.query, blocks(passages, self.neighbours))
+        if block is None:
+            several = things(context.query, facts(self.scorer, context.query, passages))
+            draft = "\n".join(fact.text for fact in several[:THINGS])
+            more = f"\nand {len(several) - THINGS} more" if len(several) > THINGS else ""
+            return replace(context, shaped=((draft + more, LISTED),)) if len(several) > 1 else context
+        held = {passage.id for passage in passages}
+        beside = {passage.id: Evidence(passage, 0.0) for passage, _ in block.lines if passage.id not in held}
+        return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((block.text, LISTED),))
+
+
+def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
+    """The context with the best fact as a draft after yes or no, where it says so clearly."""
+    best = next((fact for fact in ranked if usable(fact)), None)
+    said = verdict(claim, best.text, best.offer.page.title) if best else ""
+    if best is None or not said:
+        return context
+    single = len(sentences(best.text)) == 1
+    return replace(context, shaped=((f"{said}{':' if single and said == 'No' else '.'} {best.text}", 0.0),))
 
 
 def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
@@ -121,7 +158,7 @@ def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
     for count in range(len(order), 0, -1):
         kept = sorted(place for place in order[:count] if chosen[place])
         missing = [part for place, part in enumerate(plan.parts) if place not in kept]
-        said = joined([fact.text for place in kept if (fact := chosen[place])])
+        said = joined([fact.offer for place in kept if (fact := chosen[place])])
         if said:
             drafts.append(f"{said} {nothing_on(missing)}" if missing else said)
     return tuple(dict.fromkeys(drafts))
