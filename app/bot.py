@@ -206,11 +206,10 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             _log.warning("%d turns were interrupted when candor last stopped", stopped)
 
         # imported late: a folder that is in use or damaged is reported before these take their seconds
-        from dialogue.judges.answers import load_answers
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
-        from dialogue.shapes.shaper import Shaper
+        from dialogue.shapes.shaper import load_shaper
         from retrieval.cross_encoder import load_cross_encoder
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
@@ -241,9 +240,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        tools, web = _tools(settings, searcher)
-        shaper = Shaper(load_answers(reader), library.passages)
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, tools, web, shaper)
+        shaper = load_shaper(reader, library.passages)
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *_tools(settings, searcher), shaper)
         if hosts:
             stack.callback(Publisher(library).close)
         notice = QUOTING if settings.model == "quote" else ""

@@ -193,11 +193,10 @@ def _in_order(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     """Find a sentence that leans on the one before it where that one stands, if it reads alike in several places."""
     made: list[Claim] = []
     for claim in claims:
-        before = made[-1] if made else None
+        before, there = made[-1] if made else None, None
         if before and before.passage and claim.support == COPIED and is_dependent(claim.text):
             there = copied(claim.text, [before.passage], before.quote_end)
-            claim = replace(claim, passage=there[0], quote_start=there[1], quote_end=there[2]) if there else claim
-        made.append(claim)
+        made.append(replace(claim, passage=there[0], quote_start=there[1], quote_end=there[2]) if there else claim)
     return tuple(made)
 
 

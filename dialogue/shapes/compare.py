@@ -19,23 +19,28 @@ from retrieval.tools.arithmetic import Number, written
 _BE = r"(?:is|are|was|were)"
 _VERB = rf"(?:{_BE}|has|have|had|does|do|did|costs?|weighs?|takes?|lasts?|gets?|comes?|offers?)"
 _WHICH = re.compile(
-    rf"(?:and )?(?:which|what|who)(?: one)?(?: of (?:the|these) two)?(?: (?P<noun>[\w -]+?))??\s(?P<pred>{_VERB}\s.+?)\s*[,:;–-]\s*"
+    rf"(?:and )?(?:which|what|who)(?: one)?(?: of (?:the|these) two)?(?: (?P<noun>[\w -]+?))??\s"
+    rf"(?P<pred>{_VERB}\s.+?)\s*[,:;–-]\s*"
     r"(?P<a>.+?),? or (?P<b>.+)",
     re.IGNORECASE,
 )
 _EITHER = re.compile(rf"{_BE} (?P<a>.+?) or (?P<b>.+?) (?P<pred>(?:the )?\w+)", re.IGNORECASE)
 _THAN = re.compile(
-    rf"(?:by )?how (?:much|many(?: \w+)?)(?P<more> (?:more|less|fewer)(?: (?!does|do|did|is|are|was|has)\w+)?| \w+er)? (?:{_BE}|does|do|did|has|have|had) "
+    rf"(?:by )?how (?:much|many(?: \w+)?)"
+    rf"(?P<more> (?:more|less|fewer)(?: (?!does|do|did|is|are|was|has)\w+)?| \w+er)? "
+    rf"(?:{_BE}|does|do|did|has|have|had) "
     rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take))?(?P<late> more| less)? than (?P<b>.+)",
     re.IGNORECASE,
 )
 _DIFFERENCE = re.compile(
-    r"(?:what(?: is|'s| was)|how (?:big|large|great) is|calculate|tell me)? ?(?:the )?(?:difference in |(?P<before>[\w-]+) difference )"
+    r"(?:what(?: is|'s| was)|how (?:big|large|great) is|calculate|tell me)? ?(?:the )?"
+    r"(?:difference in |(?P<before>[\w-]+) difference )"
     r"(?P<noun>(?(before)|[\w -]+?)) ?between (?P<a>.+?) and (?P<b>.+)",
     re.IGNORECASE,
 )
 _MOST = re.compile(
-    rf"(?:which|what|who)(?: of the)? ?(?P<noun>[\w -]*?) ?(?P<verb>{_VERB})(?: (?:the|its))? (?P<most>\w+)(?P<rest> [\w -]+)?",
+    rf"(?:which|what|who)(?: of the)? ?(?P<noun>[\w -]*?) ?(?P<verb>{_VERB})(?: (?:the|its))? "
+    r"(?P<most>\w+)(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
 _MONEY = re.compile(r"price|cost|fee|fare|rent|charge|salary|deposit", re.IGNORECASE)

@@ -26,8 +26,8 @@ _IN_UNIT = re.compile(
     re.IGNORECASE,
 )
 _MANY_UNITS = re.compile(
-    r"how many (?P<unit>[a-z ]+?) (?:(?P<adjective>long|wide|high|tall|deep|heavy|far) (?P<be>is|are|was|were) (?P<thing>.+)|"
-    r"does (?P<heavy>.+) weigh)",
+    r"how many (?P<unit>[a-z ]+?) (?:does (?P<heavy>.+) weigh|"
+    r"(?P<adjective>long|wide|high|tall|deep|heavy|far) (?P<be>is|are|was|were) (?P<thing>.+))",
     re.IGNORECASE,
 )
 _PERCENT = re.compile(
@@ -39,12 +39,13 @@ _LENGTHS: Final = {("day", "week"): 7, ("month", "quarter"): 3, ("week", "fortni
 _NUMBERS: Final = "one two three four five six seven eight nine ten eleven twelve".split()
 _PERIOD = rf"(?P<period>{'|'.join((*_PERIODS, 'hour', 'night'))})"
 _FOR = re.compile(
-    rf"(?P<base>(?:what|how).+?) (?:for|per|in|over|during|a) (?:the )?(?:(?P<count>\d+|a|an|one|each|every|{'|'.join(_NUMBERS)}) )?"
-    rf"(?:whole |full |entire |single )*{_PERIOD}s?",
+    rf"(?P<base>(?:what|how).+?) (?:for|per|in|over|during|a) (?:the )?"
+    rf"(?:(?P<count>\d+|a|an|each|every|{'|'.join(_NUMBERS)}) )?(?:whole |full |entire |single )*{_PERIOD}s?",
     re.IGNORECASE,
 )
 _YEARLY = re.compile(
-    r"(?P<base>(?:what|how).+?)(?P<adverb>,? (?:yearly|annually|weekly|monthly|daily))|what(?: is|'s) the (?P<kind>annual|yearly|weekly|monthly|daily) (?P<rest>.+)",
+    r"(?P<base>(?:what|how).+?)(?P<adverb>,? (?:yearly|annually|weekly|monthly|daily))|"
+    r"what(?: is|'s) the (?P<kind>annual|yearly|weekly|monthly|daily) (?P<rest>.+)",
     re.IGNORECASE,
 )
 _ADVERBS: Final = {
@@ -57,7 +58,8 @@ _ADVERBS: Final = {
 }
 _PER = re.compile(rf"(?:\b(?:a|per|each|every|an)|/)\s*{_PERIOD}\b|\b(?P<adverb>{'|'.join(_ADVERBS)})\b", re.IGNORECASE)
 _OLD_WHEN = re.compile(
-    r"(?:how old|(?:at|in) (?:what|which) age) (?:was|were|did) (?P<who>.+?) (?:when (?P<event>.+)|(?P<verb>die|marry|retire|move|start|begin|finish)(?P<rest>.*))",
+    r"(?:how old|(?:at|in) (?:what|which) age) (?:was|were|did) (?P<who>.+?) "
+    r"(?:when (?P<event>.+)|(?P<verb>die|marry|retire|move|start|begin|finish)(?P<rest>.*))",
     re.IGNORECASE,
 )
 _OLD = re.compile(r"how old (?:is|are) (?P<who>.+)", re.IGNORECASE)
@@ -65,12 +67,14 @@ _AGO = re.compile(
     r"how (?:long|many (?P<unit>years|months|weeks|days)) ago (?P<rest>(?:was|were|did|is) .+)", re.IGNORECASE
 )
 _UNTIL = re.compile(
-    r"how (?:long|many (?P<unit>years|months|weeks|days))(?: (?:is it|are there|are left|there are|remain|do we have|left|is left|until now))* "
+    r"how (?:long|many (?P<unit>years|months|weeks|days))"
+    r"(?: (?:is it|are there|are left|there are|remain|do we have|left|is left))* "
     r"(?:until|till|before|to go (?:until|till|to)|to) (?P<event>.+)",
     re.IGNORECASE,
 )
 _SINCE = re.compile(
-    r"how (?:long|many (?P<unit>years|months|weeks|days)) (?:is it|has it been|have passed|has passed|ago is it)? ?since (?P<event>.+)",
+    r"how (?:long|many (?P<unit>years|months|weeks|days)) "
+    r"(?:is it|has it been|have passed|has passed)? ?since (?P<event>.+)",
     re.IGNORECASE,
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Quantity, read
-from dialogue.shapes.plan import Fits, Plan, Value
+from dialogue.shapes.plan import Plan, Value
 from dialogue.units import quotable, setting, units, with_lead
 from retrieval.types import Passage
 
@@ -118,15 +118,14 @@ def like(best: Fact, every: Sequence[Fact], passages: Sequence[Passage], noun: s
 def name_of(fact: Fact, noun: str) -> str:
     """Return what the thing of a fact is called: the noun with the name beside it, else the first name."""
     text = fact.text
-    root = re.escape(stem(noun.split()[-1])[:4])
-    named = re.search(
-        rf"(?:\b[Tt]he )?(?:\b[A-Z][\w'’-]*\s)+(?:[a-z-]+\s){{0,2}}?{root}\w*|(?:\b[Tt]he )?\b{root}\w* (?:at|of|in) (?:[A-Z][\w'’-]*\s?)+",
-        text,
-    )
+    root = re.escape(stem(noun)[:4])
+    before = rf"(?:\b[A-Z][\w'’-]*\s)+(?:[a-z-]+\s){{0,2}}?{root}\w*"
+    behind = rf"\b{root}\w* (?:at|of|in) (?:[A-Z][\w'’-]*\s?)+"
+    named = re.search(rf"(?:\b[Tt]he )?(?:{before}|{behind})", text)
     if named and named[0].split()[0] not in ("It", "Its") and len(named[0].split()) > 1:
         return _lowered(named[0].strip())
     if " | " in text:
-        return text.split(" | ")[0].split(": ")[-1]
+        return text.split(" | ", 1)[0].rsplit(": ", 1)[-1]
     names = [name for name in _NAMES.findall(text) if name not in ("The", "It", "Its", "A", "An")]
     return names[0].removeprefix("The ") if names else ""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import stem, words
 from dialogue.shapes.facts import Fact, name_of
-from dialogue.units import setting, units
+from dialogue.units import units
 from retrieval.types import Passage
 
 Neighbours = Callable[[Sequence[int]], Sequence[Passage]]
@@ -22,22 +22,25 @@ THINGS = 6  # things of a kind that are quoted
 _ASKS = re.compile(
     r"(?:please |can you |could you )*(?:list|name|enumerate|give me (?:a list|all|the)|show me (?:a list|all|the))\b|"
     r"(?:what|which) (?:are|were)\b(?! you\b)|"
-    r"(?:what|which) (?:[a-z-]+ )?(?!is\b|was\b|does\b|has\b|this\b|its\b)[a-z-]+s (?:are|were|do|does|did|should|must|can|have|belong|go)\b|"
-    r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|have to|get|buy|prepare)\b|"
-    r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the (?:menu|agenda|list))|"
-    r"who (?:was|were|is|are|attended|took part|came)\b|"
+    r"(?:what|which) (?:[a-z-]+ )?(?!is\b|was\b|does\b|has\b|this\b|its\b)[a-z-]+s "
+    r"(?:are|were|do|does|did|should|must|can|have|belong|go)\b|"
+    r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
+    r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
+    r"who (?:were|are|attended|took part|came)\b|"
     r"how (?:do|does|can|should|must|to)\b|what (?:is|are) the (?:steps?|procedure|process|instructions)\b",
     re.IGNORECASE,
 )
 _KINDS = re.compile(
-    r"(?:which|what) (?:kinds? of |types? of )?(?P<noun>[a-z][a-z -]*?s) (?:are there|are (?:available|offered|listed|known)|do you have|"
-    r"do (?:we|they) have|exist|can I (?:choose|get|book|have))(?P<where> .+)?|(?:list|name)(?: me)? (?:all |the )*(?P<all>[a-z][a-z -]*s)",
+    r"(?:which|what) (?:kinds? of |types? of )?(?P<noun>[a-z][a-z -]*?s) "
+    r"(?:are there|are (?:available|offered|listed|known)|do (?:you|we|they) have|exist|can I (?:choose|get|book))|"
+    r"(?:list|name)(?: me)? (?:all |the )*(?P<all>[a-z][a-z -]*s)",
     re.IGNORECASE,
 )
 
 
 _STATES = re.compile(
-    r"(?:The|This|These|That|It|They|There|We|He|She)\b|(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
+    r"(?:The|This|These|That|It|They|There|We|He|She)\b|"
+    r"(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
 )
 _ASKING = frozenset({"list", "step", "name", "do", "pleas", "please", "give", "show", "thing"})
 
@@ -95,6 +98,10 @@ def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Bl
     for block in made:
         about = {word.stem for word in words(block.about)}
         lacking = len(asked - about)
+        steps = question.casefold().startswith("how ")
+        stating = sum(bool(_STATES.match(offer.text)) for _, offer in block.lines)
+        if steps and 3 * stating > len(block.lines):
+            continue
         if asked and lacking <= (1 if len(asked) > 1 else 0):
             fitting.append((-lacking, max(scorer.score(question, _offers(block))), block))
     return max(fitting, key=lambda row: row[:2])[2] if fitting else None
@@ -115,10 +122,10 @@ def things(question: str, facts: Sequence[Fact]) -> list[Fact]:
     if not match:
         return []
     noun = (match["noun"] or match["all"]).strip()
-    root = stem(noun.split()[-1])
+    root = stem(noun.rsplit(maxsplit=1)[-1])
     named: dict[str, Fact] = {}
     for fact in sorted(facts, key=lambda each: each.offer.start):
-        name = name_of(fact, noun)
+        name = name_of(fact, noun.rsplit(maxsplit=1)[-1])
         named_so = root in {word.stem for word in words(name)}
         if not name or not (named_so or root in {word.stem for word in words(fact.offer.page.title)}):
             continue
@@ -145,24 +152,19 @@ def _runs(passages: Sequence[Passage]) -> list[list[tuple[Passage, Offer]]]:
     """Runs of two lines or more: units that stand on lines of their own and are no running text."""
     runs: list[list[tuple[Passage, Offer]]] = [[]]
     for passage in passages:
-        text = passage.text
         for offer in units(passage):
-            end = offer.end or 0
-            alone = (offer.start == 0 or "\n" in text[: offer.start][-2:]) and (
-                end == len(text) or text[end : end + 1] == "\n"
-            )
-            said = offer.text
-            if (
-                alone
-                and len(said) <= WIDEST
-                and not said.endswith((":", "?"))
-                and " | " not in said
-                and "\n" not in said
-            ):
+            if _is_line(passage.text, offer):
                 runs[-1].append((passage, offer))
             elif runs[-1]:
                 runs.append([])
     return [parallel for run in runs if len(parallel := _parallel(run)) > 1]
+
+
+def _is_line(text: str, offer: Offer) -> bool:
+    """Whether a unit has a line to itself, and is no heading, question or row of a table."""
+    end, said = offer.end or 0, offer.text
+    alone = (not offer.start or "\n" in text[: offer.start][-2:]) and text[end : end + 1] in ("", "\n")
+    return alone and len(said) <= WIDEST and not said.endswith((":", "?")) and " | " not in said and "\n" not in said
 
 
 def _parallel(run: list[tuple[Passage, Offer]]) -> list[tuple[Passage, Offer]]:

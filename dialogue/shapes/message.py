@@ -12,8 +12,9 @@ _PRONOUN = re.compile(
     r"\b(?P<own>its|his|their|her(?=\s+[a-z]))\b|\b(?P<self>it|he|him|she|her|they|them)\b", re.IGNORECASE
 )
 _INNER = re.compile(
-    r"(?:^|[:;,–—-]\s+)(?P<question>(?:(?:at|in|on|by|for|from|to|since|until) )?(?:who|whom|whose|what|when|where|which|why|how|is|are|"
-    r"was|were|do|does|did|can|could|will|may|must|has|have)\b[^:;–—]*)$",
+    r"(?:^|[:;,–—-]\s+)(?P<question>(?:(?:at|in|on|by|for|from|to|since|until) )?"
+    r"(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|could|will|may|must|has|have)\b"
+    r"[^:;–—]*)$",
     re.IGNORECASE,
 )
 _OPENER = re.compile(

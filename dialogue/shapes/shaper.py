@@ -8,8 +8,9 @@ any other. The drafts compete with all others and pass the same judges.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
-from dialogue.judges.answers import AnswerScorer
+from dialogue.judges.answers import AnswerScorer, load_answers
 from dialogue.prompts import nothing_on
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
@@ -25,6 +26,9 @@ from retrieval.tools.calculator import SOURCE
 from retrieval.tools.toolset import stated
 from retrieval.types import Evidence, Passage
 
+if TYPE_CHECKING:
+    from retrieval.reader import PassageReader
+
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
@@ -34,7 +38,10 @@ Search = Callable[[str], Sequence[Evidence]]
 
 @dataclass(frozen=True)
 class Shaper:
-    """Reads a question's shape and makes drafts that answer it whole. `neighbours` returns passages by id, as far as they exist; `today` tells the date."""
+    """Reads a question's shape and makes drafts that answer it whole.
+
+    `neighbours` returns passages by id, as far as they exist; `today` tells the date.
+    """
 
     scorer: AnswerScorer
     neighbours: Neighbours = lambda ids: ()
@@ -87,6 +94,11 @@ class Shaper:
         held = {passage.id for passage in passages}
         beside = {passage.id: Evidence(passage, 0.0) for passage, _ in block.lines if passage.id not in held}
         return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((block.text, LISTED),))
+
+
+def load_shaper(reader: "PassageReader", neighbours: Neighbours = lambda ids: ()) -> Shaper:
+    """Return what reads shapes by the reader's word on passages. Raises RetrievalError."""
+    return Shaper(load_answers(reader), neighbours)
 
 
 def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:

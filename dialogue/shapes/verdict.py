@@ -49,7 +49,8 @@ def verdict(claim: str, said: str, background: str) -> Verdict:
         return ""
     found = compare(claim, said, background)
     figures, dates = read(claim)
-    numbers = {text for item in (*figures, *dates) for text in re.findall(r"[^\W_]+", item.text.casefold())}
+    stated = " ".join([*(figure.text for figure in figures), *(day.text for day in dates)])
+    numbers = set(re.findall(r"[^\W_]+", stated.casefold()))
     asked = [word.stem for word in words(claim) if word.content and word.text.casefold() not in numbers]
     here = {word.stem for word in words(said)}
     there = here | {word.stem for word in words(background)}

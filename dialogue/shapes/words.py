@@ -50,7 +50,7 @@ class Degree:
 
 
 def _measures() -> dict[str, tuple[str, bool]]:
-    found = {}
+    found: dict[str, tuple[str, bool]] = {}
     for measure, sides in _ADJECTIVES.items():
         for less, side in enumerate(sides):
             found |= {word: (measure, bool(less)) for word in side.split()}
