@@ -22,8 +22,9 @@ _STAMP = re.compile(
 )
 _SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
 _ASKED = re.compile(  # a question that nobody marked as one, perhaps after a word or two
-    r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how|did|does|do|is|are|was|were|can|could|will|has|have|"
-    r"any(?:one|body))\s+\w+",
+    r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how)\s+\w+|"
+    r"(?:(?:and|so|hi|hello|hey|ok|nice|great),? )?"
+    r"(?:did|does|do|is|are|was|were|can|could|will|has|have|any(?:one|body))\s+\w+",
     re.IGNORECASE,
 )
 

@@ -37,7 +37,10 @@ def test_the_nearest_sentence_of_the_paragraph_that_names_something(sentence: st
     assert leans(MILLS, sentence) == names
 
 
-@pytest.mark.parametrize("sentence", ["It is late.", "Their boats lie here.", "Since 1990 they meet.", "This is so."])
+@pytest.mark.parametrize(
+    "sentence",
+    ["It is late.", "Its head is Ada Quist.", "Their boats lie here.", "Since 1990 they meet.", "This is so."],
+)
 def test_a_sentence_that_begins_with_a_pronoun_depends(sentence: str) -> None:
     assert is_dependent(sentence)
 

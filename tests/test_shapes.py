@@ -37,7 +37,10 @@ def worked(plan: Plan | None, *values: Value) -> str:
 @pytest.mark.parametrize(
     ("question", "parts"),
     [
-        ("Who chairs the council and when was it founded?", ("Who chairs the council?", "when was the council founded?")),
+        (
+            "Who chairs the council and when was it founded?",
+            ("Who chairs the council?", "when was the council founded?"),
+        ),
         (
             "How much does the Vireo cost, what is its range and how long is the guarantee?",
             ("How much does the Vireo cost?", "what is the Vireo's range?", "how long is the guarantee of the Vireo?"),
@@ -47,18 +50,27 @@ def worked(plan: Plan | None, *values: Value) -> str:
             ("What does a cut for men cost?", "what does a cut for children cost?"),
         ),
         ("When and where was Jo Meer born?", ("When was Jo Meer born?", "where was Jo Meer born?")),
-        ("What are the height and weight of the Vireo?", ("What is the height of the Vireo?", "What is the weight of the Vireo?")),
+        (
+            "What are the height and weight of the Vireo?",
+            ("What is the height of the Vireo?", "What is the weight of the Vireo?"),
+        ),
         ("Who wrote the book? When was it printed?", ("Who wrote the book?", "When was the book printed?")),
         ("Tell me who runs the mill and what it grinds.", ("who runs the mill?", "what the mill grinds?")),
     ],
-)  # fmt: skip
+)
 def test_a_question_is_split_into_parts_that_stand_alone(question: str, parts: tuple[str, ...]) -> None:
     assert split(question) == parts
 
 
 @pytest.mark.parametrize(
     "question",
-    ["What is bread and butter pudding?", "Who is the woman who founded the school?", "Which is longer, A or B?", "Hello", ""],
+    [
+        "What is bread and butter pudding?",
+        "Who is the woman who founded the school?",
+        "Which is longer, A or B?",
+        "Hello",
+        "",
+    ],
 )
 def test_one_question_has_no_parts(question: str) -> None:
     assert split(question) == ()
@@ -92,16 +104,31 @@ def test_the_topic_is_a_whole_noun_phrase(question: str, about: str) -> None:
 @pytest.mark.parametrize(
     ("question", "parts"),
     [
-        ("Which hostel has more rooms, Kestrel or Heath?", ("How many rooms does Kestrel hostel have?", "How many rooms does Heath hostel have?")),
-        ("Which is cheaper, a cut for men or for children?", ("How much does a cut for men cost?", "How much does a cut for children cost?")),
-        ("How much longer is the canal at Rye than the one at Lunna?", ("How long is the canal at Rye?", "How long is the canal at Lunna?")),
-        ("How much more does the Vireo cost than the Wren?", ("How much does the Vireo cost?", "How much does the Wren cost?")),
-        ("What is the difference in price between the Vireo and the Wren?", ("What is the price of the Vireo?", "What is the price of the Wren?")),
+        (
+            "Which hostel has more rooms, Kestrel or Heath?",
+            ("How many rooms does Kestrel hostel have?", "How many rooms does Heath hostel have?"),
+        ),
+        (
+            "Which is cheaper, a cut for men or for children?",
+            ("How much does a cut for men cost?", "How much does a cut for children cost?"),
+        ),
+        (
+            "How much longer is the canal at Rye than the one at Lunna?",
+            ("How long is the canal at Rye?", "How long is the canal at Lunna?"),
+        ),
+        (
+            "How much more does the Vireo cost than the Wren?",
+            ("How much does the Vireo cost?", "How much does the Wren cost?"),
+        ),
+        (
+            "What is the difference in price between the Vireo and the Wren?",
+            ("What is the price of the Vireo?", "What is the price of the Wren?"),
+        ),
         ("Is the Arno or the Tiber longer?", ("How long is the Arno?", "How long is the Tiber?")),
-        ("Which choir is the oldest?", ("When was the choir built, opened, founded or born?",)),
+        ("Which choir is the oldest?", ("When was the choir established?",)),
         ("Which office has the most desks?", ("How many desks does the office have?",)),
     ],
-)  # fmt: skip
+)
 def test_a_comparison_asks_the_same_of_each_thing(question: str, parts: tuple[str, ...]) -> None:
     plan = read_comparison(question)
     assert plan is not None
@@ -110,7 +137,8 @@ def test_a_comparison_asks_the_same_of_each_thing(question: str, parts: tuple[st
 
 
 @pytest.mark.parametrize(
-    "question", ["What is the best way to cook rice?", "Who is the most famous painter?", "Tea or coffee?", "How long is it?"]
+    "question",
+    ["What is the best way to cook rice?", "Who is the most famous painter?", "Tea or coffee?", "How long is it?"],
 )
 def test_what_compares_nothing_that_is_measured_is_no_comparison(question: str) -> None:
     assert read_comparison(question) is None
@@ -145,7 +173,12 @@ def test_a_superlative_is_worked_out_only_where_one_wins() -> None:
     ("question", "part", "stated", "result"),
     [
         ("How tall is the tower in feet?", "How tall is the tower?", "81 metres", "about 266 feet"),
-        ("What is the height of the peak in feet?", "What is the height of the peak?", "8,849 metres", "about 29,032 feet"),
+        (
+            "What is the height of the peak in feet?",
+            "What is the height of the peak?",
+            "8,849 metres",
+            "about 29,032 feet",
+        ),
         ("How much does the harp weigh in pounds?", "How much does the harp weigh?", "19 kg", "about 42 pounds"),
         ("How much is 15% of the rent of the hall?", "what is the rent of the hall?", "£80", "£12"),
     ],
@@ -169,7 +202,7 @@ def test_a_sum_for_a_month_is_told_for_a_year() -> None:
 def test_ages_and_days_are_counted() -> None:
     age = read_derivation("How old was Jo Meer when he died?", today)
     assert age is not None
-    assert age.parts == ("when was Jo Meer born, built, founded or opened?", "when did Jo Meer die?")
+    assert age.parts == ("when was Jo Meer born?", "when did Jo Meer die?")
     assert "58 or 59 years" in worked(age, value("1802"), value("3 March 1861"))
     assert "was 58 years" in worked(age, value("4 March 1802"), value("3 March 1861"))
     assert worked(age, value("1861"), value("1802")) == ""
@@ -202,7 +235,9 @@ def test_the_question_of_a_long_message_is_found() -> None:
     assert asked_in(f"{story}{chosen}In what year did he move to Rome? Thanks a lot!") == (
         "In what year did Jo Meer move to Rome?"
     )
-    assert asked_in(f"{story}{chosen}So I was wondering: how many pictures are there?") == "How many pictures are there?"
+    assert (
+        asked_in(f"{story}{chosen}So I was wondering: how many pictures are there?") == "How many pictures are there?"
+    )
     assert len(f"{story}{chosen}".split()) >= LONG - 4
     assert asked_in("How long is it?") == "How long is it?"
 

@@ -5,7 +5,7 @@ By form alone: the two things, what is asked of each, and the calculator's sente
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -67,13 +67,17 @@ def read_comparison(question: str) -> Plan | None:
         match = pattern.fullmatch(text)
         asked = asked_of(match) if match else None
         if match and asked:
-            return _two(match["a"], match["b"], asked, match.groupdict().get("noun") or "")
+            return _two(
+                match["a"], match["b"], asked, match.groupdict().get("noun") or "", text[:4].casefold() == "who "
+            )
     match = _MOST.fullmatch(text)
     asked = _of_most(match) if match else None
     return _all(match["noun"] or (match["rest"] or ""), asked) if match and asked else None
 
 
-def _two(first: str, second: str, asked: _Asked, noun: str) -> Plan | None:
+def _two(first: str, second: str, asked: _Asked, noun: str, who: bool) -> Plan | None:
+    if who:
+        asked = replace(asked, question=asked.question.replace("established", "born"))
     first = like(first, second)
     second = like(second, first)
     if first.casefold() == second.casefold() or len(f"{first} {second}".split()) > 24:
@@ -170,7 +174,7 @@ def _asked(found: Degree, behind: Sequence[str]) -> _Asked:
     if found.measure == "money":
         return _Asked("How much does {} cost?", found)
     if found.measure == "date":
-        return _Asked("When was {} built, opened, founded or born?", found)
+        return _Asked("When was {} established?", found)
     if found.measure == "mass":
         return _Asked("How much does {} weigh?", found)
     return _Asked(f"How {found.adjective} is {{}}?", found)

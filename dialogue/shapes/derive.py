@@ -192,7 +192,6 @@ def _periods(own: str, wanted: str) -> int | None:
 
 
 def _age(text: str, today: Today) -> Plan | None:
-    born = "when was {} born, built, founded or opened"
     if match := _OLD_WHEN.fullmatch(text):
         who = match["who"]
         event = match["event"] or f"they {match['verb']}{match['rest'] or ''}"
@@ -202,10 +201,22 @@ def _age(text: str, today: Today) -> Plan | None:
             second = f"when did {who} die{re.sub(r'^died?', '', verb)}"
         else:
             second = f"when was it that {who} {verb}" if own else f"when was it that {event}"
-        return _plan(born.format(who), who, partial(_between, who=who), dates=True, second=second)
+        return _plan(
+            _beginning(who, bool(re.match(r"died?\b", verb))),
+            who,
+            partial(_between, who=who),
+            dates=True,
+            second=second,
+        )
     if (match := _OLD.fullmatch(text)) and not re.match(r"you\b", match["who"], re.IGNORECASE):
-        return _plan(born.format(match["who"]), match["who"], partial(_since, today=today, unit="years"), dates=True)
+        return _plan(_beginning(match["who"]), match["who"], partial(_since, today=today, unit="years"), dates=True)
     return None
+
+
+def _beginning(who: str, mortal: bool = False) -> str:
+    """The question when somebody was born, or something established: names of people have no article."""
+    named = re.match(r"[A-Z][\w'’-]+(?: [A-Z][\w'’.-]*)+$", who)
+    return f"when was {who} {'born' if mortal or named else 'established'}"
 
 
 def _days(text: str, today: Today) -> Plan | None:

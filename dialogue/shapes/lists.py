@@ -42,6 +42,7 @@ _STATES = re.compile(
     r"(?:The|This|These|That|It|They|There|We|He|She)\b|"
     r"(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
 )
+_STEPS = re.compile(r"^how\b|\b(?:steps?|instructions?|procedure|process|method)\b", re.IGNORECASE)
 _ASKING = frozenset({"list", "step", "name", "do", "pleas", "please", "give", "show", "thing"})
 
 
@@ -94,17 +95,18 @@ def blocks(passages: Sequence[Passage], neighbours: Neighbours) -> list[Block]:
 def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Block | None:
     """Return the block that a question asks for: its headings say what the question does, all but a word."""
     asked = {word.stem for word in words(question) if word.content} - _ASKING
+    wanted = bool(_STEPS.search(question))
     fitting = []
     for block in made:
         about = {word.stem for word in words(block.about)}
         lacking = len(asked - about)
-        steps = question.casefold().startswith("how ")
+        done = 2 * sum(offer.text.endswith(".") for _, offer in block.lines) > len(block.lines)
         stating = sum(bool(_STATES.match(offer.text)) for _, offer in block.lines)
-        if steps and 3 * stating > len(block.lines):
+        if question.casefold().startswith("how ") and 3 * stating > len(block.lines):
             continue
         if asked and lacking <= (1 if len(asked) > 1 else 0):
-            fitting.append((-lacking, max(scorer.score(question, _offers(block))), block))
-    return max(fitting, key=lambda row: row[:2])[2] if fitting else None
+            fitting.append((-lacking, done == wanted, max(scorer.score(question, _offers(block))), block))
+    return max(fitting, key=lambda row: row[:3])[3] if fitting else None
 
 
 def _offers(block: Block) -> list[Offer]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
+NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
+CLEAR = 0.3  # the least probability that a sentence answers which says all that is asked, or otherwise
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
 
 Search = Callable[[str], Sequence[Evidence]]
@@ -102,13 +104,12 @@ def load_shaper(reader: "PassageReader", neighbours: Neighbours = lambda ids: ()
 
 
 def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
-    """The context with the best fact as a draft after yes or no, where it says so clearly."""
-    best = next((fact for fact in ranked if usable(fact)), None)
-    said = verdict(claim, best.text, best.offer.page.title) if best else ""
-    if best is None or not said:
-        return context
-    single = len(sentences(best.text)) == 1
-    return replace(context, shaped=((f"{said}{':' if single and said == 'No' else '.'} {best.text}", 0.0),))
+    """The context with the likeliest fact that says yes or no clearly as a draft, after that word."""
+    for fact in [fact for fact in ranked if usable(fact)][:NEAREST]:
+        if said := verdict(claim, fact.text, fact.offer.page.title):
+            mark = ":" if said == "No" and len(sentences(fact.text)) == 1 else "."
+            return replace(context, shaped=((f"{said}{mark} {fact.text}", CLEAR),))
+    return context
 
 
 def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:

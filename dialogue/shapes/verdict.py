@@ -26,11 +26,9 @@ _BOUNDED = re.compile(
     r"only|or|any|ever|always|never|not|all|every|each|still|already|yet|enough)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_HEDGED = re.compile(
-    r"\b(?:only|unless|except|if|may|might|sometimes|but|should|planned|until|without)\b", re.IGNORECASE
-)
+_HEDGED = re.compile(r"\b(?:[Oo]nly|[Uu]nless|[Ee]xcept|[Ii]f|may|might|sometimes|but|should|planned|until|without)\b")
 _SECOND = re.compile(r"\b(?:I|we|you|my|our|your)\b")
-SHARED = 0.6  # of what a question says, to be in a sentence whose figure speaks against it
+SHARED = 0.75  # of what a question says, to be in a sentence whose figure speaks against it
 
 
 def statement(question: str) -> str:
