@@ -14,7 +14,8 @@ from retrieval.types import Evidence
 
 Message = dict[str, str]
 
-ABSTENTION = "My sources do not answer that."
+ABSTENTION = "My documents do not cover that."
+CLOSEST = "The closest I have:"
 SYSTEM = """You are {name}, a careful conversation partner. {style}Answer the last message from the sources that come \
 with it alone, in one to three plain sentences. Use the numbers and names exactly as the sources give them. Do not \
 write citation marks; they are added after your answer is checked. If the sources do not answer the question, say \
@@ -39,15 +40,6 @@ SENTINEL = "RESPONSE"
 _SPEAKERS = {"user": "User", "assistant": "Agent", "system": "Note"}
 _SENTINEL = re.compile(rf"\b{SENTINEL}\b")
 _CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?s>")
-
-
-def abstention(evidence: Sequence[Evidence]) -> str:
-    """Return the honest abstention, naming the nearest source when there is one."""
-    if not evidence:
-        return f"{ABSTENTION} I found nothing close to your question."
-    passage = evidence[0].passage
-    heading = f", section “{passage.headings[-1]}”" if passage.headings else ""
-    return f"{ABSTENTION} The nearest I have is “{passage.title}”{heading}."
 
 
 def is_abstention(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dialogue.antecedents import is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
-from dialogue.prompts import abstention
+from dialogue.prompts import ABSTENTION
 from dialogue.talk import small_talk
 from dialogue.types import Attribute, Context, ModelError, Sampling
 from dialogue.units import quotable, units, with_lead
@@ -53,7 +53,7 @@ class Quote:
             return []  # the evidence is the same, and every way of quoting it has been tried
         best = sorted(self._units(context), key=lambda unit: -unit.answers)
         drafts = dict.fromkeys(_voiced(best) if context.role.subject else _arrangements(best))
-        return [*list(drafts)[: sampling.n - 1], abstention(context.evidence)]
+        return [*list(drafts)[: sampling.n - 1], ABSTENTION]
 
     def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
         """Always raises ModelError: no language model is loaded."""

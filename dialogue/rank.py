@@ -4,7 +4,7 @@ Pure functions of scores and verdicts. Knows nothing of how either was made.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dialogue.prompts import is_abstention
 from dialogue.types import Candidate, Scores
@@ -17,15 +17,20 @@ IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The lowest probabilities a served draft may have; a score that does not apply passes its gate."""
+    """The lowest probabilities a served draft may have; a score that does not apply passes its gate.
+
+    What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served.
+    """
 
     sensible: float = 0.28
     answers: float = 0.13
     safe: float = 0.5
+    shown: float = 0.05
 
     def __post_init__(self) -> None:
         """Raise ValueError for a gate that is not a probability."""
-        for name, gate in (("sensible", self.sensible), ("answers", self.answers), ("safe", self.safe)):
+        for name in ("sensible", "answers", "safe", "shown"):
+            gate = getattr(self, name)
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")
 
@@ -66,6 +71,19 @@ def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
     if scores.answers is not None and scores.answers < gates.answers:
         return f"does not answer the question ({scores.answers:.2f} < {gates.answers:.2f})"
     return ""
+
+
+def closest(candidates: Sequence[Candidate], gates: Gates) -> Candidate | None:
+    """Return the draft that most nearly answers among those that only fail to, if it reaches the gate `shown`."""
+    near = [
+        candidate
+        for candidate in candidates
+        if candidate.scores.answers is not None
+        and gates.shown <= candidate.scores.answers < gates.answers
+        and any(claim.supported for claim in candidate.scores.claims)
+        and not why_dropped(candidate.verdict, candidate.scores, replace(gates, answers=0.0))
+    ]
+    return max(near, key=lambda candidate: candidate.scores.answers or 0.0, default=None)
 
 
 def _why_unsafe(verdict: Verdict, scores: Scores, gates: Gates) -> str:

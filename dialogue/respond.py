@@ -9,9 +9,9 @@ from time import perf_counter
 
 from dialogue.cite import cited, without_marks
 from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look, rests_on_pictures
-from dialogue.prompts import abstention, is_abstention
+from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
 from dialogue.query import search_queries
-from dialogue.rank import Gates, quality, ranked, why_dropped
+from dialogue.rank import Gates, closest, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
 from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
@@ -136,7 +136,7 @@ class Responder:
             research=findings.exchange,
             tokens=dict(context.working.tokens),
         )
-        reply = _best(trace)
+        reply = _best(trace, self.options.gates)
         clock.lap("rank")
         yield replace(reply, trace=self._trace(reply.trace, clock))
 
@@ -260,15 +260,21 @@ def repair(text: str, scores: Scores) -> str:
     return " ".join(" ".join(kept).split())
 
 
-def _best(trace: Trace) -> Reply:
-    """Choose the reply: the best draft, an abstention only if no other draft is left, never the least bad."""
+def _best(trace: Trace, gates: Gates) -> Reply:
+    """Choose the reply: the best draft; an abstention only if no other draft is left, never the least bad.
+
+    An abstention shows what nearly answers, and says that it is no more than that.
+    """
     served = [candidate for candidate in trace.candidates if not candidate.dropped]
     if served and not is_abstention(served[0].text):
         text, citations = cited(served[0])
         return Reply(text, "answered", citations, trace)
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)
-    return Reply(served[0].text if served else abstention(trace.evidence), "abstained", (), trace)
+    if near := closest(trace.candidates, gates):
+        text, citations = cited(near)
+        return Reply(f"{CLOSEST} {text}", "abstained", citations, trace)
+    return Reply(served[0].text if served else ABSTENTION, "abstained", (), trace)
 
 
 def unique(found: Sequence[Evidence]) -> tuple[Evidence, ...]:

@@ -2,15 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from retrieval.hidden import hides, is_passage, styles_of, take_out_hidden
+from retrieval.rows import MOST_SPANNED, Grid, lines
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section
 
 if TYPE_CHECKING:
-    from bs4 import Tag
+    from bs4 import BeautifulSoup, Tag
     from markdown_it.token import Token
 
 LONGEST_TITLE = 200  # characters
@@ -31,7 +32,7 @@ _DROPPED = [
         "audio",
         "video",
     ),
-    *("nav", "footer", "aside", "form", "button", "select", "textarea", "dialog", "head"),
+    *("nav", "aside", "form", "button", "select", "textarea", "dialog", "head"),
 ]
 _BLOCKS = frozenset(
     [
@@ -71,6 +72,8 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _UNCLOSED = frozenset(
     "area base br col embed hr img input link meta p source track wbr li dt dd tr td th option".split()
 )
+_CONTACT = re.compile(r"@|(?<![\d-])(?:\+|0)\d[\d ()/-]{5,}\d|\b\d{3}[-. ]\d{3,4}[-. ]\d{3,4}\b")
+_LONGEST_FOOTER = 300  # characters
 _ITEMS = frozenset({"li", "dt", "dd"})
 
 
@@ -153,7 +156,8 @@ def from_markdown(text: str, source: str, fallback: str, outline: Outline | None
 
 def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
     items, level = 0, 0
-    cells: list[str] | None = None
+    grid: list[tuple[list[str], bool]] = []
+    in_table = False
     veil = _Veil()
     for token in tokens:
         if token.content and veil.down:
@@ -165,15 +169,16 @@ def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
                 level = int(token.tag[1:]) if token.nesting > 0 else 0
             case "list_item_open" | "list_item_close":
                 items += token.nesting
+            case "table_open" | "table_close":
+                in_table = token.nesting > 0
+                _add_table(outline, grid)
+                grid = []
             case "tr_open":
-                cells = []
-            case "tr_close":
-                outline.add(" | ".join(filter(None, cells or [])), item=True)
-                cells = None
+                grid.append(([], not grid))
             case "inline" if level:
                 outline.heading(level, _inline(token, outline.notes))
-            case "inline" if cells is not None:
-                cells.append(_inline(token, outline.notes))
+            case "inline" if in_table:
+                grid[-1][0].append(_inline(token, outline.notes))
             case "inline":
                 outline.add(_inline(token, outline.notes), item=items > 0)
             case "fence" | "code_block":
@@ -247,36 +252,93 @@ def feed_html(outline: Outline, text: str) -> str:
         if not tag.decomposed:
             tag.decompose()
     outline.notes[Note.HIDDEN] += take_out_hidden(soup, styles)
+    contacts = _contacts(soup)
     root = soup.find("main") or soup
-    layouts = _layouts(root)
-    buffer: list[str] = []
-    row = pre = False
-    items = 0
-
-    def flush(item: bool) -> None:
-        outline.add("".join(buffer).strip(" |\n"), item=item)
-        buffer.clear()
-
+    page = _Text(outline, _layouts(root))
     for event, tag, string in _events(root):
-        if event == "text":
-            buffer.append(string if pre else re.sub(r"\s+", " ", string))
-        elif tag.name == "br":
-            buffer.append("\n" if event == "open" else "")
-        elif tag.name in _HEADINGS:
-            if event == "close":
-                outline.heading(_HEADINGS[tag.name], "".join(buffer))
-                buffer.clear()
-            else:
-                flush(False)
-        elif tag.name in {"td", "th"}:
-            buffer.append((" | " if event == "open" else "") if row else " ")
-        elif tag.name in _BLOCKS and not (row and tag.name != "tr"):
-            flush(row or items > 0)
-            items += (tag.name in _ITEMS) * (1 if event == "open" else -1)
-            row = tag.name == "tr" and event == "open" and id(tag) not in layouts
-            pre = tag.name == "pre" and event == "open"
-    flush(False)
+        page.take(event, tag, string)
+    page.end()
+    for told in contacts:
+        outline.add(told)
     return title
+
+
+class _Text:
+    """The text of a page as its tags come: running text in a buffer, cells in a grid."""
+
+    def __init__(self, outline: Outline, layouts: set[int]) -> None:
+        self.outline, self.layouts = outline, layouts
+        self.buffer: list[str] = []
+        self.grid = Grid()
+        self.row = self.pre = False
+        self.items = 0
+
+    def take(self, event: str, tag: "Tag", string: str) -> None:
+        """Take what `_events` gives."""
+        opens = event == "open"
+        if event == "text":
+            self.buffer.append(string if self.pre else re.sub(r"\s+", " ", string))
+        elif tag.name == "br":
+            self.buffer.append("\n" if opens else "")
+        elif tag.name in _HEADINGS and opens:
+            self.flush(False)
+        elif tag.name in _HEADINGS:
+            _add_table(self.outline, self.grid.taken())
+            self.outline.heading(_HEADINGS[tag.name], "".join(self.buffer))
+            self.buffer.clear()
+        elif tag.name in {"td", "th"}:
+            self._cell(tag, opens)
+        elif tag.name in _BLOCKS and not (self.row and tag.name != "tr"):
+            self._block(tag, opens)
+
+    def _cell(self, tag: "Tag", opens: bool) -> None:
+        if self.row and opens:
+            self.flush(True)
+            self.grid.open(tag.name == "th", _span(tag, "colspan"), _span(tag, "rowspan"))
+        self.buffer.append(" ")
+
+    def _block(self, tag: "Tag", opens: bool) -> None:
+        self.flush(self.items > 0)
+        self.items += (tag.name in _ITEMS) * (1 if opens else -1)
+        self.row = tag.name == "tr" and opens and id(tag) not in self.layouts
+        if self.row:
+            self.grid.begin(tag.parent is not None and tag.parent.name == "thead")
+        elif tag.name == "table":
+            _add_table(self.outline, self.grid.taken())
+        self.pre = tag.name == "pre" and opens
+
+    def flush(self, item: bool) -> None:
+        """Hand on what was gathered, to the open cell or as a paragraph."""
+        text = "".join(self.buffer).strip()
+        self.buffer.clear()
+        if self.row:
+            self.grid.fill(text)
+        elif text:
+            _add_table(self.outline, self.grid.taken())
+            self.outline.add(text, item=item)
+
+    def end(self) -> None:
+        """Hand on what is left."""
+        self.flush(False)
+        _add_table(self.outline, self.grid.taken())
+
+
+def _contacts(soup: "BeautifulSoup") -> list[str]:
+    """Take the footers out of a page; return what they say where it is how to reach somebody, and little else."""
+    feet = [foot.extract() for foot in soup.find_all("footer") if foot.find_parent("footer") is None]
+    texts = (" ".join(foot.get_text(" ").split()) for foot in feet)
+    return [text for text in texts if _CONTACT.search(text) and len(text) <= _LONGEST_FOOTER]
+
+
+def _add_table(outline: Outline, rows: Iterable[tuple[Sequence[str], bool]]) -> None:
+    for line in lines(rows):
+        outline.add(line, item=True)
+
+
+def _span(cell: "Tag", name: str) -> int:
+    """How many columns or rows a cell takes up."""
+    said = str(cell.attrs.get(name, "")).strip()
+    return min(max(int(said), 1), MOST_SPANNED) if said.isdecimal() and len(said) < 5 else 1
 
 
 def _is_dropped(tag: "Tag") -> bool:

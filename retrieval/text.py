@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 LONGEST_SENTENCE = 1000  # characters
+BAR = " | "  # between the cells of a row
 
 _OPEN = "\"'“‘«(["
 _CLOSE = "\"'”’»›)\\]}"
@@ -53,7 +54,8 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """Return the character spans of the sentences: in order, disjoint, stripped, at most 1,000 characters.
 
     Together they hold every character that is not white space. Blank lines, list items and line ends
-    that are no wrapping of running text are borders as hard as a full stop.
+    that are no wrapping of running text are borders as hard as a full stop. A row of a table, its cells parted by bars,
+    is one sentence whatever stands in them.
     """
     return [
         span
@@ -86,7 +88,7 @@ def _unwrapped(lines: list[tuple[int, str]]) -> Iterator[tuple[int, int]]:
     for (_, line), (place, following) in pairwise(lines):
         first = following.lstrip()
         wraps = filled or (first[0].islower() and 30 <= len(line.rstrip()) <= 120)
-        if not wraps or _ITEM.match(first):
+        if not wraps or _ITEM.match(first) or BAR in line or BAR in following:
             yield start, place
             start = place
     yield start, lines[-1][0] + len(lines[-1][1])
@@ -104,6 +106,9 @@ def _fills_margin(lines: list[str]) -> bool:
 
 def _split(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the stripped sentences of one block."""
+    if text.find(BAR, start, end) >= 0:
+        yield from _stripped(text, start, end)
+        return
     begin = start
     for stop in _STOP.finditer(text, start, end):
         if _ends_sentence(text, begin, stop, end):

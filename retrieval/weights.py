@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "7aaffa3d899024603312685ca787266709fdfbe1c79ff97504626af32b1e0b3e",
+    WEIGHTS / "reader.safetensors": "61a6b7f4632baf1a43d290902fcf6cb330a8c7a17387753067dfef70146189c3",
 }
 
 

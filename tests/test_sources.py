@@ -60,8 +60,7 @@ def test_markdown_loses_its_markup_and_keeps_its_headings_as_paths() -> None:
         "short",
         "",
         "a longer item that goes on for a while",
-        "Name | Length",
-        "Nile | 6,650",
+        "Name: Nile | Length: 6,650",
     ]
     assert lakes == "Deep & cold\n\nx = 1"
 
@@ -88,7 +87,7 @@ def test_html_gives_its_visible_text_under_its_headings() -> None:
     [(first, text), (second, names)] = sections(document)
     assert (first, text) == ((), "Deep and cold.")
     assert second == ("Names",)
-    assert names.split("\n") == ["Como", "Garda", "Lake | Depth", "Como | 425", "", "a", "  b"]
+    assert names.split("\n") == ["Como", "Garda", "Lake: Como | Depth: 425", "", "a", "  b"]
 
 
 MARKS = (

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from app.errors import InputError
 from app.store.database import Database
 from app.store.tables import PassageRow, SourceRow
+from retrieval.sources import READING
 
 COMPARED: Final = 5_000
 _MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name that ends so
@@ -25,7 +26,8 @@ _MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name th
 class StoredSource:
     """A document in the library; `uri` is its absolute path or its address, `name` is how it is shown and cited.
 
-    `origin` is the folder or the sitemap through which it was found, empty where it was named itself.
+    `origin` is the folder or the sitemap through which it was found, empty where it was named itself; `sha256` is that
+    of its file, as `as_read` has it.
     """
 
     id: int
@@ -55,6 +57,11 @@ def stored_sources(database: Database) -> list[StoredSource]:
 def file_of(name: str) -> str:
     """Return the uri or name of the file that holds the document of this uri or name: ``a.mbox`` for ``a.mbox#12``."""
     return _MEMBER.sub("", name)
+
+
+def as_read(digest: str) -> str:
+    """Return the SHA-256 of a file as it is stored: with the number of the way in which the file was read."""
+    return f"{digest}.{READING}"
 
 
 def is_address(path: object) -> bool:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from app.library.catalogue import StoredSource, file_of
+from app.library.catalogue import StoredSource, as_read, file_of
 from app.library.library import Embedded, Library, packed
 from app.library.listing import FileOutcome, Listing, Outcome, SourceFile, reason_of
 from retrieval.passages import cut
@@ -295,9 +295,9 @@ def _cut(file: SourceFile, document: Document, digest: str, size: int) -> ReadFi
 
 
 def _digest(file: SourceFile) -> tuple[str, int]:
-    """Return the SHA-256 and the size of a file. Raises SourceError for one that would not be read anyway."""
+    """Return the SHA-256 of a file, see `as_read`, and its size. Raises SourceError for one that nobody would read."""
     about = file.path.stat()
     if not stat.S_ISREG(about.st_mode) or (about.st_size > DEFAULT_LIMITS.max_bytes and not file.many):
         next(read_documents(file.path))  # says why it is refused; hashing a pipe would wait for ever
     with file.path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest(), os.fstat(opened.fileno()).st_size
+        return as_read(hashlib.file_digest(opened, "sha256").hexdigest()), os.fstat(opened.fileno()).st_size

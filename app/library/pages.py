@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.library.catalogue import as_address
+from app.library.catalogue import as_address, as_read
 from retrieval.tools.addresses import Refused
 from retrieval.tools.fetch import PAGES, Answered, Fetcher, Page
 from retrieval.tools.sitemap import KINDS, Robots, Sitemap, is_sitemap, read_sitemap
@@ -124,7 +124,7 @@ class Pages:
     def _page(self, uri: str, kinds: tuple[str, ...]) -> Page:
         """Fetch a page, or learn that it is what the library has."""
         etag, modified, digest, kind = self.tags.get(uri) or ("", "", "", "")
-        held = bool(digest) and self.known.get(uri) == digest
+        held = self.known.get(uri) == digest == as_read(digest.partition(".")[0])
         return self._fetched(uri, kinds, Page(uri, kind, b"", "", etag, modified) if held else None)
 
     def _fetched(self, url: str, kinds: tuple[str, ...], known: Page | None) -> Page:
@@ -155,7 +155,7 @@ class Pages:
         path = stored(page, self.folder, self.count)
         self.tags.pop(uri, None)
         if page.etag or page.modified:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest = as_read(hashlib.sha256(path.read_bytes()).hexdigest())
             self.tags[uri] = [page.etag, page.modified, digest, page.kind]
         return Fetched(uri, path)
 

@@ -8,7 +8,8 @@ import json
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,25 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.evaluation.metrics import auroc, calibration_error
+from app.training.invented import invented
 from app.training.quality_data import rows as lines
-from app.training.reader_data import held, titled
+from app.training.reader_data import NAME, held, shape, titled
+from app.training.stated import stated
 from dialogue.judges.answers import FEATURES as UNIT
-from dialogue.judges.answers import AnswerScorer, Offer
+from dialogue.judges.answers import AnswerScorer
+from dialogue.units import units
 from retrieval.encoder.embed import Encoder
 from retrieval.index.generation import build_of
 from retrieval.passages import cut, cut_all
 from retrieval.reader import PassageReader
-from retrieval.reading import page_of
 from retrieval.rerank import DEPTH, FEATURES, Weights, features, weighed
 from retrieval.search import HybridRetriever
-from retrieval.text import clean, sentences
+from retrieval.text import clean
 from retrieval.types import Evidence, Passage
 
 SIZES = ((1, 40), (10, 24), (300, 4), (100_000, 1))  # passages of a collection, at most, and how many of these
 ASKED = 240  # questions for each size
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
+MADE, PAGES = 16, 8  # collections of invented pages, and how many pages of each kind
 NATURAL = 10  # what a unit found for a question on the demo counts: these are asked in people's own words
 RIDGE = 1e-3
+UNANSWERED = ("without", "stranger")
 
 
 @dataclass(frozen=True)
@@ -50,23 +55,38 @@ class Found:
     right: NDArray[np.bool_]
 
 
+Search = Callable[[str, int], Sequence[Evidence]]
 Question = tuple[str, tuple[str, ...], frozenset[int]]  # its words, its answers, the passages that hold one
 
 
 def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) -> dict[str, list[Found]]:
-    """Return what is found by name of the collection; under "without" nothing that is found answers."""
+    """Return what is found by name of the collection; what is found under UNANSWERED does not answer."""
     rng = random.Random(seed)
     passages, questions = squad(data)
     found: dict[str, list[Found]] = defaultdict(list)
     for size, times in SIZES:
         for some, asked in _collections(passages, questions, size, times, rng):
-            for with_answer in (True, False):
-                name = str(size) if with_answer else "without"
-                found[name] += list(_searched(some, asked, with_answer, encoder, reader))
-    passages, questions = demo()
-    for name, asked in (("demo", [q for q in questions if q[2]]), ("without", [q for q in questions if not q[2]])):
-        found[name] += list(_searched(passages, rng.sample(asked, min(len(asked), ASKED)), True, encoder, reader))
+            with _indexed(some, encoder) as search:
+                found[str(size)] += _searched(search, asked, True, reader)
+                found["without"] += _searched(search, asked, False, reader)
+                found["stranger"] += _searched(search, strangers(asked, questions, rng), False, reader)
+    for name, (passages, questions) in (("demo", demo()), *(("made", made(seed + at)) for at in range(MADE))):
+        with _indexed(passages, encoder) as search:
+            found[name] += _searched(search, [q for q in questions if q[2]], True, reader)
+            found["without"] += _searched(search, [q for q in questions if not q[2]], True, reader)
     return found
+
+
+def made(seed: int) -> tuple[list[Passage], list[Question]]:
+    """Return a collection of invented pages, and the question that each was made for; half are not answered."""
+    asked = [*invented(PAGES, 100_000 + seed), *stated(PAGES // 2, 100_000 + seed)]
+    passages, questions = [], list[Question]()
+    for number, one in enumerate(asked):
+        text, title = one.page.text, one.page.title
+        passages.append(Passage(number, text, f"made/{number}", title, (), 0, len(text)))
+        answers = tuple(text[slice(*span)] for span in one.spans)
+        questions.append((one.question, answers, frozenset([number] if answers else ())))
+    return passages, questions
 
 
 def demo(folder: Path = DEMO) -> tuple[list[Passage], list[Question]]:
@@ -103,6 +123,26 @@ def squad(data: Path) -> tuple[list[Passage], list[Question]]:
     return passages, questions
 
 
+def strangers(asked: Sequence[Question], questions: Sequence[Question], rng: random.Random) -> list[Question]:
+    """Return questions that name something else: a name or figure of another question stands in the place of theirs.
+
+    Their passage stays in the collection, and answers no longer.
+    """
+    pools: dict[str, list[str]] = defaultdict(list)
+    for words, _, _ in questions:
+        for match in NAME.finditer(words):
+            pools[shape(match[0])].append(match[0])
+    found: list[Question] = []
+    for words, _, _ in asked:
+        named = [match for match in NAME.finditer(words) if match.start() > 0]
+        if named:
+            old = rng.choice(named)
+            new = rng.choice(pools[shape(old[0])])
+            if new.casefold() not in words.casefold():
+                found.append((words[: old.start()] + new + words[old.end() :], (), frozenset[int]()))
+    return found
+
+
 def _collections(
     passages: Sequence[Passage], questions: Sequence[Question], size: int, times: int, rng: random.Random
 ) -> Iterator[tuple[list[Passage], list[Question]]]:
@@ -115,35 +155,35 @@ def _collections(
         yield some, rng.sample(answerable, min(len(answerable), -(-ASKED // times)))
 
 
-def _searched(
-    passages: Sequence[Passage], questions: Sequence[Question], answered: bool, encoder: Encoder, reader: PassageReader
-) -> Iterator[Found]:
-    """Search a collection for its questions; where they are not `answered`, without the passages that would."""
+@contextmanager
+def _indexed(passages: Sequence[Passage], encoder: Encoder) -> Iterator[Search]:
+    """The search of a collection, which is there until the context ends."""
     by_id = {passage.id: passage for passage in passages}
     with tempfile.TemporaryDirectory() as folder:
         generation = build_of(Path(folder), passages, encoder)
         retriever = HybridRetriever(encoder, generation, lambda ids: [by_id[place] for place in ids])
-        for question, answers, right in questions:
-            near = retriever.search([question], DEPTH + len(right))
-            near = tuple(item for item in near if answered or item.passage.id not in right)[:DEPTH]
-            if near:
-                yield _found(reader, question, answers, right, near)
+        yield lambda question, k: retriever.search([question], k)
+
+
+def _searched(search: Search, questions: Sequence[Question], answered: bool, reader: PassageReader) -> Iterator[Found]:
+    """Search for questions; where they are not `answered`, without the passages that would."""
+    for question, answers, right in questions:
+        near = search(question, DEPTH + len(right))
+        near = tuple(item for item in near if answered or item.passage.id not in right)[:DEPTH]
+        if near:
+            yield _found(reader, question, answers, right, near)
 
 
 def _found(
     reader: PassageReader, question: str, answers: Sequence[str], right: frozenset[int], near: Sequence[Evidence]
 ) -> Found:
     rows = features(reader, question, near)
-    offered = [
-        (item.passage.id in right, Offer(page_of(item.passage), start, end))
-        for item in near
-        for start, end in sentences(item.passage.text)
-    ]
+    offered = [(item.passage.id in right, offer) for item in near for offer in units(item.passage)]
     scorer = AnswerScorer(reader, reader.encoder.encode_tokens, {})
-    units = scorer.features(question, [offer for _, offer in offered])
+    rated = scorer.features(question, [offer for _, offer in offered])
     holds = [answers_here and any(a in offer.text for a in answers) for answers_here, offer in offered]
     met = np.array([item.passage.id in right for item in near], dtype=bool)
-    return Found(rows, met, units, np.array(holds, dtype=bool))
+    return Found(rows, met, rated, np.array(holds, dtype=bool))
 
 
 def ordering(found: dict[str, list[Found]]) -> dict[str, float]:
@@ -201,8 +241,8 @@ def report(found: dict[str, list[Found]], card: Mapping[str, Weights]) -> dict[s
         for each in every:
             chances = 1 / (1 + np.exp(-(each.units @ [card["unit"][key] for key in UNIT] + card["unit"]["bias"])))
             place = int(chances.argmax())
-            best.append((float(chances[place]), bool(each.right[place]), name != "without"))
-        if every and name != "without":
+            best.append((float(chances[place]), bool(each.right[place]), name not in UNANSWERED))
+        if every and name not in UNANSWERED:
             figures[f"best_unit_{name}"] = float(np.mean([right for _, right, _ in best[-len(every) :]]))
             tops = [each.met[int(np.argmax(weighed(each.rows, card["order"])))] for each in every]
             figures[f"best_passage_{name}"] = float(np.mean(tops))

@@ -17,12 +17,15 @@ from app.training.asked import Asked
 from app.training.invented import invented
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
+from app.training.stated import stated
 from retrieval.passages import cut_all
 from retrieval.reading import Page
 from retrieval.text import clean
 
 HELD = 0.1  # of the articles of SQuAD, kept apart to measure on
-INVENTED = 30_000  # questions on invented pages
+INVENTED = 40_000  # questions on invented pages
+STRANGE = 20_000  # questions on a page about something else
+STATED = 16_000  # questions on pages of statements
 NEAR = 6  # passages of the article among which a wrong one is chosen
 SHORT = 2  # characters of an answer that is looked for in other passages
 
@@ -37,20 +40,21 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
     squad = [row for row in lines(reading / "squad1_train.jsonl.gz") if not held(row)]
     articles = Articles(squad)
     twins = [row for row in lines(reading / "squad2_train_unanswerable_pairs.jsonl.gz") if not held(row)]
-    return {
-        "squad": (0.33, list(_known(squad))),
-        "near": (0.10, list(articles.near(squad, rng))),
-        "exchanged": (0.08, list(articles.exchanged(squad, rng))),
-        "twins": (0.13, list(_twins(twins))),
-        "strange": (0.02, list(_strange(squad, rng))),
+    found = {
+        "squad": (0.28, list(_known(squad))),
+        "near": (0.11, list(articles.near(squad, rng))),
+        "exchanged": (0.09, list(articles.exchanged(squad, rng))),
+        "twins": (0.10, list(_twins(twins))),
         "fairytaleqa": (0.03, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
         "qamr": (0.03, list(_qamr(lines(reading / "qamr_sentences_dev.jsonl.gz")))),
         "policyqa": (0.02, list(_known(lines(reading / "policyqa_dev.jsonl.gz")))),
         "covidqa": (0.02, list(_known(lines(reading / "covidqa_deepset_windows.jsonl.gz")))),
         "boolq": (0.02, list(_boolq(lines(reading / "boolq_val.jsonl.gz")))),
-        "invented": (0.20, list(invented(INVENTED, seed))),
+        "invented": (0.21, list(invented(INVENTED, seed))),
+        "stated": (0.05, list(stated(STATED, seed))),
         "trecqa": (0.02, list(_sentences(lines(data / "retrieval" / "trecqa.train.jsonl.gz"), rng))),
     }
+    return {**found, "strange": (0.06, list(_strange(list(found.values()), rng)))}
 
 
 def held(row: Mapping[str, Any]) -> bool:
@@ -100,11 +104,12 @@ def _twins(rows: Iterable[Mapping[str, Any]]) -> Iterator[Asked]:
                 break
 
 
-def _strange(rows: Sequence[Mapping[str, Any]], rng: random.Random) -> Iterator[Asked]:
-    for row in rng.sample(rows, len(rows) // 8):
-        other = rng.choice(rows)
-        if other["title"] != row["title"]:
-            yield Asked(clean(row["question"]), rng.choice(windows(other))[0], (), 0.0, 0.0)
+def _strange(found: Sequence[tuple[float, Sequence[Asked]]], rng: random.Random) -> Iterator[Asked]:
+    """Questions of any source on a page of any other."""
+    every = [asked for _, asked in found]
+    for _ in range(STRANGE):
+        one, other = rng.sample(every, 2)
+        yield Asked(rng.choice(one).question, rng.choice(other).page, (), 0.0, 0.0)
 
 
 def _boolq(rows: Iterable[Mapping[str, Any]]) -> Iterator[Asked]:
@@ -154,8 +159,8 @@ class Articles:
                 self._pages[row["title"]] += [page for page, _ in windows(row)]
         for title, pages in self._pages.items():
             kinds: dict[str, list[str]] = defaultdict(list)
-            for name in dict.fromkeys(match[0] for page in pages for match in _NAME.finditer(page.text)):
-                kinds[_kind(name)].append(name)
+            for name in dict.fromkeys(match[0] for page in pages for match in NAME.finditer(page.text)):
+                kinds[shape(name)].append(name)
             self._names[title] = kinds
 
     def near(self, rows: Sequence[Mapping[str, Any]], rng: random.Random) -> Iterator[Asked]:
@@ -180,7 +185,7 @@ class Articles:
     def exchanged(self, rows: Sequence[Mapping[str, Any]], rng: random.Random) -> Iterator[Asked]:
         """Questions that name something else of their article, which the passage says nothing of."""
         for row in rows:
-            named = [m for m in _NAME.finditer(row["question"]) if m.start() > 0]
+            named = [m for m in NAME.finditer(row["question"]) if m.start() > 0]
             if not named:
                 continue
             old = rng.choice(named)
@@ -190,7 +195,7 @@ class Articles:
             title = titled(row).casefold()
             others = [
                 name
-                for name in self._names[row["title"]][_kind(old[0])]
+                for name in self._names[row["title"]][shape(old[0])]
                 if name not in page.text and name not in row["question"] and name.casefold() not in title
             ]
             if others and old[0].casefold() not in title:
@@ -199,10 +204,10 @@ class Articles:
                 yield Asked(clean(asked), page, (), 0.0, None)
 
 
-_NAME = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b|(?<![.?!] )(?<!^)\b[A-Z][\w’'-]+(?:(?: of| the| de)* [A-Z][\w’'-]+){0,3}")
+NAME = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b|(?<![.?!] )(?<!^)\b[A-Z][\w’'-]+(?:(?: of| the| de)* [A-Z][\w’'-]+){0,3}")
 
 
-def _kind(name: str) -> str:
+def shape(name: str) -> str:
     """The shape of a name: what may stand in the place of which other."""
     if re.fullmatch(r"1\d\d\d|20\d\d", name):
         return "year"
@@ -210,6 +215,12 @@ def _kind(name: str) -> str:
 
 
 _ASKS = re.compile(r"\b(?:what|which|who|when|where|how|is|are|was|were|do|does|did|the|a|an|of)\b\s*", re.IGNORECASE)
+
+
+_OPENINGS = (
+    "Hi, ", "Please tell me: ", "I was wondering, ", "Quick question: ", "So ", "Do you know ", "Can you tell me ",
+    "I am new here. ", "And ", "Hello! I would like to know: ",
+)  # fmt: skip
 
 
 def as_typed(asked: Asked, rng: random.Random) -> Asked:
@@ -221,7 +232,12 @@ def as_typed(asked: Asked, rng: random.Random) -> Asked:
         text = _ASKS.sub("", text).rstrip("? .") or text
     elif chance < 0.20:
         text = _slip(text, rng)
+    elif chance < 0.26:
+        text = rng.choice(_OPENINGS) + text[:1].lower() + text[1:]
     page = replace(asked.page, title="") if rng.random() < 0.2 else asked.page
+    if rng.random() < 0.04:  # as somebody speaks: without capitals or marks, every character in its place
+        spoken = re.sub(r"[.,;:!?](?=\s|$)", " ", page.text.lower())
+        page = replace(page, text=spoken) if len(spoken) == len(page.text) else page
     return replace(asked, question=text, page=page)
 
 

@@ -128,7 +128,7 @@ def grade(reply: Reply) -> tuple[Grade, str]:
     if reply.outcome == "refused":
         return "declined", "Declined"
     if reply.outcome == "abstained":
-        return "none", "No source found"
+        return ("part", "Closest passage") if reply.citations else ("none", "No source found")
     best = served(reply)
     claims = [claim for claim in best.scores.claims if claim.support is not None] if best else []
     if any(not claim.supported for claim in claims):

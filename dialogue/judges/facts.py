@@ -118,7 +118,7 @@ def compare(claim: str, source: str, background: str = "", known: Collection[str
     claim_names = names(claim, known)
     present = {word.stem for word in (*given, *words(background))}
     initials = _initials(source) | _initials(background)
-    missing_names = tuple(name for name in claim_names if not _name_in(name, present) and name.upper() not in initials)
+    missing_names = tuple(name for name in claim_names if not name_in(name, present) and name.upper() not in initials)
     if missing_names and not lacking:
         lacking = f"the name {missing_names[0]!r} is not in the source"
     near = _nearness(claimed, given)
@@ -185,7 +185,7 @@ def _nearest(quantity: Quantity, rivals: Sequence[Quantity]) -> Quantity:
     return min(rivals, key=lambda other: abs(other.value * other.size - quantity.value * quantity.size))
 
 
-def _name_in(name: str, present: Collection[str]) -> bool:
+def name_in(name: str, present: Collection[str]) -> bool:
     """Whether a name, or a near form of it (Nepal, Nepalese), is among the stems."""
     key = stem(name)
     if key in present:
@@ -216,7 +216,7 @@ def _first_words(claimed: Sequence[Word], given: Sequence[Word], claim_names: Se
     if mine is None or mine.text in claim_names or not mine.text[0].isupper() or not given:
         return ""
     stems = {word.stem for word in given}
-    if mine is claimed[0] and not _name_in(mine.text, stems) and given[0].content and given[0].text[0].isupper():
+    if mine is claimed[0] and not name_in(mine.text, stems) and given[0].content and given[0].text[0].isupper():
         return f"the source says {given[0].text!r}, not {mine.text!r}"
     return ""
 

@@ -1,13 +1,14 @@
 """Word documents and PowerPoint presentations."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrieval.hidden import is_passage
 from retrieval.markup import Outline, one_line
+from retrieval.rows import MOST_SPANNED, Grid, lines
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.unseen import Ground, WordStyles
@@ -38,10 +39,8 @@ def read_docx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
     title = one_line(file.core_properties.title)
     for block in _blocks(file.element.body):
         if block.tag == f"{_W}tbl":
-            for row in block.iter(f"{_W}tr"):
-                if next(row.iterancestors(f"{_W}tbl")) is block:
-                    cells = [" ".join(read(p) for p in cell.iter(f"{_W}p")).split() for cell in row.findall(f"{_W}tc")]
-                    outline.add(" | ".join(filter(None, map(" ".join, cells))), item=True)
+            for line in lines(_rows(block, read)):
+                outline.add(line, item=True)
             continue
         named = block.find(f"{_W}pPr/{_W}pStyle")
         style = styles.get(named.get(f"{_W}val"), "") if named is not None else ""
@@ -54,6 +53,27 @@ def read_docx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
             listed = style.startswith("List ") or block.find(f"{_W}pPr/{_W}numPr") is not None
             outline.add(text, item=listed)
     yield "", outline.document("", title or outline.first_heading)
+
+
+def _rows(table: _Element, read: Callable[[_Element], str]) -> Iterator[tuple[list[str], bool]]:
+    """Yield the rows of a table, each with whether it is repeated as a head; merged cells count in all they cover."""
+    above: list[str] = []
+    for row in table.iter(f"{_W}tr"):
+        if next(row.iterancestors(f"{_W}tbl")) is not table:
+            continue
+        made: list[str] = []
+        for cell in row.findall(f"{_W}tc"):
+            text = " ".join(read(paragraph) for paragraph in cell.iter(f"{_W}p"))
+            merged = cell.find(f"{_W}tcPr/{_W}vMerge")
+            if merged is not None and merged.get(f"{_W}val") != "restart" and len(above) > len(made):
+                text = above[len(made)]
+            across = cell.find(f"{_W}tcPr/{_W}gridSpan")
+            wide = across.get(f"{_W}val", "1") if across is not None else "1"
+            made += [text] * (min(int(wide), MOST_SPANNED) if wide.isdecimal() else 1)
+        if len(row.findall(f"{_W}tc")) == 1:
+            made[1:] = [""] * (len(made) - 1)
+        yield made, row.find(f"{_W}trPr/{_W}tblHeader") is not None
+        above = made
 
 
 def _blocks(parent: _Element) -> Iterator[_Element]:
@@ -127,8 +147,15 @@ def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Gro
         for part in shape.shapes:
             _add_shape(outline, part, slide, ground)
     elif isinstance(shape, GraphicFrame) and shape.has_table:
-        for row in shape.table.rows:
-            outline.add(" | ".join(filter(None, (one_line(cell.text) for cell in row.cells))), item=True)
+        grid = Grid()
+        for number, row in enumerate(shape.table.rows):
+            grid.begin(shape.table.first_row and number == 0)
+            for cell in row.cells:
+                if not cell.is_spanned:
+                    grid.open(False, cell.span_width, cell.span_height)
+                    grid.fill(cell.text)
+        for line in lines(grid.taken()):
+            outline.add(line, item=True)
     elif shape.has_text_frame:
         for paragraph in shape.text_frame.paragraphs:  # type: ignore[attr-defined]
             hidden = [run for run in paragraph.runs if ground.hides(run._r, shape, slide)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from retrieval.markup import Outline, one_line
+from retrieval.rows import line
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.tables import add_lines
@@ -158,4 +159,5 @@ def _line(value: _Json) -> str:
         return "" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value).strip()
     prose = [_prose(value), *(field for key, field in value.items() if key in _TITLES and _prose(value))]
     flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in _IDS}
-    return " | ".join(f"{key}: {text}" for key, text in flat.items() if text and value[key] not in prose)
+    told = {key: text for key, text in flat.items() if text and value[key] not in prose}
+    return line([*told], [*told.values()])

@@ -5,12 +5,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
-from itertools import chain, islice, zip_longest
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
 from retrieval.markup import Outline, one_line
+from retrieval.rows import cells, line, taken_apart
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 400  # characters from which on a section of rows ends
 TINY: Final = 3.0  # points of letters that nobody reads
+_NAMED_DELIMITER: Final = re.compile(r"\"?sep=([^\s\w])\"?\s*?(?=\n|\Z)")  # a line for Excel
 _LONGEST_FIELD: Final = 1_000_000  # characters
-_WORD: Final = re.compile(r"[^\W\d_]")
 
 
 def read_csv(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
@@ -31,13 +32,17 @@ def read_csv(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
     csv.field_size_limit(_LONGEST_FIELD)
     outline = Outline()
     text = decode(path.read_bytes(), outline.notes)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    named = _NAMED_DELIMITER.match(text)
+    delimiter = named[1] if named else "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
+    rows = text.splitlines(keepends=True)
+    if named:
+        rows[0] = "\n"
+    reader = csv.reader(rows, delimiter=delimiter, strict=True)
     try:
         _add_rows(outline, enumerate(reader, start=1), limits)
     except csv.Error as error:
         raise SourceError(f"broken table: line {reader.line_num}: {error}") from None
-    yield "", outline.document("", "")
+    yield "", outline.document("", outline.first_heading)
 
 
 def _delimiter(text: str) -> str:
@@ -67,7 +72,7 @@ def read_xlsx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
         sheet.reset_dimensions()  # what a file says of its size may be wrong
         outline.heading(1, sheet.title)
         rows = ([_seen(cell, outline.notes) for cell in row] for row in sheet.iter_rows())
-        _add_rows(outline, enumerate(rows, start=1), limits)
+        _add_rows(outline, enumerate(rows, start=1), limits, level=2)
     yield "", outline.document("", one_line(book.properties.title or ""))
 
 
@@ -117,36 +122,48 @@ def _shown(cell: "Cell") -> str:
     return str(value)
 
 
-def _add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: SourceLimits) -> None:
-    """Add numbered rows; the first names the columns if all it holds are different words."""
-    cleaned = ((number, [" ".join(cell.split()) for cell in row]) for number, row in rows)
-    filled = ((number, row) for number, row in cleaned if any(row))
-    first, second = list(islice(filled, 1)), list(islice(filled, 1))
-    names = first[0][1] if second and _are_names(first[0][1]) else []
+def _add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: SourceLimits, level: int = 1) -> None:
+    """Add numbered rows, table by table: a blank row and other names of columns begin another."""
+    names: tuple[str, ...] = ()
+    for place, numbered in enumerate(_tables(rows, limits)):
+        table = taken_apart([row for _, row in numbered], plain=not place)
+        for (number, _), title in zip(numbered, table.titles, strict=False):
+            outline.at(f"row {number}")
+            outline.heading(level, title)
+        goes_on = not table.headed and {len(row) for row in table.rows} == {len(names)}
+        names = names if goes_on else table.names
+        first = len(table.titles) + table.headed
+        numbers = (number for number, _ in numbered[first:])
+        lines = ((number, line(names, row)) for number, row in zip(numbers, table.rows, strict=True))
+        add_lines(outline, lines, "row", limits)
 
-    def line(row: list[str]) -> str:
-        named = zip_longest(names[: len(row)], row, fillvalue="")
-        return " | ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell)
 
-    rest = chain([] if names else first, second, filled)
-    add_lines(outline, ((number, line(row)) for number, row in rest), "row", limits)
-
-
-def _are_names(row: list[str]) -> bool:
-    filled = [cell for cell in row if cell]
-    return len(set(filled)) == len(filled) and all(len(cell) <= 80 and _WORD.search(cell) for cell in filled)
+def _tables(rows: Iterable[tuple[int, list[str]]], limits: SourceLimits) -> Iterator[list[tuple[int, list[str]]]]:
+    """Yield the runs of rows between blank ones, as far as their text is allowed."""
+    table: list[tuple[int, list[str]]] = []
+    length = 0
+    for number, row in rows:
+        cleaned = cells(row)
+        if any(cleaned):
+            table.append((number, cleaned))
+            length += sum(map(len, cleaned))
+        if table and (not any(cleaned) or length > limits.max_text):
+            yield table
+            table = []
+    if table:
+        yield table
 
 
 def add_lines(outline: Outline, lines: Iterable[tuple[int, str]], noun: str, limits: SourceLimits) -> None:
     """Add numbered lines in sections of about a passage, placed as ``rows 2-9``. Raises SourceError for too many."""
     block: list[tuple[int, str]] = []
-    for number, line in chain(lines, [(0, "")]):
-        if block and (not number or sum(len(text) for _, text in block) + len(line) > _BLOCK):
+    for number, told in chain(lines, [(0, "")]):
+        if block and (not number or sum(len(text) for _, text in block) + len(told) > _BLOCK):
             (start, _), (last, _) = block[0], block[-1]
             outline.at(f"{noun} {start}" if start == last else f"{noun}s {start}-{last}")
             for _, text in block:
                 outline.add(text, item=True)
             block = []
-        block.append((number, line))
+        block.append((number, told))
         if outline.length > limits.max_text:
             raise SourceError(f"more than the {limits.max_text} characters of text allowed")

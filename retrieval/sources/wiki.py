@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from retrieval.hidden import hides, is_passage
 from retrieval.markup import Outline, one_line
+from retrieval.rows import MOST_SPANNED, Grid, lines
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, SourceError
 
@@ -110,8 +111,10 @@ def _add(outline: Outline, line: list[str], node: "Node", unread: set[str]) -> N
         outline.heading(node.level, _shown(node.title, unread))
     elif isinstance(node, Tag) and str(node.tag).strip().lower() == "table":
         _flush(outline, line)
-        for row in _rows(node, unread):
-            outline.add(" | ".join(filter(None, row)), item=True)
+        grid = Grid()
+        _fill(grid, node, unread)
+        for told in lines(grid.taken()):
+            outline.add(told, item=True)
     elif isinstance(node, Tag) and node.wiki_markup in {"*", "#", ":", ";"}:
         line.append("\0")  # marks an item of a list
     else:
@@ -128,21 +131,24 @@ def _flush(outline: Outline, line: list[str]) -> None:
     outline.add(text.replace("\0", ""), item=text.startswith("\0"))
 
 
-def _rows(table: "Tag", unread: set[str]) -> Iterator[list[str]]:
+def _fill(grid: Grid, table: "Tag", unread: set[str]) -> None:
     from mwparserfromhell.nodes import Tag
 
-    row: list[str] = []
+    grid.begin()
     for node in table.contents.nodes:
         if not isinstance(node, Tag):
             continue
         name = str(node.tag).strip().lower()
         if name in {"td", "th"}:
-            row.append(one_line(_shown(node.contents, unread)))
+            grid.open(name == "th", _span(node, "colspan"), _span(node, "rowspan"))
+            grid.fill(_shown(node.contents, unread))
         elif name == "tr":
-            yield row
-            row = []
-            yield from _rows(node, unread)
-    yield row
+            _fill(grid, node, unread)
+
+
+def _span(cell: "Tag", name: str) -> int:
+    said = str(cell.get(name).value).strip() if cell.has(name) else ""
+    return min(max(int(said), 1), MOST_SPANNED) if said.isdecimal() and len(said) < 5 else 1
 
 
 def _shown(code: "Wikicode", unread: set[str]) -> str:

@@ -1,0 +1,102 @@
+"""Is a unit about what the question names? Names, figures and identifiers of the question, looked for around the unit.
+
+An embedding cannot tell Oslo from Bergen, nor part 0142 from part 0124: these are compared by their signs. A name may
+stand in the unit, in the sentence it leans on, in its paragraph or in the titles above it. Knows nothing of readers.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dialogue.antecedents import antecedent
+from dialogue.judges.facts import name_in, names, stem, words
+from retrieval.reading import Page
+
+FEATURES = ("strange", "elsewhere", "figures")
+MOST = 3  # missing names or figures that count
+
+_FIGURE = re.compile(r"(?<![\w.,-])\d+(?:[.,:]\d+)*(?![\w-]|[.,]\d)")
+_IDENTIFIER = re.compile(
+    r"(?<![\w.-])(?=[\w.-]*\d)(?:[^\W\d_]+[-_.]?\d[\w-]*|\d+(?:[-_.]\w+){2,}|\d+[-_][^\W\d_]\w*)(?![\w-])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a question names: stems of names, figures and years as they are written, identifiers without joints."""
+
+    names: tuple[str, ...]
+    figures: tuple[str, ...]
+    identifiers: tuple[str, ...]
+
+
+def subject_of(question: str, known: Collection[str] = ()) -> Subject:
+    """Return what a question names; `known` holds stems that are names wherever they stand, in lower case too."""
+    identifiers = tuple(dict.fromkeys(_bare(match[0]) for match in _IDENTIFIER.finditer(question)))
+    rest = _IDENTIFIER.sub(lambda match: "_" * len(match[0]), question)
+    typed = [word.text for word in words(rest) if word.content and word.stem in known]
+    kept = [name for name in (*names(rest, known), *typed) if not name[0].isdigit()]
+    figures = tuple(dict.fromkeys(match[0] for match in _FIGURE.finditer(rest)))
+    return Subject(tuple(dict.fromkeys(map(stem, kept))), figures, identifiers)
+
+
+def names_of(pages: Sequence[Page]) -> frozenset[str]:
+    """Return the stems of what pages write as names and never as common words."""
+    return frozenset().union(*(_named(page) for page in pages)) - frozenset().union(*(_plain(page) for page in pages))
+
+
+def missing(subject: Subject, page: Page, start: int, end: int) -> tuple[float, float, float]:
+    """Return FEATURES of the unit at characters `start` to `end` of the page.
+
+    How many of the names stand nowhere on the page and in no title, how many not near the unit, and how many of the
+    figures are nowhere; MOST at most.
+    """
+    if not (subject.names or subject.figures):
+        return 0.0, 0.0, 0.0
+    titled, near, whole = _stems(page.title), _stems(page.text[slice(*scope(page.text, start, end))]), _stems(page.text)
+    strange = [name for name in subject.names if not name_in(name, titled | whole)]
+    away = [name for name in subject.names if name not in strange and not name_in(name, titled | near)]
+    written = set(_FIGURE.findall(f"{page.title} {page.text}"))
+    figures = [figure for figure in subject.figures if figure not in written]
+    return tuple(float(min(MOST, len(found))) for found in (strange, away, figures))  # type: ignore[return-value]
+
+
+def names_another(subject: Subject, page: Page, start: int, end: int) -> bool:
+    """Say whether the unit is about another thing with an identifier than every one that is asked for.
+
+    In force at a place is the identifier last written in the unit or before it on the page, else those of the titles.
+    """
+    if not subject.identifiers:
+        return False
+    inside = [_bare(match[0]) for match in _IDENTIFIER.finditer(page.text, 0, end)]
+    here = {_bare(match[0]) for match in _IDENTIFIER.finditer(page.text, start, end)}
+    above = {_bare(match[0]) for match in _IDENTIFIER.finditer(page.title)}
+    in_force = here or {sign for sign in inside[-1:]}
+    return not any(sign in in_force | above for sign in subject.identifiers)
+
+
+def scope(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the span of a unit from the sentence on that it leans on, if there is one."""
+    lead = antecedent(text, start)
+    return (lead[0] if lead else start), end
+
+
+@lru_cache(maxsize=2048)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(word.stem for word in words(text))
+
+
+@lru_cache(maxsize=512)
+def _named(page: Page) -> frozenset[str]:
+    return frozenset(stem(name) for name in names(f"{page.title}.\n{page.text}"))
+
+
+@lru_cache(maxsize=512)
+def _plain(page: Page) -> frozenset[str]:
+    return frozenset(word.stem for word in words(page.text) if word.text[0].islower())
+
+
+def _bare(identifier: str) -> str:
+    """An identifier without case and joints: "E-12" is written "E12" as well."""
+    return re.sub(r"[-_.\s]", "", identifier).casefold()

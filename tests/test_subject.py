@@ -1,0 +1,100 @@
+"""What a question names, and whether a unit of a page is about it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialogue.judges.subject import missing, names_another, names_of, scope, subject_of
+from retrieval.reading import Page
+
+SITES = Page(
+    "The Trondheim depot has 12 bays. It is led by Ola Vik.\nThe Aarhus depot has 40 bays. It is led by Mette Friis.",
+    "Depots",
+)
+CODES = Page("Error F107: the belt is slack. Tighten it.\nError F117: the lamp is broken. Change it.", "Messages")
+
+
+def place(page: Page, words: str) -> tuple[int, int]:
+    """The span of the sentence that begins with these words."""
+    start = page.text.index(words)
+    return start, page.text.index(".", start) + 1
+
+
+@pytest.mark.parametrize(
+    ("question", "identifiers"),
+    [
+        ("What does F107 mean?", ("f107",)),
+        ("What is the price of 8.120.441?", ("8120441",)),
+        ("how many QX4-0931-B are left", ("qx40931b",)),
+        ("What does F-12 mean?", ("f12",)),
+        ("When did it open in 1953?", ()),
+        ("Does the shop open at 9:30?", ()),
+        ("Is 1,250.50 euros the rent?", ()),
+    ],
+)
+def test_identifiers_are_told_from_figures(question: str, identifiers: tuple[str, ...]) -> None:
+    assert subject_of(question).identifiers == identifiers
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "another"),
+    [
+        ("F107", "Error F107", False),
+        ("F107", "Tighten it", False),
+        ("F107", "Error F117", True),
+        ("F107", "Change it", True),
+        ("F171", "Error F117", True),
+        ("f-117", "Change it", False),
+    ],
+)
+def test_identifiers_match_exactly_or_not_at_all(code: str, unit: str, another: bool) -> None:
+    assert names_another(subject_of(f"What does {code} mean?"), CODES, *place(CODES, unit)) == another
+
+
+def test_an_identifier_may_stand_in_the_title() -> None:
+    page = Page("Tighten the belt. Then press 1.", "Messages: F107")
+    assert not names_another(subject_of("What do I do about F107?"), page, *place(page, "Tighten"))
+    assert names_another(subject_of("What do I do about F170?"), page, *place(page, "Tighten"))
+
+
+def test_a_name_is_looked_for_in_the_sentence_that_a_pronoun_stands_for_and_not_in_another_paragraph() -> None:
+    asked = subject_of("Who leads the Aarhus depot?")
+    its = SITES.text.index("It is led by Mette")
+    strangers = SITES.text.index("It is led by Ola")
+    assert missing(asked, SITES, its, len(SITES.text)) == (0, 0, 0)
+    assert missing(asked, SITES, strangers, strangers + 22) == (0, 1, 0)
+
+
+def test_what_stands_nowhere_is_strange() -> None:
+    asked = subject_of("How many bays does the Malmö depot have in 1999?")
+    assert missing(asked, SITES, *place(SITES, "The Aarhus")) == (1, 0, 1)
+
+
+def test_names_typed_in_lower_case_are_known_from_the_pages() -> None:
+    known = names_of([SITES])
+    assert subject_of("who leads the aarhus depot", known).names == ("aarhus",)
+    assert subject_of("who leads the aarhus depot").names == ()
+
+
+def test_the_scope_begins_with_what_a_pronoun_stands_for() -> None:
+    page = Page("The Aarhus depot has 40 bays. It is large. It is led by Mette Friis.\n\nIt rains.")
+    its = page.text.index("It is led")
+    start, end = scope(page.text, its, page.text.index(".", its) + 1)
+    assert page.text[start:end] == "The Aarhus depot has 40 bays. It is large. It is led by Mette Friis."
+    rain = page.text.index("It rains")
+    assert scope(page.text, rain, rain + 9) == (rain, rain + 9)
+
+
+@given(st.text(max_size=80), st.text(max_size=200), st.text(max_size=40), st.data())
+def test_nothing_raises_and_what_is_missing_is_counted(
+    question: str, text: str, title: str, data: st.DataObject
+) -> None:
+    page = Page(text, title)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    asked = subject_of(question, names_of([page]))
+    assert all(0 <= count <= 3 for count in missing(asked, page, start, end))
+    begin, stop = scope(text, start, end)
+    assert (begin <= start, stop) == (True, end)
+    if not asked.identifiers:
+        assert not names_another(asked, page, start, end)
