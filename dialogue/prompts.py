@@ -50,7 +50,7 @@ def is_abstention(text: str) -> bool:
 def nothing_on(parts: Sequence[str]) -> str:
     """Return the sentence that says which parts of a question the sources do not answer."""
     asked = " or on ".join(f"“{part.rstrip('?')}”" for part in parts)
-    return f"I found nothing in my sources on {asked}."
+    return f"I found nothing in my documents on {asked}."
 
 
 def render(context: Context) -> list[Message]:

@@ -89,6 +89,7 @@ def _two(first: str, second: str, asked: _Asked, noun: str, who: bool) -> Plan |
         partial(_verdict, asked=asked),
         _fits(asked),
         dates=asked.degree is not None and asked.degree.measure == "date",
+        money=bool(_MONEY.search(asked.question)),
         kind="compare",
     )
 
@@ -103,6 +104,7 @@ def _all(noun: str, asked: _Asked) -> Plan | None:
         partial(_extreme, asked=asked),
         _fits(asked),
         dates=asked.degree is not None and asked.degree.measure == "date",
+        money=bool(_MONEY.search(asked.question)),
         every=True,
         kind="compare",
     )

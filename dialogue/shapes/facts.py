@@ -8,6 +8,7 @@ from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Quantity, read
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.rows import cell_of, cells
 from dialogue.units import quotable, setting, units, with_lead
 from retrieval.types import Passage
 
@@ -54,12 +55,18 @@ def mentions(thing: str, text: str) -> bool:
     return all(word.stem in held for word in words(bare) if word.content)
 
 
-def value_of(fact: Fact, plan: Plan, label: str) -> Value | None:
-    """Return the one value of a fact that a plan can work with: the one in the answer's span, or the only one."""
+def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
+    """Return the one value of a fact that a plan can work with: the one in the answer's span, or the only one.
+
+    Of a row it is that in the column which the `question` names.
+    """
     text = fact.offer.text
     start, end = fact.span
     span = fact.offer.page.text[start : min(end + _UNIT_BEHIND, fact.offer.end or end)]
     inside = fact.offer.page.text[start:end]
+    if cells(text):
+        found = cell_of(text, question, plan.money)
+        return Value(label, found[0], found[1]) if found else None
     if plan.dates:
         return _date_of(text, inside, label)
     fitting = [
@@ -118,14 +125,14 @@ def like(best: Fact, every: Sequence[Fact], passages: Sequence[Passage], noun: s
 def name_of(fact: Fact, noun: str) -> str:
     """Return what the thing of a fact is called: the noun with the name beside it, else the first name."""
     text = fact.text
+    if row := cells(text):
+        return next(iter(row.values()))
     root = re.escape(stem(noun)[:4])
     before = rf"(?:\b[A-Z][\w'’-]*\s)+(?:[a-z-]+\s){{0,2}}?{root}\w*"
     behind = rf"\b{root}\w* (?:at|of|in) (?:[A-Z][\w'’-]*\s?)+"
     named = re.search(rf"(?:\b[Tt]he )?(?:{before}|{behind})", text)
     if named and named[0].split()[0] not in ("It", "Its") and len(named[0].split()) > 1:
         return _lowered(named[0].strip())
-    if " | " in text:
-        return text.split(" | ", 1)[0].rsplit(": ", 1)[-1]
     names = [name for name in _NAMES.findall(text) if name not in ("The", "It", "Its", "A", "An")]
     return names[0].removeprefix("The ") if names else ""
 
@@ -144,6 +151,9 @@ def _things(fact: Fact) -> str:
 
 
 def _shape(text: str) -> frozenset[str]:
+    """The words in lower case of a unit, the columns of a row."""
+    if row := cells(text):
+        return frozenset(row)
     return frozenset(word.stem for word in words(text) if word.text.islower())
 
 

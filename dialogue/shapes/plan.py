@@ -37,7 +37,8 @@ class Plan:
 
     `parts` are questions that stand alone, each searched and answered; `about` what each part is about, in the words
     of the question: a source has to name it. `work` makes the calculator's sentence of the values found, which are
-    quantities that fit or, with `dates`, days and years. With `every` all things like the first part's are wanted.
+    quantities that fit or, with `dates`, days and years; `money` says that they are
+    sums of it. With `every` all things like the first part's are wanted.
     """
 
     parts: tuple[str, ...]
@@ -45,5 +46,6 @@ class Plan:
     work: Work | None = None
     fits: Fits | None = None
     dates: bool = False
+    money: bool = False
     every: bool = False
     kind: Literal["parts", "compare", "derive"] = "parts"

@@ -15,9 +15,10 @@ from dialogue.prompts import nothing_on
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, facts, like, mentions, name_of, usable, value_of
-from dialogue.shapes.lists import THINGS, Neighbours, asks_for_list, best_block, blocks, names_kind, things
+from dialogue.shapes.lists import MOST, THINGS, Block, Neighbours, asks_for_list, best_block, blocks, names_kind, things
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.rows import rows_of
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.types import Context
 from dialogue.units import joined, setting
@@ -87,7 +88,13 @@ class Shaper:
 
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
-        block = best_block(self.scorer, context.query, blocks(passages, self.neighbours))
+        rows = rows_of(context.query, passages)
+        made = blocks(passages, self.neighbours)
+        block = (
+            Block(tuple(rows[:MOST]), "", max(0, len(rows) - MOST))
+            if rows
+            else best_block(self.scorer, context.query, made)
+        )
         if block is None:
             several = things(context.query, facts(self.scorer, context.query, passages))
             draft = "\n".join(fact.text for fact in several[:THINGS])
@@ -117,13 +124,13 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
     assert plan.work is not None
     values: list[Value] = []
     quoted: list[Fact] = []
-    for about, row in zip(plan.about, ranked, strict=True):
+    for part, about, row in zip(plan.parts, plan.about, ranked, strict=True):
         found = next(
             (
                 (value, fact)
                 for fact in row
                 if usable(fact) and mentions(about, setting(fact.offer))
-                if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text))
+                if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
             ),
             None,
         )
@@ -138,15 +145,17 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
 def _every(plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
     """What is worked out from all facts like the best one that states a value of a thing of the kind."""
     assert plan.work is not None
-    [noun] = plan.about
+    [noun], [asked] = plan.about, plan.parts
     kind = noun.split()[-1]
-    fits = [fact for fact in row if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "")]
+    fits = [
+        fact for fact in row if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "", asked)
+    ]
     if not fits:
         return None
     values, quoted = dict[str, Value](), dict[str, Fact]()
     for fact in like(fits[0], fits, passages, kind):
         name = name_of(fact, kind)
-        value = value_of(fact, plan, name)
+        value = value_of(fact, plan, name, asked)
         if name and value and name not in values:
             values[name], quoted[name] = value, fact
     sentence = plan.work(list(values.values())) if len(values) > 1 else ""
