@@ -162,11 +162,16 @@ class Responder:
         documents = self.retriever.search(queries, self.options.passages, role.sources)
         plan = self.shaper.plan(query) if self.shaper and not told else None
         parts = [self.retriever.search([part], PART, role.sources) for part in plan.parts] if plan else []
-        found = unique((*seen.now, *told, *documents, *(item for row in parts for item in row), *abroad, *seen.before))
+        found = _distinct(
+            (*seen.now, *told, *documents, *(item for row in parts for item in row), *abroad, *seen.before)
+        )
         context, withheld = self._screened(Context((*role.opening, *given), query, found, role=role))
         context.working.notes.extend(notes)
         if self.shaper and not told:
-            context = self.shaper.shaped(context, plan, parts)
+            shaped = self.shaper.shaped(context, plan, parts)
+            beside = [item.passage.text for item in shaped.evidence[len(context.evidence) :]]
+            safe = not beside or all(verdict.safe for verdict in self._checked(role, beside, "evidence"))
+            context = shaped if safe else context
         clock.lap("search")
         return context, queries, withheld
 
@@ -277,7 +282,7 @@ def _best(trace: Trace, gates: Gates) -> Reply:
     return Reply(served[0].text if served else ABSTENTION, "abstained", (), trace)
 
 
-def unique(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+def _distinct(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Return what was found, each passage once, where it came first."""
     first: dict[int, Evidence] = {}
     for item in found:

@@ -13,9 +13,11 @@ from dialogue.shapes.lists import asks_for_list, names_kind
 from dialogue.shapes.message import LONG, asked_in
 from dialogue.shapes.parts import like, split
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.rows import cell_of, cells, rows_of
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.shapes.words import degree
+from retrieval.types import Passage
 
 
 def today() -> date:
@@ -256,3 +258,30 @@ def test_questions_for_lists_and_kinds_are_told() -> None:
     assert not asks_for_list("When was the mill built?")
     assert names_kind("Which hostels are there?")
     assert not names_kind("Which hostel is there?")
+
+
+ROWS = (
+    "Shed: North | Tool: Spade | Price EUR: 11,40 | Stock: 16\n\n"
+    "Shed: South | Tool: Rake | Price EUR: 8,70 | Stock: 3\n\n"
+    "Shed: South shed | Tool: Fork | Price EUR: 9,10 | Stock: 5\n\n"
+    "Shed: South | Tool: Hoe | Price EUR: 7,20 | Stock: 8"
+)
+
+
+def test_the_cell_of_the_column_that_is_asked_for_is_read() -> None:
+    row = ROWS.split("\n", 1)[0]
+    assert cells(row)["Tool"] == "Spade"
+    assert cells("A sentence: with a colon.") == {}
+    said, price = cell_of(row, "How much does the tool cost?", money=True) or ("", None)
+    assert said == "11,40"
+    assert price is not None
+    assert price.value == pytest.approx(11.4)
+    assert (cell_of(row, "How much stock is there?", money=False) or ("",))[0] == "16"
+    assert cell_of(row, "How heavy is it?", money=False) is None
+
+
+def test_all_rows_with_the_cell_that_is_named_are_asked_for() -> None:
+    passage = Passage(1, ROWS, "tools.csv", "Tools", (), 0, len(ROWS))
+    found = [cells(offer.text)["Tool"] for _, offer in rows_of("Which tools are in the south?", [passage])]
+    assert found == ["Rake", "Hoe"]
+    assert rows_of("Which tools are blue?", [passage]) == []
