@@ -24,10 +24,12 @@ _PLACED = re.compile(  # "In 1904 she moved": a short adverbial before the prono
 _NAMED = re.compile(
     r"(?:Its|His|Her|Their)\s+(?:(?!(?:is|are|was|were|has|had)\s)[a-z][\w'’-]*\s+){1,2}[A-Z]"
 )  # "Her brother Duncan was"
-_SUBJECT = re.compile(r"((?:(?:The|A|An|Our) )?(?:[\w'’&-]+ ){0,6}?[\w'’&-]+) (?:is|are|was|were) ")
+_SUBJECT = re.compile(r"((?:(?:The|A|An|Our) )?(?:[\w'’&-]+ ){0,6}?[\w'’&-]+) (?:is|was) (?:(?:an?|the) )?")
 _AMBIGUOUS = re.compile(
     r"\b(?:of|and|or|it|its|he|his|she|her|they|their|who|which|that|has|had|have)\b|[a-z]{3}s \d", re.IGNORECASE
 )
+_THING = re.compile(r"\b(?:an?|the|its|this|another)\s")  # what else "it" may stand for, behind the verb
+_PERSON = re.compile(r"[A-Z][\w'’-]+ [A-Z]|\b(?:by|with|and|than|of) (?:an?|the|his|her|[A-Z])")
 _REPLACEABLE = re.compile(r"(?:[Ii]t|[Hh]e|[Ss]he)(?= [a-z])|(?P<own>[Ii]ts|[Hh]is|[Hh]er)(?= [a-z])")
 _BREAK = re.compile(r"\n[ \t]*\n|\n\s*(?:[-*+•–—·‣▪◦#|>]|\d{1,3}[.)]|[a-z]\))\s")
 
@@ -81,7 +83,12 @@ def put_in(text: str, start: int) -> tuple[Span, str] | None:
     pronoun = _REPLACEABLE.match(said, begin)
     if end - lead[0] > FAR or subject is None or pronoun is None:
         return None
-    if _AMBIGUOUS.search(subject[1]) or not re.search(r"[A-Z0-9]", subject[1][1:]):
+    rivals = _THING if pronoun[0][:1] in "Ii" else _PERSON
+    if (
+        rivals.search(before, subject.end())
+        or _AMBIGUOUS.search(subject[1])
+        or not re.search(r"[A-Z0-9]", subject[1][1:])
+    ):
         return None
     own = f"{subject[1]}'s" if pronoun["own"] else subject[1]
     own = own if not begin else re.sub(r"^(The|An?|Our) ", lambda article: article[0].lower(), own)
