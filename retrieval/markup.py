@@ -112,8 +112,8 @@ class Outline:
         text = clean(text).strip()
         if not text:
             return
-        # A longer item stands apart: a bare line end could be taken for the wrapping of running text.
-        gap = "" if not self._parts else "\n" if item and len(text) < 30 else "\n\n"
+        # A longer item, and one behind it, stand apart: a bare line end could be taken for wrapping of running text.
+        gap = "" if not self._parts else "\n" if item and max(len(text), len(self._parts[-1])) < 30 else "\n\n"
         start = self.length + len(gap)
         self._parts += [gap, text]
         self.length = start + len(text)

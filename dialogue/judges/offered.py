@@ -15,7 +15,7 @@ from retrieval.reading import Page, page_of
 from retrieval.text import sentences
 
 VERBOSE = 0.05  # what every further sentence costs a draft's probability of answering
-PARTLY = 0.5  # what a draft is worth that says only a part of one that is whole
+PARTLY = 0.5  # what a draft is worth that says only a part of one that is whole, or is not one known to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,11 @@ def answered(
     if least is not None:
         return max(said, least)
     best = row.offers[max(range(len(row.offers)), key=lambda place: max(by[place] for by in of_parts))]
+    sure = any(least for _, least in context.shaped)
     contained = any(draft in text for text, _ in context.shaped)
-    return said * PARTLY if contained or (best in whole and set(whole) - set(row.offers)) else said
+    worked_out = bool(context.parts) and any(item.passage.kind == "tool" for item in context.evidence)
+    lacking = best in whole and (worked_out or bool(set(whole) - set(row.offers)))
+    return said * PARTLY if sure or contained or lacking else said
 
 
 def _any(probabilities: Sequence[float], free: int) -> float:

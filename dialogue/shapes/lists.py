@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from dialogue.antecedents import is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import stem, words
 from dialogue.shapes.facts import Fact, name_of
@@ -119,21 +120,24 @@ def _offers(block: Block) -> list[Offer]:
 
 
 def things(question: str, facts: Sequence[Fact]) -> list[Fact]:
-    """Return for "which X are there" the first unit on each thing of that kind, in the order of the source."""
+    """Return for "which X are there" the first unit on each thing of that kind, of the section that has most."""
     match = _KINDS.fullmatch(question.strip().rstrip("?!. "))
     if not match:
         return []
     noun = (match["noun"] or match["all"]).strip()
     root = stem(noun.rsplit(maxsplit=1)[-1])
-    named: dict[str, Fact] = {}
+    found: dict[str, dict[str, Fact]] = {}
     for fact in sorted(facts, key=lambda each: each.offer.start):
+        if is_dependent(fact.offer.text):
+            continue
         name = name_of(fact, noun.rsplit(maxsplit=1)[-1])
         named_so = root in {word.stem for word in words(name)}
         if not name or not (named_so or root in {word.stem for word in words(fact.offer.page.title)}):
             continue
         if name.casefold() in " ".join(fact.text.split()[:NEAR]).casefold():
+            named = found.setdefault(fact.offer.page.title, {})
             named.setdefault(name.casefold().removeprefix("the "), fact)
-    return list(named.values())
+    return list(max(found.values(), key=len, default={}).values())
 
 
 def _section(passage: Passage, neighbours: Neighbours) -> list[Passage]:

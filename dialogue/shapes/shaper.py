@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
 NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
-CLEAR = 0.3  # the least probability that a sentence answers which says all that is asked, or otherwise
+CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
 
 Search = Callable[[str], Sequence[Evidence]]
