@@ -88,6 +88,7 @@ class Outline:
         self._parts: list[str] = []
         self._sections: list[Section] = []
         self._new = True
+        self._after_long = False  # the last thing added was an item of 30 characters or more
         self._place = ""
 
     def at(self, place: str) -> None:
@@ -112,8 +113,10 @@ class Outline:
         text = clean(text).strip()
         if not text:
             return
-        # A longer item, and one behind it, stand apart: a bare line end could be taken for wrapping of running text.
-        gap = "" if not self._parts else "\n" if item and max(len(text), len(self._parts[-1])) < 30 else "\n\n"
+        # A longer item stands apart: a bare line end could be taken for the wrapping of running text.
+        near = item and len(text) < 30 and not (self._after_long and text[0].islower())
+        self._after_long = item and len(text) >= 30
+        gap = "" if not self._parts else "\n" if near else "\n\n"
         start = self.length + len(gap)
         self._parts += [gap, text]
         self.length = start + len(text)
