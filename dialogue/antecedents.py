@@ -21,9 +21,9 @@ _PLACED = re.compile(  # "In 1904 she moved": a short adverbial before the prono
     r"(?:In|At|On|From|After|Before|Since|During|By|Until|With|For|Under)\s+(?:[\w'’.,:-]+\s+){1,6}?"
     r"(?:it|he|she|they|its|his|her|their)\b"
 )
-_NAMED = re.compile(
-    r"(?:Its|His|Her|Their)\s+(?:(?!(?:is|are|was|were|has|had)\s)[a-z][\w'’-]*\s+){1,2}[A-Z]"
-)  # "Her brother Duncan was"
+_NAMED = re.compile(  # "Her brother Duncan Bell was"
+    r"(?:His|Her|Their)\s+(?:(?!(?:is|are|was|were|has|had)\s)[a-z][\w'’-]*\s+){1,2}(?:[A-Z][a-z'’]+,?\s+)+[a-z]"
+)
 _SUBJECT = re.compile(r"((?:(?:The|A|An|Our) )?(?:[\w'’&-]+ ){0,6}?[\w'’&-]+) (?:is|was) (?:(?:an?|the) )?")
 _AMBIGUOUS = re.compile(
     r"\b(?:of|and|or|it|its|he|his|she|her|they|their|who|which|that|has|had|have)\b|[a-z]{3}s \d", re.IGNORECASE
