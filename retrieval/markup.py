@@ -82,7 +82,7 @@ class Outline:
 
     def __init__(self) -> None:
         self.headings: list[tuple[int, str]] = []
-        self.first_heading = ""
+        self._highest: tuple[int, list[str]] = (0, [])  # the highest rank of a heading, and those of it
         self.length = 0  # characters so far
         self.notes: Counter[Note] = Counter()
         self._parts: list[str] = []
@@ -100,8 +100,18 @@ class Outline:
         """Begin a section below the nearest heading of a higher rank."""
         if title := one_line(text):
             self.headings = [*(item for item in self.headings if item[0] < level), (level, title)]
-            self.first_heading = self.first_heading or title
+            rank, titles = self._highest
+            if not rank or level < rank:
+                self._highest = (level, [title])
+            elif level == rank:
+                titles.append(title)
             self._new = True
+
+    @property
+    def title(self) -> str:
+        """The one heading above all others; "" where there is none, since the first of several is but a section's."""
+        _, titles = self._highest
+        return titles[0] if len(titles) == 1 else ""
 
     def close(self, level: int) -> None:
         """End the sections of this rank and of those below it."""
@@ -143,7 +153,7 @@ def one_line(text: str) -> str:
 
 
 def from_markdown(text: str, source: str, fallback: str, outline: Outline | None = None) -> Document:
-    """Return Markdown as plain text. Its title is the front matter's, the first heading or `fallback`.
+    """Return Markdown as plain text. Its title is the front matter's, the one heading above all others or `fallback`.
 
     `outline`, by default a new one, is what it is written into.
     """
@@ -154,7 +164,7 @@ def from_markdown(text: str, source: str, fallback: str, outline: Outline | None
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text[front.end() :] if front else text)
     outline = outline or Outline()
     _feed_markdown(outline, tokens)
-    return outline.document(source, (one_line(named.group(1)) if named else "") or outline.first_heading or fallback)
+    return outline.document(source, (one_line(named.group(1)) if named else "") or outline.title or fallback)
 
 
 def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
@@ -236,10 +246,10 @@ def _inline(token: "Token", notes: Counter[Note]) -> str:
 
 
 def from_html(text: str, source: str, fallback: str, outline: Outline | None = None) -> Document:
-    """Return the visible text of a page. Its title is the first heading if the page's own contains that."""
+    """Return the visible text of a page. Its title is the heading above all others if the page's own contains that."""
     outline = outline or Outline()
     page_title = feed_html(outline, text)
-    first = outline.first_heading
+    first = outline.title
     title = first if first and (not page_title or first in page_title) else page_title
     return outline.document(source, title or fallback)
 

@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "61a6b7f4632baf1a43d290902fcf6cb330a8c7a17387753067dfef70146189c3",
+    WEIGHTS / "reader.safetensors": "eab96c789642cd7bd42aa6fbf6571f1051749d6890534342d2507dde32550566",
 }
 
 

@@ -82,6 +82,13 @@ def test_a_first_heading_is_the_title_and_not_repeated_in_the_paths() -> None:
     assert from_markdown("No heading.", "a.md", "fallback").title == "fallback"
 
 
+def test_the_first_of_several_headings_of_the_highest_rank_is_no_title() -> None:
+    document = from_markdown("# Nile\n\nLong.\n\n# Volga\n\nLonger.", "rivers.md", "rivers")
+    assert document.title == "rivers"
+    assert sections(document) == [(("Nile",), "Long."), (("Volga",), "Longer.")]
+    assert from_markdown("## Menu\n\nA.\n\n# Rivers\n\nLong.", "a.md", "a").title == "Rivers"
+
+
 PAGE = """<!doctype html><html><head><title>Lakes - Atlas</title><style>p {}</style></head><body>
 <nav>Home</nav><h1>Lakes</h1><p>Deep   <b>and</b>
 cold.<script>evil()</script><!-- unseen --></p><p style="display: none">unseen</p><p hidden>unseen</p>

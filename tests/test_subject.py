@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.judges.subject import missing, names_another, names_of, scope, subject_of
+from dialogue.judges.subject import FEATURES, Subject, names_another, names_of, placed, scope, subject_of
 from retrieval.reading import Page
 
 SITES = Page(
@@ -18,6 +18,11 @@ def place(page: Page, words: str) -> tuple[int, int]:
     """The span of the sentence that begins with these words."""
     start = page.text.index(words)
     return start, page.text.index(".", start) + 1
+
+
+def told(asked: Subject, start: int, end: int) -> dict[str, float]:
+    """The features of a unit of SITES that are not 0, by name."""
+    return {name: count for name, count in zip(FEATURES, placed(asked, SITES, start, end), strict=True) if count}
 
 
 @pytest.mark.parametrize(
@@ -61,13 +66,14 @@ def test_a_name_is_looked_for_in_the_sentence_that_a_pronoun_stands_for_and_not_
     asked = subject_of("Who leads the Aarhus depot?")
     its = SITES.text.index("It is led by Mette")
     strangers = SITES.text.index("It is led by Ola")
-    assert missing(asked, SITES, its, len(SITES.text)) == (0, 0, 0)
-    assert missing(asked, SITES, strangers, strangers + 22) == (0, 1, 0)
+    assert told(asked, its, len(SITES.text)) == {"near": 1}
+    assert told(asked, strangers, strangers + 22) == {"astray": 1}
+    assert told(asked, *place(SITES, "The Trondheim")) == {"elsewhere": 1}
 
 
 def test_what_stands_nowhere_is_strange() -> None:
     asked = subject_of("How many bays does the Malmö depot have in 1999?")
-    assert missing(asked, SITES, *place(SITES, "The Aarhus")) == (1, 0, 1)
+    assert told(asked, *place(SITES, "The Aarhus")) == {"strange": 1, "figures": 1}
 
 
 def test_names_typed_in_lower_case_are_known_from_the_pages() -> None:
@@ -93,7 +99,7 @@ def test_nothing_raises_and_what_is_missing_is_counted(
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     asked = subject_of(question, names_of([page]))
-    assert all(0 <= count <= 3 for count in missing(asked, page, start, end))
+    assert all(0 <= count <= 3 for count in placed(asked, page, start, end))
     begin, stop = scope(text, start, end)
     assert (begin <= start, stop) == (True, end)
     if not asked.identifiers:

@@ -153,16 +153,18 @@ class _Text:
 def _rows(
     kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
 ) -> Rendered:
-    """Lines that name their columns, as the library writes tables."""
-    text, column = _Text(), rng.choice(("name", "Name", kind.group[0].rstrip("s"), "item"))
-    upper = rng.random() < 0.7
+    """Lines that name their columns, as the library writes tables; the name stands in any of the first columns."""
+    text, column = _Text(), rng.choice(("name", "Name", kind.group[0].rstrip("s"), "item", "Item"))
+    upper, at = rng.random() < 0.7, rng.choice((0, 0, 0, 1, 2))
     for thing in things:
-        bare = thing.name.removeprefix("the ")
-        text.text += f"{column}: {bare}"
-        for each in facts:
-            if each.label in thing.values:
-                label = _upper(each.label) if upper else each.label
-                text.add(f" | {label}: {{v}}", thing.values[each.label], thing.name == subject.name and each is fact)
+        joint, told = "", [each for each in facts if each.label in thing.values]
+        for each in (*told[:at], None, *told[at:]):
+            if each is None:
+                text.text += f"{joint}{column}: {thing.name.removeprefix('the ')}"
+            else:
+                label, wanted = _upper(each.label) if upper else each.label, thing.name == subject.name and each is fact
+                text.add(f"{joint}{label}: {{v}}", thing.values[each.label], wanted)
+            joint = " | "
         text.text += "\n"
     return text.page(rng.choice(kind.group))
 

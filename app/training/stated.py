@@ -1,7 +1,7 @@
 """What rules, manuals and notices say, asked for in words of people's own, for the reader.
 
-`statements.txt` holds them: the words of the questions are seldom those of the statements, which stand in no order on a
-page. About half of the pages do not hold what is asked for.
+`statements.txt` holds them, `statements_held.txt` those that are not learnt from. The words of the questions are seldom
+those of the statements, which stand in no order on a page. About half of the pages do not hold what is asked for.
 """
 
 import random
@@ -28,9 +28,10 @@ class Statement:
     said: tuple[str, ...]
 
 
-def statements() -> list[Statement]:
-    """Return those of `statements.txt`."""
-    lines = Path(__file__).with_name("statements.txt").read_text(encoding="utf-8").splitlines()
+def statements(held: bool = False) -> list[Statement]:
+    """Return those of `statements.txt`, or those `held` back from training."""
+    name = "statements_held.txt" if held else "statements.txt"
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
     found = []
     for line in lines:
         if line and not line.startswith("#"):
@@ -39,9 +40,9 @@ def statements() -> list[Statement]:
     return found
 
 
-def stated(count: int, seed: int = 0) -> Iterator[Asked]:
-    """Yield `count` questions on pages of statements."""
-    rng, known = random.Random(seed), statements()
+def stated(count: int, seed: int = 0, held: bool = False) -> Iterator[Asked]:
+    """Yield `count` questions on pages of statements, of those `held` back or of the others."""
+    rng, known = random.Random(seed), statements(held)
     for _ in range(count):
         yield _posed(known, rng)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
 from dialogue.judges.subject import FEATURES as SUBJECT
-from dialogue.judges.subject import missing, names_another, names_of, subject_of
+from dialogue.judges.subject import names_another, names_of, placed, subject_of
 from retrieval.reading import Page, bounded
 from retrieval.types import RetrievalError
 
@@ -79,7 +79,7 @@ class AnswerScorer:
 
         The logit of the unit's best span; the mean cosine of the question's tokens with their nearest in the unit, what
         it leans on or its title, and that of the worst third of them; the cosine of the question with the unit, and
-        with all three; what the question names that is missing, see `subject.missing`.
+        with all three; where what the question names stands, see `subject.placed`.
         """
         pages = list(dict.fromkeys(offer.page for offer in offers))
         readings = dict(zip(pages, self.reader.read(question, pages), strict=True))
@@ -93,7 +93,7 @@ class AnswerScorer:
         for o in offers:
             said = [tokens[text][0] for text in (o.text, leads[o], o.page.title)]
             alike = _cosine(vectors, said[0]), _cosine(vectors, np.concatenate(said))
-            subject = missing(named, o.page, o.start, o.stop)
+            subject = placed(named, o.page, o.start, o.stop)
             span = bounded(readings[o.page].best(o.start, o.end)[0])
             rows.append((span, *_matched(asked, np.concatenate(said)), *alike, *subject))
         return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))

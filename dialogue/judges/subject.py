@@ -13,8 +13,8 @@ from dialogue.antecedents import antecedent
 from dialogue.judges.facts import name_in, names, stem, words
 from retrieval.reading import Page
 
-FEATURES = ("strange", "elsewhere", "figures")
-MOST = 3  # missing names or figures that count
+FEATURES = ("near", "elsewhere", "astray", "strange", "figures")
+MOST = 3  # names or figures that count
 
 _FIGURE = re.compile(r"(?<![\w.,-])\d+(?:[.,:]\d+)*(?![\w-]|[.,]\d)")
 _IDENTIFIER = re.compile(
@@ -46,20 +46,25 @@ def names_of(pages: Sequence[Page]) -> frozenset[str]:
     return frozenset().union(*(_named(page) for page in pages)) - frozenset().union(*(_plain(page) for page in pages))
 
 
-def missing(subject: Subject, page: Page, start: int, end: int) -> tuple[float, float, float]:
-    """Return FEATURES of the unit at characters `start` to `end` of the page.
+def placed(subject: Subject, page: Page, start: int, end: int) -> tuple[float, ...]:
+    """Return FEATURES of the unit at characters `start` to `end` of the page, MOST at most of each.
 
-    How many of the names stand nowhere on the page and in no title, how many not near the unit, and how many of the
-    figures are nowhere; MOST at most.
+    How many of the names stand near the unit: in it, in what it leans on or in the titles; how many elsewhere on the
+    page; how many of these although the unit leans on a sentence that names something else; how many nowhere; and how
+    many of the figures are nowhere.
     """
     if not (subject.names or subject.figures):
-        return 0.0, 0.0, 0.0
-    titled, near, whole = _stems(page.title), _stems(page.text[slice(*scope(page.text, start, end))]), _stems(page.text)
-    strange = [name for name in subject.names if not name_in(name, titled | whole)]
-    away = [name for name in subject.names if name not in strange and not name_in(name, titled | near)]
+        return (0.0,) * len(FEATURES)
+    begin, stop = scope(page.text, start, end)
+    near = _stems(page.title) | _stems(page.text[begin:stop])
+    close = [name for name in subject.names if name_in(name, near)]
+    away = [name for name in subject.names if name not in close and name_in(name, _stems(page.text))]
+    other = begin < start and any(stem(name) not in subject.names for name in names(page.text[begin:start]))
     written = set(_FIGURE.findall(f"{page.title} {page.text}"))
     figures = [figure for figure in subject.figures if figure not in written]
-    return tuple(float(min(MOST, len(found))) for found in (strange, away, figures))  # type: ignore[return-value]
+    strange = len(subject.names) - len(close) - len(away)
+    counts = (len(close), 0 if other else len(away), len(away) if other else 0, strange, len(figures))
+    return tuple(float(min(MOST, count)) for count in counts)
 
 
 def names_another(subject: Subject, page: Page, start: int, end: int) -> bool:

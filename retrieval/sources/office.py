@@ -52,7 +52,7 @@ def read_docx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
         elif style != "Title" or one_line(text) != title:
             listed = style.startswith("List ") or block.find(f"{_W}pPr/{_W}numPr") is not None
             outline.add(text, item=listed)
-    yield "", outline.document("", title or outline.first_heading)
+    yield "", outline.document("", title or outline.title)
 
 
 def _rows(table: _Element, read: Callable[[_Element], str]) -> Iterator[tuple[list[str], bool]]:
@@ -133,7 +133,7 @@ def read_pptx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
         if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
             outline.at(f"slide {number}, notes")
             outline.add(notes.text)
-    yield "", outline.document("", one_line(file.core_properties.title) or outline.first_heading)
+    yield "", outline.document("", one_line(file.core_properties.title) or outline.title)
 
 
 def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Ground) -> None:

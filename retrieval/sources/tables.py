@@ -42,7 +42,7 @@ def read_csv(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         _add_rows(outline, enumerate(reader, start=1), limits)
     except csv.Error as error:
         raise SourceError(f"broken table: line {reader.line_num}: {error}") from None
-    yield "", outline.document("", outline.first_heading)
+    yield "", outline.document("", outline.title)
 
 
 def _delimiter(text: str) -> str:
