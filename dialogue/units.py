@@ -65,11 +65,16 @@ def around(passage: Passage, start: int, end: int) -> Offer:
 
 def with_lead(offer: Offer) -> str:
     """Return what is offered on one line: with its subject put in for a pronoun, else after what it leans on."""
-    if found := put_in(offer.page.text, offer.start):
-        return found[1]
     lead = antecedent(offer.page.text, offer.start)
-    said = offer.text if lead is None else f"{offer.page.text[slice(*lead)]} {offer.text}"
-    return " ".join(said.split())
+    if lead is None or put_in(offer.page.text, offer.start):
+        return itself(offer)
+    return " ".join(f"{offer.page.text[slice(*lead)]} {offer.text}".split())
+
+
+def itself(offer: Offer) -> str:
+    """Return what is offered on one line, with its subject put in for a pronoun where that is clear."""
+    found = put_in(offer.page.text, offer.start)
+    return found[1] if found else " ".join(offer.text.split())
 
 
 def setting(offer: Offer) -> str:

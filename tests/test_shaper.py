@@ -117,7 +117,9 @@ def test_how_long_ago_is_counted_to_today(shaper: Shaper) -> None:
 
 def test_a_list_is_whole_and_its_lines_are_judged_as_one(shaper: Shaper, judge: EmbeddedJudge) -> None:
     context = shaped(shaper, "What should I bring to the summer camp?")
-    assert drafts(context) == ["a sleeping bag\na head torch\nrubber boots with thick soles\na signed health form"]
+    assert drafts(context) == [
+        "a sleeping bag\n\na head torch\n\nrubber boots with thick soles\n\na signed health form"
+    ]
     part = "a head torch"
     whole, single = judge.score(context, [drafts(context)[0], part])
     assert (whole.answers or 0) > (single.answers or 0)

@@ -63,8 +63,15 @@ class Block:
     @property
     def text(self) -> str:
         """The lines as they are quoted, with what is left out said."""
-        said = "\n".join(" ".join(offer.text.split()) for _, offer in self.lines)
-        return f"{said}\nand {self.more} more" if self.more else said
+        return in_lines([" ".join(offer.text.split()) for _, offer in self.lines], self.more)
+
+
+def in_lines(lines: Sequence[str], more: int) -> str:
+    """Return lines as one text; a blank one stands where a line end could be taken for the wrapping of a sentence."""
+    said = lines[0]
+    for line in lines[1:]:
+        said += f"\n\n{line}" if line[:1].islower() else f"\n{line}"
+    return f"{said}\nand {more} more" if more else said
 
 
 def asks_for_list(question: str) -> bool:

@@ -15,13 +15,24 @@ from dialogue.prompts import nothing_on
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, facts, like, mentions, name_of, usable, value_of
-from dialogue.shapes.lists import MOST, THINGS, Block, Neighbours, asks_for_list, best_block, blocks, names_kind, things
+from dialogue.shapes.lists import (
+    MOST,
+    THINGS,
+    Block,
+    Neighbours,
+    asks_for_list,
+    best_block,
+    blocks,
+    in_lines,
+    names_kind,
+    things,
+)
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import rows_of
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.types import Context
-from dialogue.units import joined, setting
+from dialogue.units import itself, joined, setting
 from retrieval.text import sentences
 from retrieval.tools.calculator import SOURCE
 from retrieval.tools.toolset import stated
@@ -97,9 +108,10 @@ class Shaper:
         )
         if block is None:
             several = things(context.query, facts(self.scorer, context.query, passages))
-            draft = "\n".join(fact.text for fact in several[:THINGS])
-            more = f"\nand {len(several) - THINGS} more" if len(several) > THINGS else ""
-            return replace(context, shaped=((draft + more, LISTED),)) if len(several) > 1 else context
+            if len(several) < 2:
+                return context
+            draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))
+            return replace(context, shaped=((draft, LISTED),))
         held = {passage.id for passage in passages}
         beside = {passage.id: Evidence(passage, 0.0) for passage, _ in block.lines if passage.id not in held}
         return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((block.text, LISTED),))
@@ -113,7 +125,7 @@ def load_shaper(reader: "PassageReader", neighbours: Neighbours = lambda ids: ()
 def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
     """The context with the likeliest fact that says yes or no clearly as a draft, after that word."""
     for fact in [fact for fact in ranked if usable(fact)][:NEAREST]:
-        if said := verdict(claim, fact.text, fact.offer.page.title):
+        if said := verdict(claim, itself(fact.offer), setting(fact.offer)):
             mark = ":" if said == "No" and len(sentences(fact.text)) == 1 else "."
             return replace(context, shaped=((f"{said}{mark} {fact.text}", CLEAR),))
     return context
