@@ -19,11 +19,12 @@ _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A unit that may answer a part, with the probability that it does and its likeliest span."""
+    """A unit that may answer a part, with the probability that it does, its likeliest span and the logit of that."""
 
     offer: Offer
     probability: float
     span: tuple[int, int]
+    logit: float = 0.0
 
     @property
     def text(self) -> str:
@@ -38,8 +39,9 @@ def facts(scorer: AnswerScorer, question: str, passages: Sequence[Passage]) -> l
     pages = list(dict.fromkeys(offer.page for offer in offers))
     readings = dict(zip(pages, scorer.reader.read(question, pages), strict=True))
     found = [
-        Fact(offer, score, readings[offer.page].best(offer.start, offer.end)[1:])
+        Fact(offer, score, (start, end), logit)
         for offer, score in zip(offers, scores, strict=True)
+        for logit, start, end in [readings[offer.page].best(offer.start, offer.end)]
     ]
     return sorted(found, key=lambda fact: -fact.probability)
 

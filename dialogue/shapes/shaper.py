@@ -45,6 +45,7 @@ SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alon
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
 NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
+NEAR = 2.0  # how far the logit of its span may be from the best one's
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
 
 Search = Callable[[str], Sequence[Evidence]]
@@ -186,7 +187,8 @@ def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
         best = able[0] if able else None
         taken = {fact.offer for fact in chosen if fact}
         again = next((fact for fact in able if fact.offer in taken), None)
-        chosen.append(again if best and again and again.probability >= SAME * best.probability else best)
+        same = best and again and again.probability >= SAME * best.probability and again.logit >= best.logit - NEAR
+        chosen.append(again if same else best)
     order = sorted(range(len(chosen)), key=lambda place: -(fact.probability if (fact := chosen[place]) else 0.0))
     drafts = []
     for count in range(len(order), 0, -1):
