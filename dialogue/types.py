@@ -139,6 +139,7 @@ class Claim:
     supports it, None when the sentence claims nothing about the world (small talk, a question, the
     persona). `passage` is the supporting passage with the offsets `quote_start`, `quote_end` of its sentence
     into the passage's text; None when nothing supports the claim, and then `reason` says why.
+    Of a supported claim `reason` says what it changed of the sentence, "" for nothing.
     """
 
     text: str

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
+from dialogue.judges.grounding import PUT_IN
 from dialogue.prompts import nothing_on
 from dialogue.shapes.shaper import Shaper, load_shaper
 from dialogue.types import Context, Turn
@@ -70,6 +71,19 @@ def test_each_part_is_answered_by_its_own_unit_with_the_subject_put_in(shaper: S
     context = shaped(shaper, "When was the lock at Tarff opened and how deep is it?")
     assert drafts(context)[0] == "The lock at Tarff was opened in 1861. The lock at Tarff is 6 metres deep."
     assert len(context.parts) == 2
+
+
+def test_a_subject_put_in_is_supported_by_both_sentences_and_marked(judge: EmbeddedJudge) -> None:
+    evidence = tuple(Evidence(passage, 1.0) for passage in passages())
+    question = "How deep is the lock at Tarff?"
+    said = "The lock at Tarff is 6 metres deep."
+    [scores] = judge.score(Context((Turn("user", question),), question, evidence), [said])
+    [claim] = scores.claims
+    assert claim.supported
+    assert claim.passage is not None
+    quote = claim.passage.text[claim.quote_start : claim.quote_end]
+    assert quote == "The lock at Tarff was dug by Agnes Bell. It was opened in 1861. It is 6 metres deep."
+    assert claim.reason == PUT_IN
 
 
 def test_a_part_without_an_answer_is_said_to_be_missing_and_wins(shaper: Shaper, judge: EmbeddedJudge) -> None:

@@ -30,6 +30,7 @@ OUTPUTS = ("supported", "refuted")  # what the adapter says of a claim read afte
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
 DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason
+PUT_IN = "its subject is put in for a pronoun"  # of a supported claim
 _FAR = "no source sentence is close"
 _CLOSERS = " .!?…\"'”’)]*_"
 
@@ -92,12 +93,15 @@ class Grounder:
         passages = list({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
         if not passages:
             return [Claim(s.text, s.start, s.end, 0.0, reason="no source was found") for s in judged]
-        copies = [copied(s.text, passages) or resolved(s.text, passages) for s in judged]
-        rest = [s for s, copy in zip(judged, copies, strict=True) if copy is None]
+        copies = [copied(s.text, passages) for s in judged]
+        put = [copy or resolved(s.text, passages) for s, copy in zip(judged, copies, strict=True)]
+        rest = [s for s, place in zip(judged, put, strict=True) if place is None]
         weighed = iter(self._weigh(context, rest, passages))
         return [
-            next(weighed) if copy is None else Claim(s.text, s.start, s.end, COPIED, True, *copy)
-            for s, copy in zip(judged, copies, strict=True)
+            Claim(s.text, s.start, s.end, COPIED, True, *place, reason="" if copy else PUT_IN)
+            if place
+            else next(weighed)
+            for s, copy, place in zip(judged, copies, put, strict=True)
         ]
 
     def _weigh(self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]) -> list[Claim]:
