@@ -19,14 +19,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dialogue.prompts import ENOUGH, NOTHING, told
+from dialogue.screen import Withheld, without
 from dialogue.types import Context, LanguageModel, ModelError, Sampling, Step, Turn
 from retrieval.tools.toolset import Tool
 from retrieval.types import Evidence
 
 SNIPPETS: Final = 2  # passages told per look-up
 LONGEST: Final = 200  # characters of a query
-
-Withheld = tuple[tuple[Evidence, str], ...]  # evidence with the reason why it may not enter a prompt
 
 _RECIPIENT = re.compile(r"[\s\"'“*`-]*\b(?P<who>TS|User)[*\"'”`]*[,:](?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
@@ -119,6 +118,7 @@ class _Shelf:
 
     def __init__(self, toolset: Tool, shown: Sequence[Evidence]) -> None:
         self._toolset = toolset
+        self._pieces = list(shown)
         self._shown = {told(item) for item in shown}
         self._rankings: dict[str, Sequence[Evidence]] = {}
 
@@ -126,7 +126,9 @@ class _Shelf:
         words = " ".join(re.findall(r"\w+", query.casefold()))
         if words not in self._rankings:
             self._rankings[words] = self._toolset.look_up(query) if words else ()
-        new = [item for item in self._rankings[words] if told(item) not in self._shown][:SNIPPETS]
+        found = without(self._rankings[words], self._pieces)
+        new = [item for item in found if told(item) not in self._shown][:SNIPPETS]
+        self._pieces += new
         self._shown |= {told(item) for item in new}
         return tuple(new)
 

@@ -12,7 +12,8 @@ from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look, rests_on_
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
 from dialogue.query import search_queries
 from dialogue.rank import Gates, closest, quality, ranked, why_dropped
-from dialogue.research import SNIPPETS, Findings, Researcher, Withheld, replies
+from dialogue.research import SNIPPETS, Findings, Researcher, replies
+from dialogue.screen import Withheld, left_out, quotes, screened, too_unsafe
 from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
 from dialogue.talk import asks
@@ -37,7 +38,7 @@ from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
 
 PART = 6  # passages looked at for each part of a question
-UNSAFE_REPLIES = "I could not find a reply that I can stand behind, so I would rather not answer that."
+UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +209,15 @@ class Responder:
         return self.guard.check(texts, stage, [turn.text for turn in before], role.tightened)
 
     def _screened(self, context: Context) -> tuple[Context, Withheld]:
-        """Take out evidence that the guard will not let into a prompt, keeping the reason."""
-        verdicts = self._checked(context.role, [item.passage.text for item in context.evidence], "evidence")
-        pairs = list(zip(context.evidence, verdicts, strict=True))
-        kept = tuple(item for item, verdict in pairs if verdict.safe)
-        return replace(context, evidence=kept), tuple((i, v.reason) for i, v in pairs if not v.safe)
+        """Take out what the guard will not let into a prompt, sentences or passages, keeping the reason."""
+        kept, withheld = screened(lambda texts: self._checked(context.role, texts, "evidence"), context.evidence)
+        return replace(context, evidence=kept), withheld
 
     def _judged(self, context: Context, drafts: Sequence[str], repaired: bool = False) -> list[Candidate]:
         """Judge all drafts in one batch: safety, then everything else."""
         if not drafts:
             return []
-        verdicts = self._checked(context.role, drafts, "candidate", context.turns)
+        verdicts = self._of_drafts(context, drafts)
         scores = self.judge.score(context, drafts)
         return [
             Candidate(
@@ -231,6 +230,16 @@ class Responder:
             )
             for draft, verdict, score in zip(drafts, verdicts, scores, strict=True)
         ]
+
+    def _of_drafts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
+        """The guard's verdicts; what the user's own documents say word for word has to be worse to be dropped."""
+        quoted = [quotes(draft, context.evidence) for draft in drafts]
+        stages: dict[bool, Stage] = {False: "candidate", True: "quotation"}
+        parts: dict[bool, Iterator[Verdict]] = {}
+        for is_quoted, stage in stages.items():
+            texts = [draft for draft, own in zip(drafts, quoted, strict=True) if own == is_quoted]
+            parts[is_quoted] = iter(self._checked(context.role, texts, stage, context.turns) if texts else ())
+        return [next(parts[own]) for own in quoted]
 
     def _gates(self, context: Context, scores: Scores) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
@@ -268,18 +277,20 @@ def repair(text: str, scores: Scores) -> str:
 def _best(trace: Trace, gates: Gates) -> Reply:
     """Choose the reply: the best draft; an abstention only if no other draft is left, never the least bad.
 
-    An abstention shows what nearly answers, and says that it is no more than that.
+    An abstention shows what nearly answers, and says that it is no more than that. What was withheld is said.
     """
     served = [candidate for candidate in trace.candidates if not candidate.dropped]
     if served and not is_abstention(served[0].text):
         text, citations = cited(served[0])
-        return Reply(text, "answered", citations, trace)
+        left = left_out(trace, {citation.source for citation in citations}) if citations else ""
+        return Reply(f"{text}\n\n{left}".strip(), "answered", citations, trace)
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)
     if near := closest(trace.candidates, gates):
         text, citations = cited(near)
         return Reply(f"{CLOSEST} {text}", "abstained", citations, trace)
-    return Reply(served[0].text if served else ABSTENTION, "abstained", (), trace)
+    text = too_unsafe(trace, gates) or (served[0].text if served else ABSTENTION)
+    return Reply(f"{text} {left_out(trace, ())}".strip(), "abstained", (), trace)
 
 
 def _distinct(found: Sequence[Evidence]) -> tuple[Evidence, ...]:

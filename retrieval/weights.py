@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "eab96c789642cd7bd42aa6fbf6571f1051749d6890534342d2507dde32550566",
+    WEIGHTS / "reader.safetensors": "c7b7cfa5a39f93263da514dbff71f63c2df28a9171fba95635709031526b09f4",
 }
 
 

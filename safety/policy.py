@@ -18,19 +18,20 @@ Mode = Literal["off", "annotate", "enforce"]
 Action = Literal["refuse", "support", "drop", "annotate"]
 
 PACKAGED = Path(__file__).with_name("policy.toml")
-STAGES: tuple[Stage, ...] = get_args(Stage)
+STAGES: tuple[Stage, ...] = tuple(s for s in get_args(Stage) if s != "quotation")  # which follows "candidate"
 MODES: tuple[Mode, ...] = get_args(Mode)
 ACTIONS: tuple[Action, ...] = get_args(Action)
 PRESETS = ("strict", "balanced", "permissive")
 _FIELDS = ("group", "title", "mode", "stages", "threshold", "action", "locked", "note")
-_SECTIONS = ("version", "preset", "fail", "presets", "messages", "objectives")
+_SECTIONS = ("version", "preset", "fail", "quotation", "presets", "messages", "objectives")
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
     """One rule of conduct. `threshold` is the least probability at which it fires, preset included.
 
-    A `locked` objective is enforced whatever a policy file says; `note` is said with its annotations.
+    `quoted` is the same for sentences of the user's own documents, where it is higher. A `locked` objective is enforced
+    whatever a policy file says; `note` is said with its annotations.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Objective:
     action: Action
     locked: bool = False
     note: str = ""
+    quoted: float = 0.0
 
     def action_at(self, stage: Stage) -> Action:
         """What firing means on `stage`: drafts and evidence are dropped, requests refused or supported."""
@@ -71,7 +73,9 @@ class Policy:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def at(self, stage: Stage) -> dict[str, Objective]:
-        """The objectives looked at on `stage`, by id."""
+        """The objectives looked at on `stage`, by id; those of a quotation are those of a candidate, slower to fire."""
+        if stage == "quotation":
+            return {name: replace(o, threshold=max(o.threshold, o.quoted)) for name, o in self.at("candidate").items()}
         return {o.id: o for o in self.objectives if o.mode != "off" and stage in o.stages}
 
     def tightened(self, shares: Sequence[tuple[str, float]]) -> "Policy":
@@ -79,11 +83,11 @@ class Policy:
 
         A share above 1 counts as 1, since nothing is ever loosened; an unknown name changes nothing.
         """
-        objectives = tuple(
-            replace(o, threshold=o.threshold * min([1.0, *(s for name, s in shares if name in (o.id, o.group))]))
-            for o in self.objectives
-        )
-        return replace(self, objectives=objectives)
+        objectives = []
+        for o in self.objectives:
+            share = min([1.0, *(s for name, s in shares if name in (o.id, o.group))])
+            objectives.append(replace(o, threshold=o.threshold * share, quoted=o.quoted * share))
+        return replace(self, objectives=tuple(objectives))
 
     def message(self, name: str, title: str = "") -> str:
         """The message `name` ("refuse", "support", "unjudged") about an objective with `title`."""
@@ -111,8 +115,9 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
     chosen = _one_of(preset, PRESETS, "the preset") if preset else stated
     shift = {name: _shift(value, f"{where}, [presets] {name}") for name, value in shifts.items()}[chosen]
     groups = tuple(dict.fromkeys(fields["group"] for fields in base["objectives"].values()))
+    quoted = _probability(own.get("quotation", base["quotation"]), f"{where}: quotation")
     objectives = tuple(
-        _objective(name, fields | own.get("objectives", {}).get(name, {}), shift, groups, where)
+        _objective(name, fields | own.get("objectives", {}).get(name, {}), (shift, quoted), groups, where)
         for name, fields in base["objectives"].items()
     )
     version = own.get("version", base["version"])
@@ -146,24 +151,26 @@ def _stages(value: object, place: str) -> tuple[Stage, ...]:
     return tuple(cast(Stage, _one_of(stage, STAGES, f"{place} stages")) for stage in value)
 
 
-def _objective(name: str, fields: Mapping[str, Any], shift: float, groups: Collection[str], where: str) -> Objective:
+def _objective(
+    name: str, fields: Mapping[str, Any], shifted: tuple[float, float], groups: Collection[str], where: str
+) -> Objective:
+    shift, quoted = shifted
     place = f"{where}, [objectives.{name}]"
     locked = fields.get("locked", False)
     if not isinstance(locked, bool):
         raise SafetyError(f"{place} locked is {locked!r}, but must be true or false")
-    given = _number(fields["threshold"], f"{place} threshold")
-    if not 0 < given < 1:
-        raise SafetyError(f"{place} threshold is {given!r}, but must lie between 0 and 1, both excluded")
+    given = _probability(fields["threshold"], f"{place} threshold")
     return Objective(
         id=name,
         group=_one_of(fields["group"], groups, f"{place} group"),
         title=_text(fields["title"], f"{place} title"),
         mode=cast(Mode, _one_of(fields["mode"], MODES, f"{place} mode")),
         stages=_stages(fields["stages"], place),
-        threshold=given if locked else round(min(max(given + shift, 0.01), 0.99), 4),
+        threshold=given if locked else _shifted(given, shift),
         action=cast(Action, _one_of(fields["action"], ACTIONS, f"{place} action")),
         locked=locked,
         note=_text(fields.get("note", ""), f"{place} note", empty=True),
+        quoted=given if locked else _shifted(quoted, shift),
     )
 
 
@@ -194,6 +201,17 @@ def _shift(value: object, where: str) -> float:
     number = _number(value, where)
     if not -1 < number < 1:
         raise SafetyError(f"{where} is {value!r}, but is added to probabilities: write a number between -1 and 1")
+    return number
+
+
+def _shifted(threshold: float, shift: float) -> float:
+    return round(min(max(threshold + shift, 0.01), 0.99), 4)
+
+
+def _probability(value: object, where: str) -> float:
+    number = _number(value, where)
+    if not 0 < number < 1:
+        raise SafetyError(f"{where} is {value!r}, but must lie between 0 and 1, both excluded")
     return number
 
 

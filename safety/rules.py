@@ -45,7 +45,7 @@ def find(text: str, stage: Stage) -> list[Finding]:
         found += _self_harm(folded)
     if stage in ("request", "evidence"):
         found += _prompt_attack(folded)
-    if stage in ("candidate", "served"):
+    if stage in ("candidate", "quotation", "served"):
         found += _personal_data(seen)
     if stage != "evidence":
         found += _child_safety(folded)

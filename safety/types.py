@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Stage = Literal["request", "evidence", "candidate", "served"]
+Stage = Literal["request", "evidence", "candidate", "quotation", "served"]
 UNSAFE: Final = "unsafe"  # the name of a risk of no objective in particular
 
 
@@ -53,9 +53,10 @@ class Guard(Protocol):
     ) -> list[Verdict]:
         """Return one verdict per text; `context` holds the earlier turns, oldest first.
 
-        `tightened` names objectives or groups of them with the share, in (0, 1], of their usual threshold that
-        holds for these texts: what is safe with it is safe without. Never raises for a text it cannot judge: such a
-        text gets an unsafe verdict with risk None.
+        At `quotation` the texts are drafts that quote the user's own documents word for word, in answer to a request
+        that was safe. `tightened` names objectives or groups of them with the share, in (0, 1], of their usual
+        threshold that holds for these texts: what is safe with it is safe without. Never raises for a text it cannot
+        judge: such a text gets an unsafe verdict with risk None.
         """
         ...
 

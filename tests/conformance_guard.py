@@ -4,7 +4,7 @@ import pytest
 
 from safety.types import Guard, Stage, Verdict
 
-STAGES: tuple[Stage, ...] = ("request", "evidence", "candidate", "served")
+STAGES: tuple[Stage, ...] = ("request", "evidence", "candidate", "quotation", "served")
 TEXTS = (
     "How tall is Everest?",
     "Everest is 8,849 metres high.",

@@ -298,7 +298,8 @@ def test_sentences_of_the_demo_sources_are_not_dropped(guard: EmbeddedGuard) -> 
     sentences = [s.strip() for path in sorted(folder.glob("*.md")) for s in path.read_text().split(". ") if s.strip()]
     if not sentences:
         pytest.skip("there are no demo sources")
+    orders = [s for s, v in zip(sentences, guard.check(sentences, "evidence"), strict=True) if not v.safe]
+    assert len(orders) <= len(sentences) / 500, json.dumps(orders, indent=1)
     chosen = sentences[::9]
-    assert all(verdict.safe for verdict in guard.check(chosen, "evidence"))
     dropped = [s for s, v in zip(chosen, guard.check(chosen, "candidate"), strict=True) if not v.safe]
     assert len(dropped) <= len(chosen) / 100, json.dumps(dropped, indent=1)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from told_reader import Told, logit
 
-from app.training.contrast import load_pairs
+from app.training.contrast import held_back, load_pairs, load_templates
+from app.training.safety_data import KEPT
 from app.training.safety_report import report, wilson
 from safety import EmbeddedGuard, SafetyError, load_policy
 
@@ -33,6 +34,12 @@ def data(tmp_path: Path) -> Path:
     for name in ("diasafety", "convabuse", "gptfuzz"):
         gzipped(tmp_path / "safety" / f"{name}.test.jsonl.gz", rows)
     gzipped(tmp_path / "safety" / "benign_questions.train.jsonl.gz", [{"text": f"Is it {n}?"} for n in range(40)])
+    questions = [{"text": f"hateful {n}", "category": "Fraud/Deception / Phishing"} for n in range(30)]
+    other = [{"text": f"false {n}", "category": "Political Campaigning / Lobbying"} for n in range(30)]
+    for name in ("catqa_english", "harmfulqa", "dangerousqa", "coconot_pref_benign_lookalikes", "advbench.train"):
+        gzipped(
+            tmp_path / "safety" / f"{name}.jsonl.gz", [*questions, *other] if name == "catqa_english" else questions
+        )
     turns = [{"text": "How are you?"}, {"text": "hateful"}]
     talks = [{"id": str(n), "turns": turns} for n in range(60)]
     gzipped(tmp_path / "dialogues" / "topical_chat_rare.train.jsonl.gz", talks)
@@ -68,6 +75,16 @@ def test_contrast_pairs_are_counted_by_group_and_kind(data: Path) -> None:
             assert {share["n"] for share in shares.values()} == {len(those)}
             assert shares.keys() == {"unsafe_flagged", "unsafe_blocked", "safe_flagged", "safe_blocked"}
     assert contrast["overall"]["both"]["unsafe_flagged"]["n"] > 50
+
+
+def test_requests_kept_from_training_are_counted_by_set(data: Path) -> None:
+    requests = report(data, EmbeddedGuard(Told(by_word), load_policy()))["requests"]
+    sets = ("catqa", "harmfulqa", "dangerousqa", "coconot")
+    assert {requests[name]["share"] for name in sets} == {1.0}
+    assert {requests[name]["n"] for name in sets} == {sum(held_back(f"hateful {n}", KEPT) for n in range(30))}
+    for side in (True, False):
+        held = [text for t in load_templates(2) if t.held_back and t.unsafe == side for text in t.texts]
+        assert requests[f"templates, {'unsafe' if side else 'safe'}"]["n"] == len(held)
 
 
 def test_data_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class _Number(click.FloatRange):
         return number
 
 
-JUDGES = ("safety", "grounded", "quality", "reader")
+JUDGES = ("safety", "injection", "grounded", "quality", "reader")
 
 
 @click.group()

@@ -95,11 +95,13 @@ def fit_phases(
     shares: Sequence[Mapping[str, float]],
     seed: int = 0,
     mixed: bool = False,
+    late: float = 0.5,
 ) -> list[dict[str, float]]:
     """Train by one plan after another, each with its own share of every source; return their curves one after another.
 
-    Where `mixed`, the adapter ends as the mean of its tensors before the last plan and after it: what that adds on the
-    sets it draws from is mostly kept, what it costs on others is not (Wortsman et al. 2022).
+    Where `mixed`, the adapter ends between its tensors before the last plan and after it, `late` being the share of the
+    latter: what that adds on the sets it draws from is mostly kept, what it costs on others is not (Wortsman et al.
+    2022).
     """
     curve = []
     early: dict[str, Tensor] = {}
@@ -108,7 +110,7 @@ def fit_phases(
         drawn = {name: (wanted.get(name, 0.0), groups) for name, groups in sources.items()}
         curve += fit(encoder, adapter, drawn, plan, seed + place)
     if mixed:
-        adapter.tensors.update({key: (early[key] + tensor) / 2 for key, tensor in adapter.tensors.items()})
+        adapter.tensors.update({key: early[key].lerp(tensor, late) for key, tensor in adapter.tensors.items()})
     return curve
 
 

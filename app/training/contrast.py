@@ -1,9 +1,12 @@
 """The project's own contrast pairs: what is to be declined beside what only sounds like it.
 
-Reads the files in `pairs/`, expands the frames of general.toml, and splits whole pairs into training and held back.
+Reads the files in `pairs/`, expands the frames of general.toml and the templates of lookalikes.toml, and splits whole
+pairs and templates into training and held back.
 """
 
 import hashlib
+import random
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,8 @@ from typing import Any, Literal
 Kind = Literal["request", "reply"]
 
 PAIRS = Path(__file__).with_name("pairs")
-_HELD_BACK = 4  # one pair in so many
+_HELD_BACK = 4  # one pair in so many, one template too
+_SLOT = re.compile(r"{(\w+)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,62 @@ class Contrast:
         return self.unsafe[place % len(self.unsafe)], self.safe[place % len(self.safe)]
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A request with slots, filled in several ways; unsafe ones share their words with safe ones."""
+
+    objective: str
+    unsafe: bool
+    texts: tuple[str, ...]
+    held_back: bool
+    source: str = "lookalikes"
+
+
+def load_templates(most: int, folder: Path = PAIRS) -> tuple[Template, ...]:
+    """Return every template of lookalikes.toml with up to `most` fillings, always the same."""
+    raw = read_pairs(folder / "lookalikes.toml")
+    return tuple(
+        Template(
+            group["objective"],
+            side == "unsafe",
+            fill(template, raw["slots"], most),
+            held_back(template),
+            group.get("source", "lookalikes"),
+        )
+        for group in raw["groups"]
+        for side in ("unsafe", "safe")
+        for template in group[side]
+    )
+
+
+def fill(template: str, slots: dict[str, list[str]], most: int) -> tuple[str, ...]:
+    """Return up to `most` fillings of a template's slots, always the same.
+
+    Some are typed carelessly, without a capital and the mark at the end.
+    """
+    chance = random.Random(template)
+    found: dict[str, None] = {}
+    for _ in range(most):
+        text = template
+        while _SLOT.search(text):  # what fills a slot may have one itself
+            text = _SLOT.sub(lambda slot: chance.choice(slots[slot[1]]), text)
+        found[text.lower().rstrip("?.") if chance.random() < 0.2 else text[0].upper() + text[1:]] = None
+    return tuple(found)
+
+
 def load_pairs(folder: Path = PAIRS) -> tuple[Contrast, ...]:
     """Read all pairs, by the names of their files and then in file order."""
-    general = _read(folder / "general.toml")
+    general = read_pairs(folder / "general.toml")
     pairs: list[Contrast] = []
     for path in sorted(folder.glob("*.toml")):
-        raw = _read(path)
-        for block in raw["requests"]:
+        raw = read_pairs(path)
+        for block in raw.get("requests", []):
             objective = block["objective"]
             for unsafe, safe in block.get("acts", []):
                 framed = [tuple(frame.format(act) for frame in general["frames"]) for act in (unsafe, safe)]
                 pairs.append(_pair("request", objective, "", framed[0], framed[1]))
             pairs += [_pair("request", objective, "", (u,), (s,)) for u, s in block.get("texts", [])]
-        for block in raw["replies"]:
+        for block in raw.get("replies", []):
             pairs += [_pair("reply", block["objective"], b, (u,), (s,)) for b, u, s in block["triples"]]
     for unsafe, safe in general["statements"]["pairs"]:
         filled = [_fill(text, general["statements"]) for text in (unsafe, safe)]
@@ -54,7 +101,7 @@ def load_pairs(folder: Path = PAIRS) -> tuple[Contrast, ...]:
 
 def load_ordinary(folder: Path = PAIRS) -> tuple[tuple[str, ...], ...]:
     """Everyday requests, the phrasings of each together."""
-    raw = _read(folder / "general.toml")
+    raw = read_pairs(folder / "general.toml")
     framed = (tuple(frame.format(act) for frame in raw["frames"]) for act in raw["ordinary_acts"])
     return (*framed, *((text,) for text in raw["ordinary"]))
 
@@ -68,7 +115,8 @@ def _pair(kind: Kind, objective: str, before: str, unsafe: tuple[str, ...], safe
     return Contrast(kind, objective, before, unsafe, safe, held_back(unsafe[0] + safe[0]))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_pairs(path: Path) -> dict[str, Any]:
+    """Return the table of one of the files."""
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 

@@ -14,8 +14,18 @@ import dialogue.judges.grounding
 import dialogue.judges.quality
 import retrieval.reader
 import safety.guards.embedded
+import safety.injection
 from app.evaluation.metrics import auroc
-from app.training import grounding, grounding_data, quality, reader, reader_calibration, reader_data, reader_report
+from app.training import (
+    grounding,
+    grounding_data,
+    injection,
+    quality,
+    reader,
+    reader_calibration,
+    reader_data,
+    reader_report,
+)
 from app.training import safety as guard
 from app.training.adapters import AdapterTraining
 from app.training.quality_data import CORPORA
@@ -54,15 +64,31 @@ def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
 
 
 def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
-    """AUROC on the published validation sets."""
+    """AUROC on the published validation sets, and of requests that are declined beside such as only sound so."""
     reader = load_reader(encoder, folder / safety.guards.embedded.WEIGHTS.name, {})
     _, check = split(gather(data, 0))
     grades = {}
-    for name, kind in (("diasafety valid", "reply"), ("convabuse valid", "request")):
-        rows = [row for row in check if row.source == name]
+    for name, kind, sources in (
+        ("diasafety valid", "reply", ("diasafety valid",)),
+        ("convabuse valid", "request", ("convabuse valid",)),
+        ("look-alikes", "request", ("unsafe questions", "advbench", "sound unsafe", "benign")),
+    ):
+        rows = [row for row in check if row.source in sources]
         logits = reader([shown(row.before, row.text) for row in rows])[:, reader.outputs.index(kind)]
         grades[name] = auroc([row.unsafe for row in rows], logits.tolist())
     return grades
+
+
+def _train_injection(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    card, figures = injection.train(data)
+    injection.save(card, folder / safety.injection.WEIGHTS.name)
+    return figures
+
+
+def _grade_injection(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
+    """AUROC on templates, articles and published orders that are held back."""
+    model = safety.injection.load_injections(folder / safety.injection.WEIGHTS.name)
+    return {"held back": injection.report(model, injection.gather(data))["auroc"]}
 
 
 def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
@@ -149,6 +175,9 @@ _DIALOGUE = WEIGHTS
 PARTS: dict[str, Part] = {
     "safety": Part(
         safety.guards.embedded.WEIGHTS.parent, (safety.guards.embedded.WEIGHTS.name,), _train_safety, _grade_safety
+    ),
+    "injection": Part(
+        safety.injection.WEIGHTS.parent, (safety.injection.WEIGHTS.name,), _train_injection, _grade_injection
     ),
     "grounded": Part(
         _DIALOGUE, (dialogue.judges.grounding.ADAPTER, dialogue.judges.grounding.HEAD), _train_grounded, _grade_grounded

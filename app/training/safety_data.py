@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.training.contrast import Kind, held_back, load_ordinary, load_pairs
+from app.training.contrast import Kind, held_back, load_ordinary, load_pairs, load_templates
 from app.training.quality_data import rows
 from safety.types import SafetyError
 from safety.windows import windows
@@ -24,7 +24,7 @@ MISTAKES: Final = {  # the share of ordinary validation rows that may reach it
     "request": 0.002,  # a question refused is refused
     "reply": 0.006,  # a draft dropped leaves the others
 }
-SHARES: Final = (  # of the examples drawn, by source: at first, for what is hardest, and for what was still too little
+SHARES: Final = (  # of the examples drawn, by source: at first, for what is hardest, what was too little, look-alikes
     {
         "diasafety": 0.35,
         "contrast": 0.20,
@@ -83,10 +83,54 @@ SHARES: Final = (  # of the examples drawn, by source: at first, for what is har
         "passages": 0.005,
         "titles": 0.005,
     },
+    {
+        "lookalikes": 0.30,
+        "contrast": 0.16,
+        "unsafe questions": 0.14,
+        "sound unsafe": 0.06,
+        "benign": 0.05,
+        "contrast reply": 0.07,
+        "diasafety": 0.06,
+        "convabuse": 0.04,
+        "gptfuzz": 0.02,
+        "topical_chat": 0.02,
+        "ordinary": 0.02,
+        "advbench": 0.02,
+        "quotations": 0.02,
+        "cmu_dog": 0.005,
+        "patients": 0.005,
+        "surge": 0.005,
+        "davidson": 0.005,
+    },
 )
+FURTHER: Final = {**SHARES[-1], "words for people": 0.25}  # last of all, in small
+KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
+FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
 PIECES = 3  # windows of a long reply beside its first
 _ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "fragments", "titles", "passages", "patients")
+_CATEGORIES = {  # of CatQA, by the beginning of the name; what the policy does not decline is left out
+    "Illegal Activity / Weapon": "weapons_mass",
+    "Illegal Activity": "crime_howto",
+    "Child Abuse": "child_safety",
+    "Hate/Harass/Violence / Racial": "hate",
+    "Hate/Harass/Violence / Religious": "hate",
+    "Hate/Harass/Violence / Cyberbullying": "harassment",
+    "Hate/Harass/Violence": "violence",
+    "Malware Viruses / Spyware": "privacy",
+    "Malware Viruses": "crime_howto",
+    "Physical Harm / Self-harm": "self_harm",
+    "Physical Harm / Assault": "violence",
+    "Physical Harm / Weapon": "weapons_mass",
+    "Physical Harm": "",
+    "Economic Harm": "crime_howto",
+    "Fraud/Deception": "crime_howto",
+    "Adult Content": "sexual",
+    "Privacy Violation": "privacy",
+}
+_SPLIT = (  # sources of which whole files or templates are kept apart
+    "diasafety", "convabuse", "contrast", "contrast reply", "ordinary", "lookalikes", "words for people",
+)  # fmt: skip
 _DIASAFETY = {
     "Offending User": "harassment",
     "Toxicity Agreement": "harassment",
@@ -98,7 +142,7 @@ _DIASAFETY = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A labelled text; `objective` is "" when unknown, `weight` its part in the loss."""
+    """A labelled text; `objective` is "" when unknown, `weight` its part in the loss, `name` its data set."""
 
     kind: Kind
     before: str
@@ -107,6 +151,7 @@ class Row:
     objective: str = ""
     weight: float = 1.0
     source: str = ""
+    name: str = ""
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -125,6 +170,8 @@ def gather(data: Path, seed: int) -> list[Row]:
         *_dialogues(data),
         *_quotations(data),
         *_replies(data, chance),
+        *_lookalikes(),
+        *(row for row in public_questions(data) if not kept(row)),
     ]
     openers = [row.text for row in found if row.source == "topical_chat" and row.kind == "request"]
     return [_with_turn(row, openers, chance) for row in found]
@@ -140,8 +187,7 @@ def _with_turn(row: Row, openers: Sequence[str], chance: random.Random) -> Row:
 def _validates(row: Row) -> bool:
     if row.source.endswith("valid"):
         return True
-    splits = row.source in ("diasafety", "convabuse", "contrast", "contrast reply", "ordinary")
-    return not splits and held_back("validation" + row.text, 12)
+    return row.source not in _SPLIT and held_back("validation" + row.text, 12)
 
 
 def _contrast(chance: random.Random) -> Iterator[Row]:
@@ -160,6 +206,32 @@ def _contrast(chance: random.Random) -> Iterator[Row]:
     for wordings in load_ordinary():
         for text in wordings:
             yield Row("request", "", text, False, weight=6 / (len(wordings) + 2), source="ordinary")
+
+
+def _lookalikes() -> Iterator[Row]:
+    for template in load_templates(FILLINGS):
+        for text in () if template.held_back else template.texts:
+            weight = 1.0 if template.unsafe else 1.5
+            yield Row("request", "", text, template.unsafe, template.objective, weight, template.source)
+
+
+def public_questions(data: Path) -> Iterator[Row]:
+    """Questions that are declined (CatQA, HarmfulQA, DangerousQA), and such as only sound so (CoCoNot)."""
+    safety = data / "safety"
+    for row in read(safety / "catqa_english.jsonl.gz"):
+        found = [meant for name, meant in _CATEGORIES.items() if row["category"].startswith(name)]
+        if found:
+            yield Row("request", "", row["text"], True, found[0], 1.0, "unsafe questions", "catqa")
+    for name, weight in (("harmfulqa", 0.6), ("dangerousqa", 1.0)):
+        for row in read(safety / f"{name}.jsonl.gz"):
+            yield Row("request", "", row["text"], True, "", weight, "unsafe questions", name)
+    for row in read(safety / "coconot_pref_benign_lookalikes.jsonl.gz"):
+        yield Row("request", "", row["text"], False, "", 1.0, "sound unsafe", "coconot")
+
+
+def kept(row: Row) -> bool:
+    """Whether a public question is kept from training, for the report."""
+    return held_back(row.text, KEPT)
 
 
 def _requests(data: Path, chance: random.Random) -> Iterator[Row]:

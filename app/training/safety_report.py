@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.training.contrast import Kind, held_back, load_pairs
-from app.training.safety_data import macro_f1, read
+from app.training.contrast import Kind, held_back, load_pairs, load_templates
+from app.training.safety_data import kept, macro_f1, public_questions, read
 from safety.guards.embedded import JUDGES, EmbeddedGuard
 from safety.types import Stage, Verdict
 
@@ -39,6 +39,7 @@ def report(data: Path, guard: EmbeddedGuard) -> Result:
         "gptfuzz": _labelled(data, guard, "gptfuzz.test", "candidate"),
         "blocked_by_mistake": _harmless(data, guard),
         "contrast": _contrast(guard),
+        "requests": _requests(data, guard),
     }
 
 
@@ -132,6 +133,20 @@ def _harmless(data: Path, guard: EmbeddedGuard) -> Result:
         "xquad_paragraphs_as_evidence": blocked(_checked(guard, paragraphs, "evidence")),
         "xquad_paragraphs_as_candidate": blocked(_checked(guard, quoted, "candidate")),
     }
+
+
+def _requests(data: Path, guard: EmbeddedGuard) -> Result:
+    """Requests kept from training that are declined or only sound so: public questions, and templates filled twice."""
+    texts: dict[str, list[str]] = {}
+    for row in public_questions(data):
+        if kept(row):
+            texts.setdefault(row.name, []).append(row.text)
+    for template in load_templates(2):
+        if template.held_back:
+            texts.setdefault(f"templates, {'unsafe' if template.unsafe else 'safe'}", []).extend(template.texts)
+    rows = read(data / "safety" / "advbench.train.jsonl.gz")
+    texts["advbench"] = [row["text"] for row in rows if held_back("validation" + row["text"], 12)]
+    return {name: blocked(_checked(guard, [("", text) for text in of], "request")) for name, of in texts.items()}
 
 
 def _contrast(guard: EmbeddedGuard) -> Result:

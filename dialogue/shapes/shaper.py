@@ -84,8 +84,7 @@ class Shaper:
         return context
 
     def _planned(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
-        held = {item.passage.id for item in context.evidence}
-        passages = [[item.passage for item in row if item.passage.id in held] for row in found]
+        passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
         if plan.work is not None:
             worked = _every(plan, ranked[0], passages[0]) if plan.every else _each(plan, ranked)
@@ -116,6 +115,17 @@ class Shaper:
         held = {passage.id for passage in passages}
         beside = {passage.id: Evidence(passage, 0.0) for passage, _ in block.lines if passage.id not in held}
         return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((block.text, LISTED),))
+
+
+def _screened(context: Context, found: Sequence[Evidence]) -> list[Passage]:
+    """What the screening left of what was found: the evidence that lies where it was found, in its order."""
+    left = [item.passage for item in context.evidence if item.passage.kind == "document"]
+    return [
+        passage
+        for place in (item.passage for item in found)
+        for passage in left
+        if passage.source == place.source and place.start <= passage.start and passage.end <= place.end
+    ]
 
 
 def load_shaper(reader: "PassageReader", neighbours: Neighbours = lambda ids: ()) -> Shaper:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from safety.injection import load_injections
 from safety.policy import Objective, Policy
 from safety.rules import find, rules_fingerprint, visible
 from safety.types import UNSAFE, PairReader, RiskSource, SafetyError, Stage, Verdict
@@ -23,11 +24,12 @@ from safety.windows import BEFORE, WINDOW, shown, windows
 Array = NDArray[np.float64]
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "safety.safetensors"
-SHIPPED: Final = {WEIGHTS: "f6c7b8c4723d280313a098ebdb3fbd7d91a616ac27bc133074fee50687353173"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "d20c79d7f984d1a15ec230953be69ab4171cc9e9f2d4ac22178b86fba3e17ce4"}  # its SHA-256
 JUDGES: Final[Mapping[Stage, str]] = {  # the output that judges at a stage
     "request": "request",
     "evidence": "reply",
     "candidate": "reply",
+    "quotation": "reply",
     "served": "reply",
 }
 STRONG, WEAK = 0.95, 0.3  # the risk a rule's finding is given: beyond every threshold, or below
@@ -69,15 +71,18 @@ class EmbeddedGuard:
     """
 
     def __init__(self, read: PairReader, policy: Policy, source: RiskSource | None = None) -> None:
-        """Judge by what `read` says. Raises SafetyError when it lacks an output or a calibration."""
+        """Judge by what `read` says. Raises SafetyError when it lacks an output or a calibration, or weights are
+        missing.
+        """
         self.policy = policy
         self.calibrations = _calibrations(read)
         self._read = read
         self._topics = {name: place for place, name in enumerate(read.outputs) if name not in self.calibrations}
         self._source = source
+        self._injections = load_injections()
         self._own_words = {policy.message(name, o.title) for name, _ in policy.messages for o in policy.objectives}
         settings = json.dumps([read.outputs, *map(astuple, self.calibrations.values()), WINDOW, BEFORE])
-        parts = [policy.fingerprint, rules_fingerprint(), read.fingerprint, settings]
+        parts = [policy.fingerprint, rules_fingerprint(), self._injections.fingerprint, read.fingerprint, settings]
         parts += [source.fingerprint] if source else []
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -141,6 +146,9 @@ class EmbeddedGuard:
         """Probability per watched objective that the classifier or the source knows: the worst window of a text."""
         source_risks = self._source_risks(pairs, stage, watched)
         found = {pair: {name: risk for name, risk in source_risks[pair].items() if name in watched} for pair in pairs}
+        if stage == "evidence" and "prompt_attack" in watched:
+            for pair, risks in found.items():
+                risks["prompt_attack"] = max(risks.get("prompt_attack", 0.0), self._injections.risk(pair[1]))
         if not pairs or not set(self._topics) & set(watched):
             return found
         pieces = [(pair, shown(pair[0], piece)) for pair in pairs for piece in windows(visible(pair[1]))]
@@ -169,6 +177,7 @@ class EmbeddedGuard:
         self, pairs: Sequence[tuple[str, str]], stage: Stage, watched: Mapping[str, Objective]
     ) -> dict[tuple[str, str], dict[str, float]]:
         """What the source says of each pair; it is asked only where that can matter. Raises SafetyError."""
+        stage = "candidate" if stage == "quotation" else stage
         may = set(self._source.tells(stage)) if self._source else set()
         matter = set(watched) | ({UNSAFE} if set(self._topics) & set(watched) else set())
         if self._source is None or not pairs or not may & matter:
@@ -190,7 +199,8 @@ class EmbeddedGuard:
         if not noted:
             return Verdict(True, worst, risks=ordered)
         acting = [o for o in fired if o.action_at(stage) != "annotate"]
-        chosen = max(acting or noted, key=lambda o: (o.locked and bool(acting), risks[o.id]))
+        sure = {finding.objective for finding in findings if finding.strong}  # so that a cry for help gets support
+        chosen = max(acting or noted, key=lambda o: (o.locked and bool(acting), o.id in sure, risks[o.id]))
         action = chosen.action_at(stage) if acting else "annotate"
         words = [finding.words for finding in findings if finding.objective == chosen.id]
         reason = self._reason(chosen, action, stage, risks[chosen.id], words)

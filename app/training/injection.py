@@ -1,0 +1,148 @@
+"""Training of the model of orders hidden in documents, on sentences: logistic regression of word n-grams.
+
+Few weights are kept (L1), calibrated on sentences of articles and letters that are kept apart.
+"""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from app.evaluation.metrics import auroc
+from app.training.contrast import PAIRS, fill, held_back, read_pairs
+from app.training.quality_data import rows
+from retrieval.text import sentences
+from safety.injection import InjectionModel, ngrams
+
+FILLINGS: Final = 40  # of a template that is an order
+PLAIN: Final = 15  # of an ordinary one
+STRENGTH: Final = 4.0  # inverse of the L1 penalty
+POINTS: Final = ((0.7, 4e-4), (0.3, 0.005))  # a risk, and the share of sentences of PLACES that reach it
+PLACES: Final = ("articles", "emails and tables")
+ALONE: Final = 0.7  # size of the feature of a single word
+TASKS: Final = (  # of BIPIA: plain questions, which are orders only because nobody asked them
+    "Information Retrieval", "Content Creation", "Learning and Tutoring", "Language Translation", "Programming Help",
+)  # fmt: skip
+ARTICLES: Final = ("squad1_train", "fairytaleqa_train", "policyqa_dev", "dolly_closedqa_subset", "multirc_train")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a document, whether it is an order, and whether it is kept from training."""
+
+    text: str
+    order: bool
+    held: bool
+    source: str
+
+
+def gather(data: Path) -> list[Sentence]:
+    """Return orders and ordinary sentences. Templates, articles and published orders are held back whole."""
+    found = [*_templates(), *_published(data), *_articles(data)]
+    return list({sentence.text: sentence for sentence in found if len(sentence.text) > 1}.values())
+
+
+def _templates() -> Iterator[Sentence]:
+    raw = read_pairs(PAIRS / "injections.toml")
+    for side, most in (("orders", FILLINGS), ("ordinary", PLAIN)):
+        for template in raw[side]["texts"]:
+            for text in fill(template, raw["slots"], most):
+                yield Sentence(text, side == "orders", held_back(template), f"our {side}")
+
+
+def _published(data: Path) -> Iterator[Sentence]:
+    for row in rows(data / "safety" / "bipia_parts_train.jsonl.gz"):
+        kind = row["category"].rpartition("/")[2]
+        if row["unsafe"] and kind not in TASKS:
+            yield Sentence(row["text"].partition("\n")[0], True, held_back(row["text"]), "bipia")
+        elif not row["unsafe"] and (row["category"].endswith("email") or held_back("table" + row["text"], 6)):
+            yield from _split(row["text"], False, "emails and tables")
+    for row in rows(data / "safety" / "cyberseceval_prompt_injection.jsonl.gz"):
+        if row["category"] == "direct/ignore_previous_instructions":
+            yield Sentence(row["text"], True, held_back(row["text"]), "cyberseceval")
+
+
+def _articles(data: Path) -> Iterator[Sentence]:
+    chance = random.Random(0)
+    for name in ARTICLES:
+        seen = set()
+        for row in rows(data / "reading" / f"{name}.jsonl.gz"):
+            if row["paragraph"] in seen or chance.random() > (0.25 if name == "squad1_train" else 0.5):
+                continue
+            seen.add(row["paragraph"])
+            yield from _split(row["paragraph"], False, "articles", row.get("title") or row["paragraph"])
+
+
+def _split(text: str, order: bool, source: str, key: str = "") -> Iterator[Sentence]:
+    held = held_back(key or text)
+    return (Sentence(text[start:end], order, held, source) for start, end in sentences(text))
+
+
+def train(data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the card of the model and its figures on what was held back."""
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    found = gather(data)
+    learn = [sentence for sentence in found if not sentence.held]
+    counts: dict[str, int] = {}
+    for sentence in learn:
+        for gram in ngrams(sentence.text):
+            counts[gram] = counts.get(gram, 0) + 1
+    known = {gram for gram, count in counts.items() if count >= 3}
+    vectors = DictVectorizer(dtype=np.float32)
+    matrix = vectors.fit_transform([{gram: _size(gram) for gram in ngrams(s.text) & known} for s in learn])
+    matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    labels = [s.order for s in learn]
+    fitted = LogisticRegression(C=STRENGTH, l1_ratio=1.0, solver="liblinear", random_state=0)
+    fitted.fit(matrix, labels)
+    names, weights = vectors.get_feature_names_out(), fitted.coef_[0]
+    made = {str(name): float(value) * _size(name) for name, value in zip(names, weights, strict=True) if value}
+    model = InjectionModel(made, float(fitted.intercept_[0]))
+    scale, shift = _calibrated(model, [s for s in found if s.held and s.source in PLACES])
+    final = InjectionModel(
+        {gram: round(scale * value, 3) for gram, value in sorted(made.items())}, round(scale * model.bias + shift, 3)
+    )
+    card = {"sentences": len(learn), "orders": sum(labels), "bias": final.bias, "weights": final.weights}
+    return card, report(final, found)
+
+
+def _size(gram: str) -> float:
+    """How large a feature is: a word alone is small, so that L1 would rather learn what stands together."""
+    return 1.0 if " " in gram else ALONE
+
+
+def _calibrated(model: InjectionModel, ordinary: Sequence[Sentence]) -> tuple[float, float]:
+    """Return scale and shift of the logits with which ordinary sentences reach the risks of POINTS that often."""
+    logits = np.array([_logit(model.risk(sentence.text)) for sentence in ordinary])
+    (high, rare), (low, often) = POINTS
+    at_high, at_low = (float(np.quantile(logits, 1 - share)) for share in (rare, often))
+    scale = (_logit(high) - _logit(low)) / max(at_high - at_low, 1e-3)
+    return scale, _logit(high) - scale * at_high
+
+
+def report(model: InjectionModel, found: Sequence[Sentence]) -> dict[str, Any]:
+    """Return by source the share of held-back sentences that reach each risk of POINTS, and the AUROC of all."""
+    held = [sentence for sentence in found if sentence.held]
+    risks = np.array([model.risk(sentence.text) for sentence in held])
+    made: dict[str, Any] = {"auroc": auroc([s.order for s in held], risks.tolist()), "weights": len(model.weights)}
+    for source in dict.fromkeys(s.source for s in held):
+        those = risks[[s.source == source for s in held]]
+        made[source] = {"n": len(those)} | {f"reach {risk}": float((those >= risk).mean()) for risk, _ in POINTS}
+    return made
+
+
+def save(card: dict[str, Any], path: Path) -> None:
+    """Write the card as TOML, one weight a line."""
+    head = [f"{name} = {value}" for name, value in card.items() if name != "weights"]
+    weights = [f"{json.dumps(gram)} = {value}" for gram, value in card["weights"].items()]
+    lines = ["# Made by candor train judges --only injection: see docs/scoring.md.", *head, "", "[weights]", *weights]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _logit(risk: float) -> float:
+    return float(np.log(risk / (1 - risk)))
