@@ -157,6 +157,13 @@ def test_no_is_said_where_a_date_speaks_against_it(shaper: Shaper) -> None:
     assert not drafts(shaped(shaper, "Is there a tennis court on the roof?"))
 
 
+def test_where_two_sources_disagree_neither_yes_nor_no_is_said(shaper: Shaper) -> None:
+    texts = ["Dogs are allowed in the garden.", "Dogs are not allowed in the garden."]
+    found = [Passage(n, text, f"{n}.md", "Rules", (), 0, len(text)) for n, text in enumerate(texts, 1)]
+    assert not drafts(shaped(shaper, "Are dogs allowed in the garden?", found))
+    assert drafts(shaped(shaper, "Are dogs allowed in the garden?", found[1:])) == [f"No: {texts[1]}"]
+
+
 def test_a_plain_question_has_no_shape(shaper: Shaper) -> None:
     context = shaped(shaper, "Who opened the cafe on the roof?")
     assert context.shaped == ()

@@ -135,11 +135,16 @@ def load_shaper(reader: "PassageReader", neighbours: Neighbours = lambda ids: ()
 
 def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
     """The context with the likeliest fact that says yes or no clearly as a draft, after that word."""
-    for fact in [fact for fact in ranked if usable(fact)][:NEAREST]:
-        if said := verdict(claim, itself(fact.offer), setting(fact.offer)):
-            mark = ":" if said == "No" and len(sentences(fact.text)) == 1 else "."
-            return replace(context, shaped=((f"{said}{mark} {fact.text}", CLEAR),))
-    return context
+    said = [
+        (word, fact)
+        for fact in [fact for fact in ranked if usable(fact)][:NEAREST]
+        if (word := verdict(claim, itself(fact.offer), setting(fact.offer)))
+    ]
+    if len({word for word, _ in said}) != 1:  # nothing is clear, or two sources say otherwise
+        return context
+    word, fact = said[0]
+    mark = ":" if word == "No" and len(sentences(fact.text)) == 1 else "."
+    return replace(context, shaped=((f"{word}{mark} {fact.text}", CLEAR),))
 
 
 def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
