@@ -215,6 +215,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
+        from dialogue.shapes.shaper import load_shaper
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
         from retrieval.reader import load_passage_reader
@@ -240,8 +241,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
             passages=settings.passages,
             research=settings.research_rounds if reads_prompts(settings.model) else 0,
         )
-        listener = load_listener(encoder.encode)
-        told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener)
+        listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
+        told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener, shaper)
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
         if hosts:
             stack.callback(Publisher(library).close)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from retrieval.text import sentences
 
 Span = tuple[int, int]
+FAR = 320  # characters from an antecedent to the end of what leans on it, if its subject is put in
 
 _DEPENDENT = re.compile(
     r"(?:(?:But|And|So|Also|However|Instead|Then|Today|Now|Later|Therefore|There|(?:Since|After|Before) then),? )?"
@@ -20,7 +21,16 @@ _PLACED = re.compile(  # "In 1904 she moved": a short adverbial before the prono
     r"(?:In|At|On|From|After|Before|Since|During|By|Until|With|For|Under)\s+(?:[\w'’.,:-]+\s+){1,6}?"
     r"(?:it|he|she|they|its|his|her|their)\b"
 )
-_NAMED = re.compile(r"(?:Its|His|Her|Their)\s+(?:[a-z][\w'’-]*\s+){1,2}[A-Z]")  # "Her brother Duncan was"
+_NAMED = re.compile(  # "Her brother Duncan Bell was"
+    r"(?:His|Her|Their)\s+(?:(?!(?:is|are|was|were|has|had)\s)[a-z][\w'’-]*\s+){1,2}(?:[A-Z][a-z'’]+,?\s+)+[a-z]"
+)
+_SUBJECT = re.compile(r"((?:(?:The|A|An|Our) )?(?:[\w'’&-]+ ){0,6}?[\w'’&-]+) (?:is|was) (?:(?:an?|the) )?")
+_AMBIGUOUS = re.compile(
+    r"\b(?:of|and|or|it|its|he|his|she|her|they|their|who|which|that|has|had|have)\b|[a-z]{3}s \d", re.IGNORECASE
+)
+_THING = re.compile(r"\b(?:an?|the|its|this|another)\s")  # what else "it" may stand for, behind the verb
+_PERSON = re.compile(r"[A-Z][\w'’-]+ [A-Z]|\b(?:by|with|and|than|of) (?:an?|the|his|her|[A-Z])")
+_REPLACEABLE = re.compile(r"(?:[Ii]t|[Hh]e|[Ss]he)(?= [a-z])|(?P<own>[Ii]ts|[Hh]is|[Hh]er)(?= [a-z])")
 _BREAK = re.compile(r"\n[ \t]*\n|\n\s*(?:[-*+•–—·‣▪◦#|>]|\d{1,3}[.)]|[a-z]\))\s")
 
 
@@ -53,3 +63,33 @@ def antecedent(text: str, start: int) -> Span | None:
 @lru_cache(maxsize=512)
 def _sentences(text: str) -> tuple[Span, ...]:
     return tuple(sentences(text))
+
+
+@lru_cache(maxsize=4096)
+def put_in(text: str, start: int) -> tuple[Span, str] | None:
+    """Return the sentence at `start` with what its "It", "He", "She" or "Its" stands for put in, and the span of both.
+
+    Only where there is one thing that it can stand for: the antecedent says of a subject what it is or was, and that
+    subject is named. None otherwise.
+    """
+    lead = antecedent(text, start)
+    if lead is None:
+        return None
+    end = next(stop for begin, stop in _sentences(text) if begin == start or begin <= start < stop)
+    said, before = " ".join(text[start:end].split()), " ".join(text[slice(*lead)].split())
+    subject = _SUBJECT.match(before)
+    placed = _PLACED.match(said)
+    begin = placed.end() - len(placed[0].split()[-1]) if placed else 0
+    pronoun = _REPLACEABLE.match(said, begin)
+    if end - lead[0] > FAR or subject is None or pronoun is None:
+        return None
+    rivals = _THING if pronoun[0][:1] in "Ii" else _PERSON
+    if (
+        rivals.search(before, subject.end())
+        or _AMBIGUOUS.search(subject[1])
+        or not re.search(r"[A-Z0-9]", subject[1][1:])
+    ):
+        return None
+    own = f"{subject[1]}'s" if pronoun["own"] else subject[1]
+    own = own if not begin else re.sub(r"^(The|An?|Our) ", lambda article: article[0].lower(), own)
+    return (lead[0], end), f"{said[:begin]}{own}{said[pronoun.end() :]}"

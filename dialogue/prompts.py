@@ -47,6 +47,12 @@ def is_abstention(text: str) -> bool:
     return text.casefold().startswith(ABSTENTION.casefold().rstrip("."))
 
 
+def nothing_on(parts: Sequence[str]) -> str:
+    """Return the sentence that says which parts of a question the sources do not answer."""
+    asked = " or on ".join(f"“{part.rstrip('?')}”" for part in parts)
+    return f"I found nothing in my documents on {asked}."
+
+
 def render(context: Context) -> list[Message]:
     """Return chat messages: instructions, the conversation, and with its last message the evidence as delimited data.
 

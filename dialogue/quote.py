@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dialogue.antecedents import antecedent, is_dependent
+from dialogue.antecedents import is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import ABSTENTION
@@ -15,7 +15,7 @@ from dialogue.summary import Unit, summaries
 from dialogue.talk import ASKING
 from dialogue.talk import drafts as talk
 from dialogue.types import Attribute, Context, ModelError, Sampling
-from dialogue.units import quotable, units
+from dialogue.units import quotable, units, with_lead
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
@@ -105,13 +105,7 @@ def _voiced(best: Sequence[_Unit]) -> list[str]:
 
 def _arrangements(best: Sequence[_Unit]) -> list[str]:
     """Return drafts of the likeliest units: one that leans on a sentence before it with that, any other alone."""
-    at = {(unit.offer.page, unit.offer.start): unit.text for unit in best}
-    drafts: list[str] = []
-    for unit in best[:DRAFTS]:
-        page = unit.offer.page
-        lead = antecedent(page.text, unit.offer.start) if is_dependent(unit.text) else None
-        drafts.append(f"{at.get((page, lead[0]), _line(page.text[slice(*lead)]))} {unit.text}" if lead else unit.text)
-    return drafts
+    return [with_lead(unit.offer) if is_dependent(unit.text) else unit.text for unit in best[:DRAFTS]]
 
 
 def _line(text: str) -> str:

@@ -14,6 +14,8 @@ from dialogue.query import Rewriter, search_queries
 from dialogue.rank import Gates, closest, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, replies
 from dialogue.screen import Withheld, left_out, quotes, screened, too_unsafe
+from dialogue.shapes.message import asked_in
+from dialogue.shapes.shaper import Shaper
 from dialogue.talk import ABOUT, ASKING, DISTRESS, asks, said
 from dialogue.types import (
     UNDERSTOOD,
@@ -41,6 +43,7 @@ from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
 
 OFFER = 0.5  # the least probability that what a complaint is offered answers the question
+PART = 6  # passages looked at for each part of a question
 UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
 
 
@@ -71,7 +74,8 @@ class Responder:
 
     `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
     research or, for a model that does none, with every question. `spelling` mends what users type, `rewriter` reads
-    their follow-ups; without it rules do. Without a `listener` every message is a question.
+    their follow-ups; without it rules do. Without a `listener` every message is a question. `shaper` answers questions
+    of several facts.
     """
 
     model: LanguageModel
@@ -85,6 +89,7 @@ class Responder:
     spelling: Callable[[str], str] = str
     rewriter: Rewriter | None = None
     listener: Listener | None = None
+    shaper: Shaper | None = None
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -123,7 +128,7 @@ class Responder:
         while rounds < self.options.rounds and all(map(_unfit, candidates)):
             rounds += 1
             yield Step("sample", f"{len(context.evidence)} passages")
-            written = yield from self._written(context, findings.drafts)
+            written = yield from self._written(context, (*(draft for draft, _ in context.shaped), *findings.drafts))
             drafts = _fresh(written, candidates)
             clock.lap("sample")
             yield Step("judge", f"{len(drafts)} drafts")
@@ -169,17 +174,27 @@ class Responder:
         told = Toolset(self._first(role), notes.append).look_up(typed)
         about = tuple(dict.fromkeys(item.passage.source for item in told if is_of_library(item)))
         # what a tool can work out stands by itself, whatever was spoken of before
-        query, forms = (typed, (typed,)) if told else self._forms(given, role, notes)
+        asked = (*given[:-1], replace(given[-1], text=asked_in(typed)))
+        query, forms = (typed, (typed,)) if told else self._forms(asked, role, notes)
         queries = (*forms, *seen.words)
         yield Step("search", query)
         abroad: Sequence[Evidence] = ()
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
         documents = () if about else self.retriever.search(queries, self.options.passages, role.sources)
-        found = (*seen.now, *told, *documents, *abroad, *seen.before)
+        plan = self.shaper.plan(query) if self.shaper and not told else None
+        parts = [self.retriever.search([part], PART, role.sources) for part in plan.parts] if plan else []
+        found = _distinct(
+            (*seen.now, *told, *documents, *(item for row in parts for item in row), *abroad, *seen.before)
+        )
         context = replace(context, query=query, evidence=found, earlier=earlier, about=about)
         context, withheld = self._screened(context)
         context.working.notes.extend(notes)
+        if self.shaper and not told:
+            shaped = self.shaper.shaped(context, plan, parts)
+            beside = [item.passage.text for item in shaped.evidence[len(context.evidence) :]]
+            safe = not beside or all(verdict.safe for verdict in self._checked(role, beside, "evidence"))
+            context = shaped if safe else context
         clock.lap("search")
         return context, queries, withheld
 
@@ -356,6 +371,14 @@ def _in_their_language(reply: Reply, intent: Intent) -> Reply:
         return reply
     [notice] = said("english", intent.language)
     return replace(reply, text=f"{notice} {reply.text}" if reply.outcome == "answered" else notice)
+
+
+def _distinct(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return what was found, each passage once, where it came first."""
+    first: dict[int, Evidence] = {}
+    for item in found:
+        first.setdefault(item.passage.id, item)
+    return tuple(first.values())
 
 
 def _fresh(drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:

@@ -100,6 +100,9 @@ class Context:
     (empty on the first round); `about` names the sources that the message asks for as a whole, so that what they say
     answers it, whatever it is. `intent` is the kind of the user's message and `language` that it is said in; where it
     asks about an earlier reply, `earlier` are the turns up to that reply.
+    `parts` are the questions that the query comes to, each standing alone, () where it is one. `shaped` are drafts that
+    answer it whole, such as a list or both facts of a comparison with what was worked out from them, each with the
+    least probability that it does; what says only a part of one is worth less.
 
     Two fields are for evaluations: `only` names the scores that are asked for, so that a judge may leave out the
     others; `exhaustive` asks for a judgement of every sentence of a draft as a claim and as an answer, small talk too.
@@ -110,6 +113,8 @@ class Context:
     evidence: tuple[Evidence, ...] = ()
     complaints: tuple[str, ...] = ()
     research: tuple[Turn, ...] = ()
+    parts: tuple[str, ...] = ()
+    shaped: tuple[tuple[str, float], ...] = ()
     role: Role = field(default_factory=Role)
     about: tuple[str, ...] = ()
     only: Literal["", "quality", "grounded", "answers"] = ""
@@ -150,6 +155,7 @@ class Claim:
     supports it, None when the sentence claims nothing about the world (small talk, a question, the
     persona). `passage` is the supporting passage with the offsets `quote_start`, `quote_end` of its sentence
     into the passage's text; None when nothing supports the claim, and then `reason` says why.
+    Of a supported claim `reason` says what it changed of the sentence, "" for nothing.
     """
 
     text: str

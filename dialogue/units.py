@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from dialogue.antecedents import antecedent
+from dialogue.antecedents import antecedent, put_in
 from dialogue.judges.answers import Offer
 from retrieval.reading import page_of
 from retrieval.text import sentences
@@ -22,8 +22,9 @@ _STAMP = re.compile(
 )
 _SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
 _ASKED = re.compile(  # a question that nobody marked as one, perhaps after a word or two
-    r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how|did|does|do|is|are|was|were|can|could|will|has|have|"
-    r"any(?:one|body))\s+\w+",
+    r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how)\s+\w+|"
+    r"(?:(?:and|so|hi|hello|hey|ok|nice|great),? )?"
+    r"(?:did|does|do|is|are|was|were|can|could|will|has|have|any(?:one|body))\s+\w+",
     re.IGNORECASE,
 )
 
@@ -63,10 +64,17 @@ def around(passage: Passage, start: int, end: int) -> Offer:
 
 
 def with_lead(offer: Offer) -> str:
-    """Return what is offered on one line, after the sentence that it leans on."""
+    """Return what is offered on one line: with its subject put in for a pronoun, else after what it leans on."""
     lead = antecedent(offer.page.text, offer.start)
-    said = offer.text if lead is None else f"{offer.page.text[slice(*lead)]} {offer.text}"
-    return " ".join(said.split())
+    if lead is None or put_in(offer.page.text, offer.start):
+        return itself(offer)
+    return " ".join(f"{offer.page.text[slice(*lead)]} {offer.text}".split())
+
+
+def itself(offer: Offer) -> str:
+    """Return what is offered on one line, with its subject put in for a pronoun where that is clear."""
+    found = put_in(offer.page.text, offer.start)
+    return found[1] if found else " ".join(offer.text.split())
 
 
 def setting(offer: Offer) -> str:
@@ -102,11 +110,21 @@ def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield begin, end
 
 
-def joined(texts: Sequence[str]) -> str:
-    """Return distinct units as one text; a sentence that stands in an earlier one is not said again."""
-    said = ""
-    for text in dict.fromkeys(texts):
-        if said and text in said:
+def joined(offers: Sequence[Offer]) -> str:
+    """Return units as one text, each after what it leans on, none said twice."""
+    said: list[Offer] = []
+    pieces: list[str] = []
+    for offer in offers:
+        if offer in said:
             continue
-        said = f"{said} {text}".strip()
-    return said
+        lead = None if put_in(offer.page.text, offer.start) else antecedent(offer.page.text, offer.start)
+        before = Offer(offer.page, *lead) if lead else None
+        last = said[-1] if said else None
+        follows = last is not None and last.page == offer.page and antecedent(offer.page.text, last.start) == lead
+        if before and (last == before or follows):
+            pieces.append(" ".join(offer.text.split()))
+        else:
+            pieces.append(with_lead(offer))
+            said += [before] if before else []
+        said.append(offer)
+    return " ".join(pieces)

@@ -88,6 +88,7 @@ class Outline:
         self._parts: list[str] = []
         self._sections: list[Section] = []
         self._new = True
+        self._after_long = False  # the last thing added was an item of 30 characters or more
         self._place = ""
 
     def at(self, place: str) -> None:
@@ -123,7 +124,9 @@ class Outline:
         if not text:
             return
         # A longer item stands apart: a bare line end could be taken for the wrapping of running text.
-        gap = "" if not self._parts else "\n" if item and len(text) < 30 else "\n\n"
+        near = item and len(text) < 30 and not (self._after_long and text[0].islower())
+        self._after_long = item and len(text) >= 30
+        gap = "" if not self._parts else "\n" if near else "\n\n"
         start = self.length + len(gap)
         self._parts += [gap, text]
         self.length = start + len(text)

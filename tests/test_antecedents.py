@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.antecedents import antecedent, is_dependent
+from dialogue.antecedents import antecedent, is_dependent, put_in
 from retrieval.text import sentences
 
 MILLS = (
@@ -37,7 +37,10 @@ def test_the_nearest_sentence_of_the_paragraph_that_names_something(sentence: st
     assert leans(MILLS, sentence) == names
 
 
-@pytest.mark.parametrize("sentence", ["It is late.", "Their boats lie here.", "Since 1990 they meet.", "This is so."])
+@pytest.mark.parametrize(
+    "sentence",
+    ["It is late.", "Its head is Ada Quist.", "Their boats lie here.", "Since 1990 they meet.", "This is so."],
+)
 def test_a_sentence_that_begins_with_a_pronoun_depends(sentence: str) -> None:
     assert is_dependent(sentence)
 
@@ -62,3 +65,23 @@ def test_an_antecedent_stands_before_the_sentence_and_leans_on_nothing(parts: li
             assert span[1] <= start
             assert not is_dependent(text[slice(*span)])
             assert "\n\n" not in text[span[0] : start]
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        ("The mill at Orrin was dug by Ove Strand. It is 4 metres deep.", "The mill at Orrin is 4 metres deep."),
+        ("Jo Meer was born in Tonder in 1802. In 1833 he moved to Rome.", "In 1833 Jo Meer moved to Rome."),
+        ("The Lyre society was founded in 1921. Its head is Mona Quist.", "The Lyre society's head is Mona Quist."),
+        ("The mill at Orrin is next to a weir. It was built in 1902.", ""),  # the weir, perhaps
+        ("Jo Meer was taught by Eva Lund. She died in 1890.", ""),
+        ("The fee of the Heath hall is 98 euros. It is run by Tom.", ""),
+        ("The Heath hall has 20 beds. It is run by Tom.", ""),
+        ("The boats at Rye are old. It is time.", ""),
+    ],
+)
+def test_a_subject_is_put_in_only_where_one_thing_can_be_meant(text: str, resolved: str) -> None:
+    start = sentences(text)[1][0]
+    found = put_in(text, start)
+    assert (found[1] if found else "") == resolved
+    assert found is None or found[0] == (0, len(text))

@@ -14,7 +14,7 @@ from retrieval.passages import cut
 from retrieval.sources import SourceLimits, read_documents
 from retrieval.sources.filetypes import INLINE
 from retrieval.sources.pdf import running_text
-from retrieval.text import clean
+from retrieval.text import clean, sentences
 from retrieval.types import Note, SourceError
 
 
@@ -48,6 +48,16 @@ on one line.<!-- unseen -->
 x = 1
 ```
 """
+
+
+def test_items_of_a_list_stay_apart_however_long_they_are() -> None:
+    document = from_markdown("# Tent\n\n- pegs\n- three poles for the roof of the tent\n- the blue bag\n", "t.md", "t")
+    [(_, text)] = sections(document)
+    assert [text[start:end] for start, end in sentences(text)] == [
+        "pegs",
+        "three poles for the roof of the tent",
+        "the blue bag",
+    ]
 
 
 def test_markdown_loses_its_markup_and_keeps_its_headings_as_paths() -> None:

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dialogue.judges.answers import AnswerScorer, Offer, load_answers
+from dialogue.judges.answers import AnswerScorer, load_answers
 from dialogue.judges.consistency import in_role
 from dialogue.judges.grounding import Grounder
+from dialogue.judges.offered import Offered, answered, offered
 from dialogue.judges.quality import WEIGHTS as REPLY
 from dialogue.judges.quality import QualityJudge, load_quality
 from dialogue.judges.shipped import SHIPPED
-from dialogue.persona import in_third_person
 from dialogue.prompts import is_abstention
 from dialogue.talk import ABOUT, ASKING, asks, said
 from dialogue.types import Claim, Context, Scores
-from retrieval.reading import Page, page_of
 from retrieval.text import each
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
 ASKED_FOR = 0.95  # the probability that what a document says answers what it says
-VERBOSE = 0.05  # what every further sentence costs a draft's probability of answering
 
 
 @dataclass(frozen=True)
@@ -78,16 +76,21 @@ class EmbeddedJudge:
         worked_out = any(item.passage.kind in ("tool", "page") for item in context.evidence)  # "12 * 7" asks in its way
         is_talk = context.intent not in (ASKING, *ABOUT)
         is_question = context.exhaustive or ((asks(context.question) or worked_out) and context.intent == ASKING)
-        offered: list[list[Offer]] = []
+        rows: list[Offered] = []
         for draft, made in zip(drafts, claims, strict=True):
             claimed = [claim for claim in made if claim.support is not None] if is_question or not is_talk else []
             judged = claimed or (made if is_question else [])
-            offered.append([] if _declines(context, draft) else [_offer(claim, context) for claim in judged])
-        distinct = list(dict.fromkeys(offer for row in offered for offer in row))
-        scored = dict(zip(distinct, self.answers.score(context.query, distinct), strict=True))
+            rows.append(Offered(()) if _declines(context, draft) else offered(draft, judged, context))
+        distinct = list(dict.fromkeys(offer for row in rows for offer in row.offers))
+        scores = [
+            dict(zip(distinct, self.answers.score(question, distinct), strict=True))
+            for question in context.parts or (context.query,)
+        ]
+        first = context.shaped[0][0] if context.shaped else ""
+        whole = next((row.offers for draft, row in zip(drafts, rows, strict=True) if draft == first), ())
         return [
-            ASKED_FOR if _tells(context, made) else _any([scored[offer] for offer in row])
-            for row, made in zip(offered, claims, strict=True)
+            ASKED_FOR if _tells(context, made) else answered(draft, row, context, scores, whole)
+            for draft, row, made in zip(drafts, rows, claims, strict=True)
         ]
 
 
@@ -109,29 +112,9 @@ def _declines(context: Context, draft: str) -> bool:
     return is_abstention(draft) and not context.exhaustive
 
 
-def _offer(claim: Claim, context: Context) -> Offer:
-    """Return what of its passage a claim quotes; one in other words is read by itself, under the passage's title."""
-    subject = context.role.subject
-    sentence = " ".join(claim.text.split())
-    sentence = in_third_person(sentence, subject) if subject else sentence
-    if claim.passage is None:
-        return Offer(Page(sentence))
-    page = page_of(claim.passage)
-    quoted = " ".join(page.text[claim.quote_start : claim.quote_end].split()) == sentence
-    return Offer(page, claim.quote_start, claim.quote_end) if quoted else Offer(Page(sentence, page.title))
-
-
 def _sensible(sensible: float | None, answers: float | None) -> float | None:
     """A reply that answers makes sense, however terse it is."""
     return sensible if sensible is None or answers is None else max(sensible, answers)
-
-
-def _any(probabilities: Sequence[float]) -> float | None:
-    """The probability that a sentence answers, the second best counted by half; what says more has to earn it."""
-    if not probabilities:
-        return None
-    best, second = (*sorted(probabilities, reverse=True), 0.0)[:2]
-    return max(0.0, 1 - (1 - best) * (1 - second / 2) - VERBOSE * (len(probabilities) - 1))
 
 
 def _weakest(claims: Sequence[Claim]) -> float | None:

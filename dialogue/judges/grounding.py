@@ -1,13 +1,14 @@
 """The groundedness judge: for every claim of a draft the best supporting sentence, or why there is none."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dialogue.antecedents import is_dependent, put_in
 from dialogue.judges.alignment import COUNTED, FEATURES, REFUTED, Array
 from dialogue.judges.claims import Sentence, bare, split
 from dialogue.judges.facts import words
@@ -29,6 +30,7 @@ OUTPUTS = ("supported", "refuted")  # what the adapter says of a claim read afte
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
 DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason
+PUT_IN = "its subject is put in for a pronoun"  # of a supported claim
 _FAR = "no source sentence is close"
 _CLOSERS = " .!?…\"'”’)]*_"
 
@@ -76,7 +78,7 @@ class Grounder:
         judged = {s.text: _of_others(s, subject) for s in claimed}
         support = dict(zip(judged, self._judge(context, list(judged.values())), strict=True))
         return [
-            tuple(
+            _in_order(
                 replace(support[s.text], text=s.text, start=s.start, end=s.end)
                 if s.text in support
                 else Claim(s.text, s.start, s.end, None)
@@ -92,11 +94,14 @@ class Grounder:
         if not passages:
             return [Claim(s.text, s.start, s.end, 0.0, reason="no source was found") for s in judged]
         copies = [copied(s.text, passages) for s in judged]
-        rest = [s for s, copy in zip(judged, copies, strict=True) if copy is None]
+        put = [copy or resolved(s.text, passages) for s, copy in zip(judged, copies, strict=True)]
+        rest = [s for s, place in zip(judged, put, strict=True) if place is None]
         weighed = iter(self._weigh(context, rest, passages))
         return [
-            next(weighed) if copy is None else Claim(s.text, s.start, s.end, COPIED, True, *copy)
-            for s, copy in zip(judged, copies, strict=True)
+            Claim(s.text, s.start, s.end, COPIED, True, *place, reason="" if copy else PUT_IN)
+            if place
+            else next(weighed)
+            for s, copy, place in zip(judged, copies, put, strict=True)
         ]
 
     def _weigh(self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]) -> list[Claim]:
@@ -154,15 +159,18 @@ def best_support(scores: Sequence[float], contradicts: Sequence[bool], threshold
     return capped[place], place
 
 
-def copied(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, int] | None:
-    """Return where whole sentences of a passage read word for word like this, white space and case aside."""
+def copied(sentence: str, passages: Sequence[Passage], after: int = 0) -> tuple[Passage, int, int] | None:
+    """Return where whole sentences of a passage read word for word like this, white space and case aside.
+
+    Looked for from the character `after` of each passage on.
+    """
     for text in dict.fromkeys((sentence, bare(sentence))):
         tokens = re.sub(r"\s*\[\d{1,3}\]", "", text).rstrip(_CLOSERS).split()
         if not tokens:
             continue
         pattern = re.compile(r"\s+".join(map(re.escape, tokens)), re.IGNORECASE)
         for passage in passages:
-            matches = list(pattern.finditer(passage.text))
+            matches = list(pattern.finditer(passage.text, after))
             spans = sentences(passage.text) if matches else []
             for match in matches:
                 starts = [
@@ -172,6 +180,28 @@ def copied(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, in
                 if starts and ends:
                     return passage, starts[-1], ends[0]
     return None
+
+
+def resolved(sentence: str, passages: Sequence[Passage]) -> tuple[Passage, int, int] | None:
+    """Return where a sentence stands that reads like this once what its pronoun stands for is put in, with that."""
+    plain = " ".join((bare(sentence) or sentence).split())
+    for passage in passages:
+        for start, _ in sentences(passage.text) if plain[:1].isalnum() else ():
+            found = put_in(passage.text, start)
+            if found and found[1] == plain:
+                return passage, *found[0]
+    return None
+
+
+def _in_order(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """Find a sentence that leans on the one before it where that one stands, if it reads alike in several places."""
+    made: list[Claim] = []
+    for claim in claims:
+        before, there = made[-1] if made else None, None
+        if before and before.passage and claim.support == COPIED and is_dependent(claim.text):
+            there = copied(claim.text, [before.passage], before.quote_end)
+        made.append(replace(claim, passage=there[0], quote_start=there[1], quote_end=there[2]) if there else claim)
+    return tuple(made)
 
 
 def _of_others(sentence: Sentence, subject: str) -> Sentence:

@@ -1,0 +1,1 @@
+"""Questions of certain shapes, and drafts that answer them whole."""

@@ -1,0 +1,164 @@
+"""The facts behind a question of a certain shape: which unit answers a part, and the value that it states."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dialogue.judges.answers import AnswerScorer, Offer
+from dialogue.judges.facts import stem, words
+from dialogue.judges.quantities import Quantity, read
+from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.rows import cell_of, cells
+from dialogue.units import quotable, setting, units, with_lead
+from retrieval.types import Passage
+
+_NAMES = re.compile(r"(?<![\w.])(?:[A-Z][\w'’-]*|\d[\w-]*)(?:\s+(?:[A-Z][\w'’-]*|\d[\w-]*))*")
+ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
+_UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of its number
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A unit that may answer a part, with the probability that it does, its likeliest span and the logit of that."""
+
+    offer: Offer
+    probability: float
+    span: tuple[int, int]
+    logit: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The unit as it is quoted: on one line, after what it leans on."""
+        return with_lead(self.offer)
+
+
+def facts(scorer: AnswerScorer, question: str, passages: Sequence[Passage]) -> list[Fact]:
+    """Return the units of passages, the likeliest answers to a question first."""
+    offers = [offer for passage in dict.fromkeys(passages) for offer in units(passage) if len(offer.text) <= 600]
+    scores = scorer.score(question, offers)
+    pages = list(dict.fromkeys(offer.page for offer in offers))
+    readings = dict(zip(pages, scorer.reader.read(question, pages), strict=True))
+    found = [
+        Fact(offer, score, (start, end), logit)
+        for offer, score in zip(offers, scores, strict=True)
+        for logit, start, end in [readings[offer.page].best(offer.start, offer.end)]
+    ]
+    return sorted(found, key=lambda fact: -fact.probability)
+
+
+def mentions(thing: str, text: str) -> bool:
+    """Say whether a text names a thing: its names and numbers as they stand, else all of its words."""
+    plain = " ".join(text.casefold().split())
+    bare = re.sub(r"^(?:the|an?|our|my)\s+", "", thing.strip(), flags=re.IGNORECASE)
+    names = _NAMES.findall(bare[:1] + bare[1:])
+    if names:
+        return all(re.search(rf"(?<!\w){re.escape(' '.join(name.casefold().split()))}(?!\w)", plain) for name in names)
+    held = {word.stem for word in words(text)}
+    return all(word.stem in held for word in words(bare) if word.content)
+
+
+def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
+    """Return the one value of a fact that a plan can work with: the one in the answer's span, or the only one.
+
+    Of a row it is that in the column which the `question` names.
+    """
+    text = fact.offer.text
+    start, end = fact.span
+    span = fact.offer.page.text[start : min(end + _UNIT_BEHIND, fact.offer.end or end)]
+    inside = fact.offer.page.text[start:end]
+    if cells(text):
+        found = cell_of(text, question, plan.money)
+        return Value(label, found[0], found[1]) if found else None
+    if plan.dates:
+        return _date_of(text, inside, label)
+    fitting = [
+        quantity for quantity in read(text)[0] if _usable(quantity) and (plan.fits is None or plan.fits(quantity))
+    ]
+    spanned = [quantity for quantity in fitting if quantity.value in {q.value for q in read(inside)[0]}]
+    chosen = _only(spanned) or _only(fitting)
+    return Value(label, _said(chosen, span if spanned else text), chosen) if chosen else None
+
+
+def _date_of(text: str, inside: str, label: str) -> Value | None:
+    for part in (inside, text):
+        quantities, dates = read(part)
+        known = [date for date in dates if date.year]
+        if len(known) == 1:
+            return Value(label, known[0].text, None, known[0])
+        years = {quantity.value: quantity for quantity in quantities if quantity.dimension == "year"}
+        if len(years) == 1 and not known:
+            [year] = years.values()
+            return Value(label, year.text, year)
+    return None
+
+
+def _usable(quantity: Quantity) -> bool:
+    return quantity.dimension not in ("ordinal", "decade")
+
+
+def _only(quantities: Sequence[Quantity]) -> Quantity | None:
+    """The one value among quantities, None for none or several."""
+    values = {(quantity.value, quantity.dimension): quantity for quantity in quantities}
+    return next(iter(values.values())) if len(values) == 1 else None
+
+
+def _said(quantity: Quantity, text: str) -> str:
+    """A quantity as the text has it, with a sign or a name of money that belongs to it."""
+    figure = re.escape(quantity.text)
+    match = re.search(rf"(?:(?:[£€$]|[A-Z]{{3}})\s?)?{figure}(?:\s?(?:[€£$]|EUR|CHF|USD|GBP)(?!\w))?", text)
+    return match[0] if match else quantity.text
+
+
+def like(best: Fact, every: Sequence[Fact], passages: Sequence[Passage], noun: str) -> Iterator[Fact]:
+    """Yield the facts of the same source that read as the best one does but for names and numbers, in its order."""
+    source = next(passage.source for passage in passages if passage.text == best.offer.page.text)
+    pages = {passage.text: passage.start for passage in passages if passage.source == source}
+    own = _shape(best.offer.text)
+    near = [
+        fact
+        for fact in every
+        if fact.offer.page.text in pages
+        and _overlap(own, _shape(fact.offer.text)) >= ALIKE
+        and mentions(noun, _things(fact))
+    ]
+    yield from sorted(near, key=lambda fact: (pages[fact.offer.page.text], fact.offer.start))
+
+
+def name_of(fact: Fact, noun: str) -> str:
+    """Return what the thing of a fact is called: the noun with the name beside it, else the first name."""
+    text = fact.text
+    if row := cells(text):
+        return next(iter(row.values()))
+    root = re.escape(stem(noun)[:4])
+    before = rf"(?:\b[A-Z][\w'’-]*\s)+(?:[a-z-]+\s){{0,2}}?{root}\w*"
+    behind = rf"\b{root}\w* (?:at|of|in) (?:[A-Z][\w'’-]*\s?)+"
+    named = re.search(rf"(?:\b[Tt]he )?(?:{before}|{behind})", text)
+    if named and named[0].split()[0] not in ("It", "Its") and len(named[0].split()) > 1:
+        return _lowered(named[0].strip())
+    names = [name for name in _NAMES.findall(text) if name not in ("The", "It", "Its", "A", "An")]
+    return names[0].removeprefix("The ") if names else ""
+
+
+def usable(fact: Fact) -> bool:
+    """Say whether a fact can be quoted by itself."""
+    return quotable(" ".join(fact.offer.text.split()))
+
+
+def _lowered(name: str) -> str:
+    return f"the {name.removeprefix('The ')}" if name.startswith("The ") else name
+
+
+def _things(fact: Fact) -> str:
+    return setting(fact.offer)
+
+
+def _shape(text: str) -> frozenset[str]:
+    """The words in lower case of a unit, the columns of a row."""
+    if row := cells(text):
+        return frozenset(row)
+    return frozenset(word.stem for word in words(text) if word.text.islower())
+
+
+def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    shared = len(one & other)
+    return max(shared / max(1, len(one | other)), shared / max(3, len(one)), shared / max(3, len(other)))

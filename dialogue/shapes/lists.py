@@ -1,0 +1,191 @@
+"""Lists and steps quoted whole: the lines under the heading or after the words that a question asks for.
+
+A list is a run of short units under one heading that no running text parts; it is offered as one, in lines.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from dialogue.antecedents import is_dependent
+from dialogue.judges.answers import AnswerScorer, Offer
+from dialogue.judges.facts import stem, words
+from dialogue.shapes.facts import Fact, name_of
+from dialogue.units import units
+from retrieval.types import Passage
+
+Neighbours = Callable[[Sequence[int]], Sequence[Passage]]
+
+MOST = 12  # lines of one list that are quoted
+WIDEST = 200  # characters of a line
+NEAR = 6  # words from the beginning of a unit within which a thing of the kind is named
+THINGS = 6  # things of a kind that are quoted
+_ASKS = re.compile(
+    r"(?:please |can you |could you )*(?:list|name|enumerate|give me (?:a list|all|the)|show me (?:a list|all|the))\b|"
+    r"(?:what|which) (?:are|were)\b(?! you\b)|"
+    r"(?:what|which) (?:[a-z-]+ )?(?!is\b|was\b|does\b|has\b|this\b|its\b)[a-z-]+s "
+    r"(?:are|were|do|does|did|should|must|can|have|belong|go)\b|"
+    r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
+    r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
+    r"who (?:were|are|attended|took part|came)\b|"
+    r"how (?:do|does|can|should|must|to)\b|what (?:is|are) the (?:steps?|procedure|process|instructions)\b",
+    re.IGNORECASE,
+)
+_KINDS = re.compile(
+    r"(?:which|what) (?:kinds? of |types? of )?(?P<noun>[a-z][a-z -]*?s) "
+    r"(?:are there|are (?:available|offered|listed|known)|do (?:you|we|they) have|exist|can I (?:choose|get|book))|"
+    r"(?:list|name)(?: me)? (?:all |the )*(?P<all>[a-z][a-z -]*s)",
+    re.IGNORECASE,
+)
+
+
+_STATES = re.compile(
+    r"(?:The|This|These|That|It|They|There|We|He|She)\b|"
+    r"(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
+)
+_STEPS = re.compile(r"^how\b|\b(?:steps?|instructions?|procedure|process|method)\b", re.IGNORECASE)
+_ASKING = frozenset({"list", "step", "name", "do", "pleas", "please", "give", "show", "thing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines that follow one another in passages of one section."""
+
+    lines: tuple[tuple[Passage, Offer], ...]
+    lead: str = ""
+    more: int = 0
+
+    @property
+    def about(self) -> str:
+        """What tells what the lines are: title, headings, and the words before them."""
+        return f"{self.lines[0][1].page.title}\n{self.lead}"
+
+    @property
+    def text(self) -> str:
+        """The lines as they are quoted, with what is left out said."""
+        return in_lines([" ".join(offer.text.split()) for _, offer in self.lines], self.more)
+
+
+def in_lines(lines: Sequence[str], more: int) -> str:
+    """Return lines as one text; a blank one stands where a line end could be taken for the wrapping of a sentence."""
+    said = lines[0]
+    for line in lines[1:]:
+        said += f"\n\n{line}" if line[:1].islower() else f"\n{line}"
+    return f"{said}\nand {more} more" if more else said
+
+
+def asks_for_list(question: str) -> bool:
+    """Say whether a question may be answered by a list or by steps."""
+    return bool(_ASKS.match(question.strip()))
+
+
+def names_kind(question: str) -> bool:
+    """Say whether a question asks which things of a kind there are."""
+    return bool(_KINDS.fullmatch(question.strip().rstrip("?!. ")))
+
+
+def blocks(passages: Sequence[Passage], neighbours: Neighbours) -> list[Block]:
+    """Return the lists that stand in passages, each with what of it stands in those beside them."""
+    found: dict[tuple[int, int], Block] = {}
+    for passage in passages:
+        if passage.kind != "document" or not _runs([passage]):
+            continue
+        section = _section(passage, neighbours)
+        for run in _runs(section):
+            (first, offer), before = run[0], ""
+            if offer.start:
+                before = first.text[: offer.start].rstrip().rsplit("\n", 1)[-1]
+            lead = before if before.endswith(":") else ""
+            found.setdefault((first.id, offer.start), Block(tuple(run[:MOST]), lead, max(0, len(run) - MOST)))
+    return list(found.values())
+
+
+def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Block | None:
+    """Return the block that a question asks for: its headings say what the question does, all but a word."""
+    asked = {word.stem for word in words(question) if word.content} - _ASKING
+    wanted = bool(_STEPS.search(question))
+    fitting = []
+    for block in made:
+        about = {word.stem for word in words(block.about)}
+        lacking = len(asked - about)
+        done = 2 * sum(offer.text.endswith(".") for _, offer in block.lines) > len(block.lines)
+        stating = sum(bool(_STATES.match(offer.text)) for _, offer in block.lines)
+        if question.casefold().startswith("how ") and 3 * stating > len(block.lines):
+            continue
+        if asked and lacking <= (1 if len(asked) > 1 else 0):
+            fitting.append((-lacking, done == wanted, max(scorer.score(question, _offers(block))), block))
+    return max(fitting, key=lambda row: row[:3])[3] if fitting else None
+
+
+def _offers(block: Block) -> list[Offer]:
+    """What of each passage a block offers, from its first line there to its last."""
+    pages: dict[int, Offer] = {}
+    for passage, offer in block.lines:
+        before = pages.get(passage.id)
+        pages[passage.id] = replace(before, end=offer.end) if before else offer
+    return list(pages.values())
+
+
+def things(question: str, facts: Sequence[Fact]) -> list[Fact]:
+    """Return for "which X are there" the first unit on each thing of that kind, of the section that has most."""
+    match = _KINDS.fullmatch(question.strip().rstrip("?!. "))
+    if not match:
+        return []
+    noun = (match["noun"] or match["all"]).strip()
+    root = stem(noun.rsplit(maxsplit=1)[-1])
+    found: dict[str, dict[str, Fact]] = {}
+    for fact in sorted(facts, key=lambda each: each.offer.start):
+        if is_dependent(fact.offer.text):
+            continue
+        name = name_of(fact, noun.rsplit(maxsplit=1)[-1])
+        named_so = root in {word.stem for word in words(name)}
+        if not name or not (named_so or root in {word.stem for word in words(fact.offer.page.title)}):
+            continue
+        if name.casefold() in " ".join(fact.text.split()[:NEAR]).casefold():
+            named = found.setdefault(fact.offer.page.title, {})
+            named.setdefault(name.casefold().removeprefix("the "), fact)
+    return list(max(found.values(), key=len, default={}).values())
+
+
+def _section(passage: Passage, neighbours: Neighbours) -> list[Passage]:
+    """A passage with those before and after it that stand under the same heading, as far as they hold lines."""
+    section = [passage]
+    for step in (-1, 1):
+        beside = passage.id + step
+        while len(section) < 6:
+            found = [p for p in neighbours([beside]) if p.source == passage.source and p.headings == passage.headings]
+            if not found or not _runs(found):
+                break
+            section = [*found, *section] if step < 0 else [*section, *found]
+            beside += step
+    return section
+
+
+def _runs(passages: Sequence[Passage]) -> list[list[tuple[Passage, Offer]]]:
+    """Runs of two lines or more: units that stand on lines of their own and are no running text."""
+    runs: list[list[tuple[Passage, Offer]]] = [[]]
+    for passage in passages:
+        for offer in units(passage):
+            if _is_line(passage.text, offer):
+                runs[-1].append((passage, offer))
+            elif runs[-1]:
+                runs.append([])
+    return [parallel for run in runs if len(parallel := _parallel(run)) > 1]
+
+
+def _is_line(text: str, offer: Offer) -> bool:
+    """Whether a unit has a line to itself, and is no heading, question or row of a table."""
+    end, said = offer.end or 0, offer.text
+    alone = (not offer.start or "\n" in text[: offer.start][-2:]) and text[end : end + 1] in ("", "\n")
+    return alone and len(said) <= WIDEST and not said.endswith((":", "?")) and " | " not in said and "\n" not in said
+
+
+def _parallel(run: list[tuple[Passage, Offer]]) -> list[tuple[Passage, Offer]]:
+    """A run without the statements at its ends, where most of its lines are none."""
+    stating = [bool(_STATES.match(offer.text)) for _, offer in run]
+    if 3 * sum(stating) > len(run):
+        return run
+    while stating and stating[-1]:
+        stating.pop()
+    first = stating.index(False) if False in stating else 0
+    return run[first : len(stating)]

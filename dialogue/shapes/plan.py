@@ -1,0 +1,51 @@
+"""What a question of several facts asks for: its parts, what each is about, and what is worked out from them.
+
+Plain data, made by the grammars beside this module before anything is searched.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dialogue.judges.quantities import Date, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a source states in answer to a part: a quantity or a date, the words it stands in, and whose it is."""
+
+    label: str
+    said: str
+    quantity: Quantity | None = None
+    date: Date | None = None
+
+    @property
+    def year(self) -> int:
+        """The year, 0 for none."""
+        if self.date is not None:
+            return self.date.year
+        return int(self.quantity.value) if self.quantity is not None and self.quantity.dimension == "year" else 0
+
+
+Fits = Callable[[Quantity], bool]
+Work = Callable[[Sequence[Value]], str]  # the calculator's sentence of the values, "" where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a question is answered from parts.
+
+    `parts` are questions that stand alone, each searched and answered; `about` what each part is about, in the words
+    of the question: a source has to name it. `work` makes the calculator's sentence of the values found, which are
+    quantities that fit or, with `dates`, days and years; `money` says that they are
+    sums of it. With `every` all things like the first part's are wanted.
+    """
+
+    parts: tuple[str, ...]
+    about: tuple[str, ...] = ()
+    work: Work | None = None
+    fits: Fits | None = None
+    dates: bool = False
+    money: bool = False
+    every: bool = False
+    kind: Literal["parts", "compare", "derive"] = "parts"

@@ -1,0 +1,215 @@
+"""Answers to questions of certain shapes: several parts, comparisons, what is worked out from facts.
+
+A plan is read from the question by its form; after the search it is carried out on the units of what was found. Each
+draft quotes one unit for a part and, where something was worked out, says so as the calculator, which is evidence like
+any other. The drafts compete with all others and pass the same judges.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from dialogue.judges.answers import AnswerScorer, load_answers
+from dialogue.prompts import nothing_on
+from dialogue.shapes.compare import read_comparison
+from dialogue.shapes.derive import read_derivation
+from dialogue.shapes.facts import Fact, facts, like, mentions, name_of, usable, value_of
+from dialogue.shapes.lists import (
+    MOST,
+    THINGS,
+    Block,
+    Neighbours,
+    asks_for_list,
+    best_block,
+    blocks,
+    in_lines,
+    names_kind,
+    things,
+)
+from dialogue.shapes.parts import split
+from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.rows import rows_of
+from dialogue.shapes.verdict import statement, verdict
+from dialogue.types import Context
+from dialogue.units import itself, joined, setting
+from retrieval.text import sentences
+from retrieval.tools.calculator import SOURCE
+from retrieval.tools.toolset import stated
+from retrieval.types import Evidence, Passage
+
+if TYPE_CHECKING:
+    from retrieval.reader import PassageReader
+
+SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
+LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
+NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
+CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
+NEAR = 2.0  # how far the logit of its span may be from the best one's
+SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
+
+Search = Callable[[str], Sequence[Evidence]]
+
+
+@dataclass(frozen=True)
+class Shaper:
+    """Reads a question's shape and makes drafts that answer it whole.
+
+    `neighbours` returns passages by id, as far as they exist; `today` tells the date.
+    """
+
+    scorer: AnswerScorer
+    neighbours: Neighbours = lambda ids: ()
+    today: Callable[[], date] = date.today
+
+    def plan(self, question: str) -> Plan | None:
+        """Return how a question is answered from several facts, None for a plain one."""
+        plan = read_comparison(question) or read_derivation(question, self.today)
+        if plan is None and (parts := split(question)):
+            plan = Plan(parts)
+        return plan
+
+    def shaped(self, context: Context, plan: Plan | None, found: Sequence[Sequence[Evidence]] = ()) -> Context:
+        """Return the context with what its question comes to: parts, drafts, and what was worked out as evidence.
+
+        `found` has for each part of the plan what was found for it. Where nothing comes of it the context is as it was.
+        """
+        if plan is not None:
+            return self._planned(context, plan, found)
+        passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        if claim := statement(context.query):
+            return _judged(context, claim, facts(self.scorer, context.query, passages))
+        if asks_for_list(context.query) or names_kind(context.query):
+            return self._listed(context, passages)
+        return context
+
+    def _planned(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
+        passages = [_screened(context, row) for row in found]
+        ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
+        if plan.work is not None:
+            worked = _every(plan, ranked[0], passages[0]) if plan.every else _each(plan, ranked)
+            if worked:
+                sentence, quoted = worked
+                draft = f"{sentence} {joined([fact.offer for fact in quoted])}"
+                evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
+                return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, 0.0),))
+        if len(plan.parts) < 2 or plan.kind == "derive":
+            return context
+        return replace(context, parts=plan.parts, shaped=tuple((draft, 0.0) for draft in _combined(plan, ranked)))
+
+    def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
+        """The context with the list that its question asks for as a draft, or what there is of a kind."""
+        rows = rows_of(context.query, passages)
+        made = blocks(passages, self.neighbours)
+        block = (
+            Block(tuple(rows[:MOST]), "", max(0, len(rows) - MOST))
+            if rows
+            else best_block(self.scorer, context.query, made)
+        )
+        if block is None:
+            several = things(context.query, facts(self.scorer, context.query, passages))
+            if len(several) < 2:
+                return context
+            draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))
+            return replace(context, shaped=((draft, LISTED),))
+        held = {passage.id for passage in passages}
+        beside = {passage.id: Evidence(passage, 0.0) for passage, _ in block.lines if passage.id not in held}
+        return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((block.text, LISTED),))
+
+
+def _screened(context: Context, found: Sequence[Evidence]) -> list[Passage]:
+    """What the screening left of what was found: the evidence that lies where it was found, in its order."""
+    left = [item.passage for item in context.evidence if item.passage.kind == "document"]
+    return [
+        passage
+        for place in (item.passage for item in found)
+        for passage in left
+        if passage.source == place.source and place.start <= passage.start and passage.end <= place.end
+    ]
+
+
+def load_shaper(reader: "PassageReader", neighbours: Neighbours = lambda ids: ()) -> Shaper:
+    """Return what reads shapes by the reader's word on passages. Raises RetrievalError."""
+    return Shaper(load_answers(reader), neighbours)
+
+
+def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
+    """The context with the likeliest fact that says yes or no clearly as a draft, after that word."""
+    said = [
+        (word, fact)
+        for fact in [fact for fact in ranked if usable(fact)][:NEAREST]
+        if (word := verdict(claim, itself(fact.offer), setting(fact.offer)))
+    ]
+    if len({word for word, _ in said}) != 1:  # nothing is clear, or two sources say otherwise
+        return context
+    word, fact = said[0]
+    mark = ":" if word == "No" and len(sentences(fact.text)) == 1 else "."
+    return replace(context, shaped=((f"{word}{mark} {fact.text}", CLEAR),))
+
+
+def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
+    """What is worked out from the best fact of each part that names its thing and states a value, with these facts."""
+    assert plan.work is not None
+    values: list[Value] = []
+    quoted: list[Fact] = []
+    for part, about, row in zip(plan.parts, plan.about, ranked, strict=True):
+        found = next(
+            (
+                (value, fact)
+                for fact in row
+                if usable(fact) and mentions(about, setting(fact.offer))
+                if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
+            ),
+            None,
+        )
+        if found is None:
+            return None
+        values.append(found[0])
+        quoted.append(found[1])
+    sentence = plan.work(values)
+    return (sentence, quoted) if sentence else None
+
+
+def _every(plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
+    """What is worked out from all facts like the best one that states a value of a thing of the kind."""
+    assert plan.work is not None
+    [noun], [asked] = plan.about, plan.parts
+    kind = noun.split()[-1]
+    fits = [
+        fact for fact in row if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "", asked)
+    ]
+    if not fits:
+        return None
+    values, quoted = dict[str, Value](), dict[str, Fact]()
+    for fact in like(fits[0], fits, passages, kind):
+        name = name_of(fact, kind)
+        value = value_of(fact, plan, name, asked)
+        if name and value and name not in values:
+            values[name], quoted[name] = value, fact
+    sentence = plan.work(list(values.values())) if len(values) > 1 else ""
+    if not sentence:
+        return None
+    winner = [fact for name, fact in quoted.items() if f", {name} " in sentence]
+    return sentence, list(quoted.values()) if len(quoted) <= SHOWN else winner
+
+
+def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
+    """Drafts of the best unit of each part, and of fewer parts with what is missing said, the whole one first."""
+    chosen: list[Fact | None] = []
+    for place, row in enumerate(ranked):
+        about = plan.about[place] if plan.about else ""
+        able = [fact for fact in row if usable(fact) and (not about or mentions(about, setting(fact.offer)))]
+        best = able[0] if able else None
+        taken = {fact.offer for fact in chosen if fact}
+        again = next((fact for fact in able if fact.offer in taken), None)
+        same = best and again and again.probability >= SAME * best.probability and again.logit >= best.logit - NEAR
+        chosen.append(again if same else best)
+    order = sorted(range(len(chosen)), key=lambda place: -(fact.probability if (fact := chosen[place]) else 0.0))
+    drafts = []
+    for count in range(len(order), 0, -1):
+        kept = sorted(place for place in order[:count] if chosen[place])
+        missing = [part for place, part in enumerate(plan.parts) if place not in kept]
+        said = joined([fact.offer for place in kept if (fact := chosen[place])])
+        if said:
+            drafts.append(f"{said} {nothing_on(missing)}" if missing else said)
+    return tuple(dict.fromkeys(drafts))

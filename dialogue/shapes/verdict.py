@@ -1,0 +1,64 @@
+"""Yes or no: whether a sentence of a source says what a question asks for, says otherwise, or leaves it open.
+
+By the explicit comparison of facts alone: a verdict is given only where all that the question says stands in the
+sentence, or where a figure, a date or a negation speaks against it.
+"""
+
+import re
+from typing import Literal
+
+from dialogue.judges.facts import compare, words
+from dialogue.judges.quantities import read
+
+Verdict = Literal["Yes", "No", ""]
+
+_AUX = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|must|may|should)"
+_TAG = re.compile(
+    rf",?\s+(?:(?:{_AUX}|wo|ca|sha)(?:n['’]t|\snot)?\s(?:it|he|she|they|we|you|I|there)|right|correct|true|yes|no)$",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    rf"(?:and |so |but )?(?:is it (?:true|right|correct) that |{_AUX}(?:n['’]t)? (?:there )?)(?P<rest>.+)",
+    re.IGNORECASE,
+)
+_BOUNDED = re.compile(
+    r"\b(?:before|after|until|till|since|more|less|fewer|over|under|above|below|least|most|between|around|about|than|"
+    r"only|or|any|ever|always|never|not|all|every|each|still|already|yet|enough)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_HEDGED = re.compile(r"\b(?:[Oo]nly|[Uu]nless|[Ee]xcept|[Ii]f|may|might|sometimes|but|should|planned|until|without)\b")
+_SECOND = re.compile(r"\b(?:I|we|you|my|our|your)\b")
+SHARED = 0.75  # of what a question says, to be in a sentence whose figure speaks against it
+
+
+def statement(question: str) -> str:
+    """Return what a question asks to be confirmed, "" where it asks for something else."""
+    text = " ".join(question.split()).rstrip("?!. ")
+    tag = _TAG.search(text)
+    if tag and len(text[: tag.start()].split()) > 2 and not _ASKS.match(text):
+        return text[: tag.start()].rstrip(", ")
+    match = _ASKS.fullmatch(text)
+    return match["rest"] if match and len(match["rest"].split()) > 1 else ""
+
+
+def verdict(claim: str, said: str, background: str) -> Verdict:
+    """Return whether a sentence says what is claimed; `background`, its title and headings, may name the subject."""
+    if _BOUNDED.search(claim):
+        return ""
+    found = compare(claim, said, background)
+    figures, dates = read(claim)
+    stated = " ".join([*(figure.text for figure in figures), *(day.text for day in dates)])
+    numbers = set(re.findall(r"[^\W_]+", stated.casefold()))
+    asked = [word.stem for word in words(claim) if word.content and word.text.casefold() not in numbers]
+    here = {word.stem for word in words(said)}
+    there = here | {word.stem for word in words(background)}
+    if not asked or found.names_missing:
+        return ""
+    if found.numbers_missing:
+        shared = sum(stem in there for stem in asked) / len(asked)
+        return "No" if found.reason.startswith("the source says") and shared >= SHARED else ""
+    if not all(stem in there for stem in asked) or found.direction or not any(stem in here for stem in asked):
+        return ""
+    if found.negation:
+        return "No"
+    return "" if _HEDGED.search(said) or found.order or _SECOND.search(claim) else "Yes"

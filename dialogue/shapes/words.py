@@ -1,0 +1,88 @@
+"""Words that say how things are compared: adjectives with their degrees and what they measure. English only."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_ADJECTIVES: Final = {  # what is measured: (adjectives of more, of less)
+    "length": ("long wide high tall deep far thick broad", "short narrow low near shallow thin close"),
+    "mass": ("heavy", "light"),
+    "money": ("expensive dear costly pricey", "cheap"),
+    "date": ("new young late recent", "old early"),
+    "speed": ("fast quick", "slow"),
+    "temperature": ("hot warm", "cold cool"),
+    "size": ("big large great", "small little"),
+}
+_IRREGULAR: Final = {
+    "further": "far",
+    "farther": "far",
+    "furthest": "far",
+    "farthest": "far",
+    "elder": "old",
+    "eldest": "old",
+    "more": "many",
+    "most": "many",
+    "less": "few",
+    "least": "few",
+    "fewer": "few",
+    "fewest": "few",
+    "lesser": "few",
+    "latter": "",
+}
+DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of quantities
+    "length": ("length", "time", "months"),
+    "mass": ("mass",),
+    "money": ("dollars", "euros", "pounds sterling"),
+    "speed": ("speed", "time"),
+    "temperature": ("celsius", "fahrenheit", "degrees", "kelvin"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Degree:
+    """A comparative or superlative: its word, the adjective, what that measures ("" for a count), and if less wins."""
+
+    word: str
+    adjective: str
+    measure: str
+    less: bool
+    superlative: bool
+
+
+def _measures() -> dict[str, tuple[str, bool]]:
+    found: dict[str, tuple[str, bool]] = {}
+    for measure, sides in _ADJECTIVES.items():
+        for less, side in enumerate(sides):
+            found |= {word: (measure, bool(less)) for word in side.split()}
+    return found
+
+
+_MEASURES: Final = _measures()
+
+
+def degree(word: str) -> Degree | None:
+    """Return what a comparative or superlative compares ("heavier", "cheapest", "more"), None for any other word."""
+    word = word.casefold()
+    superlative = word.endswith("st")
+    if (base := _IRREGULAR.get(word)) in ("many", "few"):
+        return Degree(word, base, "", base == "few", superlative)
+    if base is None:
+        base = next((form for form in _bases(word) if form in _MEASURES), "")
+    if not base or base not in _MEASURES:
+        return None
+    measure, less = _MEASURES[base]
+    return Degree(word, base, measure, less, superlative)
+
+
+def plain(adjective: str) -> tuple[str, bool] | None:
+    """Return what an adjective measures, and whether it speaks of little ("expensive": money, False)."""
+    return _MEASURES.get(adjective.casefold())
+
+
+def _bases(word: str) -> list[str]:
+    match = re.fullmatch(r"(\w{2,}?)(?:er|est)", word)
+    if not match:
+        return []
+    stem = match[1]
+    doubled = [stem[:-1]] if len(stem) > 2 and stem[-1] == stem[-2] else []
+    return [stem, f"{stem}e", *doubled, *([f"{stem[:-1]}y"] if stem.endswith("i") else [])]

@@ -1,0 +1,287 @@
+"""The grammars of questions of certain shapes: parts, comparisons, what is worked out, yes and no, long messages."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialogue.judges.quantities import read
+from dialogue.shapes.compare import read_comparison
+from dialogue.shapes.derive import read_derivation
+from dialogue.shapes.lists import asks_for_list, names_kind
+from dialogue.shapes.message import LONG, asked_in
+from dialogue.shapes.parts import like, split
+from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.rows import cell_of, cells, rows_of
+from dialogue.shapes.topic import topic
+from dialogue.shapes.verdict import statement, verdict
+from dialogue.shapes.words import degree
+from retrieval.types import Passage
+
+
+def today() -> date:
+    return date(2026, 11, 29)
+
+
+def value(text: str, label: str = "") -> Value:
+    """The one quantity or date of a text."""
+    quantities, dates = read(text)
+    return Value(label, text, None, dates[0]) if dates else Value(label, text, quantities[0])
+
+
+def worked(plan: Plan | None, *values: Value) -> str:
+    assert plan is not None
+    assert plan.work is not None
+    return plan.work(values)
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        (
+            "Who chairs the council and when was it founded?",
+            ("Who chairs the council?", "when was the council founded?"),
+        ),
+        (
+            "How much does the Vireo cost, what is its range and how long is the guarantee?",
+            ("How much does the Vireo cost?", "what is the Vireo's range?", "how long is the guarantee of the Vireo?"),
+        ),
+        (
+            "What does a cut for men cost and what does one for children cost?",
+            ("What does a cut for men cost?", "what does a cut for children cost?"),
+        ),
+        ("When and where was Jo Meer born?", ("When was Jo Meer born?", "where was Jo Meer born?")),
+        (
+            "What are the height and weight of the Vireo?",
+            ("What is the height of the Vireo?", "What is the weight of the Vireo?"),
+        ),
+        ("Who wrote the book? When was it printed?", ("Who wrote the book?", "When was the book printed?")),
+        ("Tell me who runs the mill and what it grinds.", ("who runs the mill?", "what the mill grinds?")),
+    ],
+)
+def test_a_question_is_split_into_parts_that_stand_alone(question: str, parts: tuple[str, ...]) -> None:
+    assert split(question) == parts
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is bread and butter pudding?",
+        "Who is the woman who founded the school?",
+        "Which is longer, A or B?",
+        "Hello",
+        "",
+    ],
+)
+def test_one_question_has_no_parts(question: str) -> None:
+    assert split(question) == ()
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_without_error(text: str) -> None:
+    for plan in (read_comparison(text), read_derivation(text, today)):
+        assert plan is None or all(plan.parts)
+    assert len(split(text)) != 1
+    assert isinstance(statement(text), str)
+    assert isinstance(asked_in(text), str)
+    assert asks_for_list(text) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("question", "about"),
+    [
+        ("When was the lock at Orrin Ferry opened?", "the lock at Orrin Ferry"),
+        ("How many rooms does the Kestrel hostel have?", "the Kestrel hostel"),
+        ("Who is the head of the Lyre society?", "the Lyre society"),
+        ("Who wrote the book?", "the book"),
+        ("How long does it take?", "it"),
+        ("Where do I pay?", ""),
+    ],
+)
+def test_the_topic_is_a_whole_noun_phrase(question: str, about: str) -> None:
+    assert topic(question) == about
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        (
+            "Which hostel has more rooms, Kestrel or Heath?",
+            ("How many rooms does Kestrel hostel have?", "How many rooms does Heath hostel have?"),
+        ),
+        (
+            "Which is cheaper, a cut for men or for children?",
+            ("How much does a cut for men cost?", "How much does a cut for children cost?"),
+        ),
+        (
+            "How much longer is the canal at Rye than the one at Lunna?",
+            ("How long is the canal at Rye?", "How long is the canal at Lunna?"),
+        ),
+        (
+            "How much more does the Vireo cost than the Wren?",
+            ("How much does the Vireo cost?", "How much does the Wren cost?"),
+        ),
+        (
+            "What is the difference in price between the Vireo and the Wren?",
+            ("What is the price of the Vireo?", "What is the price of the Wren?"),
+        ),
+        ("Is the Arno or the Tiber longer?", ("How long is the Arno?", "How long is the Tiber?")),
+        ("Which choir is the oldest?", ("When was the choir established?",)),
+        ("Which office has the most desks?", ("How many desks does the office have?",)),
+    ],
+)
+def test_a_comparison_asks_the_same_of_each_thing(question: str, parts: tuple[str, ...]) -> None:
+    plan = read_comparison(question)
+    assert plan is not None
+    assert plan.parts == parts
+    assert plan.every == (len(parts) == 1)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is the best way to cook rice?", "Who is the most famous painter?", "Tea or coffee?", "How long is it?"],
+)
+def test_what_compares_nothing_that_is_measured_is_no_comparison(question: str) -> None:
+    assert read_comparison(question) is None
+
+
+def test_the_verdict_names_the_winner_and_the_difference() -> None:
+    rooms = read_comparison("Which hostel has more rooms, Kestrel or Heath?")
+    assert worked(rooms, value("42 rooms", "Kestrel"), value("25 rooms", "Heath")) == (
+        "Kestrel has more rooms: 42 rooms against 25 rooms, a difference of 17."
+    )
+    older = read_comparison("Which mill is older, Orrin or Tarff?")
+    assert worked(older, value("1852", "Orrin"), value("1847", "Tarff")).startswith("Tarff is older: 1847 against 1852")
+    weight = read_comparison("What is the difference in weight between the Vireo and the Wren?")
+    assert "0.4 kilograms" in worked(weight, value("1.6 kilograms", "the Vireo"), value("1.2 kilograms", "the Wren"))
+    assert "alike" in worked(rooms, value("25 rooms", "Kestrel"), value("25 rooms", "Heath"))
+    assert worked(weight, value("1.6 kilograms", "the Vireo"), value("3 hours", "the Wren")) == ""
+
+
+def test_units_of_one_dimension_are_compared_by_size() -> None:
+    longer = read_comparison("Which is longer, the Arno or the Esk?")
+    assert worked(longer, value("900 metres", "the Arno"), value("1.2 km", "the Esk")).startswith("The Esk is longer")
+
+
+def test_a_superlative_is_worked_out_only_where_one_wins() -> None:
+    oldest = read_comparison("Which choir is the oldest?")
+    found = [value("1921", "Lyre"), value("1908", "Reed"), value("1977", "Drum")]
+    assert worked(oldest, *found).startswith("Of the 3 found, Reed is the oldest: 1908")
+    assert worked(oldest, found[1], value("1908", "Lute")) == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "part", "stated", "result"),
+    [
+        ("How tall is the tower in feet?", "How tall is the tower?", "81 metres", "about 266 feet"),
+        (
+            "What is the height of the peak in feet?",
+            "What is the height of the peak?",
+            "8,849 metres",
+            "about 29,032 feet",
+        ),
+        ("How much does the harp weigh in pounds?", "How much does the harp weigh?", "19 kg", "about 42 pounds"),
+        ("How much is 15% of the rent of the hall?", "what is the rent of the hall?", "£80", "£12"),
+    ],
+)
+def test_a_fact_is_worked_on(question: str, part: str, stated: str, result: str) -> None:
+    plan = read_derivation(question, today)
+    assert plan is not None
+    assert plan.parts == (part,)
+    assert result in worked(plan, value(stated))
+
+
+def test_a_sum_for_a_month_is_told_for_a_year() -> None:
+    plan = read_derivation("How much is the rent of the hall for a whole year?", today)
+    [rent] = [quantity for quantity in read("8,400 euros a month")[0]]
+    assert worked(plan, Value("The rent of the hall is 8,400 euros a month.", "8,400 euros", rent)) == (
+        "12 months at 8,400 euros a month come to 100,800 euros."
+    )
+    assert worked(plan, Value("The hall costs 8,400 euros to build.", "8,400 euros", rent)) == ""
+
+
+def test_ages_and_days_are_counted() -> None:
+    age = read_derivation("How old was Jo Meer when he died?", today)
+    assert age is not None
+    assert age.parts == ("when was Jo Meer born?", "when did Jo Meer die?")
+    assert "58 or 59 years" in worked(age, value("1802"), value("3 March 1861"))
+    assert "was 58 years" in worked(age, value("4 March 1802"), value("3 March 1861"))
+    assert worked(age, value("1861"), value("1802")) == ""
+    until = read_derivation("How many days are there until the fair?", today)
+    assert "497 days" in worked(until, value("9 April 2028"))
+    ago = read_derivation("How long ago was the mill built?", today)
+    assert "11 years" in worked(ago, value("2015"))
+
+
+@pytest.mark.parametrize(
+    ("question", "claim", "said", "expected"),
+    [
+        ("Is the pool heated?", "the pool heated", "The pool is heated in spring.", "Yes"),
+        ("Is the pool heated?", "the pool heated", "The pool is not heated.", "No"),
+        ("Was the mill built in 1850?", "the mill built in 1850", "The mill was built in 1787.", "No"),
+        ("Jo moved to Rome in 1910, didn't she?", "Jo moved to Rome in 1910", "In 1904 Jo moved to Rome.", "No"),
+        ("Was the mill built before 1800?", "the mill built before 1800", "The mill was built in 1787.", ""),
+        ("Is there a sauna at the hall?", "a sauna at the hall", "The hall has a kitchen.", ""),
+        ("May I swim?", "I swim", "Guests swim only with a ticket.", ""),
+    ],
+)
+def test_yes_or_no_is_said_only_where_it_is_clear(question: str, claim: str, said: str, expected: str) -> None:
+    assert statement(question) == claim
+    assert verdict(claim, said, "") == expected
+
+
+def test_the_question_of_a_long_message_is_found() -> None:
+    story = "I am preparing a talk on painters and have little time, because it is due on Monday. "
+    chosen = "My teacher said to take somebody who is not well known, so I picked Jo Meer. "
+    assert asked_in(f"{story}{chosen}In what year did he move to Rome? Thanks a lot!") == (
+        "In what year did Jo Meer move to Rome?"
+    )
+    assert (
+        asked_in(f"{story}{chosen}So I was wondering: how many pictures are there?") == "How many pictures are there?"
+    )
+    assert len(f"{story}{chosen}".split()) >= LONG - 4
+    assert asked_in("How long is it?") == "How long is it?"
+
+
+def test_words_of_degree_are_read() -> None:
+    assert degree("heavier") is not None
+    assert degree("cheapest") is not None
+    assert degree("river") is None
+    assert degree("forest") is None
+    assert like("for Rye", "a mill for Tarff") == "a mill for Rye"
+
+
+def test_questions_for_lists_and_kinds_are_told() -> None:
+    assert asks_for_list("What are the ingredients of the soup?")
+    assert asks_for_list("List the steps for the repair.")
+    assert not asks_for_list("When was the mill built?")
+    assert names_kind("Which hostels are there?")
+    assert not names_kind("Which hostel is there?")
+
+
+ROWS = (
+    "Shed: North | Tool: Spade | Price EUR: 11,40 | Stock: 16\n\n"
+    "Shed: South | Tool: Rake | Price EUR: 8,70 | Stock: 3\n\n"
+    "Shed: South shed | Tool: Fork | Price EUR: 9,10 | Stock: 5\n\n"
+    "Shed: South | Tool: Hoe | Price EUR: 7,20 | Stock: 8"
+)
+
+
+def test_the_cell_of_the_column_that_is_asked_for_is_read() -> None:
+    row = ROWS.split("\n", 1)[0]
+    assert cells(row)["Tool"] == "Spade"
+    assert cells("A sentence: with a colon.") == {}
+    said, price = cell_of(row, "How much does the tool cost?", money=True) or ("", None)
+    assert said == "11,40"
+    assert price is not None
+    assert price.value == pytest.approx(11.4)
+    assert (cell_of(row, "How much stock is there?", money=False) or ("",))[0] == "16"
+    assert cell_of(row, "How heavy is it?", money=False) is None
+
+
+def test_all_rows_with_the_cell_that_is_named_are_asked_for() -> None:
+    passage = Passage(1, ROWS, "tools.csv", "Tools", (), 0, len(ROWS))
+    found = [cells(offer.text)["Tool"] for _, offer in rows_of("Which tools are in the south?", [passage])]
+    assert found == ["Rake", "Hoe"]
+    assert rows_of("Which tools are blue?", [passage]) == []
