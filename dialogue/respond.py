@@ -16,9 +16,8 @@ from dialogue.research import SNIPPETS, Findings, Researcher, replies
 from dialogue.screen import Withheld, left_out, quotes, screened, too_unsafe
 from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
-from dialogue.talk import ABOUT, ASKING, DISTRESS, asks, said
+from dialogue.talk import ABOUT, ASKING, aside, asks, in_their_language, taken_for
 from dialogue.types import (
-    UNDERSTOOD,
     Candidate,
     Context,
     DialogueError,
@@ -27,7 +26,6 @@ from dialogue.types import (
     LanguageModel,
     Listener,
     ModelError,
-    Outcome,
     Reply,
     Role,
     Sampling,
@@ -108,9 +106,9 @@ class Responder:
         clock.lap("guard")
         intent = self._understood(given, role)
         clock.lap("guard" if self.listener is None else "intent")
-        if aside := _aside(asked, intent):
-            told = Trace(asked, role=role.name, notes=_taken_for(intent))
-            yield Reply(*aside, (), self._trace(told, clock))
+        if at_once := aside(asked, intent):
+            told = Trace(asked, role=role.name, notes=taken_for(intent))
+            yield Reply(*at_once, (), self._trace(told, clock))
             return
 
         if unseen:
@@ -146,12 +144,12 @@ class Responder:
             findings.withheld,
             ranked(candidates),
             rounds,
-            notes=tuple(dict.fromkeys((*_taken_for(intent), *context.working.notes))),
+            notes=tuple(dict.fromkeys((*taken_for(intent), *context.working.notes))),
             role=role.name,
             research=findings.exchange,
             tokens=dict(context.working.tokens),
         )
-        reply = _in_their_language(_best(trace, self.options.gates), intent)
+        reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
         yield replace(reply, trace=self._trace(reply.trace, clock))
 
@@ -343,34 +341,6 @@ def _best(trace: Trace, gates: Gates) -> Reply:
         return Reply(f"{CLOSEST} {text}", "abstained", citations, trace)
     text = too_unsafe(trace, gates) or (served[0].text if served else ABSTENTION)
     return Reply(f"{text} {left_out(trace, ())}".strip(), "abstained", (), trace)
-
-
-def _aside(asked: Verdict, intent: Intent) -> tuple[str, Outcome] | None:
-    """Return what is said at once, without any draft: support in distress, a refusal, a word on an override.
-
-    What is said of the system itself is no attack on a person, whatever the guard makes of it.
-    """
-    if intent.kind in DISTRESS and (asked.action != "support" or intent != Intent("crisis")):
-        return said(intent.kind, intent.language)[0], "refused"
-    if not asked.safe and not (intent.kind != ASKING and asked.objective == "harassment"):
-        return asked.reason, "refused"
-    if intent.kind == "override":
-        return said(intent.kind, intent.language)[0], "abstained"
-    return None
-
-
-def _taken_for(intent: Intent) -> tuple[str, ...]:
-    """Return the note on what a message was taken for, where it was no question in English."""
-    language = f" ({intent.language})" if intent.language != "en" else ""
-    return () if intent == Intent() else (f"{UNDERSTOOD}{intent.kind}{language}",)
-
-
-def _in_their_language(reply: Reply, intent: Intent) -> Reply:
-    """Say to a question in another language that the documents are read in English, before an answer."""
-    if intent.kind != ASKING or intent.language == "en" or reply.outcome == "refused":
-        return reply
-    [notice] = said("english", intent.language)
-    return replace(reply, text=f"{notice} {reply.text}" if reply.outcome == "answered" else notice)
 
 
 def _distinct(found: Sequence[Evidence]) -> tuple[Evidence, ...]:

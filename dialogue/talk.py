@@ -6,14 +6,16 @@ Knows the kinds of messages and the lines of `talk.toml`; nothing of how a messa
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from dialogue.cite import without_marks
 from dialogue.prompts import is_abstention
-from dialogue.types import Context, Role
+from dialogue.types import UNDERSTOOD, Context, Intent, Outcome, Reply, Role
 from retrieval.text import sentences
+from safety.types import Verdict
 
 ASKING: Final = "question"
 ABOUT: Final = ("shorter", "again", "example", "meaning", "sure", "complaint")  # the last reply
@@ -121,3 +123,31 @@ def _passages(context: Context) -> list[str]:
 
 def _plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", without_marks(text).casefold()))
+
+
+def aside(asked: Verdict, intent: Intent) -> tuple[str, Outcome] | None:
+    """Return what is said at once, without any draft: support in distress, a refusal, a word on an override.
+
+    What is said of the system itself is no attack on a person, whatever the guard makes of it.
+    """
+    if intent.kind in DISTRESS and (asked.action != "support" or intent != Intent("crisis")):
+        return said(intent.kind, intent.language)[0], "refused"
+    if not asked.safe and not (intent.kind != ASKING and asked.objective == "harassment"):
+        return asked.reason, "refused"
+    if intent.kind == "override":
+        return said(intent.kind, intent.language)[0], "abstained"
+    return None
+
+
+def taken_for(intent: Intent) -> tuple[str, ...]:
+    """Return the note on what a message was taken for, where it was no question in English."""
+    language = f" ({intent.language})" if intent.language != "en" else ""
+    return () if intent == Intent() else (f"{UNDERSTOOD}{intent.kind}{language}",)
+
+
+def in_their_language(reply: Reply, intent: Intent) -> Reply:
+    """Say to a question in another language that the documents are read in English, before an answer."""
+    if intent.kind != ASKING or intent.language == "en" or reply.outcome == "refused":
+        return reply
+    [notice] = said("english", intent.language)
+    return replace(reply, text=f"{notice} {reply.text}" if reply.outcome == "answered" else notice)
