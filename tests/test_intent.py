@@ -22,6 +22,7 @@ from dialogue.intent import (
 )
 from dialogue.judges.embedded import load_judge
 from dialogue.language import language_of
+from dialogue.prompts import ABSTENTION
 from dialogue.quote import load_quote
 from dialogue.roles import load_role
 from dialogue.talk import ABOUT, ASKING, DISTRESS, FEELINGS, _lines, drafts, said
@@ -249,7 +250,7 @@ def test_a_request_about_nothing_said_is_answered_without_a_search(responder: Re
 def test_a_complaint_gets_an_apology_and_the_next_best_if_there_is_one() -> None:
     turns = (Turn("user", "When?"), Turn("assistant", "In 1931. [1]"), Turn("user", "That is wrong"))
     given = Context(turns, "When?", (Evidence(DAM, 1.0, 1.0),), intent="complaint", earlier=turns[:2])
-    offered = drafts(given, ["In 1931.", "It was raised in 1958.", "My sources do not answer that."])
+    offered = drafts(given, ["In 1931.", "It was raised in 1958.", ABSTENTION])
     assert offered == ["I am sorry about that. Let me offer the next best I found. It was raised in 1958."]
     assert drafts(given, ["In 1931."]) == list(said("complaint"))
 
