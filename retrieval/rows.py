@@ -1,6 +1,6 @@
 """Tables as lines: every row names its columns, so that it can be read, found and quoted by itself.
 
-A row of any format becomes ``Route: Harrow - Skerry | Adult: £5.40``. Knows nothing of the formats tables come in.
+A row of any format becomes ``Course: Pottery | Room: B2 | Fee: £40``. Knows nothing of the formats tables come in.
 """
 
 import re

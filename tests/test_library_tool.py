@@ -68,7 +68,7 @@ def asked(bot: Bot, question: str, role: Role | None = None) -> Reply:
 @pytest.mark.parametrize(
     ("question", "wanted"),
     [
-        ("What documents do you have?", ["5 documents", "beekeeping.md", "key.eml"]),
+        ("Which documents do you hold?", ["5 documents", "beekeeping.md", "key.eml"]),
         ("How many files have you read?", ["5 documents"]),
         ("Which documents mention swarms?", ["1 document", "beekeeping.md"]),
         ("In which files does Una Pell appear?", ["key.eml"]),
@@ -136,7 +136,7 @@ def test_the_questions_of_the_demo_want_nothing_of_the_library(encoder: Encoder)
 
 
 def test_a_role_hears_only_of_the_documents_it_may_use(bot: Bot) -> None:
-    reply = asked(bot, "What documents do you have?", Role(sources=("hall-*",)))
+    reply = asked(bot, "Which documents do you hold?", Role(sources=("hall-*",)))
     assert "2 documents" in reply.text
     assert "beekeeping" not in reply.text
     assert "No document" in asked(bot, "Which documents mention swarms?", Role(sources=("hall-*",))).text
@@ -172,9 +172,9 @@ def test_of_two_versions_the_newer_one_is_quoted_and_the_older_one_when_it_is_na
 def test_what_was_added_meanwhile_is_known(bot: Bot, tmp_path: Path) -> None:
     (tmp_path / "chairs.txt").write_text("There are eighty chairs in the hall.\n", encoding="utf-8")
     bot.ingest([tmp_path / "chairs.txt"])
-    assert "6 documents" in asked(bot, "How many documents do you have?").text
+    assert "6 documents" in asked(bot, "How many documents are there?").text
     bot.library.remove("chairs.txt")
-    assert "5 documents" in asked(bot, "How many documents do you have?").text
+    assert "5 documents" in asked(bot, "How many documents are there?").text
 
 
 def test_a_long_document_is_shown_by_the_openings_of_its_sections() -> None:

@@ -76,7 +76,7 @@ PAIRS: tuple[tuple[str, str], ...] = (
 ABSTENTIONS: tuple[str, ...] = (
     "I don't know.",
     "I do not know the answer to that.",
-    "My sources do not answer that.",
+    "My documents do not cover that.",
     "I could not find an answer to this in my sources.",
     "I found nothing about that in the documents I have.",
     "I'm not sure. I can't find anything about it.",
