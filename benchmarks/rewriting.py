@@ -22,7 +22,7 @@ from encoder import processor
 from app.training.rewriting import measured
 from app.training.rewriting_data import GECOR, QRECC, FollowUp, held, invented, people, strange
 from dialogue.proposals import Said
-from dialogue.query import fluent, standalone
+from dialogue.query import LOOK_BACK, Rewriter, fluent, standalone
 from dialogue.rewriter import load_rewriter
 from dialogue.types import Turn
 from retrieval.encoder.embed import load_encoder
@@ -39,7 +39,11 @@ def main() -> None:
     if not (given.data / "rewriting" / f"{QRECC}.jsonl.gz").is_file():
         parser.error(f"{str(given.data)!r} is not the development data: it holds no rewriting/{QRECC}.jsonl.gz")
     rewriter = load_rewriter(load_encoder())
-    ways: dict[str, Rewrite] = {"question": lambda question, said: question, "rules": by_rules, "rewriter": rewriter}
+    ways: dict[str, Rewrite] = {
+        "question": lambda question, said: question,
+        "rules": by_rules,
+        "rewriter": lambda question, said: by_rules(question, said, rewriter),
+    }
     figures: dict[str, Any] = {
         "command": "python benchmarks/rewriting.py DATA",
         "processor": processor(),
@@ -73,9 +77,10 @@ def sets(data: Path) -> dict[str, list[FollowUp]]:
     }
 
 
-def by_rules(question: str, said: Sequence[Said]) -> str:
+def by_rules(question: str, said: Sequence[Said], rewriter: Rewriter | None = None) -> str:
     """Return what the rules make of a question, which are all there is without a rewriter."""
-    return standalone(question, [Turn("user" if turn.user else "assistant", turn.text) for turn in said])
+    turns = [Turn("user" if turn.user else "assistant", turn.text) for turn in said[-LOOK_BACK:]]
+    return standalone(question, turns, rewriter)
 
 
 def timed(rows: Sequence[FollowUp], rewrite: Rewrite) -> dict[str, float]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, SPEAKERS, WH, Phrase, Word, phrases, words
+from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, SPEAKERS, WH, Phrase, Word, phrases, verbs, words
 
 OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[\s,]*)+", re.IGNORECASE)
 ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
@@ -77,10 +77,19 @@ def mentions(said: Sequence[Said]) -> list[Mention]:
         for place, phrase in enumerate(phrases(turn.text)):
             key = phrase.bare.casefold()
             counts[key] = counts.get(key, 0) + 1
-            if key not in found and len(phrase.text.split()) <= 10 and phrase.article not in OWN:
+            if (
+                key not in found
+                and len(phrase.text.split()) <= 10
+                and phrase.article not in OWN
+                and not SPEAKERS & _parts(phrase)
+            ):
                 found[key] = Mention(phrase, back, turn.user, place, 1, asked)
     kept = list(found.items())[:MOST]
     return [Mention(m.phrase, m.back, m.user, m.place, counts[key], m.asked) for key, m in kept]
+
+
+def _parts(phrase: Phrase) -> set[str]:
+    return {word.plain.split("'")[0] for word in words(phrase.text)}
 
 
 def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
@@ -105,8 +114,8 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     if previous and any(word.plain in WH for word in words(plain)):
         rest = plain.rstrip("?!. ")
         found.append(Proposal(f"{rest} ({previous})", "event"))
-        if len(words(plain)) <= 3:
-            found.append(Proposal(f"{rest}: {previous} {reply}".strip(), "whole"))
+        if _bare(plain) and not opened:
+            return [found[0], Proposal(f"{rest}: {previous} {reply}".strip(), "whole")]
     if elliptical and opened and any(each.kind in ("substitute", "aspect") for each in found):
         found = [replace(each, elliptical=True) for each in found]
     if other := _other(plain, previous, reply):
@@ -115,6 +124,13 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
     for each in found:
         distinct.setdefault(each.text.casefold(), each)
     return list(distinct.values())
+
+
+def _bare(question: str) -> bool:
+    """Whether a question is little more than the word that asks: "why?", "which one then?"."""
+    read = [word.plain for word in words(question)]
+    known = AUXILIARY | PRONOUNS - {"one"} | ARTICLES | verbs()
+    return len(read) <= 4 and any(w in WH for w in read[:2]) and not any(w in known or w.endswith("ed") for w in read)
 
 
 def _asked(question: str, plain: str) -> bool:

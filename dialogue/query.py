@@ -11,25 +11,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from dialogue.cite import without_marks
+from dialogue.names import COMMON, names
 from dialogue.persona import about_subject
 from dialogue.proposals import Said
 from dialogue.types import Turn
-from retrieval.text import sentences
 
 LOOK_BACK = 6  # earlier turns that may hold the topic
 
-_NAME = re.compile(
-    r"(?:\b[A-Z][\w’'.-]*|\b[a-z]+[A-Z][\w-]*|\b\d*[A-Z]+[\w-]*\d[\w-]*)"
-    r"(?:\s+(?:(?:of|the|de|van|von|and the)\s+)*(?:[A-Z][\w’'.-]*|\d+[\w-]*))*"
-)
-_COMMON = frozenset(
-    "a about actually after all also an and any are as at be because been before both but by can could did do does "
-    "during each few first for from had has have he her here hers him his how however i if in is it its just let like "
-    "many may me more most much my name no not now of ok okay on one only or our out over please she should since so "
-    "some such tell than thanks that the their them then there these they this those though to two us very was we well "
-    "were what what's when where which while "
-    "who who's whom whose why will with would yes you your hi hello hey there's that's it's during".split()
-)
 _PRONOUN = re.compile(
     r"\b(?:it|its|it's|he|him|his|she|her|hers|they|them|their|theirs|this one|that one|those|these|the same|"
     r"the (?:other|first|last|second) one|"
@@ -75,10 +63,10 @@ _QUESTION = frozenset(
 
 
 class Rewriter(Protocol):
-    """Makes a question stand alone after the turns before it, or returns it as it is where it does or in doubt."""
+    """Makes a question stand alone after the turns before it."""
 
-    def __call__(self, question: str, said: Sequence[Said]) -> str:
-        """Return the question as it is meant."""
+    def __call__(self, question: str, said: Sequence[Said]) -> str | None:
+        """Return the question as it is meant, as it is where it stands alone; None in doubt, then rules decide."""
         ...
 
 
@@ -117,12 +105,15 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
 
     A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
     """
-    if rewriter:
+    if rewriter and earlier:
         said: list[Said] = []
-        for turn in earlier:
+        for place, turn in enumerate(earlier):
             text = without_marks(turn.text)
-            said.append(Said(rewriter(text, said) if turn.role == "user" and said else text, turn.role == "user"))
-        return rewriter(question, said) if said else question
+            if turn.role == "user" and said:
+                text = rewriter(text, said) or standalone(text, earlier[:place])
+            said.append(Said(text, turn.role == "user"))
+        if (read := rewriter(question, said)) is not None:
+            return read
     if not earlier or not depends(question):
         return question
     users = [turn.text for turn in earlier if turn.role == "user"]
@@ -155,22 +146,6 @@ def depends(question: str) -> bool:
     return not names(question) and len(question.split()) <= 9
 
 
-def names(text: str) -> list[str]:
-    """Return the names in a text: capitalised runs and words such as GPT-3, but not words that open a sentence."""
-    found: list[str] = []
-    for start, end in sentences(text):
-        for match in _NAME.finditer(text[start:end]):
-            words = match.group().rstrip(".").split()
-            while words and words[0].casefold().strip("'’") in _COMMON:
-                words = words[1:]
-            while words and words[0] in ("of", "the", "in", "at", "on"):
-                words = words[1:]
-            name = re.sub(r"['’]s$", "", " ".join(words))
-            if len(name) > 1 and not re.match(r"I['’]", name):
-                found.append(name)
-    return found
-
-
 def _topic(previous: str, earlier: Sequence[Turn]) -> str:
     """The subject of the conversation: a name in the last question, else one in the last reply, else its subject."""
     mentioned = names(previous)
@@ -183,9 +158,9 @@ def _topic(previous: str, earlier: Sequence[Turn]) -> str:
         if any(word in known for word in name.casefold().split()):
             return name
     subject = _SUBJECT.match(previous)
-    if subject and subject["subject"].casefold() not in _COMMON:
+    if subject and subject["subject"].casefold() not in COMMON:
         return subject["subject"]
-    words = [word for word in re.findall(r"[\w'’-]+", previous) if word.casefold() not in _COMMON]
+    words = [word for word in re.findall(r"[\w'’-]+", previous) if word.casefold() not in COMMON]
     return " ".join(words[:4])
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dialogue.judges.heads import Head
 from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
+from dialogue.names import names
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, WH, phrases, words
 from dialogue.proposals import ABOUT, KINDS, OPENER, Mention, Proposal, Said, proposals
 from retrieval.weights import Shipped
@@ -25,6 +26,8 @@ PATH: Final = WEIGHTS / "rewriting.safetensors"
 LOOK_BACK: Final = 6  # turns that are read
 MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that nothing is missing
 ALIKE: Final = 4.0  # logits for the whole of a cosine between what is put in and what had to go
+TOPIC: Final = 1.0  # logits for the name that the user asked about last
+DOUBT: Final = 0.4  # the least probability of what a pronoun is read as
 DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
@@ -44,20 +47,23 @@ class LearntRewriter:
         self._like = Embeddings(encoder)
         self._read = lru_cache(maxsize=512)(self._fresh)
 
-    def __call__(self, question: str, said: Sequence[Said]) -> str:
-        """Return the question as it is meant after these turns; as it is where it stands alone, or in doubt."""
+    def __call__(self, question: str, said: Sequence[Said]) -> str | None:
+        """Return the question as it is meant after these turns, as it is where it stands alone; None in doubt of what."""
         return self._read(question, tuple(said[-LOOK_BACK:]))
 
-    def _fresh(self, question: str, said: tuple[Said, ...]) -> str:
+    def _fresh(self, question: str, said: tuple[Said, ...]) -> str | None:
         found = proposals(question, said)
-        if len(found) == 1 or found[-1].kind == "other":
+        if len(found) == 1 or found[-1].kind in ("other", "whole"):
             return found[-1].text if said else question
         logits = self.head.logits(features(question, said, found, self._like))
         logits = logits + ALIKE * self._nearness(found)
+        logits = logits + TOPIC * np.array([_on_topic(each, said) for each in found], np.float32)
         if found[-1].elliptical:  # half a question never stands alone
             logits[0] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
+        if likelier and found[best].kind == "replace" and _share(found, logits, best) < DOUBT:
+            return None
         return found[best if likelier else 0].text
 
     def _nearness(self, found: Sequence[Proposal]) -> Array:
@@ -74,6 +80,20 @@ class LearntRewriter:
             near = [float(vectors[old] @ vectors[new]) for _, old, new in pairs]
             less[[place for place, _, _ in pairs]] = np.array(near) - max(near)
         return less
+
+
+def _on_topic(each: Proposal, said: Sequence[Said]) -> bool:
+    """Whether a pronoun is read as the name that the user asked about last."""
+    named = names(next((turn.text for turn in reversed(said) if turn.user), ""))
+    return bool(named and each.mention) and each.kind == "replace" and each.mention.phrase.bare.endswith(named[0])
+
+
+def _share(found: Sequence[Proposal], logits: Array, best: int) -> float:
+    """The probability of all readings of the same head as the best one."""
+    shares = np.exp(logits - logits[best])
+    head = found[best].mention.phrase.head if found[best].mention else ""
+    same = [each.mention is not None and each.mention.phrase.head == head for each in found]
+    return float(shares[same].sum() / shares.sum())
 
 
 def _definite(question: str) -> bool:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.query import names, search_queries, standalone
+from dialogue.names import names
+from dialogue.query import search_queries, standalone
 from dialogue.types import Turn
 
 

@@ -57,4 +57,5 @@ def test_the_first_question_is_never_read_otherwise() -> None:
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=5))
 def test_any_turns_give_a_question(texts: list[str]) -> None:
     said = [Said(text, user=place % 2 == 0) for place, text in enumerate(texts[:-1])]
-    assert isinstance(REWRITER(texts[-1], said), str)
+    read = REWRITER(texts[-1], said)
+    assert read is None or isinstance(read, str)

@@ -163,7 +163,8 @@ def _train_rewriting(data: Path, encoder: Encoder, folder: Path, seed: int, shar
 
 def _grade_rewriting(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """Likeness to people's rewrites, and to what invented follow-ups mean, of conversations that are kept apart."""
-    return rewriting.grade(data, load_rewriter(encoder, folder / dialogue.rewriter.PATH.name, {}))
+    rewriter = load_rewriter(encoder, folder / dialogue.rewriter.PATH.name, {})
+    return rewriting.grade(data, lambda question, said: rewriter(question, said) or question)
 
 
 def _grade_intent(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
