@@ -87,7 +87,7 @@ def _unwrapped(lines: list[tuple[int, str]]) -> Iterator[tuple[int, int]]:
     start = lines[0][0]
     for (_, line), (place, following) in pairwise(lines):
         first = following.lstrip()
-        wraps = filled or (first[0].islower() and 30 <= len(line.rstrip()) <= 120)
+        wraps = filled or (first[0].islower() and 30 <= len(line.rstrip()) <= 160)
         if not wraps or _ITEM.match(first) or BAR in line or BAR in following:
             yield start, place
             start = place

@@ -13,6 +13,7 @@ import numpy as np
 
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
+from app.training.stated import statements
 from dialogue.intent import BUCKETS, LANGUAGES, WEIGHTS, IntentClassifier, features, load_listener
 from dialogue.talk import ASKING, DISTRESS
 from retrieval.encoder.embed import Encoder
@@ -90,7 +91,7 @@ def made(line: str) -> list[str]:
 
 
 def drawn(data: Path, seed: int = 0) -> list[Message]:
-    """Return real questions of the development data."""
+    """Return real questions of the development data, and those that the reader is asked of rules and manuals."""
     rng = random.Random(seed)
     found: list[Message] = []
     for name, (field, most) in QUESTIONS.items():
@@ -99,7 +100,8 @@ def drawn(data: Path, seed: int = 0) -> list[Message]:
         if not found:
             chosen += rng.sample([text for text in texts if _NEAR.search(text)], NEAR)
         found += [Message(text, "question", "en", text) for text in dict.fromkeys(chosen)]
-    return found
+    asked = [text for statement in (*statements(), *statements(held=True)) for text in statement.asked]
+    return found + [Message(text, "question", "en", text) for text in asked]
 
 
 def joined(messages: Sequence[Message], seed: int = 0, scale: float = 1.0) -> Iterator[Message]:

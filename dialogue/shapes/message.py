@@ -2,7 +2,7 @@
 
 import re
 
-from dialogue.query import names
+from dialogue.names import names
 from dialogue.talk import asks
 from retrieval.text import sentences
 
