@@ -5,7 +5,8 @@ By light grammar: where the auxiliary stands, and what may follow it. English on
 
 import re
 
-from dialogue.names import names, standalone
+from dialogue.names import names
+from dialogue.query import standalone
 from dialogue.types import Turn
 
 _LEAD = r"(?:(?:at|in|on|by|for|from|to|since|until) )?(?:who|whom|whose|what|when|where|which|why|how)\b"
