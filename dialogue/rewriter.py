@@ -27,7 +27,7 @@ LOOK_BACK: Final = 6  # turns that are read
 MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that nothing is missing
 ALIKE: Final = 4.0  # logits for the whole of a cosine between what is put in and what had to go
 TOPIC: Final = 1.0  # logits for the name that the user asked about last
-DOUBT: Final = 0.4  # the least probability of what a pronoun is read as
+DOUBT: Final = 0.55  # the least probability of what a pronoun is read as
 DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
@@ -62,7 +62,7 @@ class LearntRewriter:
             logits[0] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
-        if likelier and found[best].kind == "replace" and _share(found, logits, best) < DOUBT:
+        if likelier and found[best].kind in ("replace", "determine") and _share(found, logits, best) < DOUBT:
             return None
         return found[best if likelier else 0].text
 
