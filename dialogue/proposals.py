@@ -9,7 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, SPEAKERS, WH, Phrase, Word, phrases, verbs, words
+from dialogue.phrases import (
+    ARTICLES,
+    AUXILIARY,
+    OWN,
+    PREPOSITIONS,
+    PRONOUNS,
+    SPEAKERS,
+    WH,
+    Phrase,
+    Word,
+    phrases,
+    verbs,
+    words,
+)
 
 OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[\s,]*)+", re.IGNORECASE)
 ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
@@ -129,7 +142,7 @@ def proposals(question: str, said: Sequence[Said]) -> list[Proposal]:
 def _bare(question: str) -> bool:
     """Whether a question is little more than the word that asks: "why?", "which one then?"."""
     read = [word.plain for word in words(question)]
-    known = AUXILIARY | PRONOUNS - {"one"} | ARTICLES | verbs()
+    known = (AUXILIARY | PRONOUNS | ARTICLES | verbs()) - WH - PREPOSITIONS - {"one", "then", "many"}
     return len(read) <= 4 and any(w in WH for w in read[:2]) and not any(w in known or w.endswith("ed") for w in read)
 
 

@@ -27,7 +27,7 @@ LOOK_BACK: Final = 6  # turns that are read
 MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that nothing is missing
 ALIKE: Final = 4.0  # logits for the whole of a cosine between what is put in and what had to go
 TOPIC: Final = 1.0  # logits for the name that the user asked about last
-DOUBT: Final = 0.4  # the least probability of what a pronoun is read as
+DOUBT: Final = 0.55  # the least probability of what a pronoun is read as
 DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
@@ -48,7 +48,7 @@ class LearntRewriter:
         self._read = lru_cache(maxsize=512)(self._fresh)
 
     def __call__(self, question: str, said: Sequence[Said]) -> str | None:
-        """Return the question as it is meant after these turns, as it is where it stands alone; None in doubt of what."""
+        """Return the question as it is meant after these turns, as it is where it stands alone; None in doubt."""
         return self._read(question, tuple(said[-LOOK_BACK:]))
 
     def _fresh(self, question: str, said: tuple[Said, ...]) -> str | None:
@@ -62,7 +62,7 @@ class LearntRewriter:
             logits[0] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
-        if likelier and found[best].kind == "replace" and _share(found, logits, best) < DOUBT:
+        if likelier and found[best].kind in ("replace", "determine") and _share(found, logits, best) < DOUBT:
             return None
         return found[best if likelier else 0].text
 
@@ -85,14 +85,16 @@ class LearntRewriter:
 def _on_topic(each: Proposal, said: Sequence[Said]) -> bool:
     """Whether a pronoun is read as the name that the user asked about last."""
     named = names(next((turn.text for turn in reversed(said) if turn.user), ""))
-    return bool(named and each.mention) and each.kind == "replace" and each.mention.phrase.bare.endswith(named[0])
+    if not named or each.mention is None or each.kind != "replace":
+        return False
+    return each.mention.phrase.bare.endswith(named[0])
 
 
 def _share(found: Sequence[Proposal], logits: Array, best: int) -> float:
     """The probability of all readings of the same head as the best one."""
     shares = np.exp(logits - logits[best])
-    head = found[best].mention.phrase.head if found[best].mention else ""
-    same = [each.mention is not None and each.mention.phrase.head == head for each in found]
+    heads = [each.mention.phrase.head if each.mention else "" for each in found]
+    same = [head == heads[best] for head in heads]
     return float(shares[same].sum() / shares.sum())
 
 
