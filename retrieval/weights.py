@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "c7b7cfa5a39f93263da514dbff71f63c2df28a9171fba95635709031526b09f4",
+    WEIGHTS / "reader.safetensors": "abd828d7d4593c8961750fec245ca6b60834d833a66eff80c352cfcee0737479",
 }
 
 
