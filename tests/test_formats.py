@@ -128,7 +128,7 @@ def test_csv_is_parted_as_its_rows_are(tmp_path: Path) -> None:
     text = 'Name;Note\nNile;"long;\nvery"\n;\nAmazon;\n'
     document = read(tmp_path, "a.csv", text.encode("utf-16"))
     assert document.text.split("\n") == ["Name: Nile | Note: long; very", "Name: Amazon"]
-    assert placed(document) == [((), "rows 2-4")]
+    assert placed(document) == [((), "row 2"), ((), "row 4")]
     assert read(tmp_path, "b.tsv", b"1,0\t2\n3\t4").text == "1,0 | 2\n3 | 4"
     assert "line 2" in refusal(tmp_path, "c.csv", b'a,b\n"open,1\n')
 
@@ -293,7 +293,7 @@ def test_an_export_of_a_wiki_is_a_document_per_article_without_markup(tmp_path: 
     assert (nile.source, nile.title, amazon.source, amazon.title) == ("w#1", "Nile", "w#2", "Amazon")
     assert sections(nile) == [
         ((), "Nile is a river in Afrika."),
-        (("Basin",), "one link\ntwo\nName | Length\nNile | 6650"),
+        (("Basin",), "one link\ntwo\nName: Nile | Length: 6650"),
     ]
 
 

@@ -22,6 +22,7 @@ import retrieval.weights
 import safety.guards.embedded
 from app.bot import open_bot
 from app.commands.cli import run
+from dialogue.intent import load_listener
 from dialogue.judges.embedded import load_judge
 from dialogue.judges.shipped import load_head
 from dialogue.rewriter import load_rewriter
@@ -162,6 +163,7 @@ def test_the_parts_refuse_a_damaged_file(file: str, encoder: Encoder, passage_re
         lambda: load_judge(encoder, passage_reader),
         lambda: load_passage_reader(encoder),
         lambda: load_rewriter(encoder),
+        lambda: load_listener(encoder.encode),
     )
     refused = []
     for load in loaders:
@@ -178,7 +180,11 @@ def test_no_door_opens_on_a_damaged_file(file: str, candor: Candor, tmp_path: Pa
     rows.write_text('{"context": ["Hello."], "text": "Hi.", "role": "reply", "unsafe": false}\n')
     (tmp_path / "note.md").write_text("Everest is 8,849 metres high.")
     doors = [("ask", "How high is Everest?"), ("serve", "--port", "0"), ("evaluate", "safety", str(rows))]
-    if file not in ("safety.safetensors", "rewriting.safetensors"):  # which that command does not read
+    if file not in (
+        "safety.safetensors",
+        "rewriting.safetensors",
+        "intent.safetensors",
+    ):  # which that command does not read
         doors.append(("check", "Everest is high.", "--evidence", "note.md"))
     for door in doors:
         code, out, err = candor(*door)

@@ -23,7 +23,7 @@ class _Number(click.FloatRange):
         return number
 
 
-JUDGES = ("safety", "injection", "grounded", "quality", "intent", "rewriting", "reader")
+JUDGES = ("safety", "injection", "grounded", "quality", "rewriting", "intent", "reader")
 
 
 @click.group()

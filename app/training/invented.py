@@ -299,7 +299,7 @@ def _spoken(
     """What somebody says, written down without marks or capitals."""
     page, place = _prose(kind, things, facts, subject, fact, rng)
     plain = page.text
-    for mark, other in ((". ", rng.choice(("  ", " and "[:2], "; "))), (", ", "  ")):
+    for mark, other in ((". ", rng.choice(("  ", "; "))), (", ", "  ")):
         if len(mark) == len(other):
             plain = plain.replace(mark, other)
     return Page(plain.lower(), page.title), place

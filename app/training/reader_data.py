@@ -41,9 +41,9 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
     articles = Articles(squad)
     twins = [row for row in lines(reading / "squad2_train_unanswerable_pairs.jsonl.gz") if not held(row)]
     found = {
-        "squad": (0.28, list(_known(squad))),
-        "near": (0.11, list(articles.near(squad, rng))),
-        "exchanged": (0.09, list(articles.exchanged(squad, rng))),
+        "squad": (0.26, list(_known(squad))),
+        "near": (0.10, list(articles.near(squad, rng))),
+        "exchanged": (0.08, list(articles.exchanged(squad, rng))),
         "twins": (0.10, list(_twins(twins))),
         "fairytaleqa": (0.03, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
         "qamr": (0.03, list(_qamr(lines(reading / "qamr_sentences_dev.jsonl.gz")))),
@@ -106,7 +106,7 @@ def _twins(rows: Iterable[Mapping[str, Any]]) -> Iterator[Asked]:
 
 def _strange(found: Sequence[tuple[float, Sequence[Asked]]], rng: random.Random) -> Iterator[Asked]:
     """Questions of any source on a page of any other."""
-    every = [asked for _, asked in found]
+    every = [asked for _, asked in found if asked]
     for _ in range(STRANGE):
         one, other = rng.sample(every, 2)
         yield Asked(rng.choice(one).question, rng.choice(other).page, (), 0.0, 0.0)

@@ -117,7 +117,7 @@ def read_pptx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
     checked_zip(path, "PowerPoint", limits).close()
     file = Presentation(str(path))
     outline = Outline()
-    ground = Ground(file)
+    ground, first = Ground(file), ""
     for number, slide in enumerate(file.slides, start=1):
         if slide._element.get("show") in ("0", "false"):
             outline.notes[Note.SLIDE] += 1
@@ -127,13 +127,14 @@ def read_pptx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
         outline.close(1)
         if title is not None and title.has_text_frame and not ground.is_away(title):
             outline.heading(1, title.text_frame.text)
+            first = first or one_line(title.text_frame.text)
         for shape in slide.shapes:
             if title is None or shape.shape_id != title.shape_id:
                 _add_shape(outline, shape, slide, ground)
         if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
             outline.at(f"slide {number}, notes")
             outline.add(notes.text)
-    yield "", outline.document("", one_line(file.core_properties.title) or outline.title)
+    yield "", outline.document("", one_line(file.core_properties.title) or first)
 
 
 def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Ground) -> None:
