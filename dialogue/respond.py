@@ -182,9 +182,8 @@ class Responder:
         documents = () if about else self.retriever.search(queries, self.options.passages, role.sources)
         plan = self.shaper.plan(query) if self.shaper and not told else None
         parts = [self.retriever.search([part], PART, role.sources) for part in plan.parts] if plan else []
-        found = _distinct(
-            (*seen.now, *told, *documents, *(item for row in parts for item in row), *abroad, *seen.before)
-        )
+        of_parts = [item for row in parts for item in row]
+        found = _distinct((*seen.now, *told, *documents, *of_parts, *abroad, *seen.before))
         context = replace(context, query=query, evidence=found, earlier=earlier, about=about)
         context, withheld = self._screened(context)
         context.working.notes.extend(notes)
@@ -199,11 +198,23 @@ class Responder:
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
         """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
         read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
-        query, forms = search_queries(read, role.subject, self.rewriter)
+        readings = [search_queries(read, role.subject, reader) for reader in (self.rewriter, None)]
+        query, forms = self._likeliest(readings, role)
         typed = given[-1].text
         if read[-1].text != typed:
             notes.append(f"read as: {read[-1].text}")
         return query, tuple(dict.fromkeys((*forms, " ".join(typed.split()))))
+
+    def _likeliest(self, readings: Sequence[tuple[str, tuple[str, ...]]], role: Role) -> tuple[str, tuple[str, ...]]:
+        """Return the reading of a follow-up that a passage is likeliest to answer, the first where they are alike."""
+        if len({query for query, _ in readings}) == 1:
+            return readings[0]
+
+        def likely(reading: tuple[str, tuple[str, ...]]) -> float:
+            found = self.retriever.search(reading[1], PART, role.sources)
+            return max((item.probability or 0.0 for item in found), default=0.0)
+
+        return max(readings, key=likely)
 
     def _first(self, role: Role) -> tuple[Tool, ...]:
         """The tools that are asked first; the library speaks only of documents that the role may use."""
