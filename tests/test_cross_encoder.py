@@ -20,6 +20,7 @@ from retrieval.encoder.embed import Encoder
 from retrieval.index.memory import MemoryRetriever
 from retrieval.passages import embedding_text
 from retrieval.types import Passage, RetrievalError
+from retrieval.versions import Versioned
 
 QUERY = "How many hearts has an octopus?"
 EVERY = {"sigmoid": torch.nn.Sigmoid(), "identity": torch.nn.Identity()}
@@ -105,7 +106,8 @@ def test_a_bot_reads_with_the_reranker_of_its_settings(
         (tmp_path / item.source).write_text(item.text)
     with open_bot(tmp_path / "data", reranker=f"hf:{folder}", rerank=4) as bot:
         bot.ingest([tmp_path / item.source for item in passages()[:5]])
-        served = bot.responder.retriever
+        assert isinstance(bot.responder.retriever, Versioned)
+        served = bot.responder.retriever.retriever
         assert isinstance(served, CrossEncoderReranker)
         assert served.depth == 4
         evidence = bot.ask(QUERY).trace.evidence
@@ -114,4 +116,5 @@ def test_a_bot_reads_with_the_reranker_of_its_settings(
         beir = beir_folder(tmp_path / "beir")
         assert run("retrieval", beir, bot)["reranked"]["recall@100"] == 1
     with open_bot(tmp_path / "data", reranker=f"hf:{folder}", rerank=0) as bot:
-        assert not isinstance(bot.responder.retriever, CrossEncoderReranker)
+        assert isinstance(bot.responder.retriever, Versioned)
+        assert not isinstance(bot.responder.retriever.retriever, CrossEncoderReranker)
