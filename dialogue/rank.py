@@ -23,7 +23,7 @@ class Gates:
     """
 
     sensible: float = 0.28
-    answers: float = 0.13
+    answers: float = 0.16
     safe: float = 0.5
     shown: float = 0.05
 
