@@ -11,7 +11,7 @@ from functools import lru_cache
 from dialogue.antecedents import antecedent, put_in
 from dialogue.judges.answers import Offer
 from retrieval.reading import page_of
-from retrieval.text import sentences
+from retrieval.text import BAR, sentences
 from retrieval.types import Passage
 
 LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
@@ -127,4 +127,9 @@ def joined(offers: Sequence[Offer]) -> str:
             pieces.append(with_lead(offer))
             said += [before] if before else []
         said.append(offer)
-    return " ".join(pieces)
+    return put_together(pieces)
+
+
+def put_together(pieces: Sequence[str]) -> str:
+    """Return pieces of a draft as one text; where one is a row, each on a line of its own, since a row is a claim."""
+    return ("\n" if any(BAR in piece for piece in pieces) else " ").join(pieces)

@@ -32,7 +32,7 @@ from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import rows_of
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.types import Context
-from dialogue.units import itself, joined, setting
+from dialogue.units import itself, joined, put_together, setting
 from retrieval.text import sentences
 from retrieval.tools.calculator import SOURCE
 from retrieval.tools.toolset import stated
@@ -90,7 +90,7 @@ class Shaper:
             worked = _every(plan, ranked[0], passages[0]) if plan.every else _each(plan, ranked)
             if worked:
                 sentence, quoted = worked
-                draft = f"{sentence} {joined([fact.offer for fact in quoted])}"
+                draft = put_together([sentence, joined([fact.offer for fact in quoted])])
                 evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
                 return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, 0.0),))
         if len(plan.parts) < 2 or plan.kind == "derive":
@@ -211,5 +211,5 @@ def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
         missing = [part for place, part in enumerate(plan.parts) if place not in kept]
         said = joined([fact.offer for place in kept if (fact := chosen[place])])
         if said:
-            drafts.append(f"{said} {nothing_on(missing)}" if missing else said)
+            drafts.append(put_together([said, nothing_on(missing)]) if missing else said)
     return tuple(dict.fromkeys(drafts))
