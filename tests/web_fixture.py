@@ -4,6 +4,7 @@ The canned responder quotes real sentences of real sources. Words in the message
 "slow" takes its time, "crash" raises, "bomb" is refused, and what no source holds is not answered.
 """
 
+import http.client
 import os
 import re
 import socket
@@ -166,14 +167,24 @@ def canned_bot(folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pac
 def _warm(url: str) -> None:
     """Ask for the page and one of its files, so that what is imported late is imported before any test runs.
 
-    CPython 3.11 can fail when two threads parse at once, which pytest does to what it imports.
+    CPython 3.11 can fail when two threads parse at once, which pytest does to what it imports: then they are asked for
+    again.
     """
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        page = answer.read().decode()
+    page = _fetched(url).decode()
     asset = re.search(r"assets/[\w.-]+\.js", page)
     assert asset is not None
-    with urllib.request.urlopen(url + asset[0], timeout=60) as answer:
-        answer.read()
+    _fetched(url + asset[0])
+
+
+def _fetched(url: str, tries: int = 4) -> bytes:
+    for left in reversed(range(tries)):
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                return bytes(answer.read())
+        except (http.client.HTTPException, OSError):
+            if not left:
+                raise
+    raise AssertionError("no try was left")
 
 
 @contextmanager
