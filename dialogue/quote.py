@@ -69,13 +69,13 @@ class Quote:
         said = [item.passage for item in context.evidence if item.passage.source in context.about]
         if all(passage.kind == "tool" for passage in said):
             return [" ".join(passage.text for passage in said)]
-        told = [Unit(passage, " ".join(offer.text.split())) for passage in said for offer in units(passage)]
+        told = [Unit(passage, offer.line) for passage in said for offer in units(passage)]
         return summaries(told, self.scorer.reader.encoder.encode)
 
     def _units(self, context: Context) -> list[_Unit]:
         offered = [(order, offer) for item in context.evidence for order, offer in enumerate(units(item.passage))]
         scores = self.scorer.score(context.query, [offer for _, offer in offered])
-        texts = [_line(offer.text) for _, offer in offered]
+        texts = [offer.line for _, offer in offered]
         voiced = _voices(texts, [order for order, _ in offered], context.role.subject)
         return [
             _Unit(offer, text, score, spoken)
@@ -106,7 +106,3 @@ def _voiced(best: Sequence[_Unit]) -> list[str]:
 def _arrangements(best: Sequence[_Unit]) -> list[str]:
     """Return drafts of the likeliest units: one that leans on a sentence before it with that, any other alone."""
     return [with_lead(unit.offer) if is_dependent(unit.text) else unit.text for unit in best[:DRAFTS]]
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -74,7 +74,7 @@ def with_lead(offer: Offer) -> str:
 def itself(offer: Offer) -> str:
     """Return what is offered on one line, with its subject put in for a pronoun where that is clear."""
     found = put_in(offer.page.text, offer.start)
-    return found[1] if found else " ".join(offer.text.split())
+    return found[1] if found else offer.line
 
 
 def setting(offer: Offer) -> str:
@@ -122,7 +122,7 @@ def joined(offers: Sequence[Offer]) -> str:
         last = said[-1] if said else None
         follows = last is not None and last.page == offer.page and antecedent(offer.page.text, last.start) == lead
         if before and (last == before or follows):
-            pieces.append(" ".join(offer.text.split()))
+            pieces.append(offer.line)
         else:
             pieces.append(with_lead(offer))
             said += [before] if before else []

@@ -42,6 +42,11 @@ class Offer:
         return self.page.text[self.start : self.end]
 
     @property
+    def line(self) -> str:
+        """What is offered, on one line."""
+        return " ".join(self.text.split())
+
+    @property
     def stop(self) -> int:
         """Where it ends."""
         return len(self.page.text) if self.end is None else self.end

@@ -14,7 +14,6 @@ from typing import Final
 from dialogue.judges.quantities import Quantity
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.topic import topic
-from dialogue.shapes.words import DIMENSIONS
 from retrieval.tools.arithmetic import Number, read_number, written
 from retrieval.tools.dates import shown
 from retrieval.tools.units import Unit, convert, named, unit
@@ -269,11 +268,6 @@ def _since(values: Sequence[Value], today: Today, unit: str) -> str:
         return ""
     years = abs(now.year - value.year)
     return f"From {value.said} to {now.year} it is {years:,} year{'s' * (years != 1)}."
-
-
-def is_money(quantity: Quantity) -> bool:
-    """Say whether a quantity is a sum of money."""
-    return quantity.dimension.split(" per ")[0] in DIMENSIONS["money"]
 
 
 def _fraction(quantity: Quantity) -> Fraction:

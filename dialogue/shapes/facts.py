@@ -141,7 +141,7 @@ def name_of(fact: Fact, noun: str) -> str:
 
 def usable(fact: Fact) -> bool:
     """Say whether a fact can be quoted by itself."""
-    return quotable(" ".join(fact.offer.text.split()))
+    return quotable(fact.offer.line)
 
 
 def _lowered(name: str) -> str:

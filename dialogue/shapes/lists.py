@@ -63,7 +63,7 @@ class Block:
     @property
     def text(self) -> str:
         """The lines as they are quoted, with what is left out said."""
-        return in_lines([" ".join(offer.text.split()) for _, offer in self.lines], self.more)
+        return in_lines([offer.line for _, offer in self.lines], self.more)
 
 
 def in_lines(lines: Sequence[str], more: int) -> str:
