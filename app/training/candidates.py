@@ -8,13 +8,16 @@ import gzip
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from app.training.candidate_labels import LABELS, labelled, words_of
 from app.training.generator_loop import Progress
-from app.training.reading_questions import Reading
+from app.training.quality_data import rows as lines
+from app.training.reading_questions import SQUAD, TALES, Reading
 from dialogue.types import Context, LanguageModel, Sampling, Turn
 from retrieval.types import Evidence, Passage
 
@@ -60,3 +63,42 @@ def drafts_of(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             if line.endswith("\n"):
                 yield json.loads(line)
+
+
+def vocabulary(data: Path) -> frozenset[str]:
+    """Return the words that two paragraphs of the shared reading data or more have."""
+    counted: Counter[str] = Counter()
+    for name in (SQUAD, TALES):
+        for text in {row["paragraph"] for row in lines(data / "reading" / name)}:
+            counted.update(set(words_of(text)))
+    return frozenset(word for word, times in counted.items() if times > 1)
+
+
+def corpus(drafts: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """Yield every draft with its label: a row for judges.
+
+    ``{evidence, response, context, supported, answers, sensible, label, times, key, kind, split, known}``: the three
+    are 1, 0 or None, where the texts do not tell; `known` are the answers of the question, [] where no passage has one.
+    """
+    for row in drafts_of(drafts):
+        for draft, times in row["drafts"].items():
+            found = labelled(draft, row["question"], row["passages"], row["answers"], known)
+            judged = {name: value if value is None else int(value) for name, value in asdict(found).items() if name != "label"}
+            yield {
+                "evidence": row["passages"], "response": draft, "context": [row["question"]], **judged,
+                "label": found.label, "times": times, "key": row["key"], "kind": row["kind"],
+                "split": "held" if row["split"] == "held" else "train", "known": row["answers"],
+            }  # fmt: skip
+
+
+def write_corpus(rows: Iterable[dict[str, Any]], out: Path) -> dict[str, Any]:
+    """Write the rows as gzipped JSONL and return how many there are and the share of every label."""
+    counted: Counter[str] = Counter()
+    unfinished = out.with_suffix(".part")
+    with gzip.open(unfinished, "wt", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            counted[row["label"]] += row["times"]
+    unfinished.replace(out)
+    drafts = sum(counted.values())
+    return {"drafts": drafts, "labels": {name: round(counted[name] / max(drafts, 1), 4) for name in LABELS}}
