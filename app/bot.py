@@ -29,6 +29,7 @@ from dialogue.types import (
     Claim,
     Context,
     DialogueError,
+    Drafted,
     Judge,
     LanguageModel,
     Picture,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
+BESIDE: Final = "{name} writes drafts beside the quotes"
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
@@ -91,7 +93,7 @@ class Bot(Updatable):
 
     def steps(
         self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
-    ) -> Generator[Step | Reply]:
+    ) -> Generator[Step | Drafted | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
         The message is stored before the first step. Closing the iterator marks the turn cancelled.
@@ -185,7 +187,7 @@ class Bot(Updatable):
             _log.error("the turn could not be marked as failed: %s", failure)
 
 
-def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **settings: object) -> Bot:
+def open_bot(data_dir: str | Path = "candor-data", model: str = "auto", **settings: object) -> Bot:
     """Open or make a data folder and load what answers from it. Other settings as in `Settings`.
 
     Raises SettingsError, InUse when another process holds the folder, DataError, and ModelError,
@@ -213,8 +215,9 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         # imported late: a folder that is in use or damaged is reported before these take their seconds
         from dialogue.intent import load_listener
         from dialogue.judges.embedded import load_judge
-        from dialogue.models import load_model, load_viewer, reads_prompts
+        from dialogue.models import chosen, load_model, load_viewer, reads_prompts, takes_steps
         from dialogue.models.checkpoints.plan import Needs
+        from dialogue.quote import load_quote
         from dialogue.shapes.shaper import load_shaper
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
@@ -230,23 +233,28 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         guard.prove()
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         reader = load_passage_reader(encoder)
-        speaker = load_model(settings.model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
+        model = chosen(settings.model)
+        speaker = load_model(model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
         judge = _judge(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever, vocabulary = _searching(settings, database, searcher, stack)
         retriever, tool = _reading(settings, database, library, retriever, reader)
+        language, steps = reads_prompts(model), takes_steps(speaker)
         options = Options(
             sampling=Sampling(n=settings.candidates),
             passages=settings.passages,
-            research=settings.research_rounds if reads_prompts(settings.model) else 0,
+            rounds=2 if steps else 1,
+            research=settings.research_rounds if language and steps else 0,
+            early=language and settings.early_stop == "on",
         )
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
         told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener, shaper)
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
+        quotes = load_quote(reader) if language else None
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes)
         if hosts:
             stack.callback(Publisher(library).close)
-        notice = QUOTING if settings.model == "quote" else ""
+        notice = QUOTING if model == "quote" else BESIDE.format(name=speaker.name) if language else ""
         return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
 
 
@@ -325,12 +333,12 @@ def _tools(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tuple
 
 def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:
     """Return the judge that the settings name, around the embedded one. Raises SettingsError, ModelError."""
-    from dialogue.models import reads_prompts
+    from dialogue.models import chosen, reads_prompts
 
     if settings.judges == "generator":
         from dialogue.judges.discriminator import GeneratorJudge
 
-        if not reads_prompts(settings.model):
+        if not reads_prompts(chosen(settings.model)):
             raise SettingsError(f"judges = 'generator' needs a language model, not {settings.model!r}: name an hf: one")
         return GeneratorJudge(embedded, speaker)
     if settings.judges.startswith("hf:"):

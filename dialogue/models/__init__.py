@@ -12,12 +12,27 @@ from dialogue.types import LanguageModel, ModelError
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
-DOORS = "quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
+DOORS = "auto, quote, smollm2, gguf:FILE, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
+AUTO = "auto"
+
+
+def chosen(spec: str) -> str:
+    """Return the model that a setting stands for: `auto` is smollm2 where it is installed, else quote."""
+    if spec.strip() != AUTO:
+        return spec
+    from dialogue.models.smollm2 import NAME, packaged
+
+    return NAME if packaged() is not None else "quote"
 
 
 def reads_prompts(spec: str) -> bool:
     """Say whether the model behind a known `spec` follows its prompt: quote and scripts write the same anyway."""
     return spec.strip().partition(":")[0] not in ("quote", "scripted")
+
+
+def takes_steps(model: LanguageModel) -> bool:
+    """Say whether a model is up to research and to a second round with the reasons in view."""
+    return not getattr(model, "small", False)
 
 
 def load_model(
@@ -31,13 +46,22 @@ def load_model(
 ) -> LanguageModel:
     """Open the door that `spec` names.
 
-    `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model, or one that reads
+    `quote` writes from the evidence with no language model; `smollm2` is the packaged model, and `auto` takes it where
+    it is installed, else `quote`; ``gguf:FILE`` loads a file of weights in few bits; ``hf:NAME`` loads a causal model, or one that reads
     pictures, from a folder or, because the user named it, from the hub, when the memory for what it `needs` is there;
     ``scripted:FILE`` reads drafts from a file;
     ``http(s)://HOST/v1#MODEL`` asks an OpenAI-compatible server with `api_key`, for up to `seconds` per round, and
     where it is unavailable `quote`. Raises ModelError with what to do when the door is unknown or cannot be opened.
     """
-    door, _, name = spec.strip().partition(":")
+    door, _, name = chosen(spec).strip().partition(":")
+    if door == "smollm2" and not name:
+        from dialogue.models.smollm2 import load_smollm2
+
+        return load_smollm2(device, needs)
+    if door == "gguf" and name:
+        from dialogue.models.local import load_local
+
+        return load_local(name if name.endswith(".gguf") else f"{name}.gguf", device, needs, by_size=True)
     if door == "quote" and not name:
         from dialogue.quote import load_quote
 
@@ -53,7 +77,7 @@ def load_model(
             return load_vision(name, device, needs)
         from dialogue.models.local import load_local
 
-        return load_local(name, device, needs)
+        return load_local(name, device, needs, by_size=True)
     if door.lower() in ("http", "https") and name:
         from dialogue.models.fallback import Fallback
         from dialogue.models.server.remote import load_remote
