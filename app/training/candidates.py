@@ -8,7 +8,7 @@ import gzip
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +23,9 @@ from retrieval.types import Evidence, Passage
 
 TOGETHER: Final = 10  # questions whose candidates are written in the same steps
 NEW_TOKENS: Final = 44
+SHARES: Final = {
+    "squad": 0.4, "several": 0.16, "near": 0.1, "twin": 0.12, "tale": 0.08, "sentence": 0.08, "strange": 0.03, "dolly": 0.03,
+}  # fmt: skip
 
 
 def context_of(reading: Reading) -> Context:
@@ -92,13 +95,26 @@ def corpus(drafts: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
 
 
 def write_corpus(rows: Iterable[dict[str, Any]], out: Path) -> dict[str, Any]:
-    """Write the rows as gzipped JSONL and return how many there are and the share of every label."""
+    """Write the rows as gzipped JSONL; return the number of drafts, the share of every label, and the outcomes.
+
+    Where a passage answers, a reply holds the answer, is wrong or abstains wrongly; where none does, it abstains rightly
+    or is wrong. What cannot be told is counted as wrong.
+    """
     counted: Counter[str] = Counter()
+    outcomes: dict[str, Counter[str]] = {"answered": Counter(), "unanswered": Counter()}
     unfinished = out.with_suffix(".part")
     with gzip.open(unfinished, "wt", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             counted[row["label"]] += row["times"]
+            outcomes["answered" if row["known"] else "unanswered"][_outcome(row)] += row["times"]
     unfinished.replace(out)
     drafts = sum(counted.values())
-    return {"drafts": drafts, "labels": {name: round(counted[name] / max(drafts, 1), 4) for name in LABELS}}
+    shares = {name: round(counted[name] / max(drafts, 1), 4) for name in LABELS}
+    return {"drafts": drafts, "labels": shares, "outcomes": {name: dict(found) for name, found in outcomes.items()}}
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    if row["label"] == "abstains":
+        return "abstains"
+    return "holds" if row["answers"] else "wrong"

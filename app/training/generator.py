@@ -16,11 +16,11 @@ from app.training.generator_data import Sample, TrainingError, TrainingSequence,
 from app.training.generator_filter import Filter, Score, by_judge, by_model, kept, scored, summary, weighed
 from app.training.generator_loop import Progress, Tuning, fit
 from app.training.generator_model import Adapted, Encoded, adapt, encode
-from app.training.generator_prompt import Plain
 from app.training.generator_report import NEW_TOKENS, Measured, compare, measure
 from dialogue.models.checkpoints import Checkpoint, load_checkpoint, memory_errors
 from dialogue.models.checkpoints.plan import Needs
-from dialogue.models.formats import LAMDA, MARK, Lamda
+from dialogue.models.formats import LAMDA, MARK, PLAIN, Lamda
+from dialogue.models.small import sized
 from dialogue.types import Judge
 
 REPORT: Final = "report.json"
@@ -68,7 +68,7 @@ def train(
     if (done := _finished(out, identity)) is not None:
         return done
     work = _workplace(out, identity)
-    form = Plain(base.tokenizer) if base.tokenizer.chat_template else Lamda()
+    form = sized(base.model, base.tokenizer) or Lamda()
     first = examples(rated, form)
     idle = one_sided(first)
     first = [example for example in first if example.attribute not in idle]
@@ -213,7 +213,7 @@ def _finish(state: _Trained, base: str, out: Path, report: Mapping[str, Any], id
     state.adapted.model.save_pretrained(str(out), safe_serialization=True)
     state.adapted.tokenizer.save_pretrained(out)
     _write(out / REPORT, report)
-    mark = {"format": LAMDA, "base": report["fingerprint"], "training": identity, "better": report["better"]}
+    mark = {"format": LAMDA if isinstance(state.adapted.form, Lamda) else PLAIN, "base": report["fingerprint"], "training": identity, "better": report["better"]}
     _write(out / MARK, mark)
     shutil.rmtree(state.work)
 

@@ -12,19 +12,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from app.training.generator_prompt import REWRITE, UNSAID
 from app.training.plain_replies import LONGEST, composed, reply_of
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
 from app.training.reading_questions import Reading, readings
 from app.training.smalltalk import GENERIC, PAIRS
+from dialogue.prompts import UNSAID
 from retrieval.text import clean
 
 Row = dict[str, Any]
 
+REWRITE: Final = """{conversation}
+
+Rewrite the last question so that it can be understood by itself.
+Question: {question}
+Rewritten:"""
+
 COUNTS: Final = {
     "paragraphs": 620, "sentences": 130, "tales": 130, "several": 150, "dolly": 70, "strange": 60, "rewriting": 420,
-    "talk": 260, "research": 60, "ratings": 220,
+    "talk": 260, "ratings": 220,
 }  # fmt: skip
 ANSWERED, UNANSWERED = 3, 2  # questions on one paragraph
 SHORT: Final = 400  # characters of a dialogue's turns that are read
@@ -43,7 +49,6 @@ def generator_rows(data: Path, scale: float = 1.0, seed: int = 0) -> list[Row]:
         "strange": ([_unanswered(reading)] for reading in found["strange"]),
         "rewriting": ([row] for row in _rewriting(data, rng)),
         "talk": ([row] for row in _talk(data, rng)),
-        "research": ([row] for reading in found["squad"][::-1] if (row := _research(reading))),
         "ratings": ([row] for row in _ratings(data, rng)),
     }
     taken = [row for kind, families in made.items() for row in _taken(families, round(COUNTS[kind] * scale))]
@@ -124,15 +129,6 @@ def _grounded(known: Sequence[Reading], rng: random.Random) -> list[Row]:
                 _row(reading, wrong, ratings={"grounded": 0}),
             ]
     return []
-
-
-def _research(reading: Reading) -> Row | None:
-    """A base reply that knows nothing, a query, and the reply from what was found."""
-    reply = composed(reading.question, reading.answers[0])
-    if not reply:
-        return None
-    found = [{"query": reading.question.rstrip("?"), "found": [reading.passages[0]]}]
-    return {"context": [reading.question], "base": UNSAID, "research": found, "response": reply}
 
 
 def _rewriting(data: Path, rng: random.Random) -> Iterator[Row]:

@@ -52,7 +52,7 @@ def split_of(title: str) -> Split:
 def readings(data: Path, wanted: Split | None = None, seed: int = 0) -> dict[str, list[Reading]]:
     """Return the questions by kind, of one split or all, in an order that only the seed decides.
 
-    The kinds: "squad" with the one passage, "several" among others of its article, "near" with others alone, "twin"
+    The kinds: "squad" with the one passage, "several" beside another of its article, "near" with others alone, "twin"
     (nobody could answer it: SQuAD 2.0), "tale", "sentence", "dolly", and "strange" with passages of another article.
     """
     rng = random.Random(f"readings {seed}")
@@ -120,7 +120,7 @@ def _several(
 ) -> Iterator[Reading]:
     for row in rows:
         one = _one(row, "several")
-        passages = [*_others(row, pages, rng, rng.choice((1, 2))), *one.passages]
+        passages = [*_others(row, pages, rng, 1), *one.passages]
         rng.shuffle(passages)
         if len(passages) > 1 and sum(map(len, passages)) <= 2 * LONGEST:
             gold = passages.index(one.passages[0])
