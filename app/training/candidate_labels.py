@@ -31,6 +31,8 @@ LABELS: Final = (
 )
 SENSELESS: Final = frozenset(("echo", "empty", "prompt", "garbled", "half", "loop", "list"))
 COPIED: Final = 0.85  # share of the words that stand in one sentence of a passage, in its order
+ECHO: Final = 0.8  # share of the words that stand in the question
+BRIEF: Final = 14  # words that carry meaning in a reply that is plain enough to be taken for sensible
 WITHIN: Final = 0.85  # share of the words that stand in question, answer and the answer's sentence
 
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*(?:['’-][^\W_]+)*")
@@ -51,6 +53,7 @@ _PROMPT = re.compile(
 )
 _LEAD = re.compile(r"^(?:according to|based on|as (?:stated|mentioned) in) the (?:text|passage|article)[^,]{0,20}, ", re.I)
 _ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+\S", re.MULTILINE)
+_DENIES = re.compile(r"^(?:not|never)$|n['’]t$")
 _CUT = re.compile(r"(?:\b[A-Z]|\b(?:Dr|Mr|Mrs|Ms|St|Jr|vs|No|e\.g|i\.e))\.$|[,;(]\s*$")
 _STEM: Final = 4  # letters by which forms of a word are told to be of one
 _BREAKS = frozenset("the a an of in on at to for from by with and or but is are was were as which who that its".split())
@@ -74,21 +77,22 @@ def labelled(
     holds = any(held(text, answer) for answer in answers)
     form = _form(text, question, passages, known, holds)
     if form:
-        return Labelled(form, None if form in ("half", "echo", "prompt", "empty") else False, False, False)
+        return Labelled(form, None if form in ("half", "echo", "prompt", "empty") else False, holds, False)
     if _UNSAID.search(text) and not holds:
         return Labelled("abstains", None, False, True)
     if holds:
         return _holding(text, question, passages, answers)
     if _copied(text, passages):
         return Labelled("other", True, False, True)
+    plain = True if _brief(text) else None
     if not answers:
-        return Labelled("invented", False, False, True)
+        return Labelled("invented", False, False, plain)
     if _partly(text, question, answers):
-        return Labelled("part", None, None, True)
+        return Labelled("part", None, None, None)
     if _another(text, question, answers):
-        return Labelled("contradicts", False, False, True)
+        return Labelled("contradicts", False, False, plain)
     spans = all(len(answer.split()) <= 5 for answer in answers)
-    return Labelled("off", None, False if spans else None, True)
+    return Labelled("off", None, False if spans else None, None)
 
 
 def held(text: str, answer: str) -> bool:
@@ -98,7 +102,7 @@ def held(text: str, answer: str) -> bool:
         return False
     if len(wanted) <= 5:
         places = [at for at in range(len(found)) if found[at : at + len(wanted)] == wanted]
-        return any(found[max(0, at - 1)] != "not" or at == 0 for at in places)
+        return any(not any(_DENIES.search(word) for word in found[max(0, at - 2) : at]) for at in places)
     needed = {word for word in wanted if word not in _STOP} or set(wanted)
     return len(needed & set(found)) >= 0.7 * len(needed)
 
@@ -125,14 +129,15 @@ def _form(text: str, question: str, passages: Sequence[str], known: frozenset[st
     if _CUT.search(text) or (len(words) > 4 and (words[-1] in _BREAKS or text.rstrip()[-1] not in ".!?\"”')")):
         return "half"
     given = {*known, *words_of(question), *(word for passage in passages for word in words_of(passage))}
-    strange = [word for word in content if word.isalpha() and word not in given]
+    written = [match[0] for match in _WORD.finditer(text)]
+    unknown = [word for word in written if word.isalpha() and word.islower() and word not in given]
     doubled = any(one == two and one not in ("had", "that") for one, two in zip(words, words[1:], strict=False))
-    if doubled or len(strange) > max(1, 0.12 * len(content)):
+    if doubled or len(unknown) > max(0, 0.1 * len(content)):
         return "garbled"
     if holds:
         return ""
     asked = {word[:_STEM] for word in words_of(question)}
-    if text.rstrip().endswith("?") or all(word[:_STEM] in asked for word in content):
+    if text.rstrip().endswith("?") or sum(word[:_STEM] in asked for word in content) >= ECHO * len(content):
         return "echo"
     return "prompt" if _PROMPT.search(text) and not _UNSAID.search(text) else ""
 
@@ -145,16 +150,19 @@ def _loops(words: Sequence[str]) -> bool:
 def _holding(text: str, question: str, passages: Sequence[str], answers: Sequence[str]) -> Labelled:
     """A reply that holds the answer: whether the rest of it is said as well."""
     if strange(text, question, passages):
-        return Labelled("adds", False, True, True)
+        return Labelled("adds", False, True, None)
     answer = next(answer for answer in answers if held(text, answer))
     around = [part for part in _sentences(passages) if held(part, answer)]
     given = {word for part in (question, answer, *around[:1]) for word in words_of(part)}
     content = [word for word in words_of(text) if word not in _STOP]
     within = sum(word in given for word in content) >= WITHIN * len(content)
-    brief = len(list(sentences(text))) == 1 and len(content) <= 14
-    if _copied(text, passages) or (within and brief):
+    if _copied(text, passages) or (within and _brief(text)):
         return Labelled("right", True, True, True)
-    return Labelled("holds", None, True, True)
+    return Labelled("holds", None, True, None)
+
+
+def _brief(text: str) -> bool:
+    return len(sentences(text)) == 1 and sum(word not in _STOP for word in words_of(text)) <= BRIEF
 
 
 def strange(text: str, question: str, passages: Sequence[str]) -> list[str]:

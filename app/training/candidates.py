@@ -44,7 +44,11 @@ def sampled(
 
     A row is ``{key, kind, split, question, passages, answers, gold, drafts: {text: times}}``.
     """
-    known = {row["key"] for row in drafts_of(out)} if out.is_file() else set()
+    known = set()
+    if out.is_file():
+        known = {row["key"] for row in drafts_of(out)}
+        whole = out.read_bytes()
+        out.write_bytes(whole[: whole.rfind(b"\n") + 1])  # without a row that was cut off
     left = [question for question in questions if question.key not in known]
 
     def drafts(question: Reading) -> dict[str, int]:
@@ -53,7 +57,8 @@ def sampled(
 
     with out.open("a", encoding="utf-8") as file, ThreadPoolExecutor(TOGETHER) as pool:
         for place, (question, found) in enumerate(zip(left, pool.map(drafts, left), strict=True), 1):
-            row = {name: getattr(question, name) for name in Reading.__slots__} | {"drafts": found}
+            row = {name: getattr(question, name) for name in Reading.__slots__}
+            row |= {"temperature": sampling.temperature, "drafts": found}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             progress("sampling", len(known) + place, len(known) + len(left))
@@ -91,6 +96,7 @@ def corpus(drafts: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
                 "evidence": row["passages"], "response": draft, "context": [row["question"]], **judged,
                 "label": found.label, "times": times, "key": row["key"], "kind": row["kind"],
                 "split": "held" if row["split"] == "held" else "train", "known": row["answers"],
+                "temperature": row.get("temperature", 1.0),
             }  # fmt: skip
 
 
