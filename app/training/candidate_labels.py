@@ -130,7 +130,7 @@ def _form(text: str, question: str, passages: Sequence[str], known: frozenset[st
         return "half"
     given = {*known, *words_of(question), *(word for passage in passages for word in words_of(passage))}
     written = [match[0] for match in _WORD.finditer(text)]
-    unknown = [word for word in written if word.isalpha() and word.islower() and word not in given]
+    unknown = [word for word in written if word.isalpha() and word.islower() and word not in given | _STOP]
     doubled = any(one == two and one not in ("had", "that") for one, two in zip(words, words[1:], strict=False))
     if doubled or len(unknown) > max(0, 0.1 * len(content)):
         return "garbled"
