@@ -107,14 +107,14 @@ def measured(
     print(f"{name:30} {passages!s:>4} {hits:3} of {len(rows)}  {words:5.1f} words  {spent:.2f} s", flush=True)
     examples = [{"question": row["question"], "reply": reply} for row, reply in zip(rows, replies, strict=True)][:6]
     return {
-        **{
-            "prompt": name,
-            "passages": passages,
-            "hits": hits,
-            "share": hits / len(rows),
-            "ci95": wilson(hits, len(rows)),
-        },
-        **{"words": words, "seconds": spent, "examples": examples},
+        "prompt": name,
+        "passages": passages,
+        "hits": hits,
+        "share": hits / len(rows),
+        "ci95": wilson(hits, len(rows)),
+        "words": words,
+        "seconds": spent,
+        "examples": examples,
     }
 
 

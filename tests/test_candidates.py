@@ -2,9 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,11 +12,14 @@ from hypothesis import strategies as st
 from app.training.candidate_labels import LABELS, held, labelled
 from app.training.candidates import corpus, sampled, write_corpus
 from app.training.plain_replies import composed, holding
-from app.training.reading_questions import Reading, mixed
-from dialogue.types import Context, Sampling, Step
+from app.training.reading_questions import Reading, Split, mixed
+from dialogue.types import Attribute, Context, Sampling, Step
 
-PAGE = "The lighthouse at Sandhaven was built in 1871. It is 38 metres tall. Its keeper was Ada Holm, who came from Bergen."
-KNOWN = frozenset("the lighthouse was built by in is tall metres painted red and white keeper about of text does not say answer question".split())
+PAGE = "The lighthouse at Sandhaven was built in 1871. It is 38 metres tall. Its keeper was Ada Holm of Bergen."
+KNOWN = frozenset(
+    "the lighthouse was built by in is tall metres painted red and white keeper about of text does not say answer "
+    "question".split()
+)
 
 
 @pytest.mark.parametrize(
@@ -25,15 +27,39 @@ KNOWN = frozenset("the lighthouse was built by in is tall metres painted red and
     [
         ("When was the lighthouse built?", ["1871"], "The lighthouse was built in 1871.", "right", (True, True, True)),
         ("When was the lighthouse built?", ["1871"], "It was built in 1871 by Olaf Berg.", "adds", (False, True, None)),
-        ("When was the lighthouse built?", ["1871"], "The lighthouse was built in 1817.", "contradicts", (False, False, True)),
+        (
+            "When was the lighthouse built?",
+            ["1871"],
+            "The lighthouse was built in 1817.",
+            "contradicts",
+            (False, False, True),
+        ),
         ("When was the lighthouse built?", ["1871"], "It is 38 metres tall.", "other", (True, False, True)),
-        ("Who painted the lighthouse?", [], "The lighthouse was painted by Ada Holm.", "invented", (False, False, True)),
+        (
+            "Who painted the lighthouse?",
+            [],
+            "The lighthouse was painted by Ada Holm.",
+            "invented",
+            (False, False, True),
+        ),
         ("Who painted the lighthouse?", [], "The text does not say.", "abstains", (None, False, True)),
         ("When was the lighthouse built?", ["1871"], "When was the lighthouse built?", "echo", (None, False, False)),
         ("When was the lighthouse built?", ["1871"], "Here is what is known of it:", "empty", (None, False, False)),
         ("Who was the keeper?", ["Ada Holm"], "The keeper of the lighthouse was the", "half", (None, False, False)),
-        ("Who was the keeper?", ["Ada Holm"], "The keeper was was a lighthouse keeper.", "garbled", (False, False, False)),
-        ("How tall is it?", ["38 metres"], "The answer to the question is in the text.", "prompt", (None, False, False)),
+        (
+            "Who was the keeper?",
+            ["Ada Holm"],
+            "The keeper was was a lighthouse keeper.",
+            "garbled",
+            (False, False, False),
+        ),
+        (
+            "How tall is it?",
+            ["38 metres"],
+            "The answer to the question is in the text.",
+            "prompt",
+            (None, False, False),
+        ),
     ],
 )
 def test_a_candidate_is_labelled_by_what_the_texts_tell(
@@ -74,6 +100,10 @@ def test_the_sentence_that_holds_an_answer_is_said_unless_it_points_back() -> No
     assert holding(PAGE, "38 metres", PAGE.index("38")) == ""
 
 
+def reading(key: str, kind: str, split: Split) -> Reading:
+    return Reading(key, kind, "When was the lighthouse built?", (PAGE,), ("1871",), 0, split)
+
+
 class Writer:
     """Says one thing twice and another once."""
 
@@ -87,15 +117,12 @@ class Writer:
         yield from ["The lighthouse was built in 1871."] * 2
         yield f"{context.evidence[0].passage.text[:14]} was built in 1817."
 
-    def weigh(self, *arguments: Any) -> list[list[float]]:
+    def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
         raise NotImplementedError
 
 
 def test_sampling_goes_on_where_it_stopped_and_every_draft_becomes_a_row(tmp_path: Path) -> None:
-    asked = [
-        Reading(f"squad {n}", "squad", "When was the lighthouse built?", (PAGE,), ("1871",), 0, split)
-        for n, split in enumerate(("sample", "held"))
-    ]
+    asked = [reading(f"squad {n}", "squad", "sample" if n == 0 else "held") for n in range(2)]
     writer, drafts, out = Writer(), tmp_path / "drafts", tmp_path / "rows.jsonl.gz"
     sampled(writer, asked[:1], drafts, Sampling(n=3), lambda stage, done, total: None)
     drafts.write_text(drafts.read_text() + '{"key": "cut')
@@ -115,6 +142,6 @@ def test_sampling_goes_on_where_it_stopped_and_every_draft_becomes_a_row(tmp_pat
 
 
 def test_every_beginning_of_a_mixture_is_mixed_alike() -> None:
-    found = {kind: [Reading(f"{kind}{n}", kind, "", ("",), (), -1, "tune") for n in range(40)] for kind in "ab"}
+    found = {kind: [reading(f"{kind}{n}", kind, "tune") for n in range(40)] for kind in "ab"}
     kinds = [row.kind for row in mixed(found, {"a": 0.75, "b": 0.25}, 40)]
     assert (len(kinds), kinds[:20].count("b")) == (40, 5)

@@ -372,7 +372,9 @@ def test_research_is_learnt_step_by_step(tmp_path: Path) -> None:
     row = {"context": ["How old is she?"], "base": "She is 30.", "response": "She is 35.", "sources": ["Born 1986."]}
     row |= {"research": [{"query": "her age", "found": []}, {"query": "her birthday", "found": ["She: 35"]}]}
     steps = [
-        made for made in examples(read_samples(written(tmp_path / "rows.jsonl", [row])), Lamda()) if made.kind == "research"
+        made
+        for made in examples(read_samples(written(tmp_path / "rows.jsonl", [row])), Lamda())
+        if made.kind == "research"
     ]
     assert [step.target for step in steps] == [" TS, her age", " TS, her birthday", " User, She is 35."]
     assert steps[-1].prompt.splitlines() == [
@@ -482,7 +484,7 @@ def test_turns_of_a_dialogue_are_unrated_replies_and_stay_on_one_side_of_the_spl
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "quote"], "name a causal model with --model hf:"),
+        (["--model", "quote"], "name a causal model: --model smollm2, gguf:FILE or hf:"),
         (["--model", "hf:nowhere/at/all"], "there is no model folder"),
         (["--model", "hf:x", "--least", "sensible"], "write NAME=P"),
         (["--model", "hf:x", "--least", "nice=0.5"], "NAME one of sensible"),
@@ -531,7 +533,7 @@ def test_rows_that_begin_alike_are_read_together_with_the_same_losses_and_gradie
     made = [
         TrainingSequence("generative", beginning, " It is old."),
         TrainingSequence("generative", beginning, " A whale is large and the moon is quiet."),
-        TrainingSequence("discriminative", beginning, " 1", " 0", " It is old.", " SENSIBLE", "SENSIBLE", True),
+        TrainingSequence("discriminative", beginning, " 1", " It is old.", " SENSIBLE", "SENSIBLE", True, " 0"),
         TrainingSequence("generative", "User: hi RESPONSE", " Hello."),
     ]
     found = []

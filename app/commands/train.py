@@ -106,10 +106,9 @@ def train_generator(
     least: tuple[str, ...],
     held: float,
     limit: int | None,
-    ship: Path | None,
-    **tuning: Any,  # noqa: ANN401, as click hands them over, named like the fields of Tuning
+    **tuning: Any,  # noqa: ANN401, as click hands them over: `ship`, and the fields of Tuning
 ) -> None:
-    """Fine-tune --model (smollm2, gguf:FILE or hf:NAME) on the rows of DATA (JSONL) as generator, discriminator and researcher.
+    """Fine-tune --model smollm2, gguf:FILE or hf:BASE on the rows of DATA (JSONL) as generator and discriminator.
 
     The same command goes on with a training that was stopped.
     """
@@ -120,6 +119,7 @@ def train_generator(
     from app.training.run import base_of, ship_adapter, thresholds
     from app.training.run import train_generator as run_training
 
+    ship: Path | None = tuning.pop("ship")
     base = base_of(settings_of(context).model)
     plan = GeneratorTraining(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
     with training_progress(console_for(err=True)) as progress:

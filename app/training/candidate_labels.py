@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Final
 
 from retrieval.text import sentences
@@ -43,7 +44,8 @@ _STOP = frozenset(
 )
 _UNSAID = re.compile(
     r"\b(?:not|n['’]t|no) (?:\w+ ){0,2}(?:say|said|mention|mentioned|state|stated|specif\w+|provide|provided|given|"
-    r"contain|answer|information|indicat\w+|clear|explicitly \w+|find|know|available|cover)\b|\bI do(?:n['’]t| not) know",
+    r"contain|answer|information|indicat\w+|clear|explicitly \w+|find|know|available|cover)\b"
+    r"|\bI do(?:n['’]t| not) know",
     re.IGNORECASE,
 )
 _PROMPT = re.compile(
@@ -51,7 +53,9 @@ _PROMPT = re.compile(
     r"|\bai (?:assistant|model)\b|\bas an ai\b|\bi(?:'m| am) (?:sorry|glad|happy)\b|\blet me know\b",
     re.IGNORECASE,
 )
-_LEAD = re.compile(r"^(?:according to|based on|as (?:stated|mentioned) in) the (?:text|passage|article)[^,]{0,20}, ", re.I)
+_LEAD = re.compile(
+    r"^(?:according to|based on|as (?:stated|mentioned) in) the (?:text|passage|article)[^,]{0,20}, ", re.I
+)
 _ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+\S", re.MULTILINE)
 _DENIES = re.compile(r"^(?:not|never)$|n['’]t$")
 _CUT = re.compile(r"(?:\b[A-Z]|\b(?:Dr|Mr|Mrs|Ms|St|Jr|vs|No|e\.g|i\.e))\.$|[,;(]\s*$")
@@ -75,15 +79,20 @@ def labelled(
     """Return the label of a candidate. `known` are words of the language; () of `answers`: no passage answers."""
     text = _LEAD.sub("", response.strip())
     holds = any(held(text, answer) for answer in answers)
-    form = _form(text, question, passages, known, holds)
-    if form:
-        return Labelled(form, None if form in ("half", "echo", "prompt", "empty") else False, holds, False)
-    if _UNSAID.search(text) and not holds:
-        return Labelled("abstains", None, False, True)
+    if form := _form(text, question, passages, known, holds):
+        claims = form not in ("half", "echo", "prompt", "empty")
+        return Labelled(form, False if claims else None, holds, False)
     if holds:
         return _holding(text, question, passages, answers)
+    if _UNSAID.search(text):
+        return Labelled("abstains", None, False, True)
     if _copied(text, passages):
         return Labelled("other", True, False, True)
+    return _wrong(text, question, answers)
+
+
+def _wrong(text: str, question: str, answers: Sequence[str]) -> Labelled:
+    """A reply that neither holds the answer nor copies: how far it is from it."""
     plain = True if _brief(text) else None
     if not answers:
         return Labelled("invented", False, False, plain)
@@ -119,27 +128,32 @@ def _plain(text: str) -> list[str]:
 def _form(text: str, question: str, passages: Sequence[str], known: frozenset[str], holds: bool) -> str:
     """Return what is wrong with the form of a reply, "" for nothing."""
     words = words_of(text)
-    if _loops(words):
-        return "loop"
-    if len(_ITEM.findall(text)) > 1 and not holds:
-        return "list"
     content = [word for word in words if word not in _STOP]
-    if text.rstrip()[-1:] == ":" or not content:
-        return "empty"
-    if _CUT.search(text) or (len(words) > 4 and (words[-1] in _BREAKS or text.rstrip()[-1] not in ".!?\"”')")):
-        return "half"
-    given = {*known, *words_of(question), *(word for passage in passages for word in words_of(passage))}
-    written = [match[0] for match in _WORD.finditer(text)]
-    unknown = [word for word in written if word.isalpha() and word.islower() and word not in given | _STOP]
-    doubled = any(one == two and one not in ("had", "that") for one, two in zip(words, words[1:], strict=False))
-    if doubled or len(unknown) > max(0, 0.1 * len(content)):
-        return "garbled"
-    if holds:
-        return ""
+    given = {*known, *_STOP, *words_of(question), *(word for passage in passages for word in words_of(passage))}
+    unclosed = len(words) > 4 and (words[-1] in _BREAKS or text.rstrip()[-1] not in ".!?\"”')")
+    faults = {
+        "loop": _loops(words),
+        "list": len(_ITEM.findall(text)) > 1 and not holds,
+        "empty": text.rstrip()[-1:] == ":" or not content,
+        "half": bool(_CUT.search(text)) or unclosed,
+        "garbled": _garbled(text, given),
+        "echo": not holds and (text.rstrip().endswith("?") or _again(content, question)),
+        "prompt": not holds and bool(_PROMPT.search(text)) and not _UNSAID.search(text),
+    }
+    return next((name for name, found in faults.items() if found), "")
+
+
+def _again(content: Sequence[str], question: str) -> bool:
     asked = {word[:_STEM] for word in words_of(question)}
-    if text.rstrip().endswith("?") or sum(word[:_STEM] in asked for word in content) >= ECHO * len(content):
-        return "echo"
-    return "prompt" if _PROMPT.search(text) and not _UNSAID.search(text) else ""
+    return sum(word[:_STEM] in asked for word in content) >= ECHO * len(content)
+
+
+def _garbled(text: str, given: set[str]) -> bool:
+    """Say whether a text has a word twice in a row, or more words than a slip that no text has."""
+    written = [match[0] for match in _WORD.finditer(text)]
+    doubled = any(one.casefold() == two.casefold() not in ("had", "that") for one, two in pairwise(written))
+    unknown = [word for word in written if word.isalpha() and word.islower() and word not in given]
+    return doubled or len(unknown) > 0.1 * sum(word.casefold() not in _STOP for word in written)
 
 
 def _loops(words: Sequence[str]) -> bool:
@@ -171,7 +185,7 @@ def strange(text: str, question: str, passages: Sequence[str]) -> list[str]:
     found = []
     for place, match in enumerate(_WORD.finditer(text)):
         word = re.sub(r"(?<=\d),(?=\d)|['’]s$", "", match[0])
-        named = place > 0 and word[:1].isupper() and text[: match.start()].rstrip()[-1:] not in ".!?:\"“"
+        named = place > 0 and word[:1].isupper() and text[: match.start()].rstrip()[-1:] not in '.!?:"“'
         if (word[:1].isdigit() or (named and len(word) > 1)) and word.casefold() not in given:
             found.append(word)
     return found
@@ -180,7 +194,9 @@ def strange(text: str, question: str, passages: Sequence[str]) -> list[str]:
 def _copied(text: str, passages: Sequence[str]) -> bool:
     """Say whether a reply stands in one sentence of a passage, word after word but for a few."""
     words = words_of(text)
-    return any(_share(words, words_of(part)) >= COPIED and not strange(text, "", [part]) for part in _sentences(passages))
+    return any(
+        _share(words, words_of(part)) >= COPIED and not strange(text, "", [part]) for part in _sentences(passages)
+    )
 
 
 def _share(words: Sequence[str], source: Sequence[str]) -> float:

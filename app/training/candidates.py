@@ -24,7 +24,8 @@ from retrieval.types import Evidence, Passage
 TOGETHER: Final = 10  # questions whose candidates are written in the same steps
 NEW_TOKENS: Final = 44
 SHARES: Final = {
-    "squad": 0.4, "several": 0.16, "near": 0.1, "twin": 0.12, "tale": 0.08, "sentence": 0.08, "strange": 0.03, "dolly": 0.03,
+    "squad": 0.4, "several": 0.16, "near": 0.1, "twin": 0.12,
+    "tale": 0.08, "sentence": 0.08, "strange": 0.03, "dolly": 0.03,
 }  # fmt: skip
 
 
@@ -91,7 +92,9 @@ def corpus(drafts: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
     for row in drafts_of(drafts):
         for draft, times in row["drafts"].items():
             found = labelled(draft, row["question"], row["passages"], row["answers"], known)
-            judged = {name: value if value is None else int(value) for name, value in asdict(found).items() if name != "label"}
+            judged = {
+                name: value if value is None else int(value) for name, value in asdict(found).items() if name != "label"
+            }
             yield {
                 "evidence": row["passages"], "response": draft, "context": [row["question"]], **judged,
                 "label": found.label, "times": times, "key": row["key"], "kind": row["kind"],
@@ -103,8 +106,8 @@ def corpus(drafts: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
 def write_corpus(rows: Iterable[dict[str, Any]], out: Path) -> dict[str, Any]:
     """Write the rows as gzipped JSONL; return the number of drafts, the share of every label, and the outcomes.
 
-    Where a passage answers, a reply holds the answer, is wrong or abstains wrongly; where none does, it abstains rightly
-    or is wrong. What cannot be told is counted as wrong.
+    Where a passage answers, a reply holds the answer, is wrong or abstains wrongly; where none does, it abstains
+    rightly or is wrong. What cannot be told is counted as wrong.
     """
     counted: Counter[str] = Counter()
     outcomes: dict[str, Counter[str]] = {"answered": Counter(), "unanswered": Counter()}

@@ -213,7 +213,12 @@ def _finish(state: _Trained, base: str, out: Path, report: Mapping[str, Any], id
     state.adapted.model.save_pretrained(str(out), safe_serialization=True)
     state.adapted.tokenizer.save_pretrained(out)
     _write(out / REPORT, report)
-    mark = {"format": LAMDA if isinstance(state.adapted.form, Lamda) else PLAIN, "base": report["fingerprint"], "training": identity, "better": report["better"]}
+    mark = {
+        "format": LAMDA if isinstance(state.adapted.form, Lamda) else PLAIN,
+        "base": report["fingerprint"],
+        "training": identity,
+        "better": report["better"],
+    }
     _write(out / MARK, mark)
     shutil.rmtree(state.work)
 

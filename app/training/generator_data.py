@@ -121,18 +121,18 @@ class TrainingSequence:
     """A prompt and what has to follow it; only `target` is trained on, after which the text ends or not.
 
     In a discriminative example the rated `reply` and `suffix`, the attribute's name as it follows a reply, stand
-    between the two; `other` is the rating it did not get; `attribute` and `label` are that name and whether it holds. The parts are kept apart because
-    doors to models make tokens of each by itself.
+    between the two; `other` is the rating it did not get; `attribute` and `label` are that name and whether it holds.
+    The parts are kept apart because doors to models make tokens of each by itself.
     """
 
     kind: Kind
     prompt: str
     target: str
-    other: str = ""
     reply: str = ""
     suffix: str = ""
     attribute: str = ""
     label: bool = False
+    other: str = ""
 
     @property
     def text(self) -> str:
@@ -208,8 +208,8 @@ def discriminative(sample: Sample, form: Format) -> Iterator[TrainingSequence]:
             label = sample.ratings[attribute.name]
             asked, desired = form.asked(attribute), label == (attribute.desired == "1")
             wanted, other = asked.wanted[0], asked.other[0]
-            targets = (wanted, other) if desired else (other, wanted)
-            yield TrainingSequence("discriminative", prompt, *targets, reply, asked.text, attribute.name, label)
+            target, other = (wanted, other) if desired else (other, wanted)
+            yield TrainingSequence("discriminative", prompt, target, reply, asked.text, attribute.name, label, other)
 
 
 def _research(sample: Sample, form: Format) -> Iterator[TrainingSequence]:

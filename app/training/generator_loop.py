@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ def batches(rows: Sequence[Encoded], size: int, seed: int) -> list[list[int]]:
     rng = random.Random(seed)
     order = families(rows)
     rng.shuffle(order)
-    return [sum(order[at : at + size], []) for at in range(0, len(order), size)]
+    return [[*chain(*order[at : at + size])] for at in range(0, len(order), size)]
 
 
 def steps_of(rows: Sequence[Encoded], tuning: Tuning) -> int:
@@ -161,7 +162,7 @@ def _resume(
     trained: "dict[str, torch.nn.Parameter]",
     optimiser: "torch.optim.Optimizer",
 ) -> tuple[int, list[dict[str, float]]]:
-    """Put weights and optimiser as the checkpoint has them; return how many steps of this stage are done, and the curve."""
+    """Put weights and optimiser as the checkpoint has them; return this stage's steps that are done, and the curve."""
     import torch
 
     path = work / CHECKPOINT

@@ -140,7 +140,7 @@ def losses(adapted: Adapted, rows: Sequence[Encoded]) -> "torch.Tensor":
         targets = torch.tensor([token for place in line.rows for token in rows[place].ids[rows[place].start :]])
         each = cross_entropy(logits.float(), targets.to(logits.device), reduction="none")
         counts = [len(rows[place].ids) - rows[place].start for place in line.rows]
-        found.update(zip(line.rows, (part.mean() for part in each.split(counts)), strict=True))
+        found.update(zip(line.rows, (part.mean() for part in torch.split(each, counts)), strict=True))
     return torch.stack([found[place] for place in range(len(rows))])
 
 

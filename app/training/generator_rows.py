@@ -132,7 +132,7 @@ def _grounded(known: Sequence[Reading], rng: random.Random) -> list[Row]:
 
 
 def _rewriting(data: Path, rng: random.Random) -> Iterator[Row]:
-    """Follow-ups made to stand alone, and slips of the tongue mended; DisflQA's questions on XQuAD are never answered."""
+    """Follow-ups made to stand alone, and slips of the tongue mended; what DisflQA asks of XQuAD is never answered."""
     folder = data / "rewriting"
     named = (("qrecc_train4k_human", 5), ("gecor_camrest", 2), ("disflqa_train", 2))
     found = [[*lines(folder / f"{name}.jsonl.gz")] for name, _ in named]

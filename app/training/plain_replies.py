@@ -9,21 +9,29 @@ from typing import Final
 from retrieval.text import sentences
 
 LONGEST: Final = 32  # words of a sentence that is said as it stands
-_SUBJECT = re.compile(r"(?:who|(?:what|which)(?: (?!of\b)[\w'’-]+){0,3}?) (?P<rest>(?P<verb>[\w-]+)\b.*)", re.IGNORECASE)
-_COPULA = re.compile(r"(?:what|who|which) (?P<be>is|are|was|were) (?P<thing>(?:the|a|an|his|her|its|their|one)\b.+)", re.I)
-_PLACED = re.compile(r"(?P<asks>when|where|in (?:what|which) [\w-]+|by whom|how) (?P<be>is|are|was|were) (?P<thing>.+)", re.I)
+_SUBJECT = re.compile(
+    r"(?:who|(?:what|which)(?: (?!of\b)[\w'’-]+){0,3}?) (?P<rest>(?P<verb>[\w-]+)\b.*)", re.IGNORECASE
+)
+_COPULA = re.compile(
+    r"(?:what|who|which) (?P<be>is|are|was|were) (?P<thing>(?:the|a|an|his|her|its|their|one)\b.+)", re.I
+)
+_PLACED = re.compile(
+    r"(?P<asks>when|where|in (?:what|which) [\w-]+|by whom|how) (?P<be>is|are|was|were) (?P<thing>.+)", re.I
+)
 _COUNTED = re.compile(r"how many (?P<things>.+?) (?P<be>are|were) (?:there|in)\b(?P<rest>.*)", re.IGNORECASE)
 _NAMED = re.compile(r"(?P<thing>.+) (?P<how>called|named|known as|considered|titled|nicknamed)", re.IGNORECASE)
-_PLACE = re.compile(r"\b(in|on|at|from|by|to|during|since|between|around|near|under|after|before|through|for)\s+(?:the\s+)?$")
+_PLACE = re.compile(
+    r"\b(in|on|at|from|by|to|during|since|between|around|near|under|after|before|through|for)\s+(?:the\s+)?$"
+)
 _AUXILIARY = frozenset(
     "is are was were be do does did has have had can could will would shall should may might must been".split()
 )
 _PAST = frozenset(
-    "began became wrote made won led gave took built held found founded said told came went ran saw drew sang left lost "
-    "became taught brought bought thought fought sent spent wore grew knew flew spoke broke chose rose fell shot".split()
+    "began became wrote made won led gave took built held found said told came went ran saw drew sang left lost "
+    "taught bought brought thought fought sent spent wore grew knew spoke broke chose rose fell shot".split()
 )
 _PARTICIPLE = frozenset(
-    "born built made held found written known sold shot sent given taken located drawn sung lost led won taught brought "
+    "born built made held found written known sold shot sent given taken drawn sung lost led won taught brought "
     "bought fought spent worn grown spoken broken chosen fallen begun buried".split()
 )
 _POINTS_BACK = frozenset("He She They It This These His Her Their Its That Those However Also".split())
@@ -55,10 +63,7 @@ def composed(question: str, answer: str, before: str = "") -> str:
     if not answer or len(answer.split()) > 12 or "?" in asked or len(asked.split()) > 24:
         return ""
     said = (
-        _counted(asked, answer)
-        or _copula(asked, answer)
-        or _placed(asked, answer, before)
-        or _subject(asked, answer)
+        _counted(asked, answer) or _copula(asked, answer) or _placed(asked, answer, before) or _subject(asked, answer)
     )
     return f"{said[:1].upper()}{said[1:]}." if said else ""
 
@@ -103,7 +108,7 @@ def _placed(asked: str, answer: str, before: str) -> str:
         link = "by"
     else:
         return ""
-    if answer.split()[0].casefold() in _ENDS or answer.split()[0] == link.split()[0]:
+    if answer.split(maxsplit=1)[0].casefold() in _ENDS or answer.split(maxsplit=1)[0] == link.split()[0]:
         link = ""
     return " ".join(f"{' '.join(words[:-1])} {match['be']} {words[-1]} {link} {answer}".split())
 
@@ -115,7 +120,12 @@ def _subject(asked: str, answer: str) -> str:
         return ""
     verb = match["verb"].casefold()
     past = (verb.endswith("ed") and len(verb) > 4) or verb in _PAST
-    if verb in _AUXILIARY or not past or asked.split()[-1] in _ENDS or re.search(r"\b(?:did|does|do)\b", asked):
+    if (
+        verb in _AUXILIARY
+        or not past
+        or asked.rsplit(maxsplit=1)[-1] in _ENDS
+        or re.search(r"\b(?:did|does|do)\b", asked)
+    ):
         return ""
     return f"{answer} {match['rest']}"
 

@@ -29,9 +29,10 @@ CLOSED: Final = "dolly_closedqa_subset.jsonl.gz"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A question with its passages. `answers` are the known spans, or sentences of `kind` "dolly"; () when none answers.
+    """A question with its passages.
 
-    `key` names question and article for a split; `gold` is the place of the passage that answers, -1 for none.
+    `answers` are the known spans, of the kind "dolly" a person's reply; () when none is known to answer. `key`
+    names question and article for a split; `gold` is the place of the passage that answers, -1 for none.
     """
 
     key: str
@@ -76,7 +77,7 @@ def readings(data: Path, wanted: Split | None = None, seed: int = 0) -> dict[str
 
 
 def mixed(found: Mapping[str, Sequence[Reading]], shares: Mapping[str, float], count: int) -> list[Reading]:
-    """Return about `count` questions, so many of each kind, dealt round so that every beginning has the same mixture."""
+    """Return about `count` questions, each kind's share of them, dealt round: every beginning has the same mixture."""
     queues = [list(found[kind][: round(count * part)]) for kind, part in shares.items()]
     placed = [((at + 0.5) / len(queue), row) for queue in queues for at, row in enumerate(queue)]
     return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
@@ -97,7 +98,9 @@ def _one(row: Mapping[str, Any], kind: str, answered: bool = True) -> Reading:
     answers = tuple(dict.fromkeys(clean(answer) for answer in row["answers"])) if answered else ()
     title = row.get("title") or row["question"]
     passages = (clean(row["paragraph"]),)
-    return Reading(_key(kind, row), kind, clean(row["question"]), passages, answers, 0 if answered else -1, split_of(title))
+    return Reading(
+        _key(kind, row), kind, clean(row["question"]), passages, answers, 0 if answered else -1, split_of(title)
+    )
 
 
 def _key(kind: str, row: Mapping[str, Any]) -> str:

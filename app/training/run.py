@@ -21,6 +21,7 @@ from app.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from app.training.generator import GeneratorTraining
+    from app.training.reading_questions import Split
     from dialogue.types import Sampling
 
 SAME = 0.001  # a mean grade that is lower by no more counts as no worse
@@ -90,7 +91,7 @@ def base_of(model: str) -> str:
         return str(path)
     if door not in ("hf", "gguf") or not name:
         raise SettingsError(
-            f"{model!r} cannot be fine-tuned: name a causal model with --model {NAME}, gguf:FILE or hf:FOLDER-OR-HUB-NAME"
+            f"{model!r} cannot be fine-tuned: name a causal model: --model {NAME}, gguf:FILE or hf:FOLDER-OR-HUB-NAME"
         )
     return name
 
@@ -153,7 +154,9 @@ def write_candidates(
     from retrieval.reader import load_passage_reader
 
     try:
-        parts = {"held": questions} if held else {"sample": questions - questions // 5, "held": questions // 5}
+        parts: dict[Split, int] = (
+            {"held": questions} if held else {"sample": questions - questions // 5, "held": questions // 5}
+        )
         dealt = [mixed(readings(data, split, sampling.seed or 0), SHARES, count) for split, count in parts.items()]
         known = vocabulary(data)
     except FileNotFoundError as error:
@@ -169,7 +172,9 @@ def ship_adapter(folder: Path, out: Path) -> str:
     import torch
     from safetensors.torch import load_file, save_file
 
-    tensors = {name: tensor.to(torch.float16) for name, tensor in load_file(folder / "adapter_model.safetensors").items()}
+    tensors = {
+        name: tensor.to(torch.float16) for name, tensor in load_file(folder / "adapter_model.safetensors").items()
+    }
     alpha = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["lora_alpha"]
     form = json.loads((folder / "candor.json").read_text(encoding="utf-8"))["format"]
     save_file(tensors, out, metadata={"alpha": str(alpha), "format": form})

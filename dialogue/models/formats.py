@@ -155,7 +155,9 @@ def fine_tuned(folder: Path) -> Lamda | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{str(mark)!r} cannot be read: write the adapter again ({error})") from error
     if named not in (LAMDA, PLAIN):
-        raise ModelError(f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r} and {PLAIN!r}")
+        raise ModelError(
+            f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r} and {PLAIN!r}"
+        )
     return Lamda() if named == LAMDA else None
 
 

@@ -78,7 +78,7 @@ def examined(path: Path) -> None:
         raise ModelError(f"{shown} is no GGUF file (it does not begin with {MAGIC.decode()}): name another")
     try:
         reader = _reader(path, path.stat().st_mtime_ns)
-    except Exception as error:  # noqa: BLE001, whatever a damaged header makes the parser do
+    except Exception as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{shown} is damaged or cut off ({why}): fetch it again") from error
     if not reader.tensors or "general.architecture" not in reader.fields:
