@@ -58,7 +58,7 @@ _LEAD = re.compile(
 )
 _ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+\S", re.MULTILINE)
 _DENIES = re.compile(r"^(?:not|never)$|n['’]t$")
-_CUT = re.compile(r"(?:\b[A-Z]|\b(?:Dr|Mr|Mrs|Ms|St|Jr|vs|No|e\.g|i\.e))\.$|[,;(]\s*$")
+_CUT = re.compile(r"(?:(?<!\.)\b[A-HJ-Z]|\b(?:Dr|Mr|Mrs|Ms|St|Jr|vs|No|e\.g|i\.e))\.$|[,;(]\s*$")
 _STEM: Final = 4  # letters by which forms of a word are told to be of one
 _BREAKS = frozenset("the a an of in on at to for from by with and or but is are was were as which who that its".split())
 
@@ -88,14 +88,17 @@ def labelled(
         return Labelled("abstains", None, False, True)
     if _copied(text, passages):
         return Labelled("other", True, False, True)
-    return _wrong(text, question, answers)
+    return _wrong(text, question, passages, answers)
 
 
-def _wrong(text: str, question: str, answers: Sequence[str]) -> Labelled:
+def _wrong(text: str, question: str, passages: Sequence[str], answers: Sequence[str]) -> Labelled:
     """A reply that neither holds the answer nor copies: how far it is from it."""
     plain = True if _brief(text) else None
     if not answers:
-        return Labelled("invented", False, False, plain)
+        content = [word for word in words_of(text) if word not in _STOP]
+        said = map(words_of, _sentences(passages))
+        near = any(sum(word in part for word in content) >= COPIED * len(content) for part in said)
+        return Labelled("invented", None if near else False, False, plain)
     if _partly(text, question, answers):
         return Labelled("part", None, None, None)
     if _another(text, question, answers):
