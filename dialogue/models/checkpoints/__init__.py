@@ -91,9 +91,9 @@ class _Ready:
 def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Checkpoint:
     """Load the generator in folder `name`, or the hub's of that name, on a GPU where there is one.
 
-    `name` may be a GGUF file, a folder or a repository of the hub that holds one, in few bits or many: it becomes an
-    ordinary model. A folder with an adapter loads its base and merges the adapter into it. ``NAME@CODE`` begins every prompt of a
-    CTRL model with that control code. Raises ModelError with what to do: also when the memory is not there.
+    `name` may be a GGUF file, a folder or a repository of the hub that holds one: it becomes an ordinary model. A
+    folder with an adapter loads its base and merges the adapter into it. ``NAME@CODE`` begins every prompt of a CTRL
+    model with that control code. Raises ModelError with what to do: also when the memory is not there.
     """
     source = _reached(_source(name))
     with _plainly(source.name):
@@ -325,14 +325,17 @@ def _loaded(source: _Source, ready: _Ready) -> "PreTrainedModel":
     if source.gguf is not None:
         options |= as_floats() | source.files
     with read_once(source.gguf, words=False):
-        model = ready.auto.from_pretrained(
+        model, info = ready.auto.from_pretrained(
             source.place,
+            output_loading_info=True,
             config=ready.config,
             dtype=ready.dtype,
             use_safetensors=True,
             trust_remote_code=False,
             **options,
         )
+    if odd := [*info["mismatched_keys"], *info["missing_keys"]]:  # transformers fills these at random
+        raise ModelError(f"{source.name!r} lacks weights or holds others than it says ({odd[0]}): choose another file")
     if source.adapter is not None:
         from peft import PeftModel
 
@@ -365,6 +368,8 @@ def _why_not_loaded(name: str, message: str) -> str:
         return f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
     if match := re.search(r"GGUF model with architecture (\S+) is not supported", message):
         return f"{name!r} is a GGUF file of a kind that transformers does not read ({match[1]}): choose another model"
+    if "ignore_mismatched_sizes" in message:
+        return f"{name!r} holds weights of other shapes than it says: fetch it again, or choose another"
     if "Unrecognized configuration class" in message:
         return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
     if "safetensors" in message and ("does not appear" in message or "not found" in message):
