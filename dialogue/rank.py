@@ -10,6 +10,8 @@ from dialogue.prompts import is_abstention
 from dialogue.types import Candidate, Scores
 from safety.types import Verdict
 
+QUOTES = "quote"  # the writer of what is quoted or worked out from the sources
+FULLY = 0.9  # the least support of every claim of a draft that may stand before a quote
 GROUNDED_WEIGHT = 1.0
 ANSWERS_WEIGHT = 6.0
 IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
@@ -111,8 +113,25 @@ def _why_unsafe(verdict: Verdict, scores: Scores, gates: Gates) -> str:
 
 
 def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Sort what may be served first, answers before abstentions, then by quality; ties stay as they were written."""
-    return tuple(sorted(candidates, key=lambda c: (bool(c.dropped), is_abstention(c.text), -c.quality)))
+    """Sort what may be served first, answers before abstentions, then by quality; ties stay as they were written.
+
+    What a model wrote stands behind the best quote unless it is as well grounded and answers at least as well: a
+    sentence of a source is what it is, and of two texts that seem alike the copied one is right more often.
+    """
+    served = [c for c in candidates if not c.dropped and not is_abstention(c.text)]
+    best = max((c for c in served if c.writer == QUOTES), key=lambda c: c.quality, default=None)
+    return tuple(
+        sorted(candidates, key=lambda c: (bool(c.dropped), is_abstention(c.text), _behind(c, best), -c.quality))
+    )
+
+
+def _behind(candidate: Candidate, best: Candidate | None) -> bool:
+    """Say whether a model's draft answers less well than the best quote, or is less than fully grounded beside it."""
+    if best is None or candidate.writer in ("", QUOTES):
+        return False
+    own, quoted = candidate.scores, best.scores
+    grounded = quoted.grounded is None or (own.grounded or 0.0) >= min(FULLY, quoted.grounded)
+    return not grounded or (quoted.answers is not None and (own.answers or 0.0) < quoted.answers)
 
 
 def _short(text: str, limit: int = 90) -> str:

@@ -6,7 +6,6 @@ encoder-decoders, adapters on either, and quantised ones. Memory is planned befo
 
 import hashlib
 import json
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +35,11 @@ if TYPE_CHECKING:
 
 ADAPTER: Final = "adapter_config.json"
 CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless another is given (Keskar et al. 2019)
+_ODD: Final = {  # what transformers says: what is the matter
+    "GGUF model with architecture": "is a GGUF file of a kind that transformers does not read: choose another model",
+    "ignore_mismatched_sizes": "holds weights of other shapes than it says: fetch it again, or choose another",
+    "Unrecognized configuration class": "is not a causal language model: take a decoder such as Llama or GPT-2",
+}
 _LOADING: Final = (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError)
 
 
@@ -366,12 +370,9 @@ def _why_not_loaded(name: str, message: str) -> str:
     first = message.strip().splitlines()[0] if message.strip() else "no reason given"
     if "trust_remote_code" in message:
         return f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
-    if match := re.search(r"GGUF model with architecture (\S+) is not supported", message):
-        return f"{name!r} is a GGUF file of a kind that transformers does not read ({match[1]}): choose another model"
-    if "ignore_mismatched_sizes" in message:
-        return f"{name!r} holds weights of other shapes than it says: fetch it again, or choose another"
-    if "Unrecognized configuration class" in message:
-        return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
+    for mark, why in _ODD.items():
+        if mark in message:
+            return f"{name!r} {why}"
     if "safetensors" in message and ("does not appear" in message or "not found" in message):
         return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
     if any(mark in message for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):
