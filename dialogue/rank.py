@@ -22,7 +22,8 @@ class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate.
 
     What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served. What
-    answers and is grounded with `ample` probability leaves room to spare.
+    answers and is grounded with `ample` probability leaves room to spare. What a model wrote has to answer with
+    `written` and be supported with `grounded` probability, where they ask for more than the others.
     """
 
     sensible: float = 0.28
@@ -30,10 +31,12 @@ class Gates:
     safe: float = 0.5
     shown: float = 0.05
     ample: float = 0.7
+    written: float = 0.0
+    grounded: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a gate that is not a probability."""
-        for name in ("sensible", "answers", "safe", "shown", "ample"):
+        for name in ("sensible", "answers", "safe", "shown", "ample", "written", "grounded"):
             gate = getattr(self, name)
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")
@@ -69,9 +72,8 @@ def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
         return "not sensible: could not be judged"
     if scores.sensible < gates.sensible:
         return f"not sensible ({scores.sensible:.2f} < {gates.sensible:.2f})"
-    for claim in scores.claims:
-        if claim.support is not None and not claim.supported:
-            return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
+    if loose := _why_loose(scores, gates):
+        return loose
     if scores.answers is not None and scores.answers < gates.answers:
         return f"does not answer the question ({scores.answers:.2f} < {gates.answers:.2f})"
     return ""
@@ -109,6 +111,15 @@ def _why_unsafe(verdict: Verdict, scores: Scores, gates: Gates) -> str:
         return f"unsafe: {verdict.reason or verdict.objective or 'could not be judged'}"
     if scores.safe is not None and scores.safe < gates.safe:
         return f"unsafe by the model's own judgement ({scores.safe:.2f} < {gates.safe:.2f})"
+    return ""
+
+
+def _why_loose(scores: Scores, gates: Gates) -> str:
+    for claim in scores.claims:
+        if claim.support is not None and not claim.supported:
+            return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
+    if scores.grounded is not None and scores.grounded < gates.grounded:
+        return f"not grounded well enough ({scores.grounded:.2f} < {gates.grounded:.2f})"
     return ""
 
 

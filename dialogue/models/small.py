@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from dialogue.cite import without_marks
 from dialogue.models.formats import Asked, Chat
 from dialogue.prompts import plain
-from dialogue.talk import ASKING, DISTRESS
+from dialogue.rank import Gates
+from dialogue.talk import ASKING, FEELINGS
 from dialogue.types import Attribute, Context
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PARAMETERS: Final = 10**9  # models of fewer are small; measured at 0.135 billion
 PASSAGES: Final = 2
+TEMPERATURE: Final = 0.7
+GATES: Final = Gates(written=0.5, grounded=0.9)  # less is hardly ever right
 TURNS: Final = 4  # of the conversation, in talk
 ANSWER: Final = "Read the text and answer the question.\n\n{text}\n\nQuestion: {question}\nAnswer:"
 SUMMARY: Final = "Read the text and summarise it in two sentences.\n\n{text}\n\nSummary:"
@@ -29,7 +32,7 @@ REWORDED: Final = {
 }
 TALK: Final = "You are {name}. {style}Reply to the user in one or two short, friendly sentences."
 SYSTEM: Final = ""  # instead of what the model's own template puts there
-SILENT: Final = ("example", "sure", "complaint", *DISTRESS)  # talk that needs another look at the sources, or more care
+TALKS: Final = (*FEELINGS, "happy", "personal", "play", "statement")  # what a line of its own says less well
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,12 @@ class Small:
 
     def _talk(self, context: Context) -> str:
         """The prompt for a message that asks for nothing in the sources, or for another form of the last reply."""
-        if context.intent in SILENT or context.language != "en":
+        if context.language != "en":
             return ""
         if context.intent in REWORDED:
             reply = without_marks(context.earlier[-1].text) if context.earlier else ""
             return self._asked(REWORDED[context.intent].format(text=plain(reply))) if reply else ""
-        return self._said(context)
+        return self._said(context) if context.intent in TALKS else ""
 
     def _said(self, context: Context) -> str:
         style = f"{plain(context.role.style).strip()} ".lstrip()
