@@ -251,12 +251,12 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
 def _options(settings: Settings, speaker: LanguageModel) -> Options:
     """How turns are taken: only a language model that is up to it looks things up and is told why drafts failed."""
     from dialogue.models import reads_prompts, takes_steps
-    from dialogue.models.small import GATES, TEMPERATURE
+    from dialogue.models.small import GATES, small_sampling
     from dialogue.rank import Gates
 
     language, steps = reads_prompts(settings.model), takes_steps(speaker)
     return Options(
-        sampling=Sampling(n=settings.candidates) if steps else Sampling(n=settings.candidates, temperature=TEMPERATURE),
+        sampling=Sampling(settings.candidates) if steps else small_sampling(settings.candidates),
         gates=Gates() if steps else GATES,
         passages=settings.passages,
         rounds=2 if steps else 1,

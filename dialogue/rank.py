@@ -23,7 +23,8 @@ class Gates:
 
     What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served. What
     answers and is grounded with `ample` probability leaves room to spare. What a model wrote has to answer with
-    `written` and be supported with `grounded` probability, where they ask for more than the others.
+    `written` and be supported with `grounded` probability, where they ask for more than the others, and with `claims`
+    say something that can be supported at all.
     """
 
     sensible: float = 0.28
@@ -33,6 +34,7 @@ class Gates:
     ample: float = 0.7
     written: float = 0.0
     grounded: float = 0.0
+    claims: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for a gate that is not a probability."""
@@ -118,6 +120,8 @@ def _why_loose(scores: Scores, gates: Gates) -> str:
     for claim in scores.claims:
         if claim.support is not None and not claim.supported:
             return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
+    if scores.grounded is None and gates.claims:
+        return "not grounded: it says nothing that a source could support"
     if scores.grounded is not None and scores.grounded < gates.grounded:
         return f"not grounded well enough ({scores.grounded:.2f} < {gates.grounded:.2f})"
     return ""

@@ -156,12 +156,12 @@ class Rounds:
     def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
         gates = self.gates
-        if writer == QUOTES or context.intent != ASKING:
-            gates = replace(gates, grounded=0.0)
-        else:
+        if writer == QUOTES:
+            gates = replace(gates, written=0.0, grounded=0.0, claims=False)
+        if context.intent == ASKING:
             gates = replace(gates, answers=max(gates.answers, gates.written))
         if context.intent != ASKING:  # a line of talk need not look like an answer; another answer has to be one
-            return replace(gates, sensible=0.0, answers=OFFER if context.intent == "complaint" else 0.0)
+            return replace(gates, sensible=0.0, claims=False, answers=OFFER if context.intent == "complaint" else 0.0)
         return replace(gates, answers=0.0) if rests_on_pictures(scores, context.turns) else gates
 
 

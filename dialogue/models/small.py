@@ -13,7 +13,7 @@ from dialogue.models.formats import Asked, Chat
 from dialogue.prompts import plain
 from dialogue.rank import Gates
 from dialogue.talk import ASKING, FEELINGS
-from dialogue.types import Attribute, Context
+from dialogue.types import Attribute, Context, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PARAMETERS: Final = 10**9  # models of fewer are small; measured at 0.135 billion
 PASSAGES: Final = 2
 TEMPERATURE: Final = 0.7
-GATES: Final = Gates(written=0.5, grounded=0.9)  # less is hardly ever right
+TOKENS: Final = 64  # of a draft
+GATES: Final = Gates(written=0.5, grounded=0.9, claims=True)  # less is hardly ever right
 TURNS: Final = 4  # of the conversation, in talk
 ANSWER: Final = "Read the text and answer the question.\n\n{text}\n\nQuestion: {question}\nAnswer:"
 SUMMARY: Final = "Read the text and summarise it in two sentences.\n\n{text}\n\nSummary:"
@@ -37,12 +38,15 @@ TALKS: Final = (*FEELINGS, "happy", "personal", "play", "statement")  # what a l
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """See `Format`: chat models that follow one plain request at a time."""
+    """See `Format`: chat models that follow one plain request at a time. `talks` says whether their small talk is any
+    good.
+    """
 
     tokenizer: "PreTrainedTokenizerBase"
     special: bool = False
     stops: tuple[str, ...] = ("\n\n", "\nQuestion:", "\nText:")
     passages: int = PASSAGES
+    talks: bool = True
 
     def prompt(self, context: Context) -> str:
         """See `Format`; "" where such a model had better say nothing."""
@@ -50,7 +54,7 @@ class Small:
             return self._talk(context)
         documents = [item.passage for item in context.evidence if item.passage.kind != "tool"]
         if not context.evidence:
-            return self._said(context)
+            return self._said(context) if self.talks else ""
         if len(documents) < len(context.evidence) or context.language != "en":
             return ""  # what a tool has worked out is quoted
         texts = [passage.text for passage in documents]
@@ -75,7 +79,7 @@ class Small:
         if context.intent in REWORDED:
             reply = without_marks(context.earlier[-1].text) if context.earlier else ""
             return self._asked(REWORDED[context.intent].format(text=plain(reply))) if reply else ""
-        return self._said(context) if context.intent in TALKS else ""
+        return self._said(context) if self.talks and context.intent in TALKS else ""
 
     def _said(self, context: Context) -> str:
         style = f"{plain(context.role.style).strip()} ".lstrip()
@@ -89,6 +93,11 @@ class Small:
     def _written(self, system: str, messages: list[dict[str, str]]) -> str:
         first = [{"role": "system", "content": system}]
         return Chat(self.tokenizer).written([*first, *messages])
+
+
+def small_sampling(n: int) -> Sampling:
+    """Return how a small model is sampled: it loses the thread when hot, or when it may go on."""
+    return Sampling(n, temperature=TEMPERATURE, max_new_tokens=TOKENS)
 
 
 def sized(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Small | None:
