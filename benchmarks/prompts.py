@@ -55,7 +55,8 @@ def full(question: str, texts: list[str]) -> Messages:
 
 PROMPTS: dict[str, Prompt] = {
     "chosen": plainly(SYSTEM, ANSWER),
-    "no system text of ours": plainly(None, ANSWER),
+    "the template's system text": plainly(None, ANSWER),
+    "an empty system text": plainly("", ANSWER),
     "in a sentence": plainly(
         SYSTEM, "Read the text and answer the question in a full sentence.\n\n{text}\n\nQuestion: {question}\nAnswer:"
     ),

@@ -32,7 +32,7 @@ REWORDED: Final = {
     "meaning": "Explain this in plain words.\n\n{text}\n\nIn plain words:",
 }
 TALK: Final = "You are {name}. {style}Reply to the user in one or two short, friendly sentences."
-SYSTEM: Final = ""  # instead of what the model's own template puts there
+SYSTEM: Final = "You are a helpful AI assistant."  # instead of what the model's own template puts there
 TALKS: Final = (*FEELINGS, "happy", "personal", "play", "statement")  # what a line of its own says less well
 
 
