@@ -16,10 +16,10 @@ from app.config import Settings, load_settings
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.library.library import Library
-from app.library.lock import FolderLock
+from app.library.lock import FolderLock, made_folder
 from app.library.upkeep import Publisher, Updatable
 from app.pictures import read_pictures
-from app.store.database import Database, broken_link, open_database
+from app.store.database import Database, open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
 from dialogue.query import Rewriter
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 QUOTING: Final = "quoting mode: no language model is loaded"
-BESIDE: Final = "{name} writes drafts beside the quotes"
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
@@ -215,7 +214,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         # imported late: a folder that is in use or damaged is reported before these take their seconds
         from dialogue.intent import load_listener
         from dialogue.judges.embedded import load_judge
-        from dialogue.models import chosen, load_model, load_viewer, reads_prompts, takes_steps
+        from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
         from dialogue.quote import load_quote
         from dialogue.shapes.shaper import load_shaper
@@ -233,29 +232,42 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         guard.prove()
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         reader = load_passage_reader(encoder)
-        model = chosen(settings.model)
-        speaker = load_model(model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
+        speaker = load_model(settings.model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
         judge = _judge(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever, vocabulary = _searching(settings, database, searcher, stack)
         retriever, tool = _reading(settings, database, library, retriever, reader)
-        language, steps = reads_prompts(model), takes_steps(speaker)
-        options = Options(
-            sampling=Sampling(n=settings.candidates),
-            passages=settings.passages,
-            rounds=2 if steps else 1,
-            research=settings.research_rounds if language and steps else 0,
-            early=language and settings.early_stop == "on",
-        )
+        options = _options(settings, speaker)
+        quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
         told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener, shaper)
-        quotes = load_quote(reader) if language else None
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes)
         if hosts:
             stack.callback(Publisher(library).close)
-        notice = QUOTING if model == "quote" else BESIDE.format(name=speaker.name) if language else ""
-        return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
+        return Bot(settings, history, library, responder, judge, _notice(speaker, quotes), stack.pop_all())
+
+
+def _options(settings: Settings, speaker: LanguageModel) -> Options:
+    """How turns are taken: only a language model that is up to it looks things up and is told why drafts failed."""
+    from dialogue.models import reads_prompts, takes_steps
+    from dialogue.models.small import GATES, small_sampling
+    from dialogue.rank import Gates
+
+    language, steps = reads_prompts(settings.model), takes_steps(speaker)
+    return Options(
+        sampling=Sampling(settings.candidates) if steps else small_sampling(settings.candidates),
+        gates=Gates() if steps else GATES,
+        passages=settings.passages,
+        rounds=2 if steps else 1,
+        research=settings.research_rounds if language and steps else 0,
+        early=language and settings.early_stop == "on",
+    )
+
+
+def _notice(speaker: LanguageModel, quotes: LanguageModel | None) -> str:
+    """Say in words what writes."""
+    return QUOTING if speaker.name == "quote" else f"{speaker.name} writes drafts beside the quotes" if quotes else ""
 
 
 def _searching(
@@ -333,12 +345,12 @@ def _tools(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tuple
 
 def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:
     """Return the judge that the settings name, around the embedded one. Raises SettingsError, ModelError."""
-    from dialogue.models import chosen, reads_prompts
+    from dialogue.models import reads_prompts
 
     if settings.judges == "generator":
         from dialogue.judges.discriminator import GeneratorJudge
 
-        if not reads_prompts(chosen(settings.model)):
+        if not reads_prompts(settings.model):
             raise SettingsError(f"judges = 'generator' needs a language model, not {settings.model!r}: name an hf: one")
         return GeneratorJudge(embedded, speaker)
     if settings.judges.startswith("hf:"):
@@ -386,18 +398,3 @@ def checked_claims(judge: Judge, text: str, evidence: str | Sequence[str]) -> tu
         if item.strip()
     )
     return judge.score(Context((Turn("user", text),), text, found), [text])[0].claims
-
-
-def made_folder(path: Path) -> Path:
-    """Return the data folder, made if it was not there. Raises DataError."""
-    if reason := broken_link(path):
-        raise DataError(reason)
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError:
-        raise DataError(f"the data folder {str(path)!r} is a file: name another with --data-dir") from None
-    except OSError as error:
-        raise DataError(
-            f"the data folder {str(path)!r} cannot be made ({error.strerror}): name another with --data-dir"
-        ) from error
-    return path

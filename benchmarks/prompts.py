@@ -32,6 +32,7 @@ from retrieval.rerank import load_reranker
 from retrieval.types import Evidence, Passage
 
 TOKENS = 48
+Row = dict[str, Any]
 Messages = list[dict[str, str]]
 Prompt = Callable[[str, list[str]], Messages]
 DEFAULT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # what the template puts there
@@ -54,7 +55,8 @@ def full(question: str, texts: list[str]) -> Messages:
 
 PROMPTS: dict[str, Prompt] = {
     "chosen": plainly(SYSTEM, ANSWER),
-    "no system text of ours": plainly(None, ANSWER),
+    "the template's system text": plainly(None, ANSWER),
+    "an empty system text": plainly("", ANSWER),
     "in a sentence": plainly(
         SYSTEM, "Read the text and answer the question in a full sentence.\n\n{text}\n\nQuestion: {question}\nAnswer:"
     ),
@@ -69,6 +71,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--rows", type=int, default=40)
+    parser.add_argument("--prompts", help="only these, with commas")
     parser.add_argument("--passages", default="1,2,4,8", help="numbers of passages for the chosen prompt")
     parser.add_argument("--out", type=Path, help="write the result to this file too")
     given = parser.parse_args()
@@ -83,10 +86,11 @@ def main() -> None:
     )
     nearest = [[item.passage.text for item in found.search([row["question"]], 8)] for row in rows]
     results = []
-    for name, prompt in PROMPTS.items():
+    wanted = given.prompts.split(",") if given.prompts else list(PROMPTS)
+    for name, prompt in ((name, PROMPTS[name]) for name in wanted):
         asked = [prompt(row["question"], [row["paragraph"]]) for row in rows]
         results.append(measured(model, name, "gold", rows, asked))
-    for number in map(int, given.passages.split(",")):
+    for number in map(int, filter(None, given.passages.split(","))):
         asked = [PROMPTS["chosen"](row["question"], near[:number]) for row, near in zip(rows, nearest, strict=True)]
         results.append(measured(model, "chosen", number, rows, asked))
     text = json.dumps({"model": model.fingerprint, "n": len(rows), "prompts": results}, indent=1)
@@ -101,7 +105,7 @@ def measured(
     begun = time.perf_counter()
     with ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda messages: greedy(model, messages), asked))
-    hits = sum(answer_hit(reply, [row["answer"]]) for reply, (row) in zip(replies, rows, strict=True))
+    hits = sum(answer_hit(reply, [row["answer"]]) for reply, row in zip(replies, rows, strict=True))
     words = sum(len(reply.split()) for reply in replies) / len(rows)
     spent = (time.perf_counter() - begun) / len(rows)
     print(f"{name:30} {passages!s:>4} {hits:3} of {len(rows)}  {words:5.1f} words  {spent:.2f} s", flush=True)

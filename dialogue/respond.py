@@ -11,7 +11,7 @@ from dialogue.cite import cited
 from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
 from dialogue.query import Rewriter, search_queries
-from dialogue.rank import Gates, closest, ranked
+from dialogue.rank import QUOTES, Gates, closest, ranked
 from dialogue.research import SNIPPETS, Findings, Researcher
 from dialogue.rounds import Rounds, Written
 from dialogue.screen import Withheld, left_out, screened, too_unsafe
@@ -38,7 +38,6 @@ from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.types import Guard, Stage, Verdict
 
-QUOTES = "quote"  # the writer of what is quoted or worked out from the sources
 PART = 6  # passages looked at for each part of a question
 UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
 

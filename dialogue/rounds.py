@@ -11,7 +11,7 @@ from typing import Final
 from dialogue.cite import without_marks
 from dialogue.pictures import rests_on_pictures
 from dialogue.prompts import is_abstention
-from dialogue.rank import Gates, ample, quality, why_dropped
+from dialogue.rank import QUOTES, Gates, ample, quality, why_dropped
 from dialogue.research import replies
 from dialogue.screen import quotes
 from dialogue.talk import ASKING
@@ -135,7 +135,7 @@ class Rounds:
                 verdict,
                 score,
                 quality(score),
-                why_dropped(verdict, score, self._gates(context, score)),
+                why_dropped(verdict, score, self._gates(context, score, draft.writer)),
                 repaired,
                 draft.writer,
             )
@@ -153,11 +153,16 @@ class Rounds:
             parts[is_quoted] = iter(self.guard.check(texts, stage, before, context.role.tightened) if texts else ())
         return [next(parts[own]) for own in quoted]
 
-    def _gates(self, context: Context, scores: Scores) -> Gates:
+    def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
+        gates = self.gates
+        if writer == QUOTES:
+            gates = replace(gates, written=0.0, grounded=0.0, claims=False)
+        if context.intent == ASKING:
+            gates = replace(gates, answers=max(gates.answers, gates.written))
         if context.intent != ASKING:  # a line of talk need not look like an answer; another answer has to be one
-            return replace(self.gates, sensible=0.0, answers=OFFER if context.intent == "complaint" else 0.0)
-        return replace(self.gates, answers=0.0) if rests_on_pictures(scores, context.turns) else self.gates
+            return replace(gates, sensible=0.0, claims=False, answers=OFFER if context.intent == "complaint" else 0.0)
+        return replace(gates, answers=0.0) if rests_on_pictures(scores, context.turns) else gates
 
 
 def repair(text: str, scores: Scores) -> str:

@@ -188,7 +188,8 @@ class Local:
 def load_local(name: str, device: str = "auto", needs: Needs | None = None, by_size: bool = False) -> Local:
     """Load the model in folder `name`, a GGUF file, or the hub's model of that name, on a GPU where there is one.
 
-    Its prompts are those that it was fine-tuned on, else `by_size` those of small models, where it is one. Raises ModelError with what to do when it cannot be loaded, or when the memory for what it `needs` is not there.
+    Its prompts are those that it was fine-tuned on, else `by_size` those of small models, where it is one. Raises
+    ModelError with what to do when it cannot be loaded, or when the memory for what it `needs` is not there.
     """
     found = load_checkpoint(name, device, needs)
     form: Format | None = fine_tuned(Path(name).expanduser())

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Final
 from dialogue.cite import without_marks
 from dialogue.models.formats import Asked, Chat
 from dialogue.prompts import plain
-from dialogue.talk import ASKING, DISTRESS
-from dialogue.types import Attribute, Context
+from dialogue.rank import Gates
+from dialogue.talk import ASKING, FEELINGS
+from dialogue.types import Attribute, Context, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PARAMETERS: Final = 10**9  # models of fewer are small; measured at 0.135 billion
 PASSAGES: Final = 2
+TEMPERATURE: Final = 0.7
+TOKENS: Final = 64  # of a draft
+GATES: Final = Gates(written=0.5, grounded=0.9, claims=True)  # less is hardly ever right
 TURNS: Final = 4  # of the conversation, in talk
 ANSWER: Final = "Read the text and answer the question.\n\n{text}\n\nQuestion: {question}\nAnswer:"
 SUMMARY: Final = "Read the text and summarise it in two sentences.\n\n{text}\n\nSummary:"
@@ -28,18 +32,21 @@ REWORDED: Final = {
     "meaning": "Explain this in plain words.\n\n{text}\n\nIn plain words:",
 }
 TALK: Final = "You are {name}. {style}Reply to the user in one or two short, friendly sentences."
-SYSTEM: Final = ""  # instead of what the model's own template puts there
-SILENT: Final = ("example", "sure", "complaint", *DISTRESS)  # talk that needs another look at the sources, or more care
+SYSTEM: Final = "You are a helpful AI assistant."  # instead of what the model's own template puts there
+TALKS: Final = (*FEELINGS, "happy", "personal", "play", "statement")  # what a line of its own says less well
 
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """See `Format`: chat models that follow one plain request at a time."""
+    """See `Format`: chat models that follow one plain request at a time. `talks` says whether their small talk is any
+    good.
+    """
 
     tokenizer: "PreTrainedTokenizerBase"
     special: bool = False
     stops: tuple[str, ...] = ("\n\n", "\nQuestion:", "\nText:")
     passages: int = PASSAGES
+    talks: bool = True
 
     def prompt(self, context: Context) -> str:
         """See `Format`; "" where such a model had better say nothing."""
@@ -47,7 +54,7 @@ class Small:
             return self._talk(context)
         documents = [item.passage for item in context.evidence if item.passage.kind != "tool"]
         if not context.evidence:
-            return self._said(context)
+            return self._said(context) if self.talks else ""
         if len(documents) < len(context.evidence) or context.language != "en":
             return ""  # what a tool has worked out is quoted
         texts = [passage.text for passage in documents]
@@ -67,12 +74,12 @@ class Small:
 
     def _talk(self, context: Context) -> str:
         """The prompt for a message that asks for nothing in the sources, or for another form of the last reply."""
-        if context.intent in SILENT or context.language != "en":
+        if context.language != "en":
             return ""
         if context.intent in REWORDED:
             reply = without_marks(context.earlier[-1].text) if context.earlier else ""
             return self._asked(REWORDED[context.intent].format(text=plain(reply))) if reply else ""
-        return self._said(context)
+        return self._said(context) if self.talks and context.intent in TALKS else ""
 
     def _said(self, context: Context) -> str:
         style = f"{plain(context.role.style).strip()} ".lstrip()
@@ -86,6 +93,11 @@ class Small:
     def _written(self, system: str, messages: list[dict[str, str]]) -> str:
         first = [{"role": "system", "content": system}]
         return Chat(self.tokenizer).written([*first, *messages])
+
+
+def small_sampling(n: int) -> Sampling:
+    """Return how a small model is sampled: it loses the thread when hot, or when it may go on."""
+    return Sampling(n, temperature=TEMPERATURE, max_new_tokens=TOKENS)
 
 
 def sized(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Small | None:

@@ -67,8 +67,9 @@ def load_smollm2(device: str = "auto", needs: Needs | None = None) -> "Local":
         except RetrievalError as error:
             raise ModelError(str(error)) from error
         merged = f"+{SHIPPED[ADAPTER][:12]}"
+    form = Small(loaded.tokenizer, talks=bool(merged))  # of 16 lines of the base weights none was better than ours
     fingerprint = f"{NAME}/{SHA256[:12]}{merged}/{kind}"
-    return Local(loaded.model, loaded.tokenizer, NAME, fingerprint, Small(loaded.tokenizer), loaded.plan)
+    return Local(loaded.model, loaded.tokenizer, NAME, fingerprint, form, loaded.plan)
 
 
 def merge(model: "PreTrainedModel", path: Path, shipped: Shipped) -> None:

@@ -6,7 +6,6 @@ encoder-decoders, adapters on either, and quantised ones. Memory is planned befo
 
 import hashlib
 import json
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +35,11 @@ if TYPE_CHECKING:
 
 ADAPTER: Final = "adapter_config.json"
 CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless another is given (Keskar et al. 2019)
+_ODD: Final = {  # what transformers says: what is the matter
+    "GGUF model with architecture": "is a GGUF file of a kind that transformers does not read: choose another model",
+    "ignore_mismatched_sizes": "holds weights of other shapes than it says: fetch it again, or choose another",
+    "Unrecognized configuration class": "is not a causal language model: take a decoder such as Llama or GPT-2",
+}
 _LOADING: Final = (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError)
 
 
@@ -91,9 +95,9 @@ class _Ready:
 def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Checkpoint:
     """Load the generator in folder `name`, or the hub's of that name, on a GPU where there is one.
 
-    `name` may be a GGUF file, a folder or a repository of the hub that holds one, in few bits or many: it becomes an
-    ordinary model. A folder with an adapter loads its base and merges the adapter into it. ``NAME@CODE`` begins every prompt of a
-    CTRL model with that control code. Raises ModelError with what to do: also when the memory is not there.
+    `name` may be a GGUF file, a folder or a repository of the hub that holds one: it becomes an ordinary model. A
+    folder with an adapter loads its base and merges the adapter into it. ``NAME@CODE`` begins every prompt of a CTRL
+    model with that control code. Raises ModelError with what to do: also when the memory is not there.
     """
     source = _reached(_source(name))
     with _plainly(source.name):
@@ -325,14 +329,17 @@ def _loaded(source: _Source, ready: _Ready) -> "PreTrainedModel":
     if source.gguf is not None:
         options |= as_floats() | source.files
     with read_once(source.gguf, words=False):
-        model = ready.auto.from_pretrained(
+        model, info = ready.auto.from_pretrained(
             source.place,
+            output_loading_info=True,
             config=ready.config,
             dtype=ready.dtype,
             use_safetensors=True,
             trust_remote_code=False,
             **options,
         )
+    if odd := [*info["mismatched_keys"], *info["missing_keys"]]:  # transformers fills these at random
+        raise ModelError(f"{source.name!r} lacks weights or holds others than it says ({odd[0]}): choose another file")
     if source.adapter is not None:
         from peft import PeftModel
 
@@ -363,10 +370,9 @@ def _why_not_loaded(name: str, message: str) -> str:
     first = message.strip().splitlines()[0] if message.strip() else "no reason given"
     if "trust_remote_code" in message:
         return f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
-    if match := re.search(r"GGUF model with architecture (\S+) is not supported", message):
-        return f"{name!r} is a GGUF file of a kind that transformers does not read ({match[1]}): choose another model"
-    if "Unrecognized configuration class" in message:
-        return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
+    for mark, why in _ODD.items():
+        if mark in message:
+            return f"{name!r} {why}"
     if "safetensors" in message and ("does not appear" in message or "not found" in message):
         return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
     if any(mark in message for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):

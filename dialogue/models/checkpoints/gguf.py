@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -77,8 +78,8 @@ def examined(path: Path) -> None:
     if magic != MAGIC:
         raise ModelError(f"{shown} is no GGUF file (it does not begin with {MAGIC.decode()}): name another")
     try:
-        reader = _reader(path, path.stat().st_mtime_ns)
-    except Exception as error:
+        reader = _reader(path.resolve(), path.stat().st_mtime_ns)
+    except Exception as error:  # whatever a damaged header makes the parser do
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{shown} is damaged or cut off ({why}): fetch it again") from error
     if not reader.tensors or "general.architecture" not in reader.fields:
@@ -87,25 +88,25 @@ def examined(path: Path) -> None:
 
 @contextmanager
 def read_once(file: GgufFile | None, words: bool = True) -> Iterator[None]:
-    """While this lasts transformers is given the file as it was parsed before; without `words` not the vocabulary.
+    """While this lasts transformers is given the file as it was parsed before; without `words` not all of
+    the vocabulary.
 
     It asks for the table of tensor names anew for every module of a model, so that is remembered, too.
     """
     if file is None:
         yield
         return
-    import gguf
-    import transformers.modeling_gguf_pytorch_utils as loader
-
+    parser: Any = import_module("gguf")
+    loader: Any = import_module("transformers.modeling_gguf_pytorch_utils")
     with _PATCHING:
-        parser, table, bar = gguf.GGUFReader, gguf.get_tensor_name_map, loader.tqdm
-        gguf.GGUFReader = lambda path, mode="r": _shown(Path(path), words)
-        gguf.get_tensor_name_map = cache(table)
+        whole, table, bar = parser.GGUFReader, parser.get_tensor_name_map, loader.tqdm
+        parser.GGUFReader = lambda path, mode="r": _shown(Path(path), words)
+        parser.get_tensor_name_map = cache(table)
         loader.tqdm = lambda tensors, **_: tensors
         try:
             yield
         finally:
-            gguf.GGUFReader, gguf.get_tensor_name_map, loader.tqdm = parser, table, bar
+            parser.GGUFReader, parser.get_tensor_name_map, loader.tqdm = whole, table, bar
 
 
 def as_floats() -> dict[str, Any]:
@@ -118,24 +119,25 @@ def as_floats() -> dict[str, Any]:
 
 def parameters(path: Path) -> int:
     """Return how many weights a file holds, those counted once that are used twice."""
-    return sum(int(tensor.n_elements) for tensor in _reader(path, path.stat().st_mtime_ns).tensors)
+    return sum(int(tensor.n_elements) for tensor in _reader(path.resolve(), path.stat().st_mtime_ns).tensors)
 
 
 def _shown(path: Path, words: bool) -> Any:  # noqa: ANN401
     """The parsed file, or the part of it that is needed to make the weights."""
-    reader = _reader(path, path.stat().st_mtime_ns)
+    reader = _reader(path.resolve(), path.stat().st_mtime_ns)
     if words:
         return reader
-    fields = {name: field for name, field in reader.fields.items() if not name.startswith("tokenizer.")}
+    rest = ("tokenizer.ggml.merges", "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
+    fields = {name: field for name, field in reader.fields.items() if name not in rest}
     return SimpleNamespace(fields=fields, tensors=reader.tensors, get_field=fields.get)
 
 
 @lru_cache(maxsize=1)
 def _reader(path: Path, changed: int) -> "gguf.GGUFReader":
-    import gguf
     import numpy as np
+    from gguf.gguf_reader import GGUFReader
 
-    class Reader(gguf.GGUFReader):
+    class Reader(GGUFReader):
         """The parser of the format's authors, without an array of a mapped file for every number."""
 
         def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:  # noqa: ANN401
