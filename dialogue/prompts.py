@@ -15,6 +15,7 @@ from retrieval.types import Evidence
 Message = dict[str, str]
 
 ABSTENTION = "My documents do not cover that."
+DECLINED = "The text does not say"  # how the model in the box is taught to abstain
 CLOSEST = "The closest I have:"
 SYSTEM = """You are {name}, a careful conversation partner. {style}Answer the last message from the sources that come \
 with it alone, in one to three plain sentences. Use the numbers and names exactly as the sources give them. Do not \
