@@ -10,7 +10,7 @@ from typing import Final
 
 from dialogue.cite import without_marks
 from dialogue.pictures import rests_on_pictures
-from dialogue.prompts import is_abstention
+from dialogue.prompts import ABSTENTION, DECLINED, is_abstention
 from dialogue.rank import QUOTES, Gates, ample, quality, why_dropped
 from dialogue.research import replies
 from dialogue.screen import quotes
@@ -179,8 +179,9 @@ def repair(text: str, scores: Scores) -> str:
 
 
 def _clean(draft: Written) -> Written:
-    """A draft without marks that its writer put in."""
-    return replace(draft, text=without_marks(draft.text).strip())
+    """A draft without marks that its writer put in; one that declines in other words is the one abstention."""
+    text = without_marks(draft.text).strip()
+    return replace(draft, text=ABSTENTION if text.startswith(DECLINED) else text)
 
 
 def _unfit(candidate: Candidate) -> bool:

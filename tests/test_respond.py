@@ -283,6 +283,11 @@ def test_drafts_show_as_they_are_written_and_again_with_their_verdicts() -> None
     assert drafted.index(judged[0]) < drafted.index(written[1])  # quotes are judged before the model writes
 
 
+def test_a_model_that_declines_in_its_own_words_abstains() -> None:
+    reply = ask(bot(["The text does not say."], options=Options(rounds=1)))
+    assert (reply.outcome, reply.text) == ("abstained", ABSTENTION)
+
+
 def test_a_model_that_fails_leaves_the_quotes() -> None:
     def broken(context: Context) -> list[str]:
         raise ModelError("out of memory: use fewer candidates")
