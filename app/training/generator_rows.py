@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from app.training.plain_replies import LONGEST, composed, reply_of
+from app.training.plain_replies import composed, reply_of
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
 from app.training.reading_questions import Reading, readings
@@ -32,7 +32,8 @@ COUNTS: Final = {
     "paragraphs": 620, "sentences": 130, "tales": 130, "several": 150, "dolly": 70, "strange": 60, "rewriting": 420,
     "talk": 260, "ratings": 220,
 }  # fmt: skip
-ANSWERED, UNANSWERED = 3, 2  # questions on one paragraph
+ANSWERED = 3  # questions on one paragraph, and at most one that it does not answer: more teach to abstain from all
+WRITTEN: Final = 30  # words of a reply that a person wrote
 SHORT: Final = 400  # characters of a dialogue's turns that are read
 
 
@@ -79,7 +80,7 @@ def said(reading: Reading) -> str:
     """Return a plain sentence that answers from the passages, "" where none can be made."""
     answer = reading.answers[0]
     if reading.kind == "dolly":
-        return answer if len(answer.split()) <= LONGEST and answer[-1:] in ".!?" else ""
+        return answer if len(answer.split()) <= WRITTEN and answer[-1:] in ".!?" else ""
     passage = reading.passages[reading.gold]
     start = passage.find(answer)
     if start >= 0:
@@ -97,8 +98,8 @@ def _paragraphs(found: dict[str, list[Reading]], rng: random.Random) -> Iterator
         unanswered[reading.passages[0]].append(reading)
     for text, known in answered.items():
         made = [row for reading in known if (row := _answered(reading))][:ANSWERED]
-        others = unanswered[text][: rng.choice((1, UNANSWERED))]
-        if len(made) > 1 and others:
+        others = unanswered[text][: rng.choice((0, 1))]
+        if len(made) > 1:
             yield [*made, *map(_unanswered, others), *_grounded(known, rng)]
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from retrieval.text import sentences
 
-LONGEST: Final = 32  # words of a sentence that is said as it stands
+LONGEST: Final = 14  # words of a sentence that is said as it stands: longer ones teach copying instead of answering
 _SUBJECT = re.compile(
     r"(?:who|(?:what|which)(?: (?!of\b)[\w'’-]+){0,3}?) (?P<rest>(?P<verb>[\w-]+)\b.*)", re.IGNORECASE
 )
@@ -35,6 +35,7 @@ _PARTICIPLE = frozenset(
     "bought fought spent worn grown spoken broken chosen fallen begun buried".split()
 )
 _POINTS_BACK = frozenset("He She They It This These His Her Their Its That Those However Also".split())
+_VAGUE = re.compile(r"\b(?:happen\w*|doing|something|someone)\b| (?:he|she|they|it)$", re.IGNORECASE)
 _ENDS = frozenset("of in on at for to by from with as about into after before under over".split())
 
 
@@ -60,7 +61,13 @@ def holding(passage: str, answer: str, start: int) -> str:
 def composed(question: str, answer: str, before: str = "") -> str:
     """Return the statement that the question and its answer make; `before` is what stands before the answer."""
     asked, answer = question.strip().rstrip("?").strip(), answer.strip().rstrip(".,;")
-    if not answer or len(answer.split()) > 12 or "?" in asked or len(asked.split()) > 24:
+    if (
+        _VAGUE.search(f"{asked} {answer}")
+        or not answer
+        or len(answer.split()) > 12
+        or "?" in asked
+        or len(asked.split()) > 24
+    ):
         return ""
     said = (
         _counted(asked, answer) or _copula(asked, answer) or _placed(asked, answer, before) or _subject(asked, answer)
