@@ -10,7 +10,7 @@ from time import perf_counter
 from dialogue.cite import cited, without_marks
 from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look, rests_on_pictures
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.query import Rewriter, search_queries
+from dialogue.query import Rewriter, likeliest, meant
 from dialogue.rank import Gates, closest, quality, ranked, why_dropped
 from dialogue.research import SNIPPETS, Findings, Researcher, replies
 from dialogue.screen import Withheld, left_out, quotes, screened, too_unsafe
@@ -198,23 +198,15 @@ class Responder:
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
         """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
         read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
-        readings = [search_queries(read, role.subject, reader) for reader in (self.rewriter, None)]
-        query, forms = self._likeliest(readings, role)
         typed = given[-1].text
+
+        def likely(forms: Sequence[str]) -> float:
+            return max((i.probability or 0.0 for i in self.retriever.search(forms, PART, role.sources)), default=0.0)
+
+        query, forms = likeliest(read, role.subject, self.rewriter, likely)
         if read[-1].text != typed:
             notes.append(f"read as: {read[-1].text}")
         return query, tuple(dict.fromkeys((*forms, " ".join(typed.split()))))
-
-    def _likeliest(self, readings: Sequence[tuple[str, tuple[str, ...]]], role: Role) -> tuple[str, tuple[str, ...]]:
-        """Return the reading of a follow-up that a passage is likeliest to answer, the first where they are alike."""
-        if len({query for query, _ in readings}) == 1:
-            return readings[0]
-
-        def likely(reading: tuple[str, tuple[str, ...]]) -> float:
-            found = self.retriever.search(reading[1], PART, role.sources)
-            return max((item.probability or 0.0 for item in found), default=0.0)
-
-        return max(readings, key=likely)
 
     def _first(self, role: Role) -> tuple[Tool, ...]:
         """The tools that are asked first; the library speaks only of documents that the role may use."""
@@ -382,9 +374,10 @@ def _ending_with_user(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def _in_words(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """The turns as they are answered: a picture without words asks what is in it."""
+    """The turns as they are answered: a picture without words asks what is in it, "I meant" what was meant."""
     *before, last = turns
-    return turns if last.text.strip() else (*before, replace(last, text=QUESTION))
+    asked = meant(last.text) if before else last.text
+    return (*before, replace(last, text=asked if asked.strip() else QUESTION))
 
 
 class _Clock:

@@ -140,7 +140,8 @@ def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
     plan = replace(reader.PLAN, examples=int(share * reader.PLAN.examples), cool=int(share * reader.PLAN.cool))
     drawn = reader_data.sources(data, seed)
     weights = retrieval.reader.initial(encoder, seed)
-    curve = reader.fit(encoder, weights, drawn, plan, seed)
+    checkpoint = retrieval.reader.WEIGHTS.with_name(".reader.checkpoint")  # hours: the same command goes on from it
+    curve = reader.fit(encoder, weights, drawn, plan, seed, checkpoint)
     made = PassageReader(encoder, weights)
     found = reader_calibration.collect(data, encoder, made, seed)
     card = reader_calibration.calibrated(found)

@@ -17,6 +17,7 @@ from dialogue.judges.shipped import SHIPPED
 from dialogue.prompts import is_abstention
 from dialogue.talk import ABOUT, ASKING, asks, said
 from dialogue.types import Claim, Context, Scores
+from retrieval.reading import page_of
 from retrieval.text import each
 
 if TYPE_CHECKING:
@@ -82,8 +83,9 @@ class EmbeddedJudge:
             judged = claimed or (made if is_question else [])
             rows.append(Offered(()) if _declines(context, draft) else offered(draft, judged, context))
         distinct = list(dict.fromkeys(offer for row in rows for offer in row.offers))
+        beside = [page_of(item.passage) for item in context.evidence if item.passage.kind == "document"]
         scores = [
-            dict(zip(distinct, self.answers.score(question, distinct), strict=True))
+            dict(zip(distinct, self.answers.score(question, distinct, beside), strict=True))
             for question in context.parts or (context.query,)
         ]
         first = context.shaped[0][0] if context.shaped else ""
