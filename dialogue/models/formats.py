@@ -71,7 +71,7 @@ class Chat:
 
     def prompt(self, context: Context) -> str:
         """See `Format`; templates that know no system role or ask for strict alternation get it."""
-        return self._written(render(context))
+        return self.written(render(context))
 
     def reply(self, draft: str) -> str:
         """See `Format`."""
@@ -81,10 +81,11 @@ class Chat:
         """See `Format`: what the template writes after the assistant's message."""
         question = ANSWER.format(question=attribute.question)
         exchange = (("user", "?"), ("assistant", _DRAFT), ("user", question))
-        text = self._written([{"role": role, "content": content} for role, content in exchange])
+        text = self.written([{"role": role, "content": content} for role, content in exchange])
         return Asked(text.rpartition(_DRAFT)[2], *_answers(attribute, ""))
 
-    def _written(self, messages: Sequence[Message]) -> str:
+    def written(self, messages: Sequence[Message]) -> str:
+        """Return messages in the template of the model."""
         from jinja2 import TemplateError
 
         try:
