@@ -3,7 +3,7 @@
     python -m retrieval.sources.child KIND FILE LIMITS
 
 LIMITS is `SourceLimits` as JSON. Every line of stdout is a JSON object: a document with its `member` of the file, a
-member with the `error` that keeps it from being one, or at last ``{"end": true}``, with the error that ended it.
+member with the `error` that keeps it from being one, ``{"more": true}`` while one takes its time, or at last ``{"end": true}``, with the error that ended it.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, Final
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, SourceError
 
-Item = tuple[str, Document | SourceError]
+Item = tuple[str, Document | SourceError | None]  # None: it is being read, and the time that it may take begins again
 
 
 Parser = Callable[[Path, SourceLimits], Iterator[Item]]
@@ -27,6 +27,7 @@ _PARSERS: Final = {  # by name, so that a process loads only the one it needs
     "Markdown": ("plain", "read_markdown"),
     "HTML": ("plain", "read_html"),
     "PDF": ("pdf", "read_pdf"),
+    "picture": ("pictures", "read_picture"),
     "Word": ("office", "read_docx"),
     "PowerPoint": ("office", "read_pptx"),
     "Excel": ("tables", "read_xlsx"),
@@ -50,7 +51,8 @@ def parser(kind: str) -> Parser:
 def main(kind: str, path: str, limits: SourceLimits) -> None:
     """Parse the file under the limits and write its documents."""
     parse = parser(kind)
-    _limit(resource.RLIMIT_AS, limits.memory)
+    recognises = kind in ("PDF", "picture")
+    _limit(resource.RLIMIT_AS, limits.memory, limits.memory_recognising if recognises else None)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _more_time(limits)
@@ -65,7 +67,7 @@ def rows(kind: str, items: Iterator[Item], limits: SourceLimits) -> Iterator[dic
     error = ""
     try:
         for member, item in items:
-            yield {"member": member, **_row(item, limits)}
+            yield {"more": True} if item is None else {"member": member, **_row(item, limits)}
     except Exception as failure:  # a broken file can break the parser anywhere
         error = clause(kind, failure, limits)
     yield {"end": True, "error": error}
@@ -103,9 +105,10 @@ def _more_time(limits: SourceLimits) -> None:
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + limits.cpu_seconds)
 
 
-def _limit(what: int, amount: int) -> None:
+def _limit(what: int, amount: int, most: int | None = None) -> None:
     _, hard = resource.getrlimit(what)
-    resource.setrlimit(what, (amount if hard == resource.RLIM_INFINITY else min(amount, hard), hard))
+    most = hard if most is None else most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (amount if most == resource.RLIM_INFINITY else min(amount, most), most))
 
 
 if __name__ == "__main__":
