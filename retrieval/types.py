@@ -64,6 +64,10 @@ class Note(Enum):
     RECOGNISED = "page", "read by text recognition"
     PICTURED = "page without text", "left out"
     WORDLESS = "page without words", "in which text recognition found none"
+    PICTURE = "picture", "not read"
+    FOOTNOTE = "note", "kept at the place of reference"
+    COMMENT = "comment", "kept after what it is about"
+    CHANGE = "tracked change", "read as if accepted"
     DUPLICATE = "key", "given again in one object, all values kept"
 
     def counted(self, count: int) -> str:
