@@ -8,7 +8,8 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Final
 
-from retrieval.markup import Outline, feed_html, one_line
+from retrieval.markup import feed_html
+from retrieval.outline import Outline, one_line
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, SourceError

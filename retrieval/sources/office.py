@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrieval.hidden import is_passage
-from retrieval.markup import Outline, one_line
-from retrieval.rows import MOST_SPANNED, Grid, lines
+from retrieval.outline import Outline, one_line
+from retrieval.rows import MOST_SPANNED, Grid
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.unseen import Ground, WordStyles
@@ -39,8 +39,7 @@ def read_docx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
     title = one_line(file.core_properties.title)
     for block in _blocks(file.element.body):
         if block.tag == f"{_W}tbl":
-            for line in lines(_rows(block, read)):
-                outline.add(line, item=True)
+            outline.add_table(_rows(block, read))
             continue
         named = block.find(f"{_W}pPr/{_W}pStyle")
         style = styles.get(named.get(f"{_W}val"), "") if named is not None else ""
@@ -155,8 +154,7 @@ def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Gro
                 if not cell.is_spanned:
                     grid.open(False, cell.span_width, cell.span_height)
                     grid.fill(cell.text)
-        for line in lines(grid.taken()):
-            outline.add(line, item=True)
+        outline.add_table(grid.taken())
     elif shape.has_text_frame:
         for paragraph in shape.text_frame.paragraphs:  # type: ignore[attr-defined]
             hidden = [run for run in paragraph.runs if ground.hides(run._r, shape, slide)]

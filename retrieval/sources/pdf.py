@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from retrieval.markup import one_line
+from retrieval.outline import one_line
 from retrieval.sources.canvas import seen_text
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.text import clean

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval.markup import one_line
+from retrieval.outline import one_line
 from retrieval.sources.child import Item, clause, parser
 from retrieval.sources.filetypes import (
     COLLECTIONS,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from retrieval.markup import Outline, one_line
+from retrieval.outline import Outline, one_line
 from retrieval.rows import line
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
-from retrieval.markup import Outline, one_line
+from retrieval.outline import Outline, one_line
 from retrieval.rows import cells, line, taken_apart
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
