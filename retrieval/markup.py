@@ -1,22 +1,21 @@
-"""Markdown and HTML to plain text with sections, and the outline every other format is written into."""
+"""Markdown and HTML to plain text with sections."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from retrieval.hidden import hides, is_passage, styles_of, take_out_hidden
-from retrieval.rows import MOST_SPANNED, Grid, lines
-from retrieval.text import clean
-from retrieval.types import Document, Note, Section
+from retrieval.outline import Outline, one_line
+from retrieval.rows import MOST_SPANNED, Grid
+from retrieval.types import Document, Note
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
     from markdown_it.token import Token
 
-LONGEST_TITLE = 200  # characters
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
+_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?:.*?\n)?(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 
 _DROPPED = [
     *(
@@ -41,7 +40,6 @@ _BLOCKS = frozenset(
             "article",
             "blockquote",
             "body",
-            "caption",
             "center",
             "dd",
             "details",
@@ -77,81 +75,6 @@ _LONGEST_FOOTER = 300  # characters
 _ITEMS = frozenset({"li", "dt", "dd"})
 
 
-class Outline:
-    """A document as it grows: text, and the sections its headings and places make."""
-
-    def __init__(self) -> None:
-        self.headings: list[tuple[int, str]] = []
-        self._highest: tuple[int, list[str]] = (0, [])  # the highest rank of a heading, and those of it
-        self.length = 0  # characters so far
-        self.notes: Counter[Note] = Counter()
-        self._parts: list[str] = []
-        self._sections: list[Section] = []
-        self._new = True
-        self._after_long = False  # the last thing added was an item of 30 characters or more
-        self._place = ""
-
-    def at(self, place: str) -> None:
-        """Say where a reader finds what follows, as ``p. 4``; another place begins a section."""
-        self._new = self._new or place != self._place
-        self._place = place
-
-    def heading(self, level: int, text: str) -> None:
-        """Begin a section below the nearest heading of a higher rank."""
-        if title := one_line(text):
-            self.headings = [*(item for item in self.headings if item[0] < level), (level, title)]
-            rank, titles = self._highest
-            if not rank or level < rank:
-                self._highest = (level, [title])
-            elif level == rank:
-                titles.append(title)
-            self._new = True
-
-    @property
-    def title(self) -> str:
-        """The one heading above all others; "" where there is none, since the first of several is but a section's."""
-        _, titles = self._highest
-        return titles[0] if len(titles) == 1 else ""
-
-    def close(self, level: int) -> None:
-        """End the sections of this rank and of those below it."""
-        self.headings = [item for item in self.headings if item[0] < level]
-        self._new = True
-
-    def add(self, text: str, *, item: bool = False) -> None:
-        """Append a paragraph, or a list item or table row."""
-        text = clean(text).strip()
-        if not text:
-            return
-        # A longer item stands apart: a bare line end could be taken for the wrapping of running text.
-        near = item and len(text) < 30 and not (self._after_long and text[0].islower())
-        self._after_long = item and len(text) >= 30
-        gap = "" if not self._parts else "\n" if near else "\n\n"
-        start = self.length + len(gap)
-        self._parts += [gap, text]
-        self.length = start + len(text)
-        if self._new:
-            headings = tuple(name for _, name in self.headings)
-            self._sections.append(Section(headings, start, self.length, self._place))
-            self._new = False
-        else:
-            last = self._sections[-1]
-            self._sections[-1] = Section(last.headings, last.start, self.length, last.place)
-
-    def document(self, source: str, title: str) -> Document:
-        """Return the document. A path that begins with the title leaves it out."""
-        sections = tuple(
-            Section(s.headings[1:] if s.headings[:1] == (title,) else s.headings, s.start, s.end, s.place)
-            for s in self._sections
-        )
-        return Document(source, title, "".join(self._parts), sections, tuple((+self.notes).items()))
-
-
-def one_line(text: str) -> str:
-    """Return the text cleaned, on one line, cut to the length a title may have."""
-    return " ".join(clean(text).split())[:LONGEST_TITLE].strip()
-
-
 def from_markdown(text: str, source: str, fallback: str, outline: Outline | None = None) -> Document:
     """Return Markdown as plain text. Its title is the front matter's, the one heading above all others or `fallback`.
 
@@ -184,7 +107,7 @@ def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
                 items += token.nesting
             case "table_open" | "table_close":
                 in_table = token.nesting > 0
-                _add_table(outline, grid)
+                outline.add_table(grid)
                 grid = []
             case "tr_open":
                 grid.append(([], not grid))
@@ -285,6 +208,7 @@ class _Text:
         self.grid = Grid()
         self.row = self.pre = False
         self.items = 0
+        self.caption = ""
 
     def take(self, event: str, tag: "Tag", string: str) -> None:
         """Take what `_events` gives."""
@@ -296,11 +220,14 @@ class _Text:
         elif tag.name in _HEADINGS and opens:
             self.flush(False)
         elif tag.name in _HEADINGS:
-            _add_table(self.outline, self.grid.taken())
+            self._table()
             self.outline.heading(_HEADINGS[tag.name], "".join(self.buffer))
             self.buffer.clear()
         elif tag.name in {"td", "th"}:
             self._cell(tag, opens)
+        elif tag.name == "caption":
+            self.caption = "" if opens else "".join(self.buffer)
+            self.buffer.clear()
         elif tag.name in _BLOCKS and not (self.row and tag.name != "tr"):
             self._block(tag, opens)
 
@@ -317,7 +244,7 @@ class _Text:
         if self.row:
             self.grid.begin(tag.parent is not None and tag.parent.name == "thead")
         elif tag.name == "table":
-            _add_table(self.outline, self.grid.taken())
+            self._table()
         self.pre = tag.name == "pre" and opens
 
     def flush(self, item: bool) -> None:
@@ -327,13 +254,19 @@ class _Text:
         if self.row:
             self.grid.fill(text)
         elif text:
-            _add_table(self.outline, self.grid.taken())
+            self._table()
             self.outline.add(text, item=item)
 
     def end(self) -> None:
         """Hand on what is left."""
         self.flush(False)
-        _add_table(self.outline, self.grid.taken())
+        self._table()
+
+    def _table(self) -> None:
+        """Hand on the rows that were gathered, if there are some."""
+        if rows := self.grid.taken():
+            self.outline.add_table(rows, self.caption)
+        self.caption = ""
 
 
 def _contacts(soup: "BeautifulSoup") -> list[str]:
@@ -341,11 +274,6 @@ def _contacts(soup: "BeautifulSoup") -> list[str]:
     feet = [foot.extract() for foot in soup.find_all("footer") if foot.find_parent("footer") is None]
     texts = (" ".join(foot.get_text(" ").split()) for foot in feet)
     return [text for text in texts if _CONTACT.search(text) and len(text) <= _LONGEST_FOOTER]
-
-
-def _add_table(outline: Outline, rows: Iterable[tuple[Sequence[str], bool]]) -> None:
-    for line in lines(rows):
-        outline.add(line, item=True)
 
 
 def _span(cell: "Tag", name: str) -> int:

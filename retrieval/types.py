@@ -69,6 +69,11 @@ class Note(Enum):
     COMMENT = "comment", "kept after what it is about"
     CHANGE = "tracked change", "read as if accepted"
     DUPLICATE = "key", "given again in one object, all values kept"
+    SECRET = "secret", "masked"
+    CONTROL = "control character", "left out"
+    ATTACHMENT = "attachment", "not read"
+    QUOTED = "quoted part", "left out, it stands in an earlier message"
+    FOREIGN = "paragraph", "in another script than English, found by its own words only"
 
     def counted(self, count: int) -> str:
         """Return the note in words: ``3 hidden passages left out``."""

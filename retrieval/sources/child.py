@@ -3,9 +3,11 @@
     python -m retrieval.sources.child KIND FILE LIMITS
 
 LIMITS is `SourceLimits` as JSON. Every line of stdout is a JSON object: a document with its `member` of the file, a
-member with the `error` that keeps it from being one, ``{"more": true}`` while one takes its time, or at last ``{"end": true}``, with the error that ended it.
+member with the `error` that keeps it from being one, ``{"more": true}`` while one takes its time, or at last
+``{"end": true}``, with the error that ended it.
 """
 
+import base64
 import json
 import resource
 import sys
@@ -15,15 +17,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from retrieval.sources.filetypes import SourceLimits
+from retrieval.sources.letter import Letter
 from retrieval.types import Document, SourceError
 
-Item = tuple[str, Document | SourceError | None]  # None: it is being read, and the time that it may take begins again
+Item = tuple[str, Document | Letter | SourceError | None]  # None: the time that reading may take begins again
 
 
 Parser = Callable[[Path, SourceLimits], Iterator[Item]]
 _PARSERS: Final = {  # by name, so that a process loads only the one it needs
     "text": ("plain", "read_text"),
-    "source code": ("plain", "read_code"),
+    "source code": ("code", "read_code"),
+    "settings": ("settings", "read_settings"),
     "Markdown": ("plain", "read_markdown"),
     "HTML": ("plain", "read_html"),
     "PDF": ("pdf", "read_pdf"),
@@ -37,6 +41,14 @@ _PARSERS: Final = {  # by name, so that a process loads only the one it needs
     "EPUB": ("epub", "read_epub"),
     "mail": ("mail", "read_eml"),
     "mailbox": ("mail", "read_mbox"),
+    "Outlook": ("mail", "read_msg"),
+    "calendar": ("dates", "read_ics"),
+    "contacts": ("dates", "read_vcf"),
+    "subtitles": ("subtitles", "read_subtitles"),
+    "RTF": ("typeset", "read_rtf"),
+    "TeX": ("typeset", "read_tex"),
+    "notebook": ("notebook", "read_notebook"),
+    "OpenDocument": ("opendocument", "read_odf"),
     "MediaWiki": ("wiki", "read_dump"),
 }
 
@@ -85,7 +97,10 @@ def clause(kind: str, failure: Exception, limits: SourceLimits) -> str:
     return f"broken or truncated {kind} ({type(failure).__name__}: {' '.join(str(failure).split())[:100]})"
 
 
-def _row(item: Document | SourceError, limits: SourceLimits) -> dict[str, Any]:
+def _row(item: Document | Letter | SourceError, limits: SourceLimits) -> dict[str, Any]:
+    if isinstance(item, Letter):
+        files = [(file.name, base64.b64encode(file.data).decode()) for file in item.attached]
+        return {**_row(item.document, limits), "attached": files}
     if isinstance(item, Document) and len(item.text) > limits.max_text:
         item = SourceError(f"more than the {limits.max_text} characters of text allowed")
     if isinstance(item, SourceError):

@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
-from retrieval.markup import Outline
-from retrieval.rows import Table, cells, line, taken_apart
+from retrieval.outline import Outline
+from retrieval.rows import Table, cells, taken_apart
 from retrieval.sources.grids import joined
 from retrieval.sources.layout import Block
 from retrieval.sources.words import Page
@@ -185,20 +186,24 @@ class Paged:
         width = len(made[0])
         table = taken_apart(made, [block.bold, *[False] * (len(made) - 1)] if block.bold else (), plain=width > 2)
         before = self._table
-        if before and before[0] == width and before[1].names and (not table.names or table.names == before[1].names):
-            rows = [*([] if table.names else [list(title) for title in []]), *table.rows]
-            table = Table(table.titles, before[1].names, tuple(rows), table.headed)
-        self._table = width, table
+        names = table.names
+        if before and before[0] == width and not names and not table.titles:
+            names = before[1].names
+        self._table = width, replace(table, names=names)
         self._outline.at(place)
-        for text in (*table.titles, *(_line(table.names, row) for row in table.rows)):
-            self._outline.add(text, item=True)
+        if width == 2 and not names:
+            for row in (*([title] for title in table.titles), *table.rows):
+                self._outline.add(_pair(row), item=True)
+            return
+        rows = [([title, *[""] * (width - 1)], False) for title in table.titles]
+        rows += [(list(names), True)] * bool(names) + [(row, False) for row in table.rows]
+        self._outline.add_table(rows)
 
 
-def _line(names: Sequence[str], row: Sequence[str]) -> str:
-    """Return a row as a line; of two columns without names, the first names what stands in the second."""
-    if len(row) == 2 and not any(names) and all(row):
-        return f"{row[0].rstrip(' :')}: {row[1]}"
-    return line(names, row)
+def _pair(row: Sequence[str]) -> str:
+    """Return a row of two columns without names: the first names what stands in the second."""
+    filled = [cell for cell in row if cell]
+    return f"{filled[0].rstrip(' :')}: {filled[1]}" if len(filled) > 1 else filled[0]
 
 
 def _goes_on(before: tuple[int, str, str], page: int, block: Block) -> bool:

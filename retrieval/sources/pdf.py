@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from retrieval.hidden import is_passage
-from retrieval.markup import one_line
+from retrieval.outline import one_line
 from retrieval.sources import ocr
 from retrieval.sources.canvas import drawn
 from retrieval.sources.fields import overlay

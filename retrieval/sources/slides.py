@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from retrieval.hidden import is_passage
-from retrieval.markup import Outline, one_line
-from retrieval.rows import Grid, lines
+from retrieval.outline import Outline, one_line
+from retrieval.rows import Grid
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.unseen import Ground
@@ -83,11 +83,9 @@ def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Gro
                 if not cell.is_spanned:
                     grid.open(False, cell.span_width, cell.span_height)
                     grid.fill(cell.text)
-        for line in lines(grid.taken()):
-            outline.add(line, item=True)
+        outline.add_table(grid.taken())
     elif isinstance(shape, GraphicFrame) and shape.has_chart:
-        for line in _charted(shape.chart):
-            outline.add(line, item=True)
+        _add_chart(outline, shape.chart)
     elif isinstance(shape, Picture):
         outline.notes[Note.PICTURE] += 1
     elif shape.has_text_frame:
@@ -99,8 +97,8 @@ def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Gro
             outline.add(paragraph.text, item=True)
 
 
-def _charted(chart: "Chart") -> list[str]:
-    """Return the values of a chart as the rows of a table, its series as columns."""
+def _add_chart(outline: Outline, chart: "Chart") -> None:
+    """Add the values of a chart as the rows of a table, its series as columns."""
     grid = Grid()
     title = chart.chart_title.text_frame.text if chart.has_title and chart.chart_title.has_text_frame else ""
     for plot in chart.plots:
@@ -109,7 +107,7 @@ def _charted(chart: "Chart") -> list[str]:
         if len(names) * len(series) > _MOST_VALUES:
             continue
         grid.begin(True)
-        for name in (title, *(one.name for one in series)):
+        for name in ("", *(one.name for one in series)):
             grid.open(True)
             grid.fill(name)
         for name, *values in zip(names, *(one.values for one in series), strict=False):
@@ -117,4 +115,4 @@ def _charted(chart: "Chart") -> list[str]:
             for value in (name, *values):
                 grid.open()
                 grid.fill("" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
-    return lines(grid.taken())
+    outline.add_table(grid.taken(), title)

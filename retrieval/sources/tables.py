@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
-from retrieval.markup import Outline, one_line
+from retrieval.outline import Outline, one_line
 from retrieval.rows import cells, line, taken_apart
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
@@ -39,7 +39,7 @@ def read_csv(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         rows[0] = "\n"
     reader = csv.reader(rows, delimiter=delimiter, strict=True)
     try:
-        _add_rows(outline, enumerate(reader, start=1), limits)
+        add_rows(outline, enumerate(reader, start=1), limits)
     except csv.Error as error:
         raise SourceError(f"broken table: line {reader.line_num}: {error}") from None
     yield "", outline.document("", outline.title)
@@ -72,7 +72,7 @@ def read_xlsx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
         sheet.reset_dimensions()  # what a file says of its size may be wrong
         outline.heading(1, sheet.title)
         rows = ([_seen(cell, outline.notes) for cell in row] for row in sheet.iter_rows())
-        _add_rows(outline, enumerate(rows, start=1), limits, level=2)
+        add_rows(outline, enumerate(rows, start=1), limits, level=2)
     yield "", outline.document("", one_line(book.properties.title or ""))
 
 
@@ -122,7 +122,7 @@ def _shown(cell: "Cell") -> str:
     return str(value)
 
 
-def _add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: SourceLimits, level: int = 1) -> None:
+def add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: SourceLimits, level: int = 1) -> None:
     """Add numbered rows, table by table: a blank row and other names of columns begin another."""
     names: tuple[str, ...] = ()
     for place, numbered in enumerate(_tables(rows, limits)):

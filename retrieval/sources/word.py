@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrieval.hidden import is_passage
-from retrieval.markup import Outline, one_line
-from retrieval.rows import MOST_SPANNED, lines
+from retrieval.outline import Outline, one_line
+from retrieval.rows import MOST_SPANNED, read_table
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.unseen import WordStyles
@@ -71,8 +71,7 @@ class _Reading:
         for block in _blocks(parent):
             if block.tag == f"{_W}tbl":
                 comments: list[str] = []
-                for line in lines(_rows(block, partial(self.text, comments=comments))):
-                    self.outline.add(line, item=True)
+                self.outline.add_table(_rows(block, partial(self.text, comments=comments)))
             else:
                 comments = self._paragraph(block)
             for comment in comments:
@@ -135,7 +134,8 @@ class _Reading:
     def _lines(self, parent: _Element) -> Iterator[str]:
         for block in _blocks(parent):
             if block.tag == f"{_W}tbl":
-                yield from lines(_rows(block, partial(self.text, comments=[])))
+                if table := read_table(_rows(block, partial(self.text, comments=[]))):
+                    yield from (*table.titles, *table.lines)
             else:
                 yield from filter(None, [" ".join(self.text(block, []).split())])
 
