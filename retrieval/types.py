@@ -65,6 +65,7 @@ class Note(Enum):
     PICTURED = "page without text", "left out"
     WORDLESS = "page without words", "in which text recognition found none"
     PICTURE = "picture", "not read"
+    SCRIPTED = "page", "written by scripts, which are not run: only its first words were read"
     FOOTNOTE = "note", "kept at the place of reference"
     COMMENT = "comment", "kept after what it is about"
     CHANGE = "tracked change", "read as if accepted"

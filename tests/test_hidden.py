@@ -22,7 +22,8 @@ from pptx.dml.color import RGBColor as SlideColor
 from pptx.util import Inches
 from source_files import pdf, read, refusal
 
-from retrieval.markup import from_html, from_markdown
+from retrieval.html import from_html
+from retrieval.markup import from_markdown
 from retrieval.styles import read_sheet
 from retrieval.types import Note
 

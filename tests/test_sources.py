@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pypdf import PdfWriter
 from source_files import pdf, read, refusal, sections
 
-from retrieval.markup import from_html, from_markdown
+from retrieval.html import from_html
+from retrieval.markup import from_markdown
 from retrieval.passages import cut
 from retrieval.sources import SourceLimits, read_documents
 from retrieval.sources.filetypes import INLINE
