@@ -29,10 +29,13 @@ _LEGAL: Final = re.compile(
 _CONTACT: Final = re.compile(
     r"@\w|(?<![\d-])(?:\+|0|\()\d[\d ()/.-]{5,}\d|\b\d{3}[-. ]\d{3,4}[-. ]\d{3,4}\b|"  # a telephone number
     r"\b\d{1,2}(?:[:.h]\d\d)? ?(?:[ap]\.?m\.?|uhr|h\b)|\b\d{1,2}[:.]\d\d\b|"  # an hour
-    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:closed|open(?:s|ing)?)\b|\b\d{4,5} [A-Z]|\b[A-Z]{1,2}\d[\dA-Z]? \d[A-Z]{2}\b",
+    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:closed|open(?:s|ing)?)\b|"
+    r"\b\d{4,5} [A-Z]|\b[A-Z]{1,2}\d[\dA-Z]? \d[A-Z]{2}\b|"  # a postal code
+    r"\b\d{1,4}[a-z]?,? (?-i:[A-Z][a-z]+ [A-Z][a-z]+)",  # a house
     re.IGNORECASE,
 )
-_BLOCKS: Final = ["p", "li", "div", "address", "dt", "dd", "tr", "span", "small", "section", "h2", "h3", "h4", "h5", "h6", "a"]
+_REACHED: Final = re.compile(r"@\w|\d[\d ()/.-]{6,}\d")
+_BLOCKS: Final = [*"p li div address dt dd tr span small section h2 h3 h4 h5 h6".split(), "a"]
 _LINKED: Final = 0.6  # share of the letters that are links, of what is named as a menu
 _ALL_LINKS: Final = 0.8  # of what is not
 _FEWEST: Final = 3  # links of a menu
@@ -80,14 +83,19 @@ def _strip(margin: "Tag", everything: bool) -> None:
         if tag.decomposed or tag.find(_BLOCKS[:-1]) is not None:
             continue
         text = " ".join(tag.get_text(" ").split())
-        useless = _LEGAL.search(text) and not _CONTACT.search(_LEGAL.sub("", text).replace("20", ""))
-        if not text or useless or _linked(tag) >= _ALL_LINKS:
+        inside = tag.find_parent(["dl", "address", "tr"]) is not None
+        wanted = everything or inside or _CONTACT.search(text) or _leads(tag)
+        legal = _LEGAL.search(text) and not _REACHED.search(text)
+        if not text or legal or not wanted or _linked(tag) >= _ALL_LINKS:
             tag.decompose()
-        elif not everything and not _CONTACT.search(text) and tag.find_parent(["dl", "address", "tr"]) is None:
-            if not (tag.name.startswith("h") and tag.find_next_sibling() is not None):
-                tag.decompose()
-    if not _CONTACT.search(margin.get_text(" ")) and margin.name != "address" and margin.find(["address", "dl"]) is None:
+    inside = margin.name == "address" or margin.find(["address", "dl"]) is not None
+    if not inside and not _CONTACT.search(margin.get_text(" ")):
         margin.clear()
+
+
+def _leads(tag: "Tag") -> bool:
+    """Whether this is a heading with something after it."""
+    return tag.name.startswith("h") and tag.find_next_sibling() is not None
 
 
 def _is_banner(tag: "Tag") -> bool:
@@ -124,5 +132,5 @@ def _linked(tag: "Tag") -> float:
 
 
 def _names(tag: "Tag") -> str:
-    classes = tag.get("class") or []
+    classes: str | list[str] = tag.get("class") or []
     return " ".join([str(tag.get("id") or ""), *([classes] if isinstance(classes, str) else classes)])

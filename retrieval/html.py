@@ -12,7 +12,7 @@ from retrieval.rows import MOST_SPANNED, Grid
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
-    from bs4 import BeautifulSoup, Tag
+    from bs4 import Tag
 
 _DROPPED = [
     *(

@@ -4,13 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrieval.text import clean
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
 
+_Json: TypeAlias = Any
 _MOST: Final = 500  # objects of a page
 _LONGEST: Final = 300  # characters of a value
 _DEEPEST: Final = 8
@@ -28,10 +29,15 @@ _PLAIN: Final = {
     "location": "Place",
     "offers": "Price",
 }
-_ADDRESS: Final = ("streetAddress", "postOfficeBoxNumber", "postalCode", "addressLocality", "addressRegion", "addressCountry")
-_DAYS: Final = {
-    day[:2]: day for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-}
+_ADDRESS: Final = (
+    "streetAddress",
+    "postOfficeBoxNumber",
+    "postalCode",
+    "addressLocality",
+    "addressRegion",
+    "addressCountry",
+)
+_DAYS: Final = {day[:2]: day for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")}
 _DAY: Final = re.compile(r"\b(Mo|Tu|We|Th|Fr|Sa|Su)\b")
 _SPAN: Final = re.compile(r"(?<=day)\s?[-–]\s?(?=[MTWFS]\w+day)")
 
@@ -68,7 +74,7 @@ def said_in_data(soup: "BeautifulSoup") -> Said:
     return Said(tuple(found))
 
 
-def _things(data: Any, deeper: int) -> Iterator[dict[str, Any]]:
+def _things(data: _Json, deeper: int) -> Iterator[dict[str, Any]]:
     if isinstance(data, dict):
         yield data
     inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
@@ -77,25 +83,24 @@ def _things(data: Any, deeper: int) -> Iterator[dict[str, Any]]:
             yield from _things(value, deeper - 1)
 
 
-def _value(key: str, value: Any) -> str:
+def _value(key: str, value: _Json) -> str:
     """Return a value in words; empty where it is of a form that is not known."""
     if isinstance(value, list):
         return "; ".join(dict.fromkeys(filter(None, (_value(key, one) for one in value[:20]))))[: 4 * _LONGEST]
     if not isinstance(value, dict):
         text = _text(value)
         return _SPAN.sub(" to ", _DAY.sub(lambda day: _DAYS[day[1]], text)) if key == "openingHours" else text
+    parts: list[str] = []
     match key:
         case "address":
-            return ", ".join(filter(None, (_text(value.get(part)) for part in _ADDRESS)))
+            parts = [_text(value.get(part)) for part in _ADDRESS]
         case "openingHoursSpecification" | "specialOpeningHoursSpecification":
-            return _hours(value)
+            parts = [_hours(value)]
         case "location":
-            place = [_text(value.get("name")), _value("address", value.get("address"))]
-            return ", ".join(filter(None, place))
-        case "offers":
-            price = _text(value.get("price") or value.get("lowPrice"))
-            return f"{price} {_text(value.get('priceCurrency'))}".strip() if price else ""
-    return ""
+            parts = [_text(value.get("name")), _value("address", value.get("address"))]
+        case "offers" if price := _text(value.get("price") or value.get("lowPrice")):
+            parts = [f"{price} {_text(value.get('priceCurrency'))}".strip()]
+    return ", ".join(filter(None, parts))
 
 
 def _hours(value: dict[str, Any]) -> str:
@@ -108,7 +113,7 @@ def _hours(value: dict[str, Any]) -> str:
     return " ".join(filter(None, [when, ", ".join(filter(None, names)), span])) if opens or closes else ""
 
 
-def _text(value: Any) -> str:
+def _text(value: _Json) -> str:
     if isinstance(value, dict):
         value = value.get("name")
     if not isinstance(value, str | int | float) or isinstance(value, bool):

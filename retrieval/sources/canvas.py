@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ctypes import byref, c_float, c_int, c_uint, c_void_p, cast, create_string_buffer
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrieval.colours import WHITE, Colour, alike
 from retrieval.sources.words import Box, Page, Rule, Word, turned
@@ -17,6 +17,7 @@ from retrieval.sources.words import Box, Page, Rule, Word, turned
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage
 
+Handle: TypeAlias = Any  # of the library's, which has no types
 Matrix = tuple[float, float, float, float, float, float]
 
 TINY: Final = 2.0  # points
@@ -61,7 +62,7 @@ class _Canvas:
     pictures: list[Box] = field(default_factory=list)
     fonts: dict[int, bool] = field(default_factory=dict)
 
-    def draw(self, item: Any, matrix: Matrix, depth: int) -> None:
+    def draw(self, item: Handle, matrix: Matrix, depth: int) -> None:
         """Take one object; what a form holds is taken by itself."""
         api = self.api
         kind = api.FPDFPageObj_GetType(item)
@@ -79,7 +80,7 @@ class _Canvas:
             if kind == api.FPDF_PAGEOBJ_IMAGE:
                 self.pictures.append(bounds)
 
-    def _write(self, item: Any, matrix: Matrix) -> None:
+    def _write(self, item: Handle, matrix: Matrix) -> None:
         api = self.api
         a, b, c, d, _, _ = _times(self._matrix(item), matrix)
         given = c_float()
@@ -96,7 +97,7 @@ class _Canvas:
             self.invisible.append(address)
         self.looks[address] = _Look(size, self._is_bold(item), None if aslant else round(angle) % 4, hidden)
 
-    def _is_lost(self, item: Any, bounds: Box) -> bool:
+    def _is_lost(self, item: Handle, bounds: Box) -> bool:
         """Whether text has the colour that lies behind it."""
         colour = self._colour(item)
         if colour is None or len(self.painted) > _MOST_PAINTED:
@@ -111,7 +112,7 @@ class _Canvas:
         )
         return alike(colour, next(behind, WHITE))
 
-    def _is_bold(self, item: Any) -> bool:
+    def _is_bold(self, item: Handle) -> bool:
         font = self.api.FPDFTextObj_GetFont(item)
         address = _address(font)
         if address not in self.fonts:
@@ -121,7 +122,7 @@ class _Canvas:
             self.fonts[address] = heavy or any(word in name.value.lower() for word in (b"bold", b"black", b"heavy"))
         return self.fonts[address]
 
-    def _paint(self, item: Any, matrix: Matrix) -> None:
+    def _paint(self, item: Handle, matrix: Matrix) -> None:
         api = self.api
         fill, stroke = c_int(), c_int()
         api.FPDFPath_GetDrawMode(item, byref(fill), byref(stroke))
@@ -134,7 +135,7 @@ class _Canvas:
         elif stroke.value and min(wide, high) > _THIN:
             self.rules += self._lines(item, matrix)
 
-    def _lines(self, path: Any, matrix: Matrix) -> Iterator[Rule]:
+    def _lines(self, path: Handle, matrix: Matrix) -> Iterator[Rule]:
         """Yield the upright and level lines of a path."""
         api = self.api
         count = api.FPDFPath_CountSegments(path)
@@ -158,20 +159,20 @@ class _Canvas:
                     yield left, low, right, high
             last = point
 
-    def _matrix(self, item: Any) -> Matrix:
+    def _matrix(self, item: Handle) -> Matrix:
         found = self.api.FS_MATRIX()
         if not self.api.FPDFPageObj_GetMatrix(item, byref(found)):
             return _START
         return found.a, found.b, found.c, found.d, found.e, found.f
 
-    def _bounds(self, item: Any, matrix: Matrix) -> Box:
+    def _bounds(self, item: Handle, matrix: Matrix) -> Box:
         left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
         self.api.FPDFPageObj_GetBounds(item, byref(left), byref(bottom), byref(right), byref(top))
         corners = [_moved(x.value, y.value, matrix) for x in (left, right) for y in (bottom, top)]
         xs, ys = [x for x, _ in corners], [y for _, y in corners]
         return min(xs), min(ys), max(xs), max(ys)
 
-    def _colour(self, item: Any) -> Colour | None:
+    def _colour(self, item: Handle) -> Colour | None:
         red, green, blue, opacity = c_uint(), c_uint(), c_uint(), c_uint()
         found = self.api.FPDFPageObj_GetFillColor(item, byref(red), byref(green), byref(blue), byref(opacity))
         if not found or opacity.value < 255:
@@ -179,7 +180,7 @@ class _Canvas:
         return red.value / 255, green.value / 255, blue.value / 255
 
 
-def _address(handle: Any) -> int:
+def _address(handle: Handle) -> int:
     return cast(handle, c_void_p).value or 0
 
 
@@ -206,7 +207,8 @@ def drawn(page: "PdfPage") -> tuple[Page, Box]:
     area = max(1.0, (box[2] - box[0]) * (box[3] - box[1]))
     pictured = sum((right - left) * (top - bottom) for left, bottom, right, top in canvas.pictures) / area
     unseen = frozenset(canvas.invisible) if pictured < _SCAN else frozenset()
-    words, hidden = [], []
+    words: list[Word] = []
+    hidden: list[Word] = []
     textpage = page.get_textpage()
     try:
         for text, bounds, address in _words(api, textpage.raw):
@@ -218,7 +220,7 @@ def drawn(page: "PdfPage") -> tuple[Page, Box]:
     return turned(Page(words, hidden, canvas.rules, canvas.pictures, box, count > 0)), box
 
 
-def _words(api: Any, text: Any) -> Iterator[tuple[str, Box, int]]:
+def _words(api: Handle, text: Handle) -> Iterator[tuple[str, Box, int]]:
     """Yield each word of a page with its box and the address of the object that draws it."""
     count = api.FPDFText_CountChars(text)
     letters = [chr(api.FPDFText_GetUnicode(text, number) or 32) for number in range(count)]
@@ -233,7 +235,7 @@ def _words(api: Any, text: Any) -> Iterator[tuple[str, Box, int]]:
         begin = place + 1
 
 
-def _parted(api: Any, text: Any, letters: list[str], begin: int, end: int) -> Iterator[tuple[str, Box, int]]:
+def _parted(api: Handle, text: Handle, letters: list[str], begin: int, end: int) -> Iterator[tuple[str, Box, int]]:
     """Yield a word, or the parts of what the library took for one though they stand apart."""
     left, bottom, right, top = first = _box(api, text, begin)
     last = _box(api, text, end - 1)
@@ -251,7 +253,7 @@ def _parted(api: Any, text: Any, letters: list[str], begin: int, end: int) -> It
         yield word, box, _address(api.FPDFText_GetTextObject(text, start))
 
 
-def _jumps(api: Any, text: Any, begin: int, end: int) -> Iterator[int]:
+def _jumps(api: Handle, text: Handle, begin: int, end: int) -> Iterator[int]:
     """Yield where in a word the letters jump to another place."""
     boxes = [_box(api, text, place) for place in range(begin, end)]
     for place, (one, other) in enumerate(pairwise(boxes), start=begin + 1):
@@ -260,7 +262,7 @@ def _jumps(api: Any, text: Any, begin: int, end: int) -> Iterator[int]:
             yield place
 
 
-def _box(api: Any, text: Any, place: int) -> Box:
+def _box(api: Handle, text: Handle, place: int) -> Box:
     found = api.FS_RECTF()
     api.FPDFText_GetLooseCharBox(text, place, byref(found))
     return found.left, found.bottom, found.right, found.top

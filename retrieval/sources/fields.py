@@ -2,8 +2,9 @@
 
 from ctypes import c_ushort
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from retrieval.sources.canvas import Handle
 from retrieval.sources.words import Box, Page, Word, laid
 from retrieval.text import clean
 
@@ -45,14 +46,14 @@ def overlay(document: "PdfDocument", page: "PdfPage", drawn: Page, within: Box) 
     return found
 
 
-def _take_comment(api: Any, annotation: Any, found: Overlay) -> None:
+def _take_comment(api: Handle, annotation: Handle, found: Overlay) -> None:
     if text := _string(api.FPDFAnnot_GetStringValue, annotation, b"Contents"):
         author = _string(api.FPDFAnnot_GetStringValue, annotation, b"T")
         free = api.FPDFAnnot_GetSubtype(annotation) == api.FPDF_ANNOT_FREETEXT
         found.comments.append(text if free else f"Comment by {author}: {text}" if author else f"Comment: {text}")
 
 
-def _take_field(api: Any, form: Any, annotation: Any, drawn: Page, within: Box, found: Overlay) -> None:
+def _take_field(api: Handle, form: Handle, annotation: Handle, drawn: Page, within: Box, found: Overlay) -> None:
     rect = api.FS_RECTF()
     api.FPDFAnnot_GetRect(annotation, rect)
     low, high = sorted((rect.bottom, rect.top))
@@ -72,14 +73,14 @@ def _take_field(api: Any, form: Any, annotation: Any, drawn: Page, within: Box, 
     else:
         text = _string(api.FPDFAnnot_GetFormFieldValue, form, annotation)
     if text:
-        if not _has_label(drawn, left, top, middle):
+        if not _has_label(drawn, left, middle):
             name = _string(api.FPDFAnnot_GetFormFieldAlternateName, form, annotation)
             name = name or _string(api.FPDFAnnot_GetFormFieldName, form, annotation).replace("_", " ")
             text = f"{name}: {text}" if name and not name.isdecimal() else text
         found.values.append(_word(text, left, middle, right))
 
 
-def _buttons(api: Any) -> tuple[int, int]:
+def _buttons(api: Handle) -> tuple[int, int]:
     return api.FPDF_FORMFIELD_CHECKBOX, api.FPDF_FORMFIELD_RADIOBUTTON
 
 
@@ -100,15 +101,12 @@ def _label_right(page: Page, right: float, middle: float) -> list[Word] | None:
     return label
 
 
-def _has_label(page: Page, left: float, top: float, middle: float) -> bool:
-    """Whether words stand left of a field, or right above it."""
-    for word in page.words:
-        if word.top - 4 <= middle <= word.bottom + 4 and word.right <= left + 2:
-            return True
-    return False
+def _has_label(page: Page, left: float, middle: float) -> bool:
+    """Whether words stand left of a field."""
+    return any(word.top - 4 <= middle <= word.bottom + 4 and word.right <= left + 2 for word in page.words)
 
 
-def _string(read: Any, *arguments: Any) -> str:
+def _string(read: Handle, *arguments: Handle) -> str:
     """Return a text that the library writes in UTF-16 into a buffer which it is asked the length of first."""
     length = min(int(read(*arguments, None, 0)), 2 * _LONGEST)
     if length < 4:

@@ -105,4 +105,6 @@ def _why_not_read(entry: "os.DirEntry[str]", path: Path) -> str:
     if not entry.is_file():
         return "not a regular file"
     kind = SUFFIXES.get(suffix_of(path))
-    return "a picture, read where it is named" if kind == PICTURE else "" if kind else f"cannot read {path.suffix!r} files"
+    return (
+        "a picture, read where it is named" if kind == PICTURE else "" if kind else f"cannot read {path.suffix!r} files"
+    )

@@ -119,7 +119,11 @@ def _band(rows: list[_Row], first: int) -> tuple[int, list[_Gap]]:
         end -= 1
     inner_gaps = [gap for gap in gaps if _parts(rows[first:end], gap)]
     wide = max((right - left for left, right in inner_gaps), default=0.0)
-    enough = parted > 2 or (parted > 1 and (len(inner_gaps) > 1 or wide > 2 * rows[first][0].size)) or _is_dotted(rows[first])
+    enough = (
+        parted > 2
+        or (parted > 1 and (len(inner_gaps) > 1 or wide > 2 * rows[first][0].size))
+        or _is_dotted(rows[first])
+    )
     if not enough and wide > 3 * rows[first][0].size and rows[first][0].size:
         enough = True
     return (end, inner_gaps) if enough else (first, [])
@@ -164,7 +168,9 @@ def _parts(rows: list[_Row], gap: _Gap) -> bool:
 def _columns(rows: list[_Row], gaps: list[_Gap], deeper: int) -> Iterator[Block]:
     """Yield columns of text one by one, anything else row by row."""
     borders = [(left + right) / 2 for left, right in sorted(gaps)]
-    parts = [[_between(row, low, high) for row in rows] for low, high in pairwise([float("-inf"), *borders, float("inf")])]
+    parts = [
+        [_between(row, low, high) for row in rows] for low, high in pairwise([float("-inf"), *borders, float("inf")])
+    ]
     if _are_prose(parts):
         for part in parts:
             yield from _region([row for row in part if row], [], deeper - 1)
@@ -173,7 +179,9 @@ def _columns(rows: list[_Row], gaps: list[_Gap], deeper: int) -> Iterator[Block]
     bold = [all(word.bold for word in row) for row in rows]
     first = rows[0]
     headed = bold[0] and not all(bold)
-    yield Block(rows=tuple(map(tuple, table)), size=first[0].size, bold=headed, top=first[0].top, bottom=rows[-1][0].bottom)
+    yield Block(
+        rows=tuple(map(tuple, table)), size=first[0].size, bold=headed, top=first[0].top, bottom=rows[-1][0].bottom
+    )
 
 
 def _between(row: _Row, low: float, high: float) -> _Row:

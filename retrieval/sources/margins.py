@@ -65,7 +65,9 @@ def _pieces(page: Page) -> Iterator[tuple[list[Word], str, _Mark]]:
     )
     piece: list[Word] = []
     for word in edge:
-        near = piece and abs(word.middle - piece[-1].middle) < 3 and word.left - piece[-1].right < 2 * max(word.size, 4.0)
+        near = (
+            piece and abs(word.middle - piece[-1].middle) < 3 and word.left - piece[-1].right < 2 * max(word.size, 4.0)
+        )
         if piece and not near:
             yield _marked(piece)
             piece = []

@@ -2,7 +2,7 @@
 
 import resource
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrieval.sources.words import Page, Word
 
@@ -15,6 +15,7 @@ _SURE: Final = 0.6  # of a line, by the recogniser's own account
 MOST_PIXELS: Final = 3000  # pixels of a side; what is larger is made smaller
 _TALL: Final = 1.5  # times as high as wide: lines that stand upright
 
+Pixels: TypeAlias = Any  # an array (height, width, 3), blue first
 _engine: Any = None
 
 
@@ -23,7 +24,7 @@ def is_installed() -> bool:
     return find_spec("rapidocr") is not None
 
 
-def pixels(picture: "Image.Image") -> Any:
+def pixels(picture: "Image.Image") -> Pixels:
     """Return a picture as the array that `recognised` takes; what lies behind its clear parts is white."""
     import numpy as np
     from PIL import Image
@@ -33,7 +34,7 @@ def pixels(picture: "Image.Image") -> Any:
     return np.asarray(Image.alpha_composite(ground, seen).convert("RGB"))[:, :, ::-1]
 
 
-def recognised(picture: Any, dots: float = DOTS) -> Page:
+def recognised(picture: Pixels, dots: float = DOTS) -> Page:
     """Return the lines of a picture, an array (height, width, 3) with blue first, each line as one word.
 
     Lines that run upwards or downwards are looked at again with the picture turned.
@@ -41,9 +42,9 @@ def recognised(picture: Any, dots: float = DOTS) -> Page:
     import numpy as np
 
     lines = _lines(picture)
-    high = [line for line in lines if line[1][3] - line[1][1] > _TALL * (line[1][2] - line[1][0]) and len(line[0]) > 3]
+    high = [box for text, box, _ in lines if len(text) > 3 and box[3] - box[1] > _TALL * (box[2] - box[0])]
     if len(high) * 2 > len(lines):
-        ways = [(_lines(np.ascontiguousarray(turned)), turned) for turned in (np.rot90(picture, 1), np.rot90(picture, 3))]
+        ways = [(_lines(other), other) for other in (np.ascontiguousarray(np.rot90(picture, k)) for k in (1, 3))]
         lines, picture = max(ways, key=lambda way: sum(len(text) * score for text, _, score in way[0]))
     scale = 72 / dots
     words = []
@@ -64,7 +65,7 @@ def _make_room() -> None:
 _Line = tuple[str, tuple[float, float, float, float], float]
 
 
-def _lines(picture: Any) -> list[_Line]:
+def _lines(picture: Pixels) -> list[_Line]:
     """Return the lines that the recogniser is sure of: text, box (left, top, right, bottom) in pixels, score."""
     global _engine  # noqa: PLW0603 - loading takes seconds
     if _engine is None:

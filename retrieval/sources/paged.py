@@ -41,7 +41,7 @@ class Usual:
         text = block.text
         if not text or len(text) > _LONGEST or text.endswith((".", ",", ";", ":", "-")) or not self.size:
             return 0
-        if not any(sign.isalpha() for sign in text) or _ITEM.match(text) and not block.bold:
+        if not any(sign.isalpha() for sign in text) or (_ITEM.match(text) and not block.bold):
             return 0
         times = round(block.size, 1) / self.size
         if times > _LARGE:

@@ -1,10 +1,10 @@
-"""PDF: what stands on its pages in the order of reading, under its headings, placed by the pages as they are numbered."""
+"""PDF: what stands on its pages in the order of reading, under its headings, placed by the printed numbers of pages."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from retrieval.hidden import is_passage
 from retrieval.outline import one_line
@@ -19,7 +19,7 @@ from retrieval.sources.words import Page
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument, PdfPage
+    from pypdfium2 import PdfDocument
 
 _POOR_TITLE: Final = re.compile(r"microsoft word|untitled|^slide 1$|\.(?:docx?|tex|dvi|indd|pdf|pptx?)$", re.IGNORECASE)
 _PROTECTED: Final = "password-protected; save a copy without the password"
@@ -105,7 +105,7 @@ class _Reading:
         finally:
             page.close()
 
-    def _picture(self, place: int) -> Any:
+    def _picture(self, place: int) -> ocr.Pixels:
         page = self.document[place]
         try:
             width, height = page.get_size()
@@ -117,7 +117,7 @@ class _Reading:
     def _label(self, place: int) -> str:
         try:
             label = one_line(self.document.get_page_label(place))
-        except Exception:  # noqa: BLE001 - a broken tree of labels
+        except Exception:
             label = ""
         return label or str(place + 1)
 
@@ -144,6 +144,6 @@ def _bookmarks(document: "PdfDocument") -> Marks:
                 found.setdefault(place, []).append((mark.level + 1, title))
             if number >= _MOST_BOOKMARKS:
                 break
-    except Exception:  # noqa: BLE001 - bookmarks that are broken are none
+    except Exception:
         return found
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from retrieval.hidden import is_passage
 from retrieval.outline import Outline, one_line
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pptx.chart.chart import Chart
     from pptx.shapes.base import BaseShape
     from pptx.slide import Slide
+    from pptx.table import Table
 
 _P: Final = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _A: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -44,7 +45,7 @@ def read_pptx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
             first = first or one_line(title.text_frame.text)
         for shape in slide.shapes:
             if recurring := _recurring(shape):
-                footers |= dict.fromkeys(filter(None, [one_line(shape.text_frame.text)] * (recurring == "ftr")))  # type: ignore[attr-defined]
+                footers |= dict.fromkeys(filter(None, [one_line(X
             elif title is None or shape.shape_id != title.shape_id:
                 _add_shape(outline, shape, slide, ground)
         if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
@@ -76,14 +77,7 @@ def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Gro
         for part in shape.shapes:
             _add_shape(outline, part, slide, ground)
     elif isinstance(shape, GraphicFrame) and shape.has_table:
-        grid = Grid()
-        for number, row in enumerate(shape.table.rows):
-            grid.begin(shape.table.first_row and number == 0)
-            for cell in row.cells:
-                if not cell.is_spanned:
-                    grid.open(False, cell.span_width, cell.span_height)
-                    grid.fill(cell.text)
-        outline.add_table(grid.taken())
+        _add_table(outline, shape.table)
     elif isinstance(shape, GraphicFrame) and shape.has_chart:
         _add_chart(outline, shape.chart)
     elif isinstance(shape, Picture):
@@ -95,6 +89,17 @@ def _add_shape(outline: Outline, shape: "BaseShape", slide: "Slide", ground: Gro
             for run in hidden:
                 run.text = ""
             outline.add(paragraph.text, item=True)
+
+
+def _add_table(outline: Outline, table: "Table") -> None:
+    grid = Grid()
+    for number, row in enumerate(table.rows):
+        grid.begin(table.first_row and number == 0)
+        for cell in row.cells:
+            if not cell.is_spanned:
+                grid.open(False, cell.span_width, cell.span_height)
+                grid.fill(cell.text)
+    outline.add_table(grid.taken())
 
 
 def _add_chart(outline: Outline, chart: "Chart") -> None:

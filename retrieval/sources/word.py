@@ -5,7 +5,6 @@ about; headers and footers are read once, at the end.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
