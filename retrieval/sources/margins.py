@@ -29,6 +29,7 @@ class Margins:
             self._seen.update({mark for _, _, mark in _pieces(page)})
         self._least = max(2, round(_SHARE * count))
         self._said: dict[str, set[str]] = {}
+        self._headers: set[str] = set()  # those that stand at the top
 
     def taken_off(self, page: Page) -> list[Word]:
         """Return the words of a page without those lines, which are remembered."""
@@ -40,7 +41,14 @@ class Margins:
                 gone |= {id(word) for word in words}
                 if not number and len(said := self._said.setdefault(mark[0], set())) < 2:
                     said.add(text)
+                    if words[0].bottom < page.height / 2:
+                        self._headers.add(text)
         return [word for word in page.words if id(word) not in gone]
+
+    @property
+    def title(self) -> str:
+        """What stands at the top of the pages, which often is their title."""
+        return next((line for line in self.lines if line in self._headers), "")
 
     @property
     def lines(self) -> list[str]:

@@ -76,7 +76,7 @@ class _Reading:
         outline = paged.finished(margins.lines)
         outline.notes += self.notes
         said = title and not _POOR_TITLE.search(title)
-        yield "", outline.document("", title if said else outline.title or paged.first)
+        yield "", outline.document("", title if said else outline.title or paged.first or margins.title)
 
     def _blocks(self, place: int, margins: Margins, paged: Paged) -> tuple[list[Block], Page | None]:
         """Return what stands on a page, and the page as it was recognised if its text is in a picture."""

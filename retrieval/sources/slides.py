@@ -45,7 +45,8 @@ def read_pptx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
             first = first or one_line(title.text_frame.text)
         for shape in slide.shapes:
             if recurring := _recurring(shape):
-                footers |= dict.fromkeys(filter(None, [one_line(X
+                said = one_line(shape.text_frame.text) if recurring == "ftr" else ""
+                footers |= dict.fromkeys(filter(None, [said]))
             elif title is None or shape.shape_id != title.shape_id:
                 _add_shape(outline, shape, slide, ground)
         if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
