@@ -1,7 +1,7 @@
 """What is laid over a page of a PDF: the values of a form, where they stand, and the notes that somebody left."""
 
 from ctypes import c_ushort
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from retrieval.sources.canvas import Handle
@@ -57,27 +57,51 @@ def _take_field(api: Handle, form: Handle, annotation: Handle, drawn: Page, with
     rect = api.FS_RECTF()
     api.FPDFAnnot_GetRect(annotation, rect)
     low, high = sorted((rect.bottom, rect.top))
-    left, top, right, bottom = laid((rect.left, low, rect.right, high), drawn, within)
+    box = laid((rect.left, low, rect.right, high), drawn, within)
+    left, top, right, bottom = box
     kind = api.FPDFAnnot_GetFormFieldType(form, annotation)
     middle = (top + bottom) / 2
-    label = _label_right(drawn, right, middle) if kind in _buttons(api) else None
     if kind in _buttons(api):
         checked = bool(api.FPDFAnnot_IsChecked(form, annotation))
-        if kind == api.FPDF_FORMFIELD_RADIOBUTTON and not checked:
-            return
-        text = "yes" if checked else "no"
-        if label is not None:
-            last = label[-1]
-            found.values.append(_word(f": {text}", last.right, last.middle, last.right + 12, last.size))
-            return
-    else:
-        text = _string(api.FPDFAnnot_GetFormFieldValue, form, annotation)
-    if text:
-        if not _has_label(drawn, left, middle):
+        label = _label_right(drawn, right, middle)
+        radio = kind == api.FPDF_FORMFIELD_RADIOBUTTON
+        if label and (checked or not radio):
+            text = label[-1].text
+            _put(drawn, label[-1:], text if radio else f"{text.rstrip(':')}: {'yes' if checked else 'no'}")
+        elif label:
+            _put(drawn, label, "")  # what was not chosen
+        elif checked or not radio:
+            found.values.append(_word("yes" if checked else "no", left, middle, right))
+    elif text := _string(api.FPDFAnnot_GetFormFieldValue, form, annotation):
+        above = _label_above(drawn, box)
+        if _has_label(drawn, left, middle):
+            found.values.append(_word(text, left, middle, right))
+        elif above:
+            _put(drawn, above[-1:], f"{above[-1].text.rstrip(':')}: {text}")
+        else:
             name = _string(api.FPDFAnnot_GetFormFieldAlternateName, form, annotation)
             name = name or _string(api.FPDFAnnot_GetFormFieldName, form, annotation).replace("_", " ")
             text = f"{name}: {text}" if name and not name.isdecimal() else text
-        found.values.append(_word(text, left, middle, right))
+            found.values.append(_word(text, left, middle, right))
+
+
+def _put(page: Page, words: list[Word], text: str) -> None:
+    """Let words say something else, or nothing."""
+    gone = {id(word) for word in words}
+    last = words[-1]
+    page.words[:] = [word for word in page.words if id(word) not in gone]
+    if text:
+        page.words.append(replace(last, text=" ".join(text.split())))
+
+
+def _label_above(page: Page, box: Box) -> list[Word]:
+    """The words right above a field that begin where it does."""
+    left, top, right, bottom = box
+    high = 1.2 * (bottom - top)
+    over = [word for word in page.words if top - high <= word.middle <= top + 2 and left - 4 <= word.left <= right]
+    last = max(over, key=lambda word: word.middle, default=None)
+    row = sorted((word for word in over if last and abs(word.middle - last.middle) < 3), key=lambda word: word.left)
+    return row if row and row[0].left < left + 15 else []
 
 
 def _buttons(api: Handle) -> tuple[int, int]:

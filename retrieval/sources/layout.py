@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from retrieval.sources.columns import columns_of
 from retrieval.sources.grids import Ruled, joined, ruled, text_of
 from retrieval.sources.words import Page, Word
 
@@ -43,23 +44,34 @@ def blocks(page: Page) -> list[Block]:
         Word("", table.box[0], table.box[1], table.box[2], table.box[3], 0.0, turn=number)
         for number, table in enumerate(tables)
     ]
-    found = list(_region(_rows(words, pieces), tables, _DEEPEST))
+    found = list(_parted([*words, *pieces], tables, _DEEPEST))
     for group in page.aside:
-        found += _region(_rows(group, []), [], 1)
+        found += _region(_rows(group), [], 1)
     return found
 
 
-def _rows(words: Sequence[Word], pieces: Sequence[Word]) -> list[_Row]:
+def _parted(words: Sequence[Word], tables: Sequence[Ruled], deeper: int) -> Iterator[Block]:
+    """Yield what stands in a part of a page, long columns of text first taken apart."""
+    parts = columns_of(words) if deeper else None
+    if parts is None:
+        yield from _region(_rows(words), tables, deeper)
+        return
+    for part in parts:
+        yield from _parted(part, tables, deeper - 1)
+
+
+def _rows(words: Sequence[Word]) -> list[_Row]:
     """Return words in rows, from the top; each table is a row of its own."""
     rows: list[_Row] = []
-    for word in sorted(words, key=lambda word: word.middle):
+    for word in sorted((word for word in words if word.text), key=lambda word: word.middle):
         last = rows[-1] if rows else None
         if last and word.middle - last[-1].middle <= 0.25 * (word.bottom - word.top) and word.middle <= last[0].bottom:
             last.append(word)
         else:
             rows.append([word])
     made = [_bulleted(sorted(row, key=lambda word: word.left)) for row in rows]
-    return sorted([*made, *([piece] for piece in pieces)], key=lambda row: row[0].middle if row[0].text else row[0].top)
+    made += [[word] for word in words if not word.text]
+    return sorted(made, key=lambda row: row[0].middle if row[0].text else row[0].top)
 
 
 def _bulleted(row: _Row) -> _Row:
@@ -171,6 +183,11 @@ def _columns(rows: list[_Row], gaps: list[_Gap], deeper: int) -> Iterator[Block]
     parts = [
         [_between(row, low, high) for row in rows] for low, high in pairwise([float("-inf"), *borders, float("inf")])
     ]
+    if len(parts) == 2 and _are_numbers(parts[0]):
+        for row in _continued([[text_of(part[number]) for part in parts] for number in range(len(rows))], rows):
+            mark = f"{row[0]}." if row[0].isdecimal() else row[0]
+            yield Block(text=f"{mark} {row[1]}".strip(), size=rows[0][-1].size, top=rows[0][0].top)
+        return
     if _are_prose(parts):
         for part in parts:
             yield from _region([row for row in part if row], [], deeper - 1)
@@ -182,6 +199,15 @@ def _columns(rows: list[_Row], gaps: list[_Gap], deeper: int) -> Iterator[Block]
     yield Block(
         rows=tuple(map(tuple, table)), size=first[0].size, bold=headed, top=first[0].top, bottom=rows[-1][0].bottom
     )
+
+
+def _are_numbers(part: list[_Row]) -> bool:
+    """Whether a column holds but the signs or the numbers of items, one after the other."""
+    marks = [text_of(row).strip("().") for row in part if row]
+    figures = [int(mark) for mark in marks if mark.isdecimal() and len(mark) < 4]
+    if len(figures) == len(marks) > 1:
+        return all(below == above + 1 for above, below in pairwise(figures))
+    return bool(marks) and all(_BULLET.fullmatch(mark) for mark in marks)
 
 
 def _between(row: _Row, low: float, high: float) -> _Row:

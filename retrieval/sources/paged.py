@@ -56,11 +56,16 @@ class Paged:
     def __init__(self, labels: Sequence[str], usual: Usual, marked: bool) -> None:
         self.labels, self.usual, self.marked = labels, usual, marked
         self.comments: list[tuple[int, str]] = []
-        self.first = ""  # the first line, where it stands alone as a title does
+        self._first = ""  # what stands first, as a title does
         self._outline = Outline()
         self._open: list[tuple[int, str, str]] = []  # the paragraph that may go on: page, place, text
         self._table: tuple[int, Table] | None = None  # the last table and its width, while nothing has followed
         self._heading: tuple[int, str, str] | None = None  # rank, text, place: written once something stands under it
+
+    @property
+    def title(self) -> str:
+        """What seems to be the title: what heads the first page above the bookmarks, or all, or begins the text."""
+        return (self._first if self.marked else "") or self._outline.title or self._first
 
     @property
     def length(self) -> int:
@@ -83,7 +88,9 @@ class Paged:
             elif block.rows:
                 self._add_table(block, place)
             elif read is None and (rank := self.usual.rank(block)):
-                self._begin(rank + 4 * self.marked, block.text, place)
+                if page == 0 and rank < len(_RANKS) and self.marked:
+                    self._first = self._first or block.text
+                self._begin(rank + (1 + len(_RANKS)) * self.marked, block.text, place)
             else:
                 self._add(page, place, block)
 
@@ -155,7 +162,7 @@ class Paged:
 
     def _add(self, page: int, place: str, block: Block) -> None:
         if not self.length and len(block.text) <= _LONGEST_BOLD and block.text[-1:].isalnum():
-            self.first = block.text
+            self._first = block.text
         self._table = None
         if self._open and not self._heading and _goes_on(self._open[-1], page, block):
             self._open.append((page, place, block.text))

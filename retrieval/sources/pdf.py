@@ -21,7 +21,9 @@ from retrieval.types import Document, Note, SourceError
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-_POOR_TITLE: Final = re.compile(r"microsoft word|untitled|^slide 1$|\.(?:docx?|tex|dvi|indd|pdf|pptx?)$", re.IGNORECASE)
+_POOR_TITLE: Final = re.compile(
+    r"microsoft word|untitled|anonymous|unspecified|^slide 1$|\.(?:docx?|tex|dvi|indd|pdf|pptx?)$", re.IGNORECASE
+)
 _PROTECTED: Final = "password-protected; save a copy without the password"
 _RUN: Final = 20  # pages looked at together for what recurs, at the beginning, the middle and the end
 _MOST_BOOKMARKS: Final = 5_000
@@ -76,7 +78,7 @@ class _Reading:
         outline = paged.finished(margins.lines)
         outline.notes += self.notes
         said = title and not _POOR_TITLE.search(title)
-        yield "", outline.document("", title if said else outline.title or paged.first or margins.title)
+        yield "", outline.document("", title if said else paged.title or margins.title)
 
     def _blocks(self, place: int, margins: Margins, paged: Paged) -> tuple[list[Block], Page | None]:
         """Return what stands on a page, and the page as it was recognised if its text is in a picture."""

@@ -42,4 +42,4 @@ def read_picture(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Docume
         raise SourceError("a picture without words, as far as text recognition can tell")
     outline = paged.finished([])
     outline.notes += notes
-    yield "", outline.document("", paged.first)
+    yield "", outline.document("", paged.title)

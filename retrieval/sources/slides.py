@@ -113,7 +113,7 @@ def _add_chart(outline: Outline, chart: "Chart") -> None:
         if len(names) * len(series) > _MOST_VALUES:
             continue
         grid.begin(True)
-        for name in ("", *(one.name for one in series)):
+        for name in ("Item", *(one.name for one in series)):
             grid.open(True)
             grid.fill(name)
         for name, *values in zip(names, *(one.values for one in series), strict=False):
