@@ -1,5 +1,7 @@
 """Pages as sites have them: what leads around is left out, what a margin says of its own is kept."""
 
+import json
+
 import pytest
 
 from retrieval.html import from_html
@@ -39,16 +41,23 @@ def test_margins_say_how_to_reach_somebody_and_when(main: str) -> None:
 
 
 def test_a_definition_stands_with_its_term() -> None:
-    page = "<dl><dt>Bight</dt><dd>A loop.</dd><dd>A wide bay.</dd><dt>Sheet:</dt><dt>Brace</dt><dd><p>A rope.</p></dd></dl>"
+    page = "<dl><dt>Bight</dt><dd>A loop.</dd><dd>A wide bay.</dd>"
+    page += "<dt>Sheet:</dt><dt>Brace</dt><dd><p>A rope.</p></dd></dl>"
     [(_, text)] = told(page + "<dl><dt>Alone</dt></dl>")
     assert text.split("\n") == ["Bight: A loop.", "Bight: A wide bay.", "Sheet: / Brace: A rope.", "Alone"]
 
 
 def test_data_for_machines_says_what_the_page_does_not() -> None:
-    data = """<script type="application/ld+json">{"@graph": [{"@type": "Store", "name": "Chandlery",
-    "telephone": "01632 960222", "openingHours": ["Mo-Fr 09:00-12:30"], "address": {"streetAddress": "1 Slip",
-    "addressLocality": "Ness"}, "openingHoursSpecification": {"dayOfWeek": "https://schema.org/Sunday", "opens": "10:00",
-    "closes": "11:00"}}, {"name": "x", "telephone": ["01632 960333"]}]}</script><script type="application/ld+json">{</script>"""
+    shop = {
+        "@type": "Store",
+        "name": "Chandlery",
+        "telephone": "01632 960222",
+        "openingHours": ["Mo-Fr 09:00-12:30"],
+        "address": {"streetAddress": "1 Slip", "addressLocality": "Ness"},
+        "openingHoursSpecification": {"dayOfWeek": "https://schema.org/Sunday", "opens": "10:00", "closes": "11:00"},
+    }
+    data = json.dumps({"@graph": [shop, {"name": "x", "telephone": ["01632 960333"]}]})
+    data = f'<script type="application/ld+json">{data}</script><script type="application/ld+json">{{</script>'
     page = told("<h1>Chandlery</h1><p>Call 01632-960222 before noon.</p>", data)
     assert [line for line in page[1][1].split("\n") if line] == [
         "Address of Chandlery: 1 Slip, Ness",

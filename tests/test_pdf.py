@@ -15,12 +15,12 @@ from retrieval.types import Document, SourceError
 
 BREAD = (
     "The oven of the common bakehouse is fired with beech on the last Friday of the month. Dough may be brought from "
-    "six in the morning, and each family has a mark which it cuts into its loaves before they go in. Whoever comes late "
-    "bakes in the falling heat, which is best for cakes and for drying pears."
+    "six in the morning, and each family has a mark which it cuts into its loaves before they go in. Whoever comes "
+    "late bakes in the falling heat, which is best for cakes and for drying pears."
 )
 BELLS = (
-    "Seven bells hang in the tower of the weavers' guild. The largest is rung when a member dies, and it was once heard "
-    "as far away as the salt works. Their ropes were renewed by the sailors of the harbour, who took no money for the "
+    "Seven bells hang in the tower of the weavers' guild. The largest is rung when a member dies, and it was once "
+    "heard as far away as the salt works. Their ropes were renewed by the sailors of the harbour, who took no money for the "
     "work but a barrel of cider and the right to ring on their own feast day."
 )
 
@@ -70,8 +70,8 @@ def test_columns_are_read_one_by_one_however_they_are_drawn(tmp_path: Path, by_r
 
 def test_a_sentence_goes_on_in_the_next_column_and_on_the_next_page(tmp_path: Path) -> None:
     pages = [
-        "Flax was grown on the terraces above the lake until the dam was built. The mill that broke it was moved to the "
-        "museum, where it is shown by the grand-",
+        "Flax was grown on the terraces above the lake until the dam was built. The mill that broke it was moved to "
+        "the museum, where it is shown by the grand-",
         "daughter of the last miller. Linen from the valley was sold in Ghent.",
     ]
 
@@ -87,7 +87,8 @@ def test_a_sentence_goes_on_in_the_next_column_and_on_the_next_page(tmp_path: Pa
         ("p. 1", "Flax was grown on the terraces above the lake until the dam was built."),
         (
             "p. 1–2",
-            "The mill that broke it was moved to the museum, where it is shown by the granddaughter of the last miller.",
+            "The mill that broke it was moved to the museum, where it is shown by the granddaughter of "
+            "the last miller.",
         ),
         ("p. 2", "Linen from the valley was sold in Ghent."),
         ("p. 1, header and footer", "Notes on the valley, third edition"),
