@@ -32,7 +32,7 @@ _PARSERS: Final = {  # by name, so that a process loads only the one it needs
     "PDF": ("pdf", "read_pdf"),
     "Word": ("office", "read_docx"),
     "PowerPoint": ("office", "read_pptx"),
-    "Excel": ("tables", "read_xlsx"),
+    "Excel": ("excel", "read_xlsx"),
     "table": ("tables", "read_csv"),
     "JSON": ("records", "read_json"),
     "JSON Lines": ("records", "read_jsonl"),
