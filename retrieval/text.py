@@ -21,8 +21,8 @@ _STOP = re.compile(
 )
 _WORD = re.compile(r"\w[\w'’.-]{0,30}")
 _PAUSE = re.compile(  # words with which somebody who speaks begins anew
-    r"\s(?=(?:(?:and|but|or) )?(?:okay|ok|um+|uh+|er+m?|anyway|alright|so (?!that\b|much\b|many\b|far\b|long\b)|"
-    r"now (?=(?:the|we|you|i|it|this|that|if)\b)|well (?=(?:the|we|you|i|it|this|that)\b))\b)",
+    r"\s(?:(?:and|but|or) )?(?:(?:okay|ok|um+|uh+|er+m?|anyway|alright|so(?! (?:that|much|many|far|long)\b)|"
+    r"now(?= (?:the|we|you|i|it|this|that|if)\b)|well(?= (?:the|we|you|i|it|this|that)\b))\b ?)+",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
@@ -167,7 +167,7 @@ def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     if end - start <= UNMARKED or text.find(BAR, start, end) >= 0:
         yield start, end
         return
-    pauses = [start, *(pause.end() for pause in _PAUSE.finditer(text, start, end)), end]
+    pauses = [start, *(pause.start() + 1 for pause in _PAUSE.finditer(text, start, end)), end]
     for first, last in pairwise(pauses):
         begin = stop = first
         for clause in [*(found.end() for found in _CLAUSE.finditer(text, first, last)), last]:
