@@ -20,6 +20,7 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _UNCLOSED = frozenset(
     "area base br col embed hr img input link meta p source track wbr li dt dd tr td th option".split()
 )
+_LONGEST_BOLD = 80  # characters of a bold line that is a heading
 
 
 def from_markdown(text: str, source: str, fallback: str, outline: Outline | None = None) -> Document:
@@ -63,12 +64,30 @@ def _feed_markdown(outline: Outline, tokens: "list[Token]") -> None:
             case "inline" if in_table:
                 grid[-1][0].append(_inline(token, outline.notes))
             case "inline":
-                outline.add(_inline(token, outline.notes), item=items > 0)
+                _add_inline(outline, token, items > 0)
             case "fence" | "code_block":
                 outline.add(token.content)
             case "html_block":
                 feed_html(outline, token.content)
                 veil.feed(token.content)
+
+
+def _add_inline(outline: Outline, token: "Token", item: bool) -> None:
+    """Append a paragraph, or begin a section where it is but a bold line."""
+    if not item and (bold := _bold(token)):
+        outline.heading(7 if outline.length or outline.headings else 1, bold)
+    else:
+        outline.add(_inline(token, outline.notes), item=item)
+
+
+def _bold(token: "Token") -> str:
+    """What a paragraph says that is but one bold line, as some write headings; "" for any other."""
+    children = [child for child in token.children or [] if child.type != "text" or child.content.strip()]
+    kinds = [child.type for child in children]
+    if len(kinds) < 3 or kinds[0] != "strong_open" or kinds[-1] != "strong_close" or kinds.count("strong_open") > 1:
+        return ""
+    said = "".join(child.content for child in children[1:-1] if child.type in {"text", "code_inline"}).strip()
+    return "" if len(said) > _LONGEST_BOLD or said.endswith((".", "!", ",", ";")) else said.rstrip(":")
 
 
 class _Veil:

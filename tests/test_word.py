@@ -141,6 +141,6 @@ def test_a_chart_is_a_table_and_a_footer_is_read_once(tmp_path: Path) -> None:
     slide.shapes.add_chart(XL_CHART_TYPE.BAR_CLUSTERED, Inches(1), Inches(2), Inches(4), Inches(3), data)
     document = slides(tmp_path, file)
     assert [(section.place, document.text[section.start : section.end]) for section in document.sections] == [
-        ("slide 2", "Item: Pears | Baskets: 41\n\nItem: Quinces | Baskets: 7"),
+        ("slide 2", "Item: Pears | Baskets: 41\nItem: Quinces | Baskets: 7"),
         ("footer", "Board of the orchard, spring meeting"),
     ]

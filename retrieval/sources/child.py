@@ -34,7 +34,7 @@ _PARSERS: Final = {  # by name, so that a process loads only the one it needs
     "picture": ("pictures", "read_picture"),
     "Word": ("word", "read_docx"),
     "PowerPoint": ("slides", "read_pptx"),
-    "Excel": ("tables", "read_xlsx"),
+    "Excel": ("excel", "read_xlsx"),
     "table": ("tables", "read_csv"),
     "JSON": ("records", "read_json"),
     "JSON Lines": ("records", "read_jsonl"),

@@ -101,18 +101,21 @@ def _parts(lines: Sequence[str]) -> list[_Part]:
     return found
 
 
-def _told(lines: Sequence[str], part: _Part, first: int) -> str:
+def _told(lines: Sequence[str], part: _Part, begin: int) -> str:
     """What a docstring or the comment above says of a part, behind its name and its parameters; "" where none does."""
     head = "\n".join(lines[part.line : part.line + 12])
     named = head.partition(part.name)[2]
     parameters = _PARAMETERS.match(named)
     after = named[parameters.end() if parameters else 0 :].partition("\n")[2]
     inside = _DOCSTRING.match(after)
-    above = "\n".join(line for line in lines[first : part.line] if not line.lstrip().startswith(("@", "#[")))
+    above = "\n".join(line for line in lines[begin : part.line] if not line.lstrip().startswith(("@", "#[")))
     said = inside["said"] if inside else re.split(r"\n\s*\n|\n\s*@", _SIGNS.sub("", above).strip())[0]
     if not (said := one_line(said)[:_LONGEST]):
         return ""
-    names = re.findall(r"(?:^|,)\s*(?:\w+ )*?[*&]*(\w+)\s*(?=[:=,]|$)", parameters["all"]) if parameters else []
+    given = re.sub(r"\[[^\[\]]*\]|<[^<>]*>", "", parameters["all"]) if parameters else ""
+    first = 0 if re.search(r"\bfunc\s", head) else -1  # Go names before types, C after them
+    words = [re.split("[:=]", one)[0].split() for one in given.split(",")]
+    names = [word[first].strip("*&.") for word in words if word]
     taken = ", ".join(name for name in names if name not in ("self", "cls", "this"))
     return f"{part.called}({taken}): {said}" if part.word == "function" else f"{part.called}: {said}"
 

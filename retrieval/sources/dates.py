@@ -42,7 +42,6 @@ _CONTACT: Final = {
     "BDAY": "Birthday",
     "URL": "Website",
     "NICKNAME": "Nickname",
-    "NOTE": "Note",
 }
 _PLAIN: Final = frozenset({"voice", "pref", "internet", "text", "x-internet"})  # what a kind of number adds nothing by
 _ESCAPED: Final = re.compile(r"\\([\\;,:nN])")
@@ -93,6 +92,9 @@ def read_vcf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
                 continue
             row.append((_labelled(_CONTACT[key], parameters), _of_contact(key, value)))
         _add_row(outline, row)
+        for key, _, value in properties:
+            if key == "NOTE":
+                outline.add(_text(value))
         _checked(outline, limits)
     yield "", outline.document("", "")
 

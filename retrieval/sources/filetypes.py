@@ -105,7 +105,7 @@ class SourceLimits:
 
     max_bytes: int = 20_000_000
     max_collection: int = 200_000_000_000  # of a file that holds many documents: it is never read whole
-    max_text: int = 10_000_000
+    max_text: int = 30_000_000  # 100,000 rows of a table, each with the names of its columns, take 12
     max_pages: int = 2_000
     max_recognised: int = 200  # pages of one file whose text is recognised; seconds each
     max_tags: int = 200_000  # of an HTML page; a second or two per 50,000

@@ -92,10 +92,11 @@ class _Said:
     def add(self, outline: Outline, body: str) -> None:
         """Append a body: the own text, then what it quotes, under the line that says who wrote it when."""
         now: set[int] = set()
+        before = ""
         for wrote, text in parts(body):
-            if wrote or outline.headings:
-                outline.close(1)
-                outline.heading(1, wrote)
+            if wrote != before:
+                outline.add(wrote, item=True)
+                before = wrote
             for paragraph in text.split("\n\n"):
                 plain = " ".join(paragraph.split())
                 if wrote and hash(plain) in self.known:
@@ -104,8 +105,6 @@ class _Said:
                 outline.add(paragraph)
                 if len(plain) >= _SHORTEST:
                     now.add(hash(plain))
-        if outline.headings:
-            outline.close(1)
         if len(self.known) < _REMEMBERED:
             self.known |= now
 

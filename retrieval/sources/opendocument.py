@@ -53,7 +53,8 @@ def read_odf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         else:
             _add_blocks(outline, part)
     title = about.findtext(".//{http://purl.org/dc/elements/1.1/}title") if about is not None else ""
-    yield "", outline.document("", one_line(title or "") or outline.title)
+    sheets = content.find(f".//{_OFFICE}spreadsheet") is not None  # a name such as Sheet1 is no title
+    yield "", outline.document("", one_line(title or "") or ("" if sheets else outline.title))
 
 
 def _add_blocks(outline: Outline, parent: "Element", item: bool = False) -> None:

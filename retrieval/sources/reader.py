@@ -22,8 +22,8 @@ from retrieval.sources.filetypes import (
 )
 from retrieval.sources.letter import DEEPEST, Letter, opened
 from retrieval.sources.process import parsed
-from retrieval.sources.readability import readable
-from retrieval.types import Document, SourceError
+from retrieval.sources.readability import foreign_paragraphs, readable
+from retrieval.types import Document, Note, SourceError
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +94,8 @@ def _readable(item: Document | SourceError, source: str, title: str, kind: str) 
     if isinstance(item, SourceError):
         raise item
     document = readable(replace(item, source=source, title=item.title or title), kind)
+    if foreign := foreign_paragraphs(document.text):
+        document = replace(document, notes=(*document.notes, (Note.FOREIGN, foreign)))
     if not document.text.strip():
         raise SourceError("; ".join(["no text found", *(note.counted(count) for note, count in document.notes)]))
     return document

@@ -135,7 +135,7 @@ def _yaml(text: str) -> tuple[Tree, Comments]:
             below = f"{path}.{name}" if path else name
             merged = value(item, path if name == "<<" else below, depth + 1)
             if name == "<<" and isinstance(merged, dict):
-                made = {**merged, **made}
+                made = {**made, **{key_: held for key_, held in merged.items() if key_ not in made}}
                 continue
             made[name] = merged
             if said := _beside(lines, key.start_mark.line, item):

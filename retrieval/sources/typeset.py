@@ -26,6 +26,7 @@ _CAPTION: Final = re.compile(rf"\\caption(?:\[[^\]]*\])?{_BRACED}")
 _RULES: Final = re.compile(
     r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead|endfoot|centering)\b|\\c(?:mid|)line\{[^}]*\}"
 )
+_FRONT: Final = re.compile(r"\\(?:maketitle|tableofcontents|listof\w+)\b")
 _COMMENT: Final = re.compile(r"(?<!\\)%.*")
 
 
@@ -86,5 +87,6 @@ def _typeset(source: str) -> str:
         return ""
     from pylatexenc.latex2text import LatexNodes2Text
 
-    shown = LatexNodes2Text(math_mode="text", strict_latex_spaces=False).latex_to_text(source, tolerant_parsing=True)
-    return re.sub(r"\n\s*\n", "\n\n", str(shown)).strip()
+    known = _FRONT.sub("", source)
+    shown = LatexNodes2Text(math_mode="text", strict_latex_spaces=False).latex_to_text(known, tolerant_parsing=True)
+    return re.sub(r"\n\s*\n", "\n\n", str(shown).replace("\xa0", " ")).strip()
