@@ -30,7 +30,7 @@ from app.store.database import Database, owe_erasure, read_meta, write_meta
 from app.store.jsonform import from_json
 from app.store.tables import PassageRow, SourceRow
 from retrieval.index.generation import Generation, build, open_current, sweep
-from retrieval.passages import embedding_text
+from retrieval.passages import embedding_text, vector_texts
 from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
@@ -388,7 +388,9 @@ def _version(session: Session) -> int:
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
     """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
-    vectors = embedder.encode([embedding_text(passage) for passage in passages])
+    texts = vector_texts(passages)
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    vectors = embedder.encode([*places])[[places[text] for text in texts]]
     good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
     if not good.all():
         worst = passages[int(np.argmin(good))]
