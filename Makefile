@@ -4,13 +4,13 @@
 # make test-all  those and the slow ones: Ray, Milvus, the rest of the browser, crashes, damage, training, other servers
 # make lint      ruff and mypy;  make fix  format
 # make docs      write docs/reference.md from the code
-# EXTRAS=dev     leaves out Milvus and Ray, whose tests are skipped then
+# EXTRAS=dev     leaves out text recognition, Milvus and Ray, whose tests are skipped then
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
-EXTRAS ?= dev,milvus,ray
+EXTRAS ?= dev,ocr,milvus,ray
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -46,7 +46,7 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing Candor into $(VENV) (a few minutes the first time)"
-	$(PIP) --editable .
+	$(PIP) --editable '.[ocr]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

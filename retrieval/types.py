@@ -8,6 +8,7 @@ Knows nothing of dialogue, safety, SQL or the user interface. Errors, drawn as a
     └── Unreachable      something outside, such as a web page, cannot be had now
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -60,6 +61,14 @@ class Note(Enum):
     GARBLED = "garbled part", "left out"
     LEGACY = "line", "not in UTF-8, read as an older encoding"
     LOST = "character", "not in UTF-8, replaced"
+    RECOGNISED = "page", "read by text recognition"
+    PICTURED = "page without text", "left out"
+    WORDLESS = "page without words", "in which text recognition found none"
+    PICTURE = "picture", "not read"
+    SCRIPTED = "page", "written by scripts, which are not run: only its first words were read"
+    FOOTNOTE = "note", "kept at the place of reference"
+    COMMENT = "comment", "kept after what it is about"
+    CHANGE = "tracked change", "read as if accepted"
     DUPLICATE = "key", "given again in one object, all values kept"
     SECRET = "secret", "masked"
     CONTROL = "control character", "left out"
@@ -70,8 +79,8 @@ class Note(Enum):
     def counted(self, count: int) -> str:
         """Return the note in words: ``3 hidden passages left out``."""
         thing, fate = self.value
-        noun, of, rest = thing.partition(" of ")
-        return f"{count} {noun}{'s' * (count != 1)}{of}{rest} {fate}"
+        noun, link, rest = re.split(r"( of | without |$)", thing, maxsplit=1)
+        return f"{count} {noun}{'s' * (count != 1)}{link}{rest} {fate}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,9 @@ def test_what_ingest_leaves_out_is_told(candor: Candor, told: Callable[..., Any]
 
 def test_how_a_source_was_read_is_shown(candor: Candor, told: Callable[..., Any], tmp_path: Path) -> None:
     front = "---\nowner: the trust\ndate: 2024-05-02\n---\n"
-    (tmp_path / "weir.md").write_text(f"{front}# Weir\n\nIt is old.\n\n## Fees\n\nNone.\n\n<p hidden>The old fee.</p>\n")
+    (tmp_path / "weir.md").write_text(
+        f"{front}# Weir\n\nIt is old.\n\n## Fees\n\nNone.\n\n<p hidden>The old fee.</p>\n"
+    )
     assert candor("ingest", "weir.md")[0] == 0
     [report] = told("sources", "show", "weir.md")["sources"]
     assert (report["title"], report["dated"], report["kind"]) == ("Weir", "2024-05-02", "md")

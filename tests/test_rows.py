@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.markup import from_html, from_markdown
+from retrieval.html import from_html
+from retrieval.markup import from_markdown
 from retrieval.passages import cut
 from retrieval.rows import Grid, cells, line, read_table
 from retrieval.sources import read_documents

@@ -3,7 +3,8 @@
     python -m retrieval.sources.child KIND FILE LIMITS
 
 LIMITS is `SourceLimits` as JSON. Every line of stdout is a JSON object: a document with its `member` of the file, a
-member with the `error` that keeps it from being one, or at last ``{"end": true}``, with the error that ended it.
+member with the `error` that keeps it from being one, ``{"more": true}`` while one takes its time, or at last
+``{"end": true}``, with the error that ended it.
 """
 
 import base64
@@ -19,7 +20,7 @@ from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.letter import Letter
 from retrieval.types import Document, SourceError
 
-Item = tuple[str, Document | Letter | SourceError]
+Item = tuple[str, Document | Letter | SourceError | None]  # None: the time that reading may take begins again
 
 
 Parser = Callable[[Path, SourceLimits], Iterator[Item]]
@@ -30,8 +31,9 @@ _PARSERS: Final = {  # by name, so that a process loads only the one it needs
     "Markdown": ("plain", "read_markdown"),
     "HTML": ("plain", "read_html"),
     "PDF": ("pdf", "read_pdf"),
-    "Word": ("office", "read_docx"),
-    "PowerPoint": ("office", "read_pptx"),
+    "picture": ("pictures", "read_picture"),
+    "Word": ("word", "read_docx"),
+    "PowerPoint": ("slides", "read_pptx"),
     "Excel": ("excel", "read_xlsx"),
     "table": ("tables", "read_csv"),
     "JSON": ("records", "read_json"),
@@ -61,7 +63,8 @@ def parser(kind: str) -> Parser:
 def main(kind: str, path: str, limits: SourceLimits) -> None:
     """Parse the file under the limits and write its documents."""
     parse = parser(kind)
-    _limit(resource.RLIMIT_AS, limits.memory)
+    recognises = kind in ("PDF", "picture")
+    _limit(resource.RLIMIT_AS, limits.memory, limits.memory_recognising if recognises else None)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _more_time(limits)
@@ -76,7 +79,7 @@ def rows(kind: str, items: Iterator[Item], limits: SourceLimits) -> Iterator[dic
     error = ""
     try:
         for member, item in items:
-            yield {"member": member, **_row(item, limits)}
+            yield {"more": True} if item is None else {"member": member, **_row(item, limits)}
     except Exception as failure:  # a broken file can break the parser anywhere
         error = clause(kind, failure, limits)
     yield {"end": True, "error": error}
@@ -118,9 +121,10 @@ def _more_time(limits: SourceLimits) -> None:
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + limits.cpu_seconds)
 
 
-def _limit(what: int, amount: int) -> None:
+def _limit(what: int, amount: int, most: int | None = None) -> None:
     _, hard = resource.getrlimit(what)
-    resource.setrlimit(what, (amount if hard == resource.RLIM_INFINITY else min(amount, hard), hard))
+    most = hard if most is None else most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (amount if most == resource.RLIM_INFINITY else min(amount, most), most))
 
 
 if __name__ == "__main__":

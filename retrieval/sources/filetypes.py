@@ -23,6 +23,7 @@ SUFFIXES: Final = {
     ".htm": "HTML",
     ".xhtml": "HTML",
     ".pdf": "PDF",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"), "picture"),
     ".docx": "Word",
     ".pptx": "PowerPoint",
     ".xlsx": "Excel",
@@ -52,6 +53,7 @@ SUFFIXES: Final = {
 }
 READABLE: Final = ", ".join([*(s for s, kind in SUFFIXES.items() if kind != "source code"), "and source code"])
 COLLECTIONS: Final = frozenset({"JSON Lines", "mailbox", "MediaWiki"})  # one file holds many documents
+PICTURE: Final = "picture"  # read where it is named, and passed over in folders
 PLAIN: Final = frozenset({"text", "source code"})  # needs no parser
 MARKUP: Final = frozenset(
     {"Markdown", "HTML", "settings"}
@@ -75,6 +77,9 @@ _MAGIC = (
     (b"\x89PNG", "PNG image"),
     (b"\xff\xd8\xff", "JPEG image"),
     (b"GIF8", "GIF image"),
+    (b"II*\x00", "TIFF image"),
+    (b"MM\x00*", "TIFF image"),
+    (b"BM", "BMP image"),
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
     (b"7z\xbc\xaf", "7z"),
@@ -102,11 +107,13 @@ class SourceLimits:
     max_collection: int = 200_000_000_000  # of a file that holds many documents: it is never read whole
     max_text: int = 30_000_000  # 100,000 rows of a table, each with the names of its columns, take 12
     max_pages: int = 2_000
+    max_recognised: int = 200  # pages of one file whose text is recognised; seconds each
     max_tags: int = 200_000  # of an HTML page; a second or two per 50,000
     max_unpacked: int = 50_000_000
     max_ratio: int = 100  # unpacked to packed, above 1 MB
     max_entries: int = 10_000
     memory: int = 1 << 30
+    memory_recognising: int = 3 << 30  # where text is recognised in pictures
     cpu_seconds: int = 30
     wall_seconds: int = 120  # a busy machine is no reason to refuse a file
 
@@ -134,11 +141,11 @@ def check_kind(path: Path, head: bytes, kind: str) -> None:
     held = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
     if not held and kind != "source code" and _HTML.match(head):
         held = "HTML"
-    if not held and kind == "PDF" and b"%PDF-" in head:
+    if (not held and kind == "PDF" and b"%PDF-" in head) or (kind == PICTURE and _is_picture(head, held)):
         return
     if not held and 100 * head.count(b"\0") > len(head) and not head.startswith(tuple(bom for bom, _ in BOMS)):
         held = "" if kind in _DECODED and utf16_of(head) else "binary"
-    if not held and kind in {*_ZIPPED, "PDF", "Outlook"}:
+    if not held and kind in {*_ZIPPED, "PDF", "Outlook", PICTURE}:
         held = "text"
     if not held and kind == "MediaWiki" and b"<mediawiki" not in head:
         held = "other"
@@ -146,6 +153,10 @@ def check_kind(path: Path, head: bytes, kind: str) -> None:
     expected = "ZIP or Office" if kind in _ZIPPED else "bzip2" if packed else _OLD if kind == "Outlook" else kind
     if held not in {"", expected} or (packed and not held):
         raise SourceError(f"{path}: named as {kind} ({suffix_of(path)}) but holds {held or 'other'} data")
+
+
+def _is_picture(head: bytes, held: str) -> bool:
+    return held.endswith(" image") or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
 
 
 def utf16_of(data: bytes) -> str:

@@ -12,7 +12,7 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Final
 
-from retrieval.markup import feed_html
+from retrieval.html import feed_html
 from retrieval.outline import Outline, iso_date, one_line
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from retrieval.markup import from_html, from_markdown
+from retrieval.html import from_html
+from retrieval.markup import from_markdown
 from retrieval.outline import Outline, iso_date
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits, suffix_of

@@ -45,6 +45,8 @@ def parsed(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, D
                 if error := row.get("error"):
                     raise SourceError(f"{path}: {error}")
                 return
+            if row.get("more"):
+                continue
             number += 1
             yield str(row["member"]), SourceError(row["error"]) if "error" in row else _document(row)
     except ValueError:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retrieval.outline import one_line
-from retrieval.sources.child import Item, clause, parser
+from retrieval.sources.child import clause, parser
 from retrieval.sources.filetypes import (
     COLLECTIONS,
     DEFAULT_LIMITS,
@@ -73,10 +73,10 @@ def read_documents(
         raise SourceError(f"{path}: no text found")
 
 
-def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[Item]:
+def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Document | Letter | SourceError]]:
     """Parse in this process; raises SourceError as `parsed` does."""
     try:
-        yield from parser(kind)(path, limits)
+        yield from ((member, item) for member, item in parser(kind)(path, limits) if item is not None)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:
