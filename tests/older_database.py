@@ -11,6 +11,7 @@ ADDED = {  # the columns that each migration adds
     "0005": [("evidence", "probability")],
     "0006": [("turn", "checksum"), ("turn", "working_checksum"), ("picture", "checksum")],
     "0007": [("candidate", "writer")],
+    "0009": [("source", "notes"), ("source", "dated")],
 }
 
 
