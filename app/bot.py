@@ -29,6 +29,7 @@ from dialogue.types import (
     Claim,
     Context,
     DialogueError,
+    Drafted,
     Judge,
     LanguageModel,
     Picture,
@@ -96,14 +97,13 @@ class Bot(Updatable):
         role: str | None = None,
         pictures: Sequence[Picture] = (),
         instead: int | None = None,
-    ) -> Generator[Step | Reply]:
+    ) -> Generator[Step | Drafted | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
         The message is stored before the first step, `instead` of the last turn as another version of it where that is
         named. Closing the iterator marks the turn cancelled.
         """
-        message = checked_message(text, pictured=bool(pictures))
-        given = checked(pictures)
+        message, given = checked_message(text, pictured=bool(pictures)), checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
         held = self.role_of(identity, role)
         before = self.history.context(identity, instead)

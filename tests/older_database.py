@@ -10,9 +10,10 @@ ADDED = {  # the columns that each migration adds
     "0004": [("source", "origin")],
     "0005": [("evidence", "probability")],
     "0006": [("turn", "checksum"), ("turn", "working_checksum"), ("picture", "checksum")],
-    "0007": [("turn", "version_of"), ("turn", "hidden")],
+    "0007": [("candidate", "writer")],
+    "0008": [("turn", "version_of"), ("turn", "hidden")],
 }
-TABLES = {"0007": ("rating", "preference", "share")}
+TABLES = {"0008": ("rating", "preference", "share")}
 
 
 def take_back(folder: Path, version: str) -> None:
