@@ -73,9 +73,12 @@ class Opinions:
         with self._database.write() as session:
             if any(session.get(CandidateRow, (turn, rank)) is None for rank in (chosen, rejected)):
                 raise InputError(f"turn {turn!r} has no such candidates")
-            session.add(
-                PreferenceRow(turn_id=turn, chosen=chosen, rejected=rejected, created_at=datetime.now(UTC))
-            )
+            session.add(PreferenceRow(turn_id=turn, chosen=chosen, rejected=rejected, created_at=datetime.now(UTC)))
+
+    def taken(self, turns: Sequence[int]) -> set[int]:
+        """Return those of these turns whose reply a user took instead of another."""
+        with self._database.read() as session:
+            return set(session.scalars(select(PreferenceRow.turn_id).where(PreferenceRow.turn_id.in_(turns))))
 
     def preferences(self) -> list[Preference]:
         """Return all preferences, the oldest first."""
