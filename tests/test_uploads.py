@@ -84,14 +84,17 @@ def test_uploads_are_kept_under_their_names_and_read_one_by_one(tmp_path: Path) 
     assert files(tmp_path) == {"a.txt": "a.txt", "b.txt": "b.txt"}
 
 
-def test_a_file_that_cannot_be_read_says_why_until_the_next_upload_and_does_not_stay(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_says_why_until_that_is_dismissed_and_does_not_stay(tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     for words, note in (("raise", "it is a ZIP file"), ("bad", "there is no text in it"), ("crash", UNEXPECTED)):
         reader.add("a.txt", words)
         assert [(row.name, row.state, row.note) for row in reader.uploads.rows()] == [("a.txt", "failed", note)]
         if note != UNEXPECTED:
             assert files(tmp_path) == {}
+    reader.uploads.dismiss(1)
     reader.add("good.txt", "words")
+    assert [row.name for row in reader.uploads.rows()] == ["a.txt"]
+    reader.uploads.dismiss(0)
     assert reader.uploads.rows() == ()
 
 

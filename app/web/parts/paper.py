@@ -18,13 +18,13 @@ _STYLE = """
   --page: #11161b; } }
 body { max-width: 44rem; margin: 2.5rem auto; padding: 0 1.25rem; background: var(--page); color: var(--ink);
   font: 16px/1.6 Inter, ui-sans-serif, system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.5rem; line-height: 1.3; } .turn { margin: 0 0 2.2rem; }
+h1 { font-size: 1.5rem; line-height: 1.3; } .turn:not(:has(+ .behind)) { margin: 0 0 2.2rem; }
 .you { margin: 0 0 1rem; padding: .6rem 1rem; border-radius: .8rem; background: var(--soft); white-space: pre-wrap;
   break-after: avoid; }
 .cite { color: inherit; font-size: .75em; vertical-align: super; text-decoration: none; }
 .cite::before { content: "["; } .cite::after { content: "]"; }
 .behind { margin: 1rem 0 0; padding: .6rem 0 0 1.4rem; border-top: 1px solid var(--line); color: var(--dim);
-  font-size: .85rem; break-inside: avoid; }
+  margin-bottom: 2.2rem; font-size: .85rem; break-inside: avoid; }
 table { border-collapse: collapse; } td, th { padding: .25rem .6rem; border: 1px solid var(--line); }
 footer, .ended, .note { color: var(--dim); font-size: .85rem; } .sent img { max-width: 16rem; max-height: 10rem; }
 @media print { :root { color-scheme: light; --ink: #000; --dim: #444; --line: #bbb; --soft: #eee; --page: #fff; }

@@ -90,7 +90,7 @@ def _chips(turn: "StoredTurn", reply: Reply) -> str:
         chips.append(chip("why", html("Why this reply"), key))
     if reply.outcome == "abstained":
         chips.append(chip("attach", icon("plus") + html("Add a document")))
-    if best := served(reply):
+    if (best := served(reply)) and reply.citations:
         chips.append(f"<span class='by'>{escape(written_by(best.writer, reply.trace.model))}</span>")
     return f"<div class='chips'>{''.join(chips)}</div>"
 
