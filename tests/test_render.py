@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from app.library.catalogue import StoredSource
 from app.store.conversations import State, StoredConversation, StoredTurn
+from app.web.jobs import Job
 from app.web.parts import basics, frame, library, replies, sources, transcript, viewer, welcome, why
 from app.web.parts.conversations import conversations
-from app.web.jobs import Job
 from app.web.uploads import Upload
 from dialogue.prompts import ABSTENTION
 from dialogue.types import Candidate, Citation, Claim, Outcome, Reply, Role, Scores, Step, Trace, Turn
-from retrieval.types import Document, Evidence, Passage, Section
+from retrieval.types import Document, Evidence, Passage
 from safety.types import Verdict
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)

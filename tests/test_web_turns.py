@@ -1,9 +1,7 @@
 """What can be done with a turn and a conversation, in a real browser."""
 
-from collections.abc import Iterator
-
 import pytest
-from test_web_browser import ask, answered, bot, browser, page, playwright, url, violations  # noqa: F401, fixtures
+from test_web_browser import answered, ask, bot, browser, page, playwright, url, violations  # noqa: F401, fixtures
 
 from app.bot import Bot
 from app.store.opinions import Opinions, Rating
@@ -13,8 +11,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture
-def opinions(bot: Bot) -> Iterator[Opinions]:  # noqa: F811
-    yield Opinions(bot.library.database)
+def opinions(bot: Bot) -> Opinions:  # noqa: F811
+    return Opinions(bot.library.database)
 
 
 def test_a_turn_is_asked_again_edited_leafed_through_and_another_draft_taken(page: Page, opinions: Opinions) -> None:  # noqa: F811
@@ -108,7 +106,11 @@ def test_other_pages_follow(page: Page) -> None:  # noqa: F811
 
 def test_the_page_speaks_german_and_dutch(page: Page) -> None:  # noqa: F811
     page.locator("#tab-settings").click()
-    for language, title in (("de", "Frag deine Dokumente"), ("nl", "Vraag het je documenten"), ("en", "Ask about your documents")):
+    for language, title in (
+        ("de", "Frag deine Dokumente"),
+        ("nl", "Vraag het je documenten"),
+        ("en", "Ask about your documents"),
+    ):
         page.locator("[data-choice=language]").select_option(language)
         expect(page.locator(".hello h2")).to_have_text(title)
         assert page.evaluate("document.documentElement.lang") == language

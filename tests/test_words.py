@@ -69,7 +69,9 @@ def test_every_sentence_of_the_page_is_translated_with_the_same_names_in_it(code
 def test_a_file_adds_a_language_and_a_broken_one_takes_none_away(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "fr.toml").write_text('name = "Français"\n[words]\n"Stop" = "Arrêter <b>"\n"{n} sources" = "{x} sources"\n')
+    (tmp_path / "fr.toml").write_text(
+        'name = "Français"\n[words]\n"Stop" = "Arrêter <b>"\n"{n} sources" = "{x} sources"\n'
+    )
     (tmp_path / "xx.toml").write_text("words = 3")
     found = read_languages(tmp_path)
     assert (set(found), found["fr"].name) == ({"en", "de", "nl", "fr"}, "Français")

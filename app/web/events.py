@@ -67,8 +67,14 @@ EVENTS: Final[Mapping[str, Event]] = {  # by the name of the handler
     "turn": Event(
         True,
         {
-            "turn": _Number, "act": _Name, "text": str, "rank": _Number,
-            "good": bool, "reason": _Name, "words": _Words, "undo": bool,
+            "turn": _Number,
+            "act": _Name,
+            "text": str,
+            "rank": _Number,
+            "good": bool,
+            "reason": _Name,
+            "words": _Words,
+            "undo": bool,
         },
     ),
     "change": Event(True, {"act": _Name, "id": _Identity, "title": str, "form": _Name}),
