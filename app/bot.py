@@ -91,19 +91,24 @@ class Bot(Updatable):
         return next(step for step in steps if isinstance(step, Reply))
 
     def steps(
-        self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
+        self,
+        text: str,
+        conversation: str | None = None,
+        role: str | None = None,
+        pictures: Sequence[Picture] = (),
+        instead: int | None = None,
     ) -> Generator[Step | Drafted | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
-        The message is stored before the first step. Closing the iterator marks the turn cancelled.
+        The message is stored before the first step, `instead` of the last turn as another version of it where that is
+        named. Closing the iterator marks the turn cancelled.
         """
-        message = checked_message(text, pictured=bool(pictures))
-        given = checked(pictures)
+        message, given = checked_message(text, pictured=bool(pictures)), checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
         held = self.role_of(identity, role)
-        before = self.history.context(identity)
+        before = self.history.context(identity, instead)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
-        turn = self.history.begin(identity, message or QUESTION, given)
+        turn = self.history.begin(identity, message or QUESTION, given, instead)
         try:
             turns = (*before, Turn("user", message, given))
             for step in self.responder.steps(turns, self.role(held)):
@@ -178,8 +183,7 @@ class Bot(Updatable):
         self.close()
 
     def _mark_failed(self, turn: int, error: Exception) -> None:
-        known = isinstance(error, USER_ERRORS)
-        reason = str(error) if known else f"unexpected: {type(error).__name__}"
+        reason = str(error) if isinstance(error, USER_ERRORS) else f"unexpected: {type(error).__name__}"
         try:
             self.history.fail(turn, "failed", reason[:500])
         except DataError as failure:  # the first error is the one to tell

@@ -12,7 +12,7 @@ from app.bot import Bot, open_bot
 from app.config import Settings, load_settings
 from app.doctor import examine
 from app.errors import SettingsError
-from app.web import panels
+from app.web.parts.sources import sources
 from retrieval.encoder.embed import Encoder
 from retrieval.tools.addresses import read_networks
 from retrieval.tools.fetch import Fetcher
@@ -212,7 +212,7 @@ def test_a_question_is_answered_from_the_web_with_the_page_cited(bot: Bot, serve
     assert reply.citations[0].source == server.url("/kiln.html")
     turn = bot.history.turns(reply.conversation)[-1]
     assert turn.reply == reply
-    assert f"href='{server.url('/kiln.html')}'" in panels.sources(turn)
+    assert f"href='{server.url('/kiln.html')}'" in sources(turn.question, str(turn.id), turn.reply)
     asked = len(server.asked)
     assert bot.ask("Hello!").outcome == "answered"
     assert bot.ask("What is 12 * 7?").citations[0].source == "calculator"
