@@ -62,7 +62,7 @@ def fit(
     """
     torch.manual_seed(seed)
     reader = Reader(encoder, adapter)
-    states = _States(encoder)
+    states = _States(encoder, 0 if reader.whole else LOWER)
     for tensor in adapter.tensors.values():
         tensor.requires_grad_(True)
     optimiser = torch.optim.AdamW(adapter.tensors.values(), lr=plan.rate, weight_decay=plan.decay)
@@ -116,9 +116,14 @@ def fit_phases(
 
 def _loss(reader: Reader, states: "_States", batch: Sequence[Pair], plan: AdapterTraining) -> Tensor:
     befores = list(dict.fromkeys(example.before for example in batch))
+    past = states(befores, plan.before_tokens)
+    here = states([example.text for example in batch], plan.text_tokens)
+    if reader.whole:
+        maps = reader.merged(low=True)
+        past, here = reader.lower(past, maps), reader.lower(here, maps)
     logits = reader.read(
-        states(befores, plan.before_tokens),
-        states([example.text for example in batch], plan.text_tokens),
+        past,
+        here,
         [befores.index(example.before) for example in batch],
         reader.merged(),
         plan.drop,
@@ -133,10 +138,10 @@ def _loss(reader: Reader, states: "_States", batch: Sequence[Pair], plan: Adapte
 
 
 class _States:
-    """The lower states of texts, kept in float16 as long as there is room."""
+    """The states of texts after so many layers, kept in float16 as long as there is room."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: Encoder, layers: int) -> None:
+        self._encoder, self._layers = encoder, layers
         self._known: dict[tuple[str, int], Tensor] = {}
         self._tokens = 0
 
@@ -144,7 +149,7 @@ class _States:
         missing = [text for text in dict.fromkeys(texts) if (text, most) not in self._known]
         made = {
             (text, most): state.half()
-            for text, state in zip(missing, self._encoder.hidden(missing, LOWER, most), strict=True)
+            for text, state in zip(missing, self._encoder.hidden(missing, self._layers, most), strict=True)
         }
         found = [made[text, most] if (text, most) in made else self._known[text, most] for text in texts]
         if self._tokens < KEPT:

@@ -18,7 +18,10 @@ DRAWS = 300  # bootstrap samples behind each interval
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A response with the evidence it is to be judged by. `kind` is the alteration, where one was made."""
+    """A response with the evidence it is to be judged by.
+
+    `kind` is the alteration, where one was made; rows of one `group` stay on one side of a split.
+    """
 
     source: str
     evidence: tuple[str, ...]
@@ -27,6 +30,7 @@ class Row:
     supported: bool
     kind: str = ""
     refuted: bool = False
+    group: str = ""
 
     def layout(self) -> Layout:
         """Cut the row into texts, the response as one claim."""

@@ -121,12 +121,13 @@ class Span:
     """Some sentences of the evidence, with what gives them their meaning.
 
     `backgrounds` are title and headings of each passage they are from; `before` the sentences before, which may
-    supply names.
+    supply names; `leads` what each sentence leans on, "" for nothing.
     """
 
     sentences: tuple[EncodedText, ...]
     backgrounds: tuple[EncodedText, ...]
     before: str = ""
+    leads: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -160,7 +161,8 @@ def closeness(claim: EncodedText, best: Array, found: NDArray[np.bool_]) -> Arra
 def difference(stated: str, span: Span, known: Collection[str]) -> Difference:
     """Compare `stated`, the words the draft itself uses, with the span."""
     titles = " ".join(background.text for background in span.backgrounds)
-    return compare(stated, span.text, f"{titles} {span.before}", known)
+    leans = list(zip((sentence.text for sentence in span.sentences), span.leads, strict=False))
+    return compare(stated, span.text, f"{titles} {span.before}", known, leans)
 
 
 def features(

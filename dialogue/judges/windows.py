@@ -1,13 +1,14 @@
 """Where in the evidence a claim is looked up: the nearest stretches of each passage, laid out for the judge."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dialogue.antecedents import antecedent
 from dialogue.judges.alignment import Array, EncodedText, Match, Span, closeness, difference, features
 from dialogue.judges.claims import bare
 from dialogue.judges.facts import Difference, names, stem, words
@@ -63,6 +64,13 @@ class Stretch:
     def before(self) -> str:
         """The two sentences before."""
         return " ".join(text.text for text in self.read.texts[max(0, self.first - 2) : self.first])
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """What each of the sentences leans on, "" for nothing."""
+        text = self.read.passage.text
+        leads = [antecedent(text, start) for start, _ in self.read.spans[self.first : self.last]]
+        return tuple(text[slice(*lead)] if lead else "" for lead in leads)
 
     @property
     def block(self) -> "Stretch":
@@ -223,8 +231,13 @@ class Passages:
         titles = [self.titles[place] for place in places]
         around = [c for place in places for c in range(self.titles[place], self.titles[place + 1])]
         backgrounds = tuple(self.columns[c] for c in titles)
-        span = Span(tuple(self.columns[c] for c in inside), backgrounds, " ".join(cut[w].before for w in ordered))
+        leads = tuple(lead for w in ordered for lead in cut[w].leads)
+        before = " ".join(cut[w].before for w in ordered)
+        span = Span(tuple(self.columns[c] for c in inside), backgrounds, before, leads)
         explicit = difference(stated, span, self.known)
+        absent = "" if explicit.reason else self._absent(stated, explicit, [*inside, *titles], before)
+        if absent:
+            explicit = replace(explicit, reason=f"the nearest source sentence says nothing of {absent!r}")
         reverse = [self._reverse(cosines, c) for c in inside] if len(cosines) else [np.zeros(1, np.float32)]
         match = Match(
             best[:, inside].max(1), best[:, inside + titles].max(1), best[:, around].max(1), np.concatenate(reverse)
@@ -236,6 +249,17 @@ class Passages:
             features(claim, span, stems, explicit, match),
             explicit,
         )
+
+    def _absent(self, stated: str, explicit: Difference, columns: Sequence[int], before: str) -> str:
+        """Return a name or figure of the claim that stands in the evidence, but elsewhere: then this does not bear it."""
+        missing = [word for text in explicit.numbers_missing for word in words(text) if word.text[:1].isdigit()]
+        missing += [word for name in explicit.names_missing for word in words(name)]
+        near = {word.stem for word in words(before)}
+        for word in missing:
+            where = self.holding.get(word.stem)
+            if where is not None and not where[columns].any() and word.stem not in near:
+                return word.text
+        return ""
 
     def _reverse(self, cosines: Array, column: int) -> Array:
         text, start = self.columns[column], self.starts[column]
