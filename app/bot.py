@@ -29,6 +29,7 @@ from dialogue.types import (
     Claim,
     Context,
     DialogueError,
+    Drafted,
     Judge,
     LanguageModel,
     Picture,
@@ -91,7 +92,7 @@ class Bot(Updatable):
 
     def steps(
         self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
-    ) -> Generator[Step | Reply]:
+    ) -> Generator[Step | Drafted | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
         The message is stored before the first step. Closing the iterator marks the turn cancelled.

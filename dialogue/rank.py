@@ -19,17 +19,19 @@ IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
 class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate.
 
-    What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served.
+    What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served. What
+    answers and is grounded with `ample` probability leaves room to spare.
     """
 
     sensible: float = 0.28
     answers: float = 0.16
     safe: float = 0.5
     shown: float = 0.05
+    ample: float = 0.7
 
     def __post_init__(self) -> None:
         """Raise ValueError for a gate that is not a probability."""
-        for name in ("sensible", "answers", "safe", "shown"):
+        for name in ("sensible", "answers", "safe", "shown", "ample"):
             gate = getattr(self, name)
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")
@@ -71,6 +73,20 @@ def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
     if scores.answers is not None and scores.answers < gates.answers:
         return f"does not answer the question ({scores.answers:.2f} < {gates.answers:.2f})"
     return ""
+
+
+def ample(candidate: Candidate, gates: Gates) -> bool:
+    """Say whether a draft passes every gate with room to spare, so that no other one is needed."""
+    scores = candidate.scores
+    known = scores.sensible is not None and scores.answers is not None and scores.grounded is not None
+    return (
+        known
+        and not candidate.dropped
+        and not is_abstention(candidate.text)
+        and (scores.sensible or 0.0) >= gates.sensible
+        and (scores.answers or 0.0) >= gates.ample
+        and (scores.grounded or 0.0) >= gates.ample
+    )
 
 
 def closest(candidates: Sequence[Candidate], gates: Gates) -> Candidate | None:

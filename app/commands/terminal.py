@@ -18,7 +18,7 @@ from app.pictures import read_pictures
 from dialogue.pictures import checked
 from dialogue.research import lookups
 from dialogue.talk import ASKING
-from dialogue.types import Citation, DialogueError, Picture, Reply, Role, Step
+from dialogue.types import Citation, DialogueError, Drafted, Picture, Reply, Role, Step
 from retrieval.text import clean
 
 if TYPE_CHECKING:
@@ -252,13 +252,13 @@ class _Loop:
             self._console.print(plain(f"{mark} {name:<12} {role.name}{about}"), soft_wrap=True)
 
 
-def follow(steps: Iterable[Step | Reply], console: Console) -> Reply:
+def follow(steps: Iterable[Step | Drafted | Reply], console: Console) -> Reply:
     """Run a turn to its reply, showing the stage on `console` while that is a terminal."""
     with console.status("") if console.is_terminal else nullcontext() as status:
         for step in steps:
             if isinstance(step, Reply):
                 return step
-            if status is not None:
+            if status is not None and isinstance(step, Step):
                 status.update(Text(f"{STAGES[step.stage]}…"))
     raise DialogueError("the turn ended without a reply")
 

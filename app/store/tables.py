@@ -198,6 +198,7 @@ class CandidateRow(Base):
     quality: Mapped[float]
     dropped: Mapped[str]
     repaired: Mapped[bool]
+    writer: Mapped[str | None]
     verdict: Mapped[dict[str, Any]]
     sensible: Mapped[float | None]
     specific: Mapped[float | None]

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from app.bot import USER_ERRORS
 from app.web.pictures import Shown
-from dialogue.types import Picture, Reply, Step
+from dialogue.types import Drafted, Picture, Reply, Step
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Stepper(Protocol):
         conversation: str | None = None,
         role: str | None = None,
         pictures: Sequence[Picture] = (),
-    ) -> Generator[Step | Reply]:
+    ) -> Generator[Step | Drafted | Reply]:
         """Yield progress and then the reply; closing the iterator cancels the turn."""
         ...
 
@@ -58,7 +58,7 @@ class Job:
     started: bool = False
     error: str = ""
     stored: threading.Event = field(default_factory=threading.Event)
-    turn: Generator[Step | Reply] | None = None
+    turn: Generator[Step | Drafted | Reply] | None = None
 
 
 class Jobs:
