@@ -244,7 +244,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         )
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
         told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener, shaper)
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, mask=policy.mask)
         if hosts:
             stack.callback(Publisher(library).close)
         notice = QUOTING if settings.model == "quote" else ""

@@ -23,17 +23,23 @@ TITLES: Final = {
 }
 
 _PASSWORD = re.compile(
-    r"(?i:\b(?:pass(?:word|code|phrase|wd)|secret key|api key|access token|pin)s?\b(?:\s+(?:for|of|to)\s+[\w' -]{1,30}?)?)"
-    r"\s*(?:(?P<firm>[:=]|(?i:is)\s*[:\"“'‘])|(?i:is|was|reads))\s*[\"“'‘]?(?P<word>[^\s\"”'’,;]*[^\s\"”'’,;.!?])"
+    r"(?i:\b(?:pass(?:word|code|phrase|wd)|secret key|api key|access token|pin)s?\b"
+    r"(?:\s+(?:for|of|to)\s+[\w' -]{1,30}?)?)"
+    r"\s*(?:(?P<firm>[:=]|(?i:is)\s*[:\"“'‘])|(?i:is|was|reads))"
+    r"\s*[\"“'‘]?(?P<word>[^\s\"”'’,;]*[^\s\"”'’,;.!?])"
 )
 _NATIONAL = re.compile(  # without a country's code only after a word that says so
-    r"(?i:\b(?:tele)?phone|\btel|\bmobile|\bcall|\bring|\bcell|\bhotline|\bfax)\b[^\d\n+]{0,24}(?P<word>\(?0\d[\d ()/.-]{6,14}\d)"
+    r"(?i:\b(?:tele)?phone|\btel|\bmobile|\bcall|\bring|\bcell|\bhotline|\bfax)\b"
+    r"[^\d\n+]{0,24}(?P<word>\(?0\d[\d ()/.-]{6,14}\d)"
 )
 _MAIL = re.compile(r"\b(?:e-?mails?|mail(?:ed)?)\b", re.IGNORECASE)
-_PHONE = re.compile(r"\b(?:(?:tele)?phones?|tel|mobile|cell|call|ring|dial|hotline|helpline|fax|numbers?)\b", re.IGNORECASE)
+_PHONE = re.compile(
+    r"\b(?:(?:tele)?phones?|tel|mobile|cell|call|ring|dial|hotline|helpline|fax|numbers?)\b", re.IGNORECASE
+)
 _REACH = re.compile(  # asks how somebody can be reached, whichever way that is
-    r"\b(?:contact\w*|reach|address(?:es)?|get in touch|write to|whom?|where (?:do|can|should|must|to)|"
-    r"how (?:do|can|should|must) (?:i|we|you|one|visitors|members|people)|send|apply|book|register|report|order|sign up|complain|enrol)\b",
+    r"\b(?:contact\w*|reach|address(?:es)?|get in touch|write to|whom|(?:who|where) (?:do|can|should|must|to)|"
+    r"how (?:do|can|should|must) (?:i|we|you|one|visitors|members|people)|"
+    r"send|apply|book|register|report|order|sign up|complain|enrol)\b",
     re.IGNORECASE,
 )
 

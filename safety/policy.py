@@ -171,6 +171,7 @@ def _objective(
     if not isinstance(locked, bool):
         raise SafetyError(f"{place} locked is {locked!r}, but must be true or false")
     given = _probability(fields["threshold"], f"{place} threshold")
+    own = _probability(fields.get("quotation", quoted), f"{place} quotation")
     return Objective(
         id=name,
         group=_one_of(fields["group"], groups, f"{place} group"),
@@ -181,7 +182,7 @@ def _objective(
         action=cast(Action, _one_of(fields["action"], ACTIONS, f"{place} action")),
         locked=locked,
         note=_text(fields.get("note", ""), f"{place} note", empty=True),
-        quoted=given if locked else _shifted(_probability(fields.get("quotation", quoted), f"{place} quotation"), shift),
+        quoted=given if locked else _shifted(own, shift),
     )
 
 

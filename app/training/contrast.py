@@ -1,7 +1,7 @@
 """The project's own contrast pairs: what is to be declined beside what only sounds like it.
 
-Reads the files in `pairs/`, expands the frames of general.toml and the templates of TEMPLATES, and splits whole pairs and
-templates into training and held back.
+Reads the files in `pairs/`, expands the frames of general.toml and the templates of TEMPLATES, and splits whole pairs
+and templates into training and held back.
 """
 
 import hashlib

@@ -66,6 +66,9 @@ SPLIT = {  # source: its files, and what keeps rows together
     "factcheckgpt": (("faithfulness/factcheckgpt_claim_evidence_stance",), "response"),
     "fool_me_twice": (("grounding/fool_me_twice.train",), "evidence"),
 }
+REPLIES = ("summedits", "bump", "q2_wow", "expertqa", "infotabs")  # whole replies, or claims that make some
+JOINED = ("expertqa", "infotabs")
+MOST = 400  # rows of a source for the heads and for the report
 Part = Literal["adapter", "head", "report"]
 HEADED = {  # source: most of its rows that the head is trained on; the adapter has seen none of them
     "rte.train": 345,
@@ -104,9 +107,8 @@ def split_rows(data: Path, name: str, part: Part) -> list[Row]:
 
 
 def _any_rows(data: Path, name: str, file: str) -> Iterator[Row]:
-    for raw in lines(data / f"{file}.jsonl.gz"):
-        if "premise" in raw:
-            raw = _inference(raw)
+    for line in lines(data / f"{file}.jsonl.gz"):
+        raw = _inference(line) if "premise" in line else line
         evidence = tuple(text.strip() for text in raw["evidence"] if text.strip())
         response, question = raw["response"].strip(), raw["context"][-1] if raw.get("context") else ""
         group = response if SPLIT[name][1] == "response" else evidence[0] if evidence else ""
@@ -122,8 +124,12 @@ def _inference(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _part(group: str) -> Part:
-    place = int.from_bytes(hashlib.sha256(f"part {group}".encode()).digest()[:4], "big") % 6
+    place = _number(group) % 6
     return "report" if place < 2 else "head" if place == 2 else "adapter"
+
+
+def _number(group: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"part {group}".encode()).digest()[:4], "big")
 
 
 def by_sentence(rows: Sequence[Row]) -> list[Row]:
@@ -219,13 +225,63 @@ def _pair(row: Row) -> Pair:
 
 
 def head_rows(data: Path, seed: int = 0) -> list[Row]:
-    """Return what the head learns from: rows that the adapter has not seen, and half the altered claims held out."""
+    """Return what the heads of claims learn from: rows that the adapter has not seen, half the altered claims held out.
+
+    Of the sets of SPLIT the even groups of the heads' part; the odd ones are for the head of replies.
+    """
     found: list[Row] = []
     seen = {(r.evidence, r.response) for name in SHARES[0] for r in training_rows(data, name, seed)}
     for name, limit in HEADED.items():
         rows = [row for row in dict.fromkeys(read_rows(data, name)) if (row.evidence, row.response) not in seen]
         found += sampled(rows, limit, seed, even=True)
+    for name in SPLIT:
+        found += sampled(by_sentence(_heads(data, name, odd=False)), MOST, seed, even=True)
     return found + halves(altered_rows(data, held=True))[0]
+
+
+def replies(data: Path, part: Part, seed: int = 0) -> list[Row]:
+    """Return whole replies: as they are, and of the claims about one table or by one question several in a row."""
+    rng, found = random.Random(seed), []
+    for name in REPLIES:
+        rows = _heads(data, name, odd=True) if part == "head" else split_rows(data, name, part)
+        found += sampled(joined(rows, SPLIT[name][1], rng) if name in JOINED else rows, MOST, seed, even=True)
+    place = 0 if part == "head" else 1
+    return found + sampled(joined(halves(altered_rows(data, held=True))[place], "evidence", rng), MOST, seed, even=True)
+
+
+def joined(rows: Sequence[Row], together: str, rng: random.Random) -> list[Row]:
+    """Return replies of two to four true claims that belong together, in half of them one claim that is not true."""
+    groups: defaultdict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.question if together == "question" else row.evidence].append(row)
+    made = []
+    for group in groups.values():
+        true, false = ([row for row in group if row.supported == side] for side in (True, False))
+        while len(true) > 1:
+            part = [true.pop() for _ in range(min(len(true), rng.choice((2, 3, 4))))]
+            wrong = bool(false) and rng.random() < 0.5
+            if wrong:
+                part[rng.randrange(len(part))] = false.pop()
+            said = " ".join(row.response if row.response[-1] in ".!?" else f"{row.response}." for row in part)
+            evidence = tuple(dict.fromkeys(text for row in part for text in row.evidence))
+            source = f"{part[0].source}, joined"
+            made.append(replace(part[0], source=source, evidence=evidence, response=said, supported=not wrong))
+    return made
+
+
+def _heads(data: Path, name: str, odd: bool) -> list[Row]:
+    """Return half of the heads' part of a source, by group."""
+    rows, together = split_rows(data, name, "head"), SPLIT[name][1]
+    return [row for row in rows if _number(row.question if together == "question" else row.group) // 6 % 2 == odd]
+
+
+def measured_rows(data: Path, name: str) -> list[Row]:
+    """Return the claims of a set that the report is taken on."""
+    if name == "altered":
+        return halves(altered_rows(data, held=True))[1]
+    if name in SPLIT:
+        return sampled(by_sentence(split_rows(data, name, "report")), MOST, 0, even=True)
+    return sampled(read_rows(data, name), MEASURED[name], 0) if name in MEASURED else []
 
 
 def halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:

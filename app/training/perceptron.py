@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dialogue.judges.heads import Array, Head
 
 EPOCHS, BATCH = 30, 256
 GROUPS = 32  # of rows to choose among, in a batch
 LINEAR_EPOCHS = 12  # a regression on few rows gets few steps
+STEPS, PULL = 1500, 2e-3  # of a logistic regression without negative weights, and what draws these to 0
 TEMPERATURES = np.linspace(0.5, 3.0, 51)
 
 
@@ -90,3 +92,16 @@ def fit_choice(
     found = [tensor.detach().numpy().astype(np.float32) for tensor in net.parameters()]
     layers = tuple((weights.T.copy(), bias) for weights, bias in zip(found[::2], found[1::2], strict=True))
     return Head(name, features, mean.astype(np.float32), scale.astype(np.float32), layers)
+
+
+def fit_monotone(name: str, features: str, x: Array, y: NDArray[np.bool_], weight: Array) -> Head:
+    """Return a logistic regression on rows `x` (n, inputs) in which no weight is negative, by projected descent."""
+    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
+    inputs, share = (x - mean) / scale, weight / weight.sum()
+    weights, bias = np.full(x.shape[1], 0.1), 0.0
+    for _ in range(STEPS):
+        wrong = share * (1 / (1 + np.exp(-(inputs @ weights + bias).clip(-30, 30))) - y)
+        weights = np.maximum(weights - 2.0 * (inputs.T @ wrong + PULL * weights), 0)
+        bias -= 2.0 * float(wrong.sum())
+    layer = (weights[:, None].astype(np.float32), np.asarray([bias], np.float32))
+    return Head(name, features, mean.astype(np.float32), scale.astype(np.float32), (layer,))

@@ -26,7 +26,9 @@ _NEGATIVE = re.compile(  # words that deny without a cue of their own
     re.IGNORECASE,
 )
 _SUBJECT_WORDS = 6
-_PREPOSITIONS = frozenset("in at on from after before since during by until with for under near within according".split())
+_PREPOSITIONS = frozenset(
+    ("in", "at", "on", "from", "after", "before", "since", "during", "by", "until", "with", "for", "under", "near")
+)
 _VERBS = frozenset("is are was were has had have stands stood lies lay became made built".split())
 _CLAUSE_END = re.compile(r"[,;:.!?()]|\b(?:but|although|though|because|while|whereas|which|and)\b", re.IGNORECASE)
 
@@ -157,9 +159,7 @@ def compare(
     )
 
 
-def _stray(
-    claim: str, claim_names: Sequence[str], leans: Sequence[tuple[str, str]], known: Collection[str]
-) -> str:
+def _stray(claim: str, claim_names: Sequence[str], leans: Sequence[tuple[str, str]], known: Collection[str]) -> str:
     """Find another subject: the sentence that says nearly what the claim says, but of something with another name.
 
     Its subject is what it begins with, or where it begins with a pronoun, what the sentence before is about.
