@@ -74,7 +74,7 @@ def told(encoder: Encoder, supported: float = 0.0, refuted: float = 0.0) -> Grou
     weights[COUNTED:, 0] = 1.0, -1.0
     plain = np.zeros(COUNTED + 2, np.float32)
     head = Head("grounded", FEATURES, plain, plain + 1, ((weights, np.zeros(1, np.float32)),))
-    return Grounder(encoder, reader, head, first(CLAIM, 5), first(REPLY, 4))
+    return Grounder(encoder, reader, head, first(CLAIM, 6), first(REPLY, 5))
 
 
 def first(features: str, width: int) -> Head:
@@ -191,7 +191,7 @@ def test_a_head_for_other_features_is_refused(encoder: Encoder) -> None:
     one = np.ones(3, np.float32)
     head = Head("grounded", "other", one, one, ((np.ones((3, 1), np.float32), np.zeros(1, np.float32)),))
     with pytest.raises(ValueError, match="features"):
-        Grounder(encoder, Told(outputs=OUTPUTS), head, first(CLAIM, 5), first(REPLY, 4))
+        Grounder(encoder, Told(outputs=OUTPUTS), head, first(CLAIM, 6), first(REPLY, 5))
 
 
 def test_a_reader_of_something_else_is_refused(grounder: Grounder, encoder: Encoder) -> None:

@@ -36,7 +36,10 @@ Group = tuple[Pair, ...]
 
 @dataclass(frozen=True, slots=True)
 class AdapterTraining:
-    """How long and how fast. `examples` are drawn in all; tokens are the most that is read of either text."""
+    """How long and how fast. `examples` are drawn in all; tokens are the most that is read of either text.
+
+    With `head` only the perceptron on the pooled text learns, and the layers stay as they are.
+    """
 
     examples: int
     rate: float = 1e-3
@@ -46,6 +49,7 @@ class AdapterTraining:
     drop: float = 0.1
     decay: float = 0.01
     warm: int = 60
+    head: bool = False
 
 
 def fit(
@@ -63,9 +67,10 @@ def fit(
     torch.manual_seed(seed)
     reader = Reader(encoder, adapter)
     states = _States(encoder, 0 if reader.whole else LOWER)
-    for tensor in adapter.tensors.values():
+    learning = [tensor for key, tensor in adapter.tensors.items() if key.startswith("head.") or not plan.head]
+    for tensor in learning:
         tensor.requires_grad_(True)
-    optimiser = torch.optim.AdamW(adapter.tensors.values(), lr=plan.rate, weight_decay=plan.decay)
+    optimiser = torch.optim.AdamW(learning, lr=plan.rate, weight_decay=plan.decay)
     steps = math.ceil(plan.examples / plan.batch)
     curve: list[dict[str, float]] = []
     recent = 0.0
@@ -75,14 +80,14 @@ def fit(
         loss = _loss(reader, states, batch, plan)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(list(adapter.tensors.values()), 1.0)
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimiser.step()
         recent += loss.item() / REPORTED
         if step % REPORTED == 0:
             curve.append({"examples": step * plan.batch, "loss": round(recent, 4)})
             _log.info("%s: %d of %d examples, loss %.4f", adapter.name, step * plan.batch, plan.examples, recent)
             recent = 0.0
-    for tensor in adapter.tensors.values():
+    for tensor in learning:
         tensor.requires_grad_(False)
     return curve
 

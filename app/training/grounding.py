@@ -33,7 +33,7 @@ PLANS = (
 HIDDEN = 48
 FOLDS = 5
 GRID = ((0.0, 0.1, 0.2, 0.4), (0.0, 0.2, 0.4, 0.6), (0.0, 0.25, 0.5, 1.0))  # weights tried for each anchor
-EVEN = 300  # rows of a source that weigh as much as any number of rows
+PULLS = (0.05, 0.2)  # to equal weights, of the head of claims and of that of replies
 REPLIES_TOO = "replies"  # as a name in a report
 Heads = dict[str, Head]
 Whole = tuple[bool, str, Sequence[GroundingExample]]  # whether a reply is supported, its source, its claims
@@ -91,14 +91,14 @@ def train_on(examples: Sequence[GroundingExample], whole: Sequence[Whole], seed:
     y = np.asarray([example.row.supported for example in examples])
     sources = [example.row.source for example in examples]
     x = np.stack([_best_row(judges[at], example) for example, at in zip(examples, place, strict=True)])
-    claim = fit_monotone("claim", CLAIM, x, y, even_weight(sources, y))
+    claim = fit_monotone("claim", CLAIM, x, y, sources, PULLS[0])
     scores, copies = claim(x), [bool(copied(e.row.response, e.row.passages)) for e in examples]
     scores[copies] = COPIED
     threshold = best_threshold(y, scores, sources)
     head, claim = _head(examples, anchors, seed), replace(claim, threshold=threshold)
     rows = np.stack([reply_row(weighed(head, claim, claims)) for _, _, claims in whole])
     labels, kinds = np.asarray([supported for supported, _, _ in whole]), [source for _, source, _ in whole]
-    reply = fit_monotone("reply", REPLY, rows, labels, even_weight(kinds, labels))
+    reply = fit_monotone("reply", REPLY, rows, labels, kinds, PULLS[1])
     metrics: Metrics = {}
     for name in dict.fromkeys(sources):
         here = [i for i, source in enumerate(sources) if source == name]
@@ -188,16 +188,6 @@ def anchored(head: Head, anchors: Anchors) -> Head:
         (np.concatenate([out, np.array([[1.0], [-1.0]], np.float32)]), out_bias),
     )
     return replace(head, layers=layers)
-
-
-def even_weight(sources: Sequence[str], y: NDArray[np.bool_]) -> Array:
-    """Return weights (n,) such that the classes of every source weigh alike, and sources of EVEN rows and more."""
-    weight, names = np.zeros(len(y), dtype=np.float32), np.asarray(sources)
-    for source in set(sources):
-        for label in (True, False):
-            here = (names == source) & (y == label)
-            weight[here] = min(EVEN, float((names == source).sum())) / (2 * max(1, here.sum()))
-    return weight
 
 
 def best_threshold(y: NDArray[np.bool_], scores: Array, sources: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.judges.alignment import Array
+from dialogue.judges.alignment import ALIGNED, Array
 from dialogue.judges.claims import split
 from dialogue.judges.facts import words
 from dialogue.judges.grounding import ALIKE, COPIED, beside, best_support, copied
@@ -89,7 +89,11 @@ def _support(head: Head, claim: Head, example: GroundingExample) -> float:
 def weighed(head: Head, claim: Head, claims: Sequence[GroundingExample]) -> list[Weighed]:
     """Return what is known of the claims of one reply."""
     return [
-        Weighed(support, len(words(e.row.response)), *(e.near if support < COPIED else (1.0, ALIKE)))
+        Weighed(
+            support,
+            len(words(e.row.response)),
+            *((*e.near, float(e.windows[:, ALIGNED].max())) if support < COPIED else (1.0, ALIKE, ALIKE)),
+        )
         for e, support in zip(claims, supports(head, claim, claims).tolist(), strict=True)
     ]
 

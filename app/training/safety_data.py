@@ -105,7 +105,7 @@ SHARES: Final = (  # of the examples drawn, by source: at first, for what is har
     },
 )
 FURTHER: Final = {**SHARES[-1], "words for people": 0.25}  # then, in small
-KINDS: Final = {  # last of all, with the lower layers adapted too
+KINDS: Final = {  # last of all, for the head alone
     "contrast": 0.17,
     "contrast reply": 0.10,
     "unsafe questions": 0.10,

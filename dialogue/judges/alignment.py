@@ -20,7 +20,7 @@ Array = NDArray[np.float32]
 FEATURES = "alignment-2"
 COUNTED = 44  # what `features` returns; a row ends with the logits of an adapter that has read window and claim
 COSINE, OVERLAP, SUPPORTED, REFUTED = 0, 17, 44, 45  # places in a row: the two baselines, the logits
-FIGURES, NAMES = 30, 32  # the shares of the claim's figures and names that are missing
+ALIGNED, FIGURES, NAMES = 15, 30, 32  # mean alignment; the shares of the claim's figures and names that are missing
 _UNIVERSAL = frozenset(
     [
         "all",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dialogue.antecedents import is_dependent, put_in
-from dialogue.judges.alignment import COUNTED, FEATURES, FIGURES, NAMES, REFUTED, Array
+from dialogue.judges.alignment import ALIGNED, COUNTED, FEATURES, FIGURES, NAMES, REFUTED, Array
 from dialogue.judges.claims import Sentence, bare, split
 from dialogue.judges.facts import words
 from dialogue.judges.heads import Head
@@ -31,7 +31,8 @@ CLAIM_HEAD, REPLY_HEAD = "claim.safetensors", "whole.safetensors"
 FILES = (ADAPTER, HEAD, CLAIM_HEAD, REPLY_HEAD)
 OUTPUTS = ("supported", "refuted")  # what the adapter says of a claim read after a stretch of evidence
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
-ALIKE = 0.9  # and its cosine
+ALIKE = 0.9  # and its cosine and alignment
+NOTHING = Weighed(0.0, 1, 0.0, 0.0, 0.0)  # what is known of a claim without evidence
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
 DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason
 PUT_IN = "its subject is put in for a pronoun"  # of a supported claim
@@ -105,7 +106,7 @@ class Grounder:
         passages = list({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
         if not passages:
             none = "no source was found"
-            return [(Claim(s.text, s.start, s.end, 0.0, reason=none), Weighed(0.0, 1, 0.0, 0.0)) for s in judged]
+            return [(Claim(s.text, s.start, s.end, 0.0, reason=none), NOTHING) for s in judged]
         copies = [copied(s.text, passages) for s in judged]
         put = [copy or resolved(s.text, passages) for s, copy in zip(judged, copies, strict=True)]
         rest = [s for s, place in zip(judged, put, strict=True) if place is None]
@@ -113,7 +114,7 @@ class Grounder:
         return [
             (
                 Claim(s.text, s.start, s.end, COPIED, True, *place, reason="" if copy else PUT_IN),
-                Weighed(COPIED, len(words(s.text)), 1.0, ALIKE),
+                Weighed(COPIED, len(words(s.text)), 1.0, ALIKE, ALIKE),
             )
             if place
             else next(weighed)
@@ -129,15 +130,7 @@ class Grounder:
         windows = layout.windows(encode(self.encoder, layout.texts))
         rows = complete(self.read, layout.whole, windows)
         claims = [self._verdict(s, each, row) for s, each, row in zip(judged, windows, rows, strict=True)]
-        return [
-            (
-                c,
-                Weighed(c.support or 0.0, len(words(c.text)), w[0].overlap, w[0].cosine)
-                if w
-                else Weighed(0.0, 1, 0.0, 0.0),
-            )
-            for c, w in zip(claims, windows, strict=True)
-        ]
+        return [(claim, _near(claim, *pair)) for claim, *pair in zip(claims, windows, rows, strict=True)]
 
     def _verdict(self, sentence: Sentence, windows: Sequence[EvidenceWindow], rows: Array) -> Claim:
         """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""
@@ -154,9 +147,16 @@ class Grounder:
         return Claim(sentence.text, sentence.start, sentence.end, best, True, stretch.read.passage, start, end)
 
 
+def _near(claim: Claim, windows: Sequence[EvidenceWindow], rows: Array) -> Weighed:
+    if not windows:
+        return NOTHING
+    aligned = float(rows[:, ALIGNED].max())
+    return Weighed(claim.support or 0.0, len(words(claim.text)), windows[0].overlap, windows[0].cosine, aligned)
+
+
 def beside(head: Head, rows: Array, overlap: float, cosine: float) -> Array:
     """Return the rows of `claim_rows` for the windows of one claim."""
-    return claim_rows(head.logits(rows), overlap, cosine, rows[:, FIGURES], rows[:, NAMES])
+    return claim_rows(head.logits(rows), overlap, cosine, rows[:, ALIGNED], rows[:, FIGURES], rows[:, NAMES])
 
 
 def complete(read: PairReader, claimed: Sequence[str], windows: Sequence[Sequence[EvidenceWindow]]) -> list[Array]:
