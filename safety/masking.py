@@ -13,7 +13,7 @@ from safety.rules import PERSONAL
 When = Literal["always", "unasked", "never"]
 WHEN: Final[tuple[When, ...]] = get_args(When)
 SECRETS: Final = ("card", "key", "password")  # masked always, whatever a policy says
-DEFAULT: Final[Mapping[str, When]] = {**dict.fromkeys(SECRETS, "always"), "email": "unasked", "phone": "unasked"}  # type: ignore[dict-item]
+DEFAULT: Final[Mapping[str, When]] = {**dict.fromkeys(SECRETS, "always"), "email": "unasked", "phone": "unasked"}
 TITLES: Final = {
     "card": "card number withheld",
     "key": "key withheld",
