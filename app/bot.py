@@ -246,7 +246,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
         told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener, shaper)
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes)
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes, mask=policy.mask)
         if hosts:
             stack.callback(Publisher(library).close)
         return Bot(settings, history, library, responder, judge, _notice(speaker, quotes), stack.pop_all())

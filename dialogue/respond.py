@@ -33,9 +33,11 @@ from dialogue.types import (
     Trace,
     Turn,
 )
+from dialogue.vetting import Mask, shown
 from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
+from safety.masking import Mask as Personal
 from safety.types import Guard, Stage, Verdict
 
 PART = 6  # passages looked at for each part of a question
@@ -72,7 +74,8 @@ class Responder:
     `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
     research or, for a model that does none, with every question. `spelling` mends what users type, `rewriter` reads
     their follow-ups; without it rules do. Without a `listener` every message is a question. `shaper` answers questions
-    of several facts. `quotes` writes from the sources what the drafts of `model` compete with.
+    of several facts. `quotes` writes from the sources what the drafts of `model` compete with. `mask` covers personal
+    data in a reply.
     """
 
     model: LanguageModel
@@ -88,6 +91,7 @@ class Responder:
     listener: Listener | None = None
     shaper: Shaper | None = None
     quotes: LanguageModel | None = None
+    mask: Mask = field(default_factory=Personal)
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -144,7 +148,8 @@ class Responder:
         )
         reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
-        yield replace(reply, trace=self._trace(reply.trace, clock))
+        reply = replace(reply, trace=self._trace(reply.trace, clock))
+        yield shown(reply, self.mask, f"{context.question} {context.query}")
 
     def _gathered(
         self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"
