@@ -122,14 +122,15 @@ def _boolq(rows: Iterable[Mapping[str, Any]]) -> Iterator[Asked]:
 def _qamr(rows: Iterable[Mapping[str, Any]]) -> Iterator[Asked]:
     """Questions on single sentences, which are written with blanks between all tokens."""
     for row in rows:
-        text = _joined(row["paragraph"])
-        spans = {(text.find(part), text.find(part) + len(part)) for part in map(_joined, row["answers"])}
+        text = joined(row["paragraph"])
+        spans = {(text.find(part), text.find(part) + len(part)) for part in map(joined, row["answers"])}
         found = tuple(sorted(span for span in spans if span[0] >= 0))
         if found:
             yield Asked(clean(row["question"]), Page(text), found)
 
 
-def _joined(tokens: str) -> str:
+def joined(tokens: str) -> str:
+    """Return text whose tokens are all parted by blanks as one would write it."""
     text = re.sub(r"\s+([,.;:?!%)\]’”]|'s\b|n't\b|'\w{1,2}\b)", r"\1", clean(tokens))
     return re.sub(r"([(\[$£“])\s+", r"\1", re.sub(r"``\s*|\s*''", '"', text))
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MARK: Final = "candor.json"  # beside an adapter: which format it was trained on
 LAMDA: Final = "lamda"
+PLAIN: Final = "plain"  # as models of that size are asked without
 _DRAFT = "\u2063draft\u2063"  # stands for a draft while a template is tried; no template writes it itself
 
 
@@ -150,12 +151,14 @@ def fine_tuned(folder: Path) -> Lamda | None:
     if not mark.is_file():
         return None
     try:
-        known = json.loads(mark.read_text(encoding="utf-8"))["format"] == LAMDA
+        named = json.loads(mark.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{str(mark)!r} cannot be read: write the adapter again ({error})") from error
-    if not known:
-        raise ModelError(f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r}")
-    return Lamda()
+    if named not in (LAMDA, PLAIN):
+        raise ModelError(
+            f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r} and {PLAIN!r}"
+        )
+    return Lamda() if named == LAMDA else None
 
 
 def _answers(attribute: Attribute, space: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
