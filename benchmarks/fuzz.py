@@ -1,0 +1,142 @@
+"""Mutated files of every kind: no reader crashes, hangs or eats memory, and each failure is one clear line.
+
+    python benchmarks/fuzz.py --files 2000 --out benchmarks/results/fuzz.json
+
+Small files of each kind are made here or taken from a folder, and spoilt with a fixed seed: bytes changed, pieces cut
+out, repeated or put in from another file; inside of ZIP files also their parts. Each is read as `candor ingest` reads
+it. Told are the outcomes by kind, the longest time, and the highest memory of a reader.
+"""
+
+import argparse
+import io
+import json
+import random
+import resource
+import tempfile
+import time
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from formats import deck, page, pdfs, words
+
+from retrieval.sources import SUFFIXES, SourceLimits, read_documents, suffix_of
+from retrieval.types import SourceError
+
+LIMITS = SourceLimits(cpu_seconds=20, wall_seconds=120, max_recognised=0)
+CLEAR = 400  # characters of a line that says what is wrong
+
+
+def seeds(folder: Path | None) -> dict[str, bytes]:
+    """Return the small files that are spoilt, by name."""
+    made = {case.name: case.data for case in (*pdfs(), words(), deck(), page())}
+    found = sorted(folder.iterdir()) if folder else []
+    named = {path.name: path.read_bytes() for path in found if suffix_of(path) in SUFFIXES}
+    return {**made, **{name: data for name, data in named.items() if len(data) < 200_000}}
+
+
+def spoilt(data: bytes, dice: random.Random, others: list[bytes]) -> bytes:
+    """Return a mutation of a file."""
+    if data.startswith(b"PK\x03\x04") and dice.random() < 0.7:
+        return _respoilt(data, dice, others)
+    made = bytearray(data)
+    for _ in range(dice.choice((1, 1, 2, 4, 16, 64))):
+        if not made:
+            break
+        place, length = dice.randrange(len(made)), dice.choice((1, 2, 8, 64, 512))
+        match dice.randrange(6):
+            case 0:
+                made[place] = dice.randrange(256)
+            case 1:
+                del made[place : place + length]
+            case 2:
+                made[place:place] = made[place : place + length] * dice.choice((1, 3, 50))
+            case 3:
+                other = dice.choice(others)
+                start = dice.randrange(max(1, len(other)))
+                made[place : place + length] = other[start : start + length]
+            case 4:
+                made[place : place + length] = bytes(dice.randrange(256) for _ in range(min(length, len(made))))
+            case _:
+                digits = [at for at in range(len(made)) if chr(made[at]).isdigit()][:2000]
+                if digits:
+                    made[dice.choice(digits)] = ord(dice.choice("0123456789-"))
+    return bytes(made if dice.random() > 0.1 else made[: dice.randrange(len(made) + 1)])
+
+
+def _respoilt(data: bytes, dice: random.Random, others: list[bytes]) -> bytes:
+    """Return a ZIP file with one of its parts spoilt, which its checksum then covers."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {info.filename: archive.read(info) for info in archive.infolist()}
+    name = dice.choice([name for name in parts if name.endswith((".xml", ".rels"))] or list(parts))
+    parts[name] = spoilt(parts[name], dice, others)
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for other, content in parts.items():
+            archive.writestr(other, content)
+    return held.getvalue()
+
+
+def outcome(path: Path) -> str:
+    """Read a file; return ``read``, ``refused``, or what is wrong with how it was refused."""
+    try:
+        for _ in read_documents(path, limits=LIMITS, refused=lambda error: None):
+            pass
+    except SourceError as error:
+        line = str(error).removeprefix(f"{path}: ")
+        if "took more than" in line:
+            return "hang"
+        if "broken" in line and "needs more than" in line:
+            return "process ended"  # by its limits, or by a fault of a library, which costs no more than the file
+        return "refused" if line and "\n" not in line and len(line) <= CLEAR else f"unclear: {line[:80]}"
+    except Exception as error:
+        return f"crash: {type(error).__name__}: {error}"[:120]
+    return "read"
+
+
+def mutations(count: int, seed: int, files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield names and mutations, file after file in turn."""
+    dice = random.Random(seed)
+    names, others = sorted(files), list(files.values())
+    for number in range(count):
+        name = names[number % len(names)]
+        yield name, spoilt(files[name], dice, others)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--folder", type=Path, help="more small files to spoil")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "fuzz.json")
+    options = parser.parse_args()
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    slowest, begun = ("", 0.0), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, data) in enumerate(mutations(options.files, options.seed, seeds(options.folder)), start=1):
+            path = Path(folder) / name
+            path.write_bytes(data)
+            start = time.monotonic()
+            found = outcome(path)
+            took = time.monotonic() - start
+            counts[SUFFIXES[suffix_of(path)]][found] += 1
+            slowest = max(slowest, (name, took), key=lambda one: one[1])
+            if found not in ("read", "refused"):
+                print(f"{number}: {name}: {found}", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+    rows = {kind: dict(found) for kind, found in sorted(counts.items())}
+    result = {
+        "files": options.files,
+        "seed": options.seed,
+        "outcomes": rows,
+        "slowest": {"file": slowest[0], "seconds": round(slowest[1], 1)},
+        "peak_mb_of_a_reader": peak,
+        "seconds": round(time.monotonic() - begun),
+    }
+    print(json.dumps(result, indent=1))
+    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
