@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Comments = Mapping[str, str]  # by the paths of the keys that they stand beside
 _MOST: Final = 100_000  # values, those that an alias repeats counted again
 _DEEPEST: Final = 50
+_WIDEST: Final = 2_000  # characters of a line
 _LONGEST: Final = 100  # characters of a first comment that names what is set
 _FRONT: Final = re.compile(
     r"\A(?P<mark>---|\+\+\+)[ \t]*\n(?P<told>.*?\n)(?:(?P=mark)|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
@@ -90,8 +91,10 @@ def _plain(value: object) -> Tree:
 def _lines(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield the path of every key with its value and the remark beside or above it, by the form of the lines."""
     section, above, begun = "", list[str](), False
-    for line in re.sub(r"\\\n\s*", "", text).split("\n"):
-        if remark := _REMARK.match(line):
+    for line in re.sub(r"\\\n[ \t]*", "", text).split("\n"):
+        if len(line) > _WIDEST:  # what the patterns cost grows with the square of it
+            above = []
+        elif remark := _REMARK.match(line):
             above.append(remark[1].strip())
         elif head := _SECTION.match(line):
             section, above, begun = head[1].replace('"', ""), [], True
