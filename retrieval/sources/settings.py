@@ -5,7 +5,7 @@ YAML, TOML, and the formats of lines: INI, properties and .env. What is broken o
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -146,6 +146,7 @@ def _yaml(text: str) -> tuple[Tree, Comments]:
         return made
 
     try:
+        _check_depth(yaml.parse(text, Loader=loader))
         documents = [value(node, "", 0) for node in yaml.compose_all(text, Loader=loader) if node is not None]
     except yaml.YAMLError as error:
         raise ValueError("no YAML") from error
@@ -153,6 +154,16 @@ def _yaml(text: str) -> tuple[Tree, Comments]:
     if not trees or all(isinstance(tree, str) for tree in trees):
         raise ValueError("no settings in it")
     return trees[0] if len(trees) == 1 else trees, comments
+
+
+def _check_depth(events: Iterable[object]) -> None:
+    """Raise SourceError for what is nested so deeply that composing it would overflow the stack of libyaml's binding."""
+    depth = 0
+    for event in events:
+        name = type(event).__name__
+        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
+        if depth > _DEEPEST:
+            raise SourceError(f"broken YAML: nested more than {_DEEPEST} deep")
 
 
 def _beside(lines: list[str], line: int, item: "Node") -> str:
