@@ -1,7 +1,9 @@
 """The outline that every format is written into: text, and the sections that headings, places and tables make."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from retrieval.rows import read_table
@@ -20,6 +22,7 @@ class Outline:
         self._highest: tuple[int, list[str]] = (0, [])  # the highest rank of a heading, and those of it
         self.length = 0  # characters so far
         self.notes: Counter[Note] = Counter()
+        self.dated = ""
         self._parts: list[str] = []
         self._sections: list[Section] = []
         self._new = True
@@ -95,7 +98,25 @@ class Outline:
             Section(s.headings[1:] if s.headings[:1] == (title,) else s.headings, s.start, s.end, s.place)
             for s in self._sections
         )
-        return Document(source, title, "".join(self._parts), sections, tuple((+self.notes).items()))
+        return Document(source, title, "".join(self._parts), sections, tuple((+self.notes).items()), self.dated)
+
+
+def iso_date(told: object) -> str:
+    """Return the day of a date, or of a text that tells one in figures or as mail does, in ISO 8601; "" for others."""
+    if isinstance(told, date):
+        return (told.date() if isinstance(told, datetime) else told).isoformat()
+    text = str(told or "").strip()
+    forms: tuple[Callable[[str], date], ...] = (
+        datetime.fromisoformat,
+        parsedate_to_datetime,
+        lambda said: date.fromisoformat(said[:10]),
+    )
+    for read in forms:
+        try:
+            return iso_date(read(text))
+        except (ValueError, TypeError, IndexError):
+            continue
+    return ""
 
 
 def one_line(text: str) -> str:

@@ -87,7 +87,8 @@ class Note(Enum):
 class Document:
     """One source as plain text: markup removed, order kept. Offsets everywhere refer to `text`.
 
-    `notes` are what was found while it was read, each with its count.
+    `notes` are what was found while it was read, each with its count; `dated` is the date that it bears itself, in ISO
+    8601, empty where it tells none.
     """
 
     source: str
@@ -95,6 +96,7 @@ class Document:
     text: str
     sections: tuple[Section, ...]
     notes: tuple[tuple[Note, int], ...] = ()
+    dated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ ADDED = {  # the columns that each migration adds
     "0004": [("source", "origin")],
     "0005": [("evidence", "probability")],
     "0006": [("turn", "checksum"), ("turn", "working_checksum"), ("picture", "checksum")],
+    "0009": [("source", "notes"), ("source", "dated")],
 }
 
 

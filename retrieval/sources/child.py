@@ -111,6 +111,7 @@ def _row(item: Document | Letter | SourceError, limits: SourceLimits) -> dict[st
         "text": item.text,
         "sections": sections,
         "notes": {note.name: count for note, count in item.notes},
+        "dated": item.dated,
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from retrieval.html import feed_html
-from retrieval.outline import Outline, one_line
+from retrieval.outline import Outline, iso_date, one_line
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.letter import Attachment, Letter
@@ -130,6 +130,7 @@ def _add_headers(outline: Outline, headers: dict[str, str]) -> None:
     for name in _SHOWN:
         if value := one_line(headers.get(name) or ""):
             outline.add(f"{name}: {value}", item=True)
+    outline.dated = iso_date(headers.get("Date"))
 
 
 def _letter(outline: Outline, title: str, held: Iterable[tuple[str, bytes]], limits: SourceLimits) -> Letter:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from retrieval.outline import Outline, one_line
+from retrieval.outline import Outline, iso_date, one_line
 from retrieval.rows import MOST_SPANNED
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.filetypes import SourceLimits
@@ -52,6 +52,7 @@ def read_odf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
             _add_slides(outline, part)
         else:
             _add_blocks(outline, part)
+    outline.dated = iso_date(about.findtext(".//{http://purl.org/dc/elements/1.1/}date")) if about is not None else ""
     title = about.findtext(".//{http://purl.org/dc/elements/1.1/}title") if about is not None else ""
     sheets = content.find(f".//{_OFFICE}spreadsheet") is not None  # a name such as Sheet1 is no title
     yield "", outline.document("", one_line(title or "") or ("" if sheets else outline.title))

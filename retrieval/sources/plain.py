@@ -11,7 +11,7 @@ from typing import Final
 
 from retrieval.html import from_html
 from retrieval.markup import from_markdown
-from retrieval.outline import Outline
+from retrieval.outline import Outline, iso_date
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits, suffix_of
 from retrieval.sources.settings import read_front
@@ -91,6 +91,8 @@ def read_markdown(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Docum
             outline.add(f"{key}: {value}", item=True)
     if front:
         outline.close(1)
+        named = (front.get(key) for key in ("updated", "last_updated", "modified", "lastmod", "date"))
+        outline.dated = next(filter(None, map(iso_date, named)), "")
     yield "", from_markdown(text, "", "", outline)
 
 

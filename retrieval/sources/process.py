@@ -98,7 +98,7 @@ def _lines(process: "subprocess.Popen[bytes]", path: Path, limits: SourceLimits)
 def _document(row: dict[str, Any]) -> Document | Letter:
     sections = (Section(tuple(headings), start, end, place) for headings, start, end, place in row["sections"])
     notes = tuple((Note[name], int(count)) for name, count in row["notes"].items())
-    document = Document("", row["title"], row["text"], tuple(sections), notes)
+    document = Document("", row["title"], row["text"], tuple(sections), notes, row["dated"])
     if "attached" not in row:
         return document
     return Letter(document, tuple(Attachment(name, base64.b64decode(data)) for name, data in row["attached"]))
