@@ -20,6 +20,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -70,7 +71,7 @@ def lines(canvas: Canvas, x: float, y: float, rows: Sequence[str], step: float =
 
 
 def columns(canvas: Canvas) -> None:
-    for number, (left, right) in enumerate(zip(textwrap.wrap(ONE, 42), textwrap.wrap(TWO, 42), strict=False)):
+    for number, (left, right) in enumerate(zip_longest(textwrap.wrap(ONE, 42), textwrap.wrap(TWO, 42), fillvalue="")):
         lines(canvas, 60, 700 - 13 * number, [left])
         lines(canvas, 320, 700 - 13 * number, [right])
 
@@ -176,10 +177,12 @@ def page() -> Case:
         for number, row in enumerate(TABLE)
     )
     html = (
-        f"<html><head><title>Kilns</title></head><body><div class='cookie-bar'>We use cookies. <button>Accept</button></div>"
+        "<html><head><title>Kilns</title></head><body>"
+        "<div class='cookie-bar'>We use cookies. <button>Accept</button></div>"
         f"<header><ul class='menu'>{menu}</ul></header><main><h1>Kilns</h1><p>{ONE}</p><p>{TWO}</p>"
         f"<table>{cells}</table><dl><dt>Draught</dt><dd>air that feeds a fire</dd></dl></main>"
-        f"<footer><ul>{menu}</ul><address>Kiln Office, 8 Ford Row<br>Telephone 01632 960808</address></footer></body></html>"
+        f"<footer><ul>{menu}</ul><address>Kiln Office, 8 Ford Row<br>Telephone 01632 960808</address></footer>"
+        "</body></html>"
     )
     named = tuple(tuple(cell for pair in zip(TABLE[0], row, strict=True) for cell in pair) for row in TABLE[1:])
     said = (*split(ONE), *split(TWO), "Telephone 01632 960808", "Kiln Office, 8 Ford Row")
