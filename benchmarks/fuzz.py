@@ -31,9 +31,29 @@ LIMITS = SourceLimits(cpu_seconds=20, wall_seconds=120, max_recognised=0)
 CLEAR = 400  # characters of a line that says what is wrong
 
 
+TEXTS = {
+    "a.md": "# Kilns\n\n| Stone | Weight |\n|---|---|\n| Tuff | 17 kg |\n\n- one\n- two\n\n<div>raw</div>\n",
+    "a.txt": "The kiln was last fired in 1938.\n\nQ: Who owns it?\nA: The ford council.\n",
+    "a.csv": 'sep=;\nStone;Weight\nTuff;17 kg\n"Basalt; black";41 kg\n',
+    "a.json": '{"kiln": {"name": "Ford", "years": [1931, 1938]}, "toll": "one egg"}',
+    "a.jsonl": '{"id": 1, "text": "The kiln stands."}\n{"id": 2, "text": "The ford is deep."}\n',
+    "a.yaml": "kiln:\n  name: Ford  # the lower one\n  years: [1931, 1938]\n",
+    "a.toml": '[kiln]\nname = "Ford"\n\n[[stones]]\nname = "tuff"\n',
+    "a.ini": "[kiln]\nname=Ford\n; the lower one\n",
+    "a.py": 'KILN = 1938\n\n\ndef fire(days: int) -> None:\n    """Burn a charge."""\n',
+    "a.eml": "From: a@ford.example\nTo: b@ford.example\nSubject: Kiln\n\nThe kiln is cold.\n\n> Is it hot?\n",
+    "a.ics": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20240629T093000\nSUMMARY:Firing\nEND:VEVENT\nEND:VCALENDAR\n",
+    "a.vcf": "BEGIN:VCARD\nVERSION:3.0\nFN:Ford Kiln\nTEL:01632 960808\nEND:VCARD\n",
+    "a.srt": "1\n00:00:01,000 --> 00:00:04,000\nThe kiln was fired\n\n2\n00:00:04,000 --> 00:00:06,000\nin 1938.\n",
+    "a.rtf": "{\\rtf1\\ansi The kiln was {\\b last} fired in 1938.\\par It is cold.}",
+    "a.tex": "\\documentclass{article}\\begin{document}\\section{Kilns}The kiln was fired.\\end{document}",
+}
+
+
 def seeds(folder: Path | None) -> dict[str, bytes]:
     """Return the small files that are spoilt, by name."""
     made = {case.name: case.data for case in (*pdfs(), words(), deck(), page())}
+    made |= {name: text.encode() for name, text in TEXTS.items()}
     found = sorted(folder.iterdir()) if folder else []
     named = {path.name: path.read_bytes() for path in found if suffix_of(path) in SUFFIXES}
     return {**made, **{name: data for name, data in named.items() if len(data) < 200_000}}
@@ -115,6 +135,15 @@ def forked(path: Path) -> tuple[str, int]:
     return said or f"process ended by signal {stopped}", used.ru_maxrss
 
 
+def warm(folder: Path, files: dict[str, bytes]) -> None:
+    """Read every file as it is, so that forks find libraries loaded. Raises SourceError where one is not read."""
+    reader.parsed = reader._here  # a fork is the process of the parser
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+        for _ in reader.read_documents(folder / name, limits=LIMITS):
+            pass
+
+
 def mutations(count: int, seed: int, files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield names and mutations, file after file in turn."""
     dice = random.Random(seed)
@@ -133,9 +162,10 @@ def main() -> None:
     options = parser.parse_args()
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     slowest, begun, peak = ("", 0.0), time.monotonic(), 0
-    reader.parsed = reader._here  # the fork is the process of the parser
+    files = seeds(options.folder)
     with tempfile.TemporaryDirectory() as folder:
-        for number, (name, data) in enumerate(mutations(options.files, options.seed, seeds(options.folder)), start=1):
+        warm(Path(folder), files)
+        for number, (name, data) in enumerate(mutations(options.files, options.seed, files), start=1):
             path = Path(folder) / name
             path.write_bytes(data)
             start = time.monotonic()
