@@ -3,10 +3,10 @@
     python benchmarks/formats.py --peers PYTHON --out benchmarks/results/formats.json
 
 PYTHON is that of an environment with pypdf, pdfplumber, pypdfium2, mammoth, docx2python, python-docx, python-pptx,
-trafilatura, beautifulsoup4 and markitdown[pdf,docx,pptx]. The files are made here, with facts that nobody knows. Three
+trafilatura, beautifulsoup4 and markitdown[pdf,docx,pptx]. The files are made here, with facts that nobody knows. These
 shares are told of what a reader of the file would call its text: `words` that were found at all, `sentences` found
-whole and in one piece, as an answer has to quote them, and `rows` of tables, forms and definitions found with every
-name and value on one line. `noise` counts what should not be there: page numbers, menus, deleted text.
+whole and in one piece, as an answer has to quote them, `rows` of tables, forms and definitions found with all values on
+one line, and `named` those with the names of the columns beside them. `noise` counts what should not be there: page numbers, menus, deleted text.
 """
 
 import argparse
@@ -238,15 +238,19 @@ def by_candor(path: Path) -> str:
 def judged(case: Case, text: str) -> dict[str, float]:
     """Return the shares of a file that a text holds."""
     plain = " ".join(text.split())
-    wanted = Counter(re.findall(r"\w+", " ".join((*case.sentences, *(" ".join(row) for row in case.rows)))))
+    once = dict.fromkeys(cell for row in case.rows for cell in row)
+    wanted = Counter(re.findall(r"\w+", " ".join((*case.sentences, *once))))
     found = Counter(re.findall(r"\w+", plain))
     shares = {"words": sum((wanted & found).values()) / max(1, sum(wanted.values()))}
     if case.sentences:
         shares["sentences"] = sum(sentence in plain for sentence in case.sentences) / len(case.sentences)
     if case.rows:
-        shares["rows"] = sum(
-            any(all(cell in line for cell in row) for line in text.split("\n")) for row in case.rows
-        ) / len(case.rows)
+        lines = text.split("\n")
+        values = [row[1::2] if len(row) > 2 else row for row in case.rows]
+        shares["rows"] = sum(any(all(cell in line for cell in row) for line in lines) for row in values) / len(values)
+        shares["named"] = sum(any(all(cell in line for cell in row) for line in lines) for row in case.rows) / len(
+            values
+        )
     return {**shares, "noise": sum(noise in plain for noise in case.noise)}
 
 
@@ -256,7 +260,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "formats.json")
     options = parser.parse_args()
     results: dict[str, dict[str, dict[str, float]]] = {}
-    print(f"{'file':14}{'reader':16}{'words':>8}{'sentences':>11}{'rows':>7}{'noise':>7}")
+    print(f"{'file':14}{'reader':16}{'words':>8}{'sentences':>11}{'rows':>7}{'named':>7}{'noise':>7}")
     with tempfile.TemporaryDirectory() as folder:
         for case in (*pdfs(), words(), deck(), page()):
             path = Path(folder) / case.name
@@ -268,9 +272,11 @@ def main() -> None:
                     readers[name] = lambda code=code, path=path: by_peer(options.peers, code, path)
             for name, reader in readers.items():
                 shares = results.setdefault(case.name, {})[name] = judged(case, reader())
-                cells = (f"{shares[key]:.2f}" if key in shares else "-" for key in ("words", "sentences", "rows"))
+                cells = (
+                    f"{shares[key]:.2f}" if key in shares else "-" for key in ("words", "sentences", "rows", "named")
+                )
                 print(
-                    f"{case.name:14}{name:16}{next(cells):>8}{next(cells):>11}{next(cells):>7}{shares['noise']:>7.0f}"
+                    f"{case.name:14}{name:16}{next(cells):>8}{next(cells):>11}{next(cells):>7}{next(cells):>7}{shares['noise']:>7.0f}"
                 )
     options.out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
