@@ -4,9 +4,10 @@
 
 PYTHON is that of an environment with pypdf, pdfplumber, pypdfium2, mammoth, docx2python, python-docx, python-pptx,
 trafilatura, beautifulsoup4 and markitdown[pdf,docx,pptx]. The files are made here, with facts that nobody knows. These
-shares are told of what a reader of the file would call its text: `words` that were found at all, `sentences` found
-whole and in one piece, as an answer has to quote them, `rows` of tables, forms and definitions found with all values on
-one line, and `named` those with the names of the columns beside them. `noise` counts what should not be there: page numbers, menus, deleted text.
+shares are told of what a reader of the file would call its text: `words` found at all, `sentences` found whole and in
+one piece, as an answer has to quote them, `rows` of tables, forms and definitions found with all values on one line,
+`named` those with the names of the columns beside them. `noise` counts what should not be there: page numbers, menus,
+deleted text.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from retrieval.sources import read_documents
 from retrieval.types import SourceError
 
 Canvas: TypeAlias = Any
+SHARES = ("words", "sentences", "rows", "named")
 
 ONE = (
     "The lime kiln above the ford was last fired in the spring of 1938. It took nine days to burn a charge, and the "
@@ -247,10 +249,8 @@ def judged(case: Case, text: str) -> dict[str, float]:
     if case.rows:
         lines = text.split("\n")
         values = [row[1::2] if len(row) > 2 else row for row in case.rows]
-        shares["rows"] = sum(any(all(cell in line for cell in row) for line in lines) for row in values) / len(values)
-        shares["named"] = sum(any(all(cell in line for cell in row) for line in lines) for row in case.rows) / len(
-            values
-        )
+        for name, rows in (("rows", values), ("named", case.rows)):
+            shares[name] = sum(any(all(cell in line for cell in row) for line in lines) for row in rows) / len(rows)
     return {**shares, "noise": sum(noise in plain for noise in case.noise)}
 
 
@@ -260,7 +260,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "formats.json")
     options = parser.parse_args()
     results: dict[str, dict[str, dict[str, float]]] = {}
-    print(f"{'file':14}{'reader':16}{'words':>8}{'sentences':>11}{'rows':>7}{'named':>7}{'noise':>7}")
+    print(f"{'file':14}{'reader':16}" + "".join(f"{share:>11}" for share in SHARES) + f"{'noise':>7}")
     with tempfile.TemporaryDirectory() as folder:
         for case in (*pdfs(), words(), deck(), page()):
             path = Path(folder) / case.name
@@ -272,12 +272,9 @@ def main() -> None:
                     readers[name] = lambda code=code, path=path: by_peer(options.peers, code, path)
             for name, reader in readers.items():
                 shares = results.setdefault(case.name, {})[name] = judged(case, reader())
-                cells = (
-                    f"{shares[key]:.2f}" if key in shares else "-" for key in ("words", "sentences", "rows", "named")
-                )
-                print(
-                    f"{case.name:14}{name:16}{next(cells):>8}{next(cells):>11}{next(cells):>7}{next(cells):>7}{shares['noise']:>7.0f}"
-                )
+                cells = [f"{shares[key]:.2f}" if key in shares else "-" for key in SHARES]
+                told = "".join(f"{cell:>11}" for cell in cells)
+                print(f"{case.name:14}{name:16}{told}{shares['noise']:>7.0f}", flush=True)
     options.out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
