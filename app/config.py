@@ -28,13 +28,14 @@ RANGES: Final = {
     "context": (0, 10_000_000),
 }
 TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
+SWITCH: Final = ("on", "off")
 DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
-    "model": "what writes the drafts",
+    "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
     "viewer": "the model that describes pictures, `hf:NAME`",
     "api_key": "the key of a model server; never shown",
     "timeout": "seconds that a model server has for a round of drafts",
@@ -42,6 +43,7 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "host": "the address to listen on; it has to be a loopback address",
     "port": "the port to listen on; 0 takes a free one",
     "candidates": "drafts per round",
+    "early_stop": "`on` writes no more drafts once one passes every check with room to spare; `off` writes them all",
     "passages": "passages found per question",
     "rerank": "passages read again together with the question, to order them; 0 keeps the order of the search",
     "reranker": "the cross-encoder that orders them instead of the packaged reader: `hf:NAME`, a folder or a hub model",
@@ -70,10 +72,13 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set; `ABOUT` says what each setting is. A setting that is empty is off."""
+    """Everything a user can set; `ABOUT` says what each setting is. A setting that is empty is off.
+
+    `origins` says of each setting that was given by what: "flag", "environment" or "file".
+    """
 
     data_dir: Path = Path("candor-data")
-    model: str = "quote"
+    model: str = "auto"
     viewer: str = ""
     api_key: str = field(default="", repr=False)
     timeout: int = 120
@@ -81,6 +86,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7860
     candidates: int = 8
+    early_stop: str = "on"
     passages: int = 8
     rerank: int = 12
     reranker: str = ""
@@ -100,6 +106,7 @@ class Settings:
     policy: str = ""
     preset: str = ""
     log_level: str = "warning"
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def role_folder(self) -> Path:
@@ -115,10 +122,11 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
     """
     problems: list[str] = []
     found: dict[str, object] = {}
-    for place, values in (
-        (str(file), _from_file(file) if file else {}),
-        ("the environment", _from_env(env)),
-        ("the command line", {key: value for key, value in flags.items() if value is not None}),
+    origins: dict[str, str] = {}
+    for origin, place, values in (
+        ("file", str(file), _from_file(file) if file else {}),
+        ("environment", "the environment", _from_env(env)),
+        ("flag", "the command line", {key: value for key, value in flags.items() if value is not None}),
     ):
         for key, value in values.items():
             if key not in _DEFAULTS:
@@ -126,13 +134,14 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
                 continue
             try:
                 found[key] = _checked(key, value)
+                origins[key] = origin
             except ValueError as error:
                 told = str(value) if isinstance(value, Path) else value
                 shown = "…" if key in SECRET or "://" in str(value) else repr(told)  # an address may hold a password
                 problems.append(f"{key} = {shown} in {place}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))
-    return Settings(**found)  # type: ignore[arg-type]
+    return Settings(**found, origins=origins)  # type: ignore[arg-type]
 
 
 def _from_file(file: Path) -> dict[str, object]:
@@ -194,7 +203,9 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS}.get(key)
+    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS, "early_stop": SWITCH}.get(
+        key
+    )
     if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":

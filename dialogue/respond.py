@@ -7,40 +7,39 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
-from dialogue.cite import cited, without_marks
-from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look, rests_on_pictures
+from dialogue.cite import cited
+from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.query import Rewriter, search_queries
-from dialogue.rank import Gates, closest, quality, ranked, why_dropped
-from dialogue.research import SNIPPETS, Findings, Researcher, replies
-from dialogue.screen import Withheld, left_out, quotes, screened, too_unsafe
+from dialogue.query import Rewriter, likeliest, meant
+from dialogue.rank import QUOTES, Gates, closest, ranked
+from dialogue.research import SNIPPETS, Findings, Researcher
+from dialogue.rounds import Rounds, Written
+from dialogue.screen import Withheld, left_out, screened, too_unsafe
 from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
 from dialogue.talk import ABOUT, ASKING, aside, asks, in_their_language, taken_for
 from dialogue.types import (
-    Candidate,
     Context,
     DialogueError,
+    Drafted,
     Intent,
     Judge,
     LanguageModel,
     Listener,
-    ModelError,
     Reply,
     Role,
     Sampling,
-    Scores,
     Step,
     Trace,
     Turn,
 )
-from retrieval.text import paired
+from dialogue.vetting import Mask, shown
 from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
+from safety.masking import Mask as Personal
 from safety.types import Guard, Stage, Verdict
 
-OFFER = 0.5  # the least probability that what a complaint is offered answers the question
 PART = 6  # passages looked at for each part of a question
 UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
 
@@ -50,7 +49,8 @@ class Options:
     """How a turn is taken.
 
     `rounds` bounds the sampling: one, and one more with the reasons of the losers. `research` bounds the look-ups
-    before it; 0 is for models that always write the same from the same sources.
+    before it; 0 is for models that always write the same from the same sources. With `early` no more drafts are
+    written once one passes every gate with room to spare.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -58,6 +58,7 @@ class Options:
     passages: int = 8
     rounds: int = 2
     research: int = 0
+    early: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for a bound that is no whole number of 0 or more."""
@@ -73,7 +74,8 @@ class Responder:
     `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
     research or, for a model that does none, with every question. `spelling` mends what users type, `rewriter` reads
     their follow-ups; without it rules do. Without a `listener` every message is a question. `shaper` answers questions
-    of several facts.
+    of several facts. `quotes` writes from the sources what the drafts of `model` compete with. `mask` covers personal
+    data in a reply.
     """
 
     model: LanguageModel
@@ -88,13 +90,18 @@ class Responder:
     rewriter: Rewriter | None = None
     listener: Listener | None = None
     shaper: Shaper | None = None
+    quotes: LanguageModel | None = None
+    mask: Mask = field(default_factory=Personal)
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
         return next(step for step in self.steps(turns, role) if isinstance(step, Reply))
 
-    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Reply]:
-        """Yield progress, then the reply. Closing the iterator abandons the turn and frees what it held."""
+    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Drafted | Reply]:
+        """Yield progress and drafts as they come, then the reply.
+
+        Closing the iterator abandons the turn and frees what it held.
+        """
         clock = _Clock()
         role = role or Role()
         given = _ending_with_user(turns)
@@ -121,20 +128,10 @@ class Responder:
             clock.lap("research")
         context = findings.context
 
-        candidates: list[Candidate] = []
-        rounds = 0
-        while rounds < self.options.rounds and all(map(_unfit, candidates)):
-            rounds += 1
-            yield Step("sample", f"{len(context.evidence)} passages")
-            written = yield from self._written(context, (*(draft for draft, _ in context.shaped), *findings.drafts))
-            drafts = _fresh(written, candidates)
-            clock.lap("sample")
-            yield Step("judge", f"{len(drafts)} drafts")
-            judged = self._judged(context, drafts)
-            candidates += judged + self._repaired(context, judged)
-            context = replace(context, complaints=tuple(c.dropped for c in candidates if c.dropped))
-            clock.lap("judge")
-
+        rounds = self._rounds(clock)
+        shaped = [Written(text, QUOTES) for text, _ in context.shaped]
+        yield from rounds.steps(context, [*shaped, *(Written(text, self.model.name) for text in findings.drafts)])
+        candidates = rounds.candidates
         yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
         trace = Trace(
             asked,
@@ -143,7 +140,7 @@ class Responder:
             context.evidence,
             findings.withheld,
             ranked(candidates),
-            rounds,
+            rounds.number,
             notes=tuple(dict.fromkeys((*taken_for(intent), *context.working.notes))),
             role=role.name,
             research=findings.exchange,
@@ -151,7 +148,8 @@ class Responder:
         )
         reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
-        yield replace(reply, trace=self._trace(reply.trace, clock))
+        reply = replace(reply, trace=self._trace(reply.trace, clock))
+        yield shown(reply, self.mask, f"{context.question} {context.query}")
 
     def _gathered(
         self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"
@@ -198,23 +196,21 @@ class Responder:
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
         """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
         read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
-        readings = [search_queries(read, role.subject, reader) for reader in (self.rewriter, None)]
-        query, forms = self._likeliest(readings, role)
         typed = given[-1].text
+
+        def likely(forms: Sequence[str]) -> float:
+            return max((i.probability or 0.0 for i in self.retriever.search(forms, PART, role.sources)), default=0.0)
+
+        query, forms = likeliest(read, role.subject, self.rewriter, likely)
         if read[-1].text != typed:
             notes.append(f"read as: {read[-1].text}")
         return query, tuple(dict.fromkeys((*forms, " ".join(typed.split()))))
 
-    def _likeliest(self, readings: Sequence[tuple[str, tuple[str, ...]]], role: Role) -> tuple[str, tuple[str, ...]]:
-        """Return the reading of a follow-up that a passage is likeliest to answer, the first where they are alike."""
-        if len({query for query, _ in readings}) == 1:
-            return readings[0]
-
-        def likely(reading: tuple[str, tuple[str, ...]]) -> float:
-            found = self.retriever.search(reading[1], PART, role.sources)
-            return max((item.probability or 0.0 for item in found), default=0.0)
-
-        return max(readings, key=likely)
+    def _rounds(self, clock: "_Clock") -> Rounds:
+        writers = (self.quotes, self.model) if self.quotes else (self.model,)
+        options = self.options
+        most, early = options.rounds, options.early
+        return Rounds(writers, self.guard, self.judge, options.gates, options.sampling, most, early, clock.lap)
 
     def _first(self, role: Role) -> tuple[Tool, ...]:
         """The tools that are asked first; the library speaks only of documents that the role may use."""
@@ -245,24 +241,6 @@ class Responder:
         tools = Toolset((*self._first(role), search, *self._web(role)), context.working.notes.append)
         return Researcher(self.model, tools, self._screened, self.options.research)
 
-    def _written(self, context: Context, found: Sequence[str]) -> Generator[Step, None, list[str]]:
-        """Yield progress and return the drafts: those that research found, then sampled ones.
-
-        A model that fails now loses no draft that it wrote before; without one its ModelError is raised.
-        """
-        written: list[str] = []
-        try:
-            for made in self.model.sample(context, self.options.sampling):
-                if isinstance(made, Step):
-                    yield made
-                else:
-                    written.append(paired(made))  # what cannot be encoded could be neither judged nor stored
-        except ModelError as error:
-            if not (found or written):
-                raise
-            context.working.notes.append(f"the writing stopped: {error}")
-        return [*found, *replies(context, written)]
-
     def _checked(self, role: Role, texts: Sequence[str], stage: Stage, before: Sequence[Turn] = ()) -> list[Verdict]:
         """Have the guard check texts, as strictly as the role asks."""
         return self.guard.check(texts, stage, [turn.text for turn in before], role.tightened)
@@ -272,46 +250,6 @@ class Responder:
         kept, withheld = screened(lambda texts: self._checked(context.role, texts, "evidence"), context.evidence)
         return replace(context, evidence=kept), withheld
 
-    def _judged(self, context: Context, drafts: Sequence[str], repaired: bool = False) -> list[Candidate]:
-        """Judge all drafts in one batch: safety, then everything else."""
-        if not drafts:
-            return []
-        verdicts = self._of_drafts(context, drafts)
-        scores = self.judge.score(context, drafts)
-        return [
-            Candidate(
-                draft,
-                verdict,
-                score,
-                quality(score),
-                why_dropped(verdict, score, self._gates(context, score)),
-                repaired,
-            )
-            for draft, verdict, score in zip(drafts, verdicts, scores, strict=True)
-        ]
-
-    def _of_drafts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
-        """The guard's verdicts; what the user's own documents say word for word has to be worse to be dropped."""
-        quoted = [quotes(draft, context.evidence) for draft in drafts]
-        stages: dict[bool, Stage] = {False: "candidate", True: "quotation"}
-        parts: dict[bool, Iterator[Verdict]] = {}
-        for is_quoted, stage in stages.items():
-            texts = [draft for draft, own in zip(drafts, quoted, strict=True) if own == is_quoted]
-            parts[is_quoted] = iter(self._checked(context.role, texts, stage, context.turns) if texts else ())
-        return [next(parts[own]) for own in quoted]
-
-    def _gates(self, context: Context, scores: Scores) -> Gates:
-        """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
-        gates = self.options.gates
-        if context.intent != ASKING:  # a line of talk need not look like an answer; another answer has to be one
-            return replace(gates, sensible=0.0, answers=OFFER if context.intent == "complaint" else 0.0)
-        return replace(gates, answers=0.0) if rests_on_pictures(scores, context.turns) else gates
-
-    def _repaired(self, context: Context, judged: Sequence[Candidate]) -> list[Candidate]:
-        """Let drafts without their unsupported sentences compete as new candidates."""
-        texts = [repair(c.text, c.scores) for c in judged if c.dropped and c.verdict.safe]
-        return self._judged(context, _fresh(texts, judged), repaired=True)
-
     def _trace(self, trace: Trace, clock: "_Clock") -> Trace:
         return replace(
             trace,
@@ -320,19 +258,6 @@ class Responder:
             judges=self.judge.fingerprint,
             policy=self.guard.fingerprint,
         )
-
-
-def repair(text: str, scores: Scores) -> str:
-    """Return the draft without its unsupported sentences, empty when no supported sentence is left."""
-    bad = [claim for claim in scores.claims if claim.support is not None and not claim.supported]
-    if not bad or not any(claim.supported for claim in scores.claims):
-        return ""
-    kept, place = [], 0
-    for claim in bad:
-        kept.append(text[place : claim.start])
-        place = claim.end
-    kept.append(text[place:])
-    return " ".join(" ".join(kept).split())
 
 
 def _best(trace: Trace, gates: Gates) -> Reply:
@@ -362,17 +287,6 @@ def _distinct(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
     return tuple(first.values())
 
 
-def _fresh(drafts: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
-    """Drop marks a model wrote, empty drafts and repetitions, also of earlier rounds, keeping the order."""
-    seen = {candidate.text for candidate in candidates}
-    distinct = dict.fromkeys(without_marks(draft).strip() for draft in drafts)
-    return [draft for draft in distinct if draft and draft not in seen]
-
-
-def _unfit(candidate: Candidate) -> bool:
-    return bool(candidate.dropped) or is_abstention(candidate.text)
-
-
 def _ending_with_user(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """The turns, ending with a message in words or pictures. Raises DialogueError."""
     if not turns or turns[-1].role != "user" or not (turns[-1].text.strip() or turns[-1].pictures):
@@ -382,9 +296,10 @@ def _ending_with_user(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def _in_words(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """The turns as they are answered: a picture without words asks what is in it."""
+    """The turns as they are answered: a picture without words asks what is in it, "I meant" what was meant."""
     *before, last = turns
-    return turns if last.text.strip() else (*before, replace(last, text=QUESTION))
+    asked = meant(last.text) if before else last.text
+    return (*before, replace(last, text=asked if asked.strip() else QUESTION))
 
 
 class _Clock:

@@ -173,8 +173,8 @@ class Claim:
 class Scores:
     """A judge's probabilities for one draft; None means not judged or not applicable, never zero.
 
-    `answers` is the probability that the draft answers the question; `grounded` is the smallest support
-    of its claims, None when it claims nothing. `safe` is a judge's own opinion beside the guard's verdict;
+    `answers` is the probability that the draft answers the question; `grounded` is the probability
+    that the evidence supports all it claims, None when it claims nothing. `safe` is a judge's own opinion beside the guard's verdict;
     `in_role` is the probability that the agent in its role would say this.
     """
 
@@ -191,7 +191,10 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A judged draft. `dropped` is the reason it may not be served, empty when it may."""
+    """A judged draft. `dropped` is the reason it may not be served, empty when it may.
+
+    `writer` is the name of what wrote it, "quote" for what is quoted or worked out from the sources.
+    """
 
     text: str
     verdict: Verdict
@@ -199,6 +202,7 @@ class Candidate:
     quality: float
     dropped: str = ""
     repaired: bool = False
+    writer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +280,21 @@ class Step:
 
     stage: Literal["guard", "look", "search", "sample", "research", "judge", "rank"]
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A draft of the running turn: once as it is written, and again, under the same `index`, once it is judged.
+
+    `index` counts all drafts of the turn from 0; `of` is how many are expected so far, which may grow. `candidate` is
+    None until the draft is judged; what was only written may not be shown as an answer.
+    """
+
+    text: str
+    writer: str
+    index: int
+    of: int
+    candidate: Candidate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def asks_in_passing(line: str) -> bool:
         return True
     stamp = _STAMP.match(line)
     if not stamp:
-        return False
+        return line[:1].islower() and line[-1:].isalnum() and bool(_ASKED.match(line)) and len(line) <= LONGEST
     said = line[stamp.end() :]
     speaker = _SPEAKER.match(said)
     return bool(_ASKED.match(said[speaker.end() :] if speaker else said))

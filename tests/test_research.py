@@ -18,7 +18,7 @@ from app.bot import open_bot
 from app.commands.terminal import show_candidates
 from app.store.database import open_database
 from app.store.history import History
-from app.web.panels import why
+from app.web.parts.why import why
 from dialogue import Context, ModelError, Options, Responder, Sampling, Step, Turn
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ENOUGH, NOTHING, render, render_lamda, shortened, told
@@ -340,7 +340,7 @@ def test_the_look_ups_are_shown_and_escaped(tmp_path: Path) -> None:
     history.finish(history.begin(identity, QUESTION), reply)
     [stored] = history.turns(identity)
     database.close()
-    html = why(stored)
+    html = why(stored.question, str(stored.id), stored.reply)
     assert "<dt>Asked the toolset</dt><dd>&lt;b&gt;London&lt;/b&gt;" in html
     assert "→ 2 passages" in html
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
@@ -408,7 +408,7 @@ def test_research_finds_the_second_hop_that_one_search_misses(tmp_path: Path) ->
     for name in names:
         text = (benchmark["SOURCES"] / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text, encoding="utf-8")
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         bot.ingest([tmp_path / name for name in sorted(names)])
         counts = benchmark["found"](bot, passages=2)
     assert counts["research"] == len(rows)

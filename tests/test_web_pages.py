@@ -12,7 +12,7 @@ from app.bot import Bot, open_bot
 from app.config import Settings, load_settings
 from app.doctor import examine
 from app.errors import SettingsError
-from app.web import panels
+from app.web.parts.sources import sources
 from retrieval.encoder.embed import Encoder
 from retrieval.tools.addresses import read_networks
 from retrieval.tools.fetch import Fetcher, Page
@@ -172,7 +172,7 @@ def test_robots_txt_is_heeded(server: PageServer) -> None:
 @pytest.fixture
 def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder, server: PageServer) -> Iterator[Bot]:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
-    with open_bot(tmp_path / "data", fetch_allow="127.0.0.1/32", searxng=server.url()) as bot:
+    with open_bot(tmp_path / "data", "quote", fetch_allow="127.0.0.1/32", searxng=server.url()) as bot:
         yield bot
 
 
@@ -226,7 +226,7 @@ def test_a_question_is_answered_from_the_web_with_the_page_cited(bot: Bot, serve
     assert reply.citations[0].source == server.url("/kiln.html")
     turn = bot.history.turns(reply.conversation)[-1]
     assert turn.reply == reply
-    assert f"href='{server.url('/kiln.html')}'" in panels.sources(turn)
+    assert f"href='{server.url('/kiln.html')}'" in sources(turn.question, str(turn.id), turn.reply)
     asked = len(server.asked)
     assert bot.ask("Hello!").outcome == "answered"
     assert bot.ask("What is 12 * 7?").citations[0].source == "calculator"
@@ -257,6 +257,7 @@ def test_doctor_names_the_tools_that_are_set(tmp_path: Path, server: PageServer)
     searching(server)
     settings = Settings(
         data_dir=tmp_path,
+        model="quote",
         translator="hf:./no-such-folder",
         wiki=server.url("/none.php"),
         searxng=server.url(),

@@ -18,7 +18,7 @@ from app.pictures import read_pictures
 from dialogue.pictures import checked
 from dialogue.research import lookups
 from dialogue.talk import ASKING
-from dialogue.types import Citation, DialogueError, Picture, Reply, Role, Step
+from dialogue.types import Citation, DialogueError, Drafted, Picture, Reply, Role, Step
 from retrieval.text import clean
 
 if TYPE_CHECKING:
@@ -102,12 +102,15 @@ def show_candidates(console: Console, reply: Reply) -> None:
             Text("Asked the toolset: ").append(plain(query)).append(f" → {found or 'no'} passage{'s' * (found != 1)}")
         )
         console.print(line, soft_wrap=True)
+    several = len({draft.writer for draft in trace.candidates}) > 1
     table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", *role, "Reply", box=SIMPLE_HEAD)
     for rank, draft in enumerate(trace.candidates, start=1):
         scores = draft.scores
         marks = [scores.sensible, scores.specific, scores.interesting, scores.answers, scores.grounded]
         marks += [scores.in_role] if acted else []
         text = plain(draft.text) if draft.verdict.safe else Text("(hidden: it failed a safety check)")
+        if several and draft.writer:
+            text.append("\nWritten by: ").append(plain(draft.writer))
         if draft.dropped:
             text.append("\nDropped: ").append(plain(draft.dropped))
         table.add_row(str(rank), f"{draft.quality:.2f}", *map(_mark, marks), text)
@@ -252,13 +255,13 @@ class _Loop:
             self._console.print(plain(f"{mark} {name:<12} {role.name}{about}"), soft_wrap=True)
 
 
-def follow(steps: Iterable[Step | Reply], console: Console) -> Reply:
+def follow(steps: Iterable[Step | Drafted | Reply], console: Console) -> Reply:
     """Run a turn to its reply, showing the stage on `console` while that is a terminal."""
     with console.status("") if console.is_terminal else nullcontext() as status:
         for step in steps:
             if isinstance(step, Reply):
                 return step
-            if status is not None:
+            if status is not None and isinstance(step, Step):
                 status.update(Text(f"{STAGES[step.stage]}…"))
     raise DialogueError("the turn ended without a reply")
 

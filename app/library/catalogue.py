@@ -140,3 +140,17 @@ def within(origin: str, names: Sequence[str]) -> bool:
         else os.path.join(origin, "").startswith(os.path.join(as_text(os.path.abspath(name)), ""))
         for name in names
     )
+
+
+def source_count(database: Database) -> int:
+    """Return how many sources there are. Raises DataError."""
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(SourceRow)) or 0
+
+
+def last_places(database: Database) -> dict[int, str]:
+    """Return the place of the last passage of each source that has places, such as ``p. 12``. Raises DataError."""
+    last = select(PassageRow.source_id, func.max(PassageRow.id).label("id")).group_by(PassageRow.source_id).subquery()
+    query = select(PassageRow.source_id, PassageRow.place).join(last, PassageRow.id == last.c.id)
+    with database.read() as session:
+        return {source: place for source, place in session.execute(query.where(PassageRow.place != ""))}

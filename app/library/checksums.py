@@ -49,13 +49,14 @@ WORKING: Final = {
     EvidenceRow: ("rank", "source", "passage", "score", "similarity", "probability", "withheld"),
     CandidateRow: (
         *("rank", "text", "quality", "dropped", "repaired", "verdict", "sensible", "specific", "interesting"),
-        *("answers", "grounded", "safe", "in_role", "claims", "notes"),
+        *("answers", "grounded", "safe", "in_role", "claims", "notes", "writer"),
     ),
     CitationRow: (
         *("rank", "number", "source", "title", "headings", "place", "passage", "quote", "start", "end", "support"),
     ),
     PictureRow: ("number", "name", "checksum"),
 }
+_LATER: Final = ("writer",)  # counts where it is there, so that what was sealed before it came still matches
 _log = logging.getLogger(__name__)
 
 
@@ -88,7 +89,11 @@ def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow or a row of its colum
 def of_working(*tables: Sequence[Any]) -> bytes:
     """Return the checksum of the rows beside a turn: those of each table of `WORKING`, in its order."""
     named = zip(tables, WORKING.values(), strict=True)
-    return _of([[[getattr(row, name) for name in names] for row in rows] for rows, names in named])
+    return _of([[_values(row, names) for row in rows] for rows, names in named])
+
+
+def _values(row: Any, names: Sequence[str]) -> list[Any]:  # noqa: ANN401
+    return [value for name in names if (value := getattr(row, name)) is not None or name not in _LATER]
 
 
 def seal(session: Session | Connection, turn: int) -> None:

@@ -143,6 +143,7 @@ def _candidate_row(turn: int, rank: int, draft: Candidate, ranks: dict[Passage, 
         quality=draft.quality,
         dropped=draft.dropped,
         repaired=draft.repaired,
+        writer=draft.writer or None,
         verdict=to_json(draft.verdict),
         sensible=scores.sensible,
         specific=scores.specific,
@@ -172,7 +173,7 @@ def _candidate(row: CandidateRow, passages: Sequence[Passage]) -> Candidate:
         row.in_role,
     )
     verdict = from_json(Verdict, row.verdict)
-    return Candidate(row.text, verdict, scores, row.quality, row.dropped, row.repaired)
+    return Candidate(row.text, verdict, scores, row.quality, row.dropped, row.repaired, row.writer or "")
 
 
 def _citation_row(turn: int, rank: int, cited: Citation, ranks: dict[Passage, int]) -> CitationRow:

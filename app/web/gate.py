@@ -68,6 +68,9 @@ ROUTES: Final[Mapping[str, Route]] = {  # patterns of whole paths
     "/gradio_api/queue/data": Route(query=_taking("session_hash")),
     "/healthz": Route(),
     "/picture": Route(query=_taking("turn", "name", "word")),
+    "/original": Route(query=_taking("source")),
+    "/paper": Route(query=_taking("c")),
+    "/shared": Route(query=_taking("word")),
     "/pictures": Route("POST", _taking("name"), MOST_BYTES + 2**16),  # the route itself says what is too large
     "/documents": Route("POST", _taking("name", "taken"), UPLOAD_LIMIT + 2**16),
 }

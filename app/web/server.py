@@ -20,7 +20,10 @@ from app.web.events import Calls
 from app.web.gate import Gate, Guarded, loopback
 from app.web.health import trouble
 from app.web.jobs import Jobs
+from app.web.originals import add_original_route
+from app.web.papers import add_paper_routes
 from app.web.pictures import add_routes
+from app.web.undo import Undo
 from app.web.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -56,9 +59,12 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     api.add_middleware(Guarded)  # the outermost
     api.state.jobs = Jobs(bot)
     _add_health(api, folder)
-    page = Handlers(bot, api.state.jobs, uploads, examples)
+    api.state.undo = Undo()
+    page = Handlers(bot, api.state.jobs, uploads, examples, api.state.undo)
     add_routes(api, bot.history, page.held)
-    add_document_route(api, uploads, folder)
+    add_paper_routes(api, bot.history, page.shares, api.state.undo)
+    add_original_route(api, bot.library)
+    add_document_route(api, uploads, folder, api.state.undo)
     return mount(api, page, calls)
 
 
@@ -82,7 +88,13 @@ def _uploads(bot: "Bot", folder: Path) -> Uploads:
         rows = [row for row in bot.library.sources() if file_of(row.uri) == as_text(path)]
         return any(row.sha256.startswith(digest) for row in rows)
 
-    uploads = Uploads(ingest, stored, folder)
+    def fetch(target: str, progress: Callable[[str, float], None]) -> str:
+        known = target.isdecimal()  # the id of a source; else an address, or the folder of the demo
+        progress("Reading again" if known else "Fetching", 0.3)
+        report = bot.refresh([target]) if known else bot.ingest([target])
+        return "; ".join(file.reason for file in report.files if file.outcome == "failed")
+
+    uploads = Uploads(ingest, stored, folder, fetch)
     uploads.resume()
     return uploads
 
@@ -138,6 +150,7 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
 
         _run(Server(server_config(app)), listener)
         app.state.jobs.close()
+        app.state.undo.close()
 
 
 def probe(host: str, port: int) -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from app.library.checksums import of_picture, seal
+from app.library.checksums import of_picture
 
 revision = "0006"
 down_revision = "0005"
@@ -12,7 +12,7 @@ _PICTURE = sa.table("picture", *map(sa.column, ("turn_id", "number", "name", "da
 
 
 def upgrade() -> None:
-    """Add the columns, and fill them from what is stored, one picture and one turn at a time."""
+    """Add the columns, and fill those of pictures, one at a time; 0007 fills those of turns."""
     op.add_column("turn", sa.Column("checksum", sa.LargeBinary(), nullable=True))
     op.add_column("turn", sa.Column("working_checksum", sa.LargeBinary(), nullable=True))
     op.add_column("picture", sa.Column("checksum", sa.LargeBinary(), nullable=True))
@@ -21,5 +21,3 @@ def upgrade() -> None:
         where = (_PICTURE.c.turn_id == turn) & (_PICTURE.c.number == number)
         name, data = connection.execute(sa.select(_PICTURE.c.name, _PICTURE.c.data).where(where)).one()
         connection.execute(sa.update(_PICTURE).where(where).values(checksum=of_picture(name, data)))
-    for (turn,) in connection.execute(sa.text("SELECT id FROM turn")).all():
-        seal(connection, turn)
