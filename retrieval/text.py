@@ -25,6 +25,7 @@ _PAUSE = re.compile(  # words with which somebody who speaks begins anew
     r"now(?= (?:the|we|you|i|it|this|that|if)\b)|well(?= (?:the|we|you|i|it|this|that)\b))\b ?)+",
     re.IGNORECASE,
 )
+_MARK = re.compile(r"[.,;:!?…。，；：！？()\[\]|=<>{}/]")  # what text that was written has, and speech has not
 _CLAUSE = re.compile(
     r"[,;:]\s|(?<!hundred)(?<!thousand)(?<!million)"
     r"\s(?=(?:and|but|because|when|where|which|who|while|then|until|although)\s)",
@@ -164,7 +165,8 @@ def _full_stop_ends(token: str, word: str, *, closed: bool, label: bool) -> bool
 
 def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Cut what nobody marked the ends of, as what was spoken, into runs of clauses; other sentences stay whole."""
-    if end - start <= UNMARKED or text.find(BAR, start, end) >= 0:
+    longest = UNMARKED if _MARK.search(text, start, end) else CLAUSES
+    if end - start <= longest or text.find(BAR, start, end) >= 0:
         yield start, end
         return
     pauses = [start, *(pause.start() + 1 for pause in _PAUSE.finditer(text, start, end)), end]

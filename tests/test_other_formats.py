@@ -223,6 +223,12 @@ def test_lines_by_themselves_are_headings_and_speech_is_cut_into_clauses() -> No
     told = [speech[start:end] for start, end in sentences(speech)]
     assert "okay so the weir was built by two brothers and it took them nine years" in told
     assert max(map(len, told)) < 250
+    part = speech[300:700]  # as a passage holds it
+    assert "okay so the weir was built by two brothers and it took them nine years" in [
+        part[a:b] for a, b in sentences(part)
+    ]
+    written = f"The weir, which was built by two brothers {'and many friends ' * 14}, is old."
+    assert sentences(written) == [(0, len(written))]
 
 
 def test_a_few_nuls_are_left_out_and_said(tmp_path: Path) -> None:

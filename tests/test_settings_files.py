@@ -71,6 +71,9 @@ def test_a_file_is_named_by_its_first_comment_and_a_template_is_read_as_code(tmp
     assert read(tmp_path, "b.yaml", b"a: {{ .Values.port }}\nb: [\n").text == "a: {{ .Values.port }}\nb: ["
     with pytest.raises(SourceError, match="nested too deeply"):
         read(tmp_path, "c.yaml", b"a: &a [*a]")
+    for deep in (b"[" * 32_000, b"- " * 16_000, b"{a: " * 8_000):
+        with pytest.raises(SourceError, match="nested more than 50 deep"):
+            read(tmp_path, "d.yaml", deep)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from app.errors import SettingsError
 from app.web.parts.sources import sources
 from retrieval.encoder.embed import Encoder
 from retrieval.tools.addresses import read_networks
-from retrieval.tools.fetch import Fetcher
+from retrieval.tools.fetch import Fetcher, Page
 from retrieval.tools.sitemap import Robots, read_sitemap
 from retrieval.tools.toolset import Toolset
-from retrieval.tools.web import MediaWiki, SearXNG, Web, read_page
+from retrieval.tools.web import MediaWiki, SearXNG, Web, canonical_address, read_page
 from retrieval.types import SourceError, Unreachable
 
 HERE = read_networks("127.0.0.1/32")
@@ -115,6 +115,20 @@ def test_a_page_becomes_a_document_under_its_address(server: PageServer) -> None
     with pytest.raises(SourceError, match="no text found") as caught:
         read_page(fetcher.fetch(server.url("/empty")))
     assert str(caught.value).startswith(server.url("/empty"))
+
+
+@pytest.mark.parametrize(
+    ("link", "own"),
+    [
+        ("<link href='/kilns' rel=canonical>", "/kilns"),
+        ('<LINK REL="canonical" HREF="http://other.example/kilns">', "/kilns?from=mail"),
+        ('<link rel="canonical" href="/">', "/kilns?from=mail"),
+        ('<link rel="stylesheet" href="/a.css">', "/kilns?from=mail"),
+    ],
+)
+def test_a_page_is_known_by_the_address_it_calls_its_own(link: str, own: str) -> None:
+    page = Page("http://127.0.0.1:8000/kilns?from=mail", "text/html", f"<head>{link}</head><p>x".encode())
+    assert canonical_address(page) == f"http://127.0.0.1:8000{own}"
 
 
 def sitemap(*urls: str, kind: str = "url") -> Answer:

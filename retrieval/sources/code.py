@@ -33,6 +33,8 @@ _TYPES: Final = frozenset("class struct interface trait enum impl module object 
 _PARAMETERS: Final = re.compile(r"\((?P<all>[^()]*(?:\([^()]*\)[^()]*)*)\)?")
 _DOCSTRING: Final = re.compile(r"\s*[ru]*(?:\"\"\"|\'\'\')(?P<said>.*?)(?:\"\"\"|\'\'\'|\n\s*\n|\Z)", re.DOTALL)
 _SIGNS: Final = re.compile(r"^\s*(?:/\*\*?|\*/?|///?!?|#+|--+|;+)?\s?|\s*\*/\s*$", re.MULTILINE)
+_HEAD: Final = 2_000  # characters in which a file says what it is
+_WIDEST: Final = 500  # characters of a line that are looked at
 _LONGEST: Final = 300  # characters of what is told of a part
 _DECORATED: Final = re.compile(r" *(?:@|#\[|//|#(?!include|define|if|end)|/?\*|--)")
 _ABOUT: Final = re.compile(
@@ -84,7 +86,7 @@ def read_code(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
             told = _told(lines, part, first)
         _add_lines(outline, lines, first, last, told)
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    about = _ABOUT.match(text)
+    about = _ABOUT.match(text[:_HEAD])
     said = about["said"].strip() if about and not _NO_TITLE.search(about["said"]) else ""
     yield "", outline.document("", one_line(f"{name}: {said}" if said else name))
 
@@ -103,12 +105,12 @@ def _parts(lines: Sequence[str]) -> list[_Part]:
 
 def _told(lines: Sequence[str], part: _Part, begin: int) -> str:
     """What a docstring or the comment above says of a part, behind its name and its parameters; "" where none does."""
-    head = "\n".join(lines[part.line : part.line + 12])
+    head = "\n".join(line[:_WIDEST] for line in lines[part.line : part.line + 12])
     named = head.partition(part.name)[2]
     parameters = _PARAMETERS.match(named)
     after = named[parameters.end() if parameters else 0 :].partition("\n")[2]
     inside = _DOCSTRING.match(after)
-    above = "\n".join(line for line in lines[begin : part.line] if not line.lstrip().startswith(("@", "#[")))
+    above = "\n".join(line[:_WIDEST] for line in lines[begin : part.line] if not line.lstrip().startswith(("@", "#[")))
     said = inside["said"] if inside else re.split(r"\n\s*\n|\n\s*@", _SIGNS.sub("", above).strip())[0]
     if not (said := one_line(said)[:_LONGEST]):
         return ""

@@ -5,7 +5,7 @@ YAML, TOML, and the formats of lines: INI, properties and .env. What is broken o
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Comments = Mapping[str, str]  # by the paths of the keys that they stand beside
 _MOST: Final = 100_000  # values, those that an alias repeats counted again
 _DEEPEST: Final = 50
+_WIDEST: Final = 2_000  # characters of a line
 _LONGEST: Final = 100  # characters of a first comment that names what is set
 _FRONT: Final = re.compile(
     r"\A(?P<mark>---|\+\+\+)[ \t]*\n(?P<told>.*?\n)(?:(?P=mark)|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
@@ -90,8 +91,10 @@ def _plain(value: object) -> Tree:
 def _lines(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield the path of every key with its value and the remark beside or above it, by the form of the lines."""
     section, above, begun = "", list[str](), False
-    for line in re.sub(r"\\\n\s*", "", text).split("\n"):
-        if remark := _REMARK.match(line):
+    for line in re.sub(r"\\\n[ \t]*", "", text).split("\n"):
+        if len(line) > _WIDEST:  # what the patterns cost grows with the square of it
+            above = []
+        elif remark := _REMARK.match(line):
             above.append(remark[1].strip())
         elif head := _SECTION.match(line):
             section, above, begun = head[1].replace('"', ""), [], True
@@ -143,6 +146,7 @@ def _yaml(text: str) -> tuple[Tree, Comments]:
         return made
 
     try:
+        _check_depth(yaml.parse(text, Loader=loader))
         documents = [value(node, "", 0) for node in yaml.compose_all(text, Loader=loader) if node is not None]
     except yaml.YAMLError as error:
         raise ValueError("no YAML") from error
@@ -150,6 +154,16 @@ def _yaml(text: str) -> tuple[Tree, Comments]:
     if not trees or all(isinstance(tree, str) for tree in trees):
         raise ValueError("no settings in it")
     return trees[0] if len(trees) == 1 else trees, comments
+
+
+def _check_depth(events: Iterable[object]) -> None:
+    """Raise SourceError for what is nested so deeply that composing it would overflow the stack of libyaml's binding."""
+    depth = 0
+    for event in events:
+        name = type(event).__name__
+        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
+        if depth > _DEEPEST:
+            raise SourceError(f"broken YAML: nested more than {_DEEPEST} deep")
 
 
 def _beside(lines: list[str], line: int, item: "Node") -> str:
