@@ -20,7 +20,7 @@ BREAD = (
 )
 BELLS = (
     "Seven bells hang in the tower of the weavers' guild. The largest is rung when a member dies, and it was once "
-    "heard as far away as the salt works. Their ropes were renewed by the sailors of the harbour, who took no money for the "
+    "heard as far away as the salt works. Their ropes were renewed by sailors of the harbour, who took no money for the "
     "work but a barrel of cider and the right to ring on their own feast day."
 )
 
