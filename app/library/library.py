@@ -184,9 +184,8 @@ class Library:
             generation = before
         else:
             passages, vectors = self.stored()
-    XX = build(
-                self._folder, [p.id for p in passages], vectors, texts, self.embedder.fingerprint, before
-            )
+            texts, numbers = [embedding_text(p) for p in passages], [p.id for p in passages]
+            generation = build(self._folder, numbers, vectors, texts, self.embedder.fingerprint, before)
         if state.published != state.naming(generation.id):
             if before is not None and (generation is before or not generation.holds(before.ids).all()):
                 sweep(self._folder, earlier=False)  # the one before holds the words of what is gone
