@@ -90,7 +90,7 @@ def walk(page: Page, kind: str, empty: str, full: str) -> None:
         taken("conversation")
     taken(
         "answer",
-        lambda: page.locator("#log .cite").last.click(),
+        page.locator("#log .cite").last.click,
         lambda: page.locator(".source.on").wait_for(timeout=WAIT),
     )
     taken(

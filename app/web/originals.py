@@ -23,7 +23,7 @@ _HEADERS: Final = {
 
 
 def original_of(row: StoredSource) -> Path | None:
-    """Return the regular file that a source was read from, where it is there; a link is not followed, and what is too large is left."""
+    """Return the regular file that a source was read from, where it is there, no link and not too large."""
     if is_address(row.uri):
         return None
     path = Path(file_of(row.uri))

@@ -165,9 +165,18 @@ async def warm(app: "FastAPI") -> None:
 
     for path in ("/", "/config", "/theme.css"):
         scope = {
-            **{"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""},
-            **{"headers": [(b"host", b"localhost")], "scheme": "http", "server": ("localhost", 80), "root_path": ""},
-            **{"client": ("127.0.0.1", 0), "http_version": "1.1", "asgi": {"version": "3.0"}},
+            "type": "http",
+            "http_version": "1.1",
+            "asgi": {"version": "3.0"},
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+            "server": ("localhost", 80),
+            "client": ("127.0.0.1", 0),
         }
         await app(scope, receive, send)
 
