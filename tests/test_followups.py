@@ -14,8 +14,8 @@ from retrieval.types import Passage
 from safety.types import Verdict
 
 TEXT = (
-    "The lighthouse of Skarv was built in 1871 by fishermen. Its lamp burns seal oil. The Skarv lighthouse is 34 metres "
-    "tall. Ada Lindqvist restored the lighthouse of Skarv in 1969. Seal oil is a thick yellow fuel. It smells. "
+    "The lighthouse of Skarv was built in 1871 by fishermen. Its lamp burns seal oil. The Skarv lighthouse is 34 "
+    "metres tall. Ada Lindqvist restored the lighthouse of Skarv in 1969. Seal oil is a thick yellow fuel. It smells. "
     "The harbour was closed because the ice would not melt."
 )
 PASSAGE = Passage(1, TEXT, "skarv.md", "Skarv", (), 0, len(TEXT))
