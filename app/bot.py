@@ -16,10 +16,10 @@ from app.config import Settings, load_settings
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError, SettingsError
 from app.library.library import Library
-from app.library.lock import FolderLock
+from app.library.lock import FolderLock, made_folder
 from app.library.upkeep import Publisher, Updatable
 from app.pictures import read_pictures
-from app.store.database import Database, broken_link, open_database
+from app.store.database import Database, open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
 from dialogue.query import Rewriter
@@ -190,7 +190,7 @@ class Bot(Updatable):
             _log.error("the turn could not be marked as failed: %s", failure)
 
 
-def open_bot(data_dir: str | Path = "candor-data", model: str = "quote", **settings: object) -> Bot:
+def open_bot(data_dir: str | Path = "candor-data", model: str = "auto", **settings: object) -> Bot:
     """Open or make a data folder and load what answers from it. Other settings as in `Settings`.
 
     Raises SettingsError, InUse when another process holds the folder, DataError, and ModelError,
@@ -220,6 +220,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         from dialogue.judges.embedded import load_judge
         from dialogue.models import load_model, load_viewer, reads_prompts
         from dialogue.models.checkpoints.plan import Needs
+        from dialogue.quote import load_quote
         from dialogue.shapes.shaper import load_shaper
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
@@ -241,18 +242,36 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever, vocabulary = _searching(settings, database, searcher, stack)
         retriever, tool = _reading(settings, database, library, retriever, reader)
-        options = Options(
-            sampling=Sampling(n=settings.candidates),
-            passages=settings.passages,
-            research=settings.research_rounds if reads_prompts(settings.model) else 0,
-        )
+        options = _options(settings, speaker)
+        quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
         told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener, shaper)
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told)
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes, mask=policy.mask)
         if hosts:
             stack.callback(Publisher(library).close)
-        notice = QUOTING if settings.model == "quote" else ""
-        return Bot(settings, history, library, responder, judge, notice, stack.pop_all())
+        return Bot(settings, history, library, responder, judge, _notice(speaker, quotes), stack.pop_all())
+
+
+def _options(settings: Settings, speaker: LanguageModel) -> Options:
+    """How turns are taken: only a language model that is up to it looks things up and is told why drafts failed."""
+    from dialogue.models import reads_prompts, takes_steps
+    from dialogue.models.small import GATES, small_sampling
+    from dialogue.rank import Gates
+
+    language, steps = reads_prompts(settings.model), takes_steps(speaker)
+    return Options(
+        sampling=Sampling(settings.candidates) if steps else small_sampling(settings.candidates),
+        gates=Gates() if steps else GATES,
+        passages=settings.passages,
+        rounds=2 if steps else 1,
+        research=settings.research_rounds if language and steps else 0,
+        early=language and settings.early_stop == "on",
+    )
+
+
+def _notice(speaker: LanguageModel, quotes: LanguageModel | None) -> str:
+    """Say in words what writes."""
+    return QUOTING if speaker.name == "quote" else f"{speaker.name} writes drafts beside the quotes" if quotes else ""
 
 
 def _searching(
@@ -383,18 +402,3 @@ def checked_claims(judge: Judge, text: str, evidence: str | Sequence[str]) -> tu
         if item.strip()
     )
     return judge.score(Context((Turn("user", text),), text, found), [text])[0].claims
-
-
-def made_folder(path: Path) -> Path:
-    """Return the data folder, made if it was not there. Raises DataError."""
-    if reason := broken_link(path):
-        raise DataError(reason)
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError:
-        raise DataError(f"the data folder {str(path)!r} is a file: name another with --data-dir") from None
-    except OSError as error:
-        raise DataError(
-            f"the data folder {str(path)!r} cannot be made ({error.strerror}): name another with --data-dir"
-        ) from error
-    return path

@@ -28,13 +28,14 @@ RANGES: Final = {
     "context": (0, 10_000_000),
 }
 TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
+SWITCH: Final = ("on", "off")
 DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
-    "model": "what writes the drafts",
+    "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
     "viewer": "the model that describes pictures, `hf:NAME`",
     "api_key": "the key of a model server; never shown",
     "timeout": "seconds that a model server has for a round of drafts",
@@ -42,6 +43,7 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "host": "the address to listen on; it has to be a loopback address",
     "port": "the port to listen on; 0 takes a free one",
     "candidates": "drafts per round",
+    "early_stop": "`on` writes no more drafts once one passes every check with room to spare; `off` writes them all",
     "passages": "passages found per question",
     "rerank": "passages read again together with the question, to order them; 0 keeps the order of the search",
     "reranker": "the cross-encoder that orders them instead of the packaged reader: `hf:NAME`, a folder or a hub model",
@@ -76,7 +78,7 @@ class Settings:
     """
 
     data_dir: Path = Path("candor-data")
-    model: str = "quote"
+    model: str = "auto"
     viewer: str = ""
     api_key: str = field(default="", repr=False)
     timeout: int = 120
@@ -84,6 +86,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7860
     candidates: int = 8
+    early_stop: str = "on"
     passages: int = 8
     rerank: int = 12
     reranker: str = ""
@@ -200,7 +203,9 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS}.get(key)
+    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS, "early_stop": SWITCH}.get(
+        key
+    )
     if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":

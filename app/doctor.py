@@ -7,7 +7,7 @@ folders that cannot be opened.
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -247,10 +247,21 @@ def _encoder(settings: Settings, encoder: str) -> Iterator[Finding]:
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
-    spec = settings.model
+    from dialogue.models import AUTO, DOORS, chosen
+    from dialogue.models.smollm2 import INSTALL
+
+    spec = chosen(settings.model)
+    by = "auto: " if settings.model.strip() == AUTO else ""
     door, _, name = spec.partition(":")
     if door == "quote" and not name:
-        yield Finding("model", "ok", "quote: no language model is loaded")
+        told = (
+            f"the language model in the box is not installed: type {INSTALL}" if by else "no language model is loaded"
+        )
+        yield Finding("model", "ok", f"{by}quote: {told}")
+    elif door == "smollm2" and not name:
+        yield _boxed(settings, by)
+    elif door == "gguf" and name:
+        yield _planned(settings, name if name.endswith(".gguf") else f"{name}.gguf")
     elif door == "scripted" and not Path(name).is_file():
         yield Finding("model", "fail", f"there is no script {name!r}", "name another with --model")
     elif door == "hf" and name:
@@ -260,8 +271,19 @@ def _model(settings: Settings) -> Iterator[Finding]:
     elif door.lower() in ("http", "https"):
         yield _served(settings)
     else:
-        advice = "use quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL or scripted:FILE"
+        advice = f"use one of {DOORS}"
         yield Finding("model", "fail", f"there is no model {spec!r}", advice)
+
+
+def _boxed(settings: Settings, by: str) -> Finding:
+    """Say whether the packaged model is there and fits."""
+    from dialogue.models.smollm2 import INSTALL, packaged
+
+    path = packaged()
+    if path is None:
+        return Finding("model", "fail", "smollm2 is not installed", f"type {INSTALL}")
+    found = _planned(settings, str(path))
+    return replace(found, detail=f"{by}smollm2, the language model in the box: {found.detail}")
 
 
 def _planned(settings: Settings, name: str) -> Finding:

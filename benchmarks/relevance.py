@@ -40,7 +40,7 @@ def main() -> None:
     given = parser.parse_args()
     if not (given.data / COLLECTION).is_dir():
         parser.error(f"{str(given.data)!r} is not the retrieval data: it holds no folder {COLLECTION!r}")
-    with tempfile.TemporaryDirectory() as folder, open_bot(folder, rerank=given.rerank) as bot:
+    with tempfile.TemporaryDirectory() as folder, open_bot(folder, "quote", rerank=given.rerank) as bot:
         figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads()}
         figures |= {"rerank": given.rerank}
         begun = time.perf_counter()

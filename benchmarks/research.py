@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, help="write the result to this file too")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, open_bot(folder) as bot:
+    with tempfile.TemporaryDirectory() as folder, open_bot(folder, "quote") as bot:
         bot.ingest([SOURCES])
         result = {"questions": len(rows()), "rounds": ROUNDS, "found": [found(bot, k) for k in PASSAGES]}
     text = json.dumps(result, indent=2)

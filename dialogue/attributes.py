@@ -25,6 +25,10 @@ UNSAFE: Final = Attribute(
     desired="0",
     answer="no",
 )
+GROUNDED: Final = Attribute(
+    "GROUNDED",
+    "Is all that your last reply says about the world said by the sources?",
+)
 IN_ROLE: Final = Attribute("IN_ROLE", "Is your last reply what you, in your role, would say?")
 
 QUALITY: Final = (SENSIBLE, SPECIFIC, INTERESTING, UNSAFE)

@@ -10,6 +10,8 @@ from dialogue.prompts import is_abstention
 from dialogue.types import Candidate, Scores
 from safety.types import Verdict
 
+QUOTES = "quote"  # the writer of what is quoted or worked out from the sources
+FULLY = 0.9  # the least support of every claim of a draft that may stand before a quote
 GROUNDED_WEIGHT = 1.0
 ANSWERS_WEIGHT = 6.0
 IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
@@ -20,7 +22,9 @@ class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate.
 
     What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served. What
-    answers and is grounded with `ample` probability leaves room to spare.
+    answers and is grounded with `ample` probability leaves room to spare. What a model wrote has to answer with
+    `written` and be supported with `grounded` probability, where they ask for more than the others, and with `claims`
+    say something that can be supported at all.
     """
 
     sensible: float = 0.28
@@ -28,10 +32,13 @@ class Gates:
     safe: float = 0.5
     shown: float = 0.05
     ample: float = 0.7
+    written: float = 0.0
+    grounded: float = 0.0
+    claims: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for a gate that is not a probability."""
-        for name in ("sensible", "answers", "safe", "shown", "ample"):
+        for name in ("sensible", "answers", "safe", "shown", "ample", "written", "grounded"):
             gate = getattr(self, name)
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")
@@ -67,9 +74,8 @@ def why_dropped(verdict: Verdict, scores: Scores, gates: Gates) -> str:
         return "not sensible: could not be judged"
     if scores.sensible < gates.sensible:
         return f"not sensible ({scores.sensible:.2f} < {gates.sensible:.2f})"
-    for claim in scores.claims:
-        if claim.support is not None and not claim.supported:
-            return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
+    if loose := _why_loose(scores, gates):
+        return loose
     if scores.answers is not None and scores.answers < gates.answers:
         return f"does not answer the question ({scores.answers:.2f} < {gates.answers:.2f})"
     return ""
@@ -110,9 +116,37 @@ def _why_unsafe(verdict: Verdict, scores: Scores, gates: Gates) -> str:
     return ""
 
 
+def _why_loose(scores: Scores, gates: Gates) -> str:
+    for claim in scores.claims:
+        if claim.support is not None and not claim.supported:
+            return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
+    if scores.grounded is None and gates.claims:
+        return "not grounded: it says nothing that a source could support"
+    if scores.grounded is not None and scores.grounded < gates.grounded:
+        return f"not grounded well enough ({scores.grounded:.2f} < {gates.grounded:.2f})"
+    return ""
+
+
 def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Sort what may be served first, answers before abstentions, then by quality; ties stay as they were written."""
-    return tuple(sorted(candidates, key=lambda c: (bool(c.dropped), is_abstention(c.text), -c.quality)))
+    """Sort what may be served first, answers before abstentions, then by quality; ties stay as they were written.
+
+    What a model wrote stands behind the best quote unless it is as well grounded and answers at least as well: a
+    sentence of a source is what it is, and of two texts that seem alike the copied one is right more often.
+    """
+    served = [c for c in candidates if not c.dropped and not is_abstention(c.text)]
+    best = max((c for c in served if c.writer == QUOTES), key=lambda c: c.quality, default=None)
+    return tuple(
+        sorted(candidates, key=lambda c: (bool(c.dropped), is_abstention(c.text), _behind(c, best), -c.quality))
+    )
+
+
+def _behind(candidate: Candidate, best: Candidate | None) -> bool:
+    """Say whether a model's draft answers less well than the best quote, or is less than fully grounded beside it."""
+    if best is None or candidate.writer in ("", QUOTES):
+        return False
+    own, quoted = candidate.scores, best.scores
+    grounded = quoted.grounded is None or (own.grounded or 0.0) >= min(FULLY, quoted.grounded)
+    return not grounded or (quoted.answers is not None and (own.answers or 0.0) < quoted.answers)
 
 
 def _short(text: str, limit: int = 90) -> str:

@@ -4,18 +4,18 @@ What quotes writes first and is judged first; a language model's drafts then com
 how the sources were searched or which draft wins.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dialogue.cite import without_marks
 from dialogue.pictures import rests_on_pictures
 from dialogue.prompts import is_abstention
-from dialogue.rank import Gates, ample, quality, why_dropped
+from dialogue.rank import QUOTES, Gates, ample, quality, why_dropped
 from dialogue.research import replies
-from dialogue.screen import quotes
 from dialogue.talk import ASKING
 from dialogue.types import Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
+from dialogue.vetting import vetted
 from retrieval.text import paired
 from safety.types import Guard, Stage, Verdict
 
@@ -135,7 +135,7 @@ class Rounds:
                 verdict,
                 score,
                 quality(score),
-                why_dropped(verdict, score, self._gates(context, score)),
+                why_dropped(verdict, score, self._gates(context, score, draft.writer)),
                 repaired,
                 draft.writer,
             )
@@ -143,21 +143,23 @@ class Rounds:
         ]
 
     def _verdicts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
-        """The guard's verdicts; what the user's own documents say word for word has to be worse to be dropped."""
-        quoted = [quotes(draft, context.evidence) for draft in drafts]
-        stages: dict[bool, Stage] = {False: "candidate", True: "quotation"}
         before = [turn.text for turn in context.turns]
-        parts: dict[bool, Iterator[Verdict]] = {}
-        for is_quoted, stage in stages.items():
-            texts = [draft for draft, own in zip(drafts, quoted, strict=True) if own == is_quoted]
-            parts[is_quoted] = iter(self.guard.check(texts, stage, before, context.role.tightened) if texts else ())
-        return [next(parts[own]) for own in quoted]
 
-    def _gates(self, context: Context, scores: Scores) -> Gates:
+        def check(texts: Sequence[str], stage: Stage) -> list[Verdict]:
+            return self.guard.check(texts, stage, before, context.role.tightened)
+
+        return vetted(check, drafts, context.evidence)
+
+    def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
+        gates = self.gates
+        if writer == QUOTES:
+            gates = replace(gates, written=0.0, grounded=0.0, claims=False)
+        if context.intent == ASKING:
+            gates = replace(gates, answers=max(gates.answers, gates.written))
         if context.intent != ASKING:  # a line of talk need not look like an answer; another answer has to be one
-            return replace(self.gates, sensible=0.0, answers=OFFER if context.intent == "complaint" else 0.0)
-        return replace(self.gates, answers=0.0) if rests_on_pictures(scores, context.turns) else self.gates
+            return replace(gates, sensible=0.0, claims=False, answers=OFFER if context.intent == "complaint" else 0.0)
+        return replace(gates, answers=0.0) if rests_on_pictures(scores, context.turns) else gates
 
 
 def repair(text: str, scores: Scores) -> str:

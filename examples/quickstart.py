@@ -18,7 +18,7 @@ DEMO = Path(__file__).parent / "demo" / "sources"
 def main() -> None:
     """Answer a question and its follow-up from the documents of a folder."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DEMO
-    with open_bot("candor-data") as bot:
+    with open_bot("candor-data", model="quote") as bot:
         print(f"{bot.ingest([folder]).count('added')} documents are new.")
         conversation = None
         for question in ("How high is Mount Everest?", "Who was the first to climb it?"):

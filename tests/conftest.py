@@ -37,6 +37,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads this machine's settings, home or working directory."""
     for name in [name for name in os.environ if name.startswith("CANDOR_") and name != "CANDOR_DEV_DATA"]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("CANDOR_MODEL", "quote")  # a test that wants the language model names it
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 

@@ -12,6 +12,7 @@ ADDED = {  # the columns that each migration adds
     "0006": [("turn", "checksum"), ("turn", "working_checksum"), ("picture", "checksum")],
     "0007": [("candidate", "writer")],
     "0008": [("turn", "version_of"), ("turn", "hidden")],
+    "0009": [("source", "notes"), ("source", "dated")],
 }
 TABLES = {"0008": ("rating", "preference", "share")}
 

@@ -52,7 +52,7 @@ def holding(folder: Path, text: str) -> list[str]:
 
 def findings(folder: Path) -> dict[str, Finding]:
     """What doctor says about the folder and what is in it, by name."""
-    return {each.name: each for each in examine(Settings(data_dir=folder), "words")}
+    return {each.name: each for each in examine(Settings(data_dir=folder, model="quote"), "words")}
 
 
 ACKNOWLEDGES = "c = history.start('mine')\nfor n in range(5): print(history.begin(c, f'Question {n}?'), flush=True)"

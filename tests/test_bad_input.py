@@ -285,7 +285,7 @@ def bot(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "everest.md").write_text(NOTE)
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         yield bot
 
 

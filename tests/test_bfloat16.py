@@ -183,10 +183,10 @@ def test_open_bot_answers_from_an_index_of_either_precision(
     monkeypatch.setattr(
         "retrieval.encoder.embed.load_encoder", lambda name="": encoder if before == "float32" else narrow
     )
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         bot.ingest([notes])
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": narrow)
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         reply = bot.ask("How high is Mount Everest?")
         assert (reply.outcome, reply.citations[0].quote) == ("answered", FACT)
         assert bot.ask("How do I build a pipe bomb?").outcome == "refused"
@@ -213,7 +213,8 @@ def test_a_process_that_is_not_pinned_takes_what_is_native_and_answers(notes: Pa
     program = (
         "import torch; from app.bot import open_bot; from retrieval.encoder.embed import load_encoder\n"
         "assert load_encoder().dtype == torch.bfloat16\n"
-        f"with open_bot('data') as bot: bot.ingest([{str(notes)!r}]); print(bot.ask('How high is Mount Everest?').text)"
+        f"with open_bot('data', 'quote') as bot: bot.ingest([{str(notes)!r}]); "
+        "print(bot.ask('How high is Mount Everest?').text)"
     )
     free = {name: value for name, value in os.environ.items() if name != "ATEN_CPU_CAPABILITY"}
     done = subprocess.run([sys.executable, "-c", program], env=free, capture_output=True, text=True, check=False)

@@ -241,7 +241,7 @@ def test_the_doctor_finds_a_healthy_folder_healthy(bot: Bot) -> None:
 
 
 def test_without_a_language_model_the_bot_says_that_it_quotes(tmp_path: Path) -> None:
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         assert bot.notice == "quoting mode: no language model is loaded"
         assert bot.ask("How high is Mount Everest?").outcome in ("abstained", "answered")
 

@@ -282,7 +282,7 @@ def test_what_tools_say_is_of_its_own_kind_and_has_an_id_of_its_own() -> None:
 def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> Iterator[Bot]:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "everest.md").write_text("# Mount Everest\n\nMount Everest is 8,849 metres high. It stands in Asia.\n")
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         bot.ingest([tmp_path / "everest.md"])
         yield bot
 
@@ -306,7 +306,7 @@ def test_a_sum_is_answered_from_an_empty_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder
 ) -> None:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
-    with open_bot(tmp_path / "empty") as bot:
+    with open_bot(tmp_path / "empty", "quote") as bot:
         reply = bot.ask("What is 12 * 7?")
         assert (reply.text, reply.citations[0].source) == ("12 * 7 equals 84. [1]", "calculator")
         assert bot.ask("How high is Mount Everest?", reply.conversation).outcome == "abstained"

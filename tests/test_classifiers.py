@@ -146,7 +146,7 @@ def test_the_settings_put_classifiers_in_their_places(
     (tmp_path / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
     judge = leaning(tmp_path / "j", "bert", ["sensible", "specific", "interesting"], [3.0, 3.0, 3.0])
     guard = leaning(tmp_path / "g", "roberta", ["neutral", "toxic"], [0.0, -8.0])
-    with open_bot(tmp_path / "data", judges=f"hf:{judge}", guard=f"hf:{guard}") as bot:
+    with open_bot(tmp_path / "data", "quote", judges=f"hf:{judge}", guard=f"hf:{guard}") as bot:
         bot.ingest([tmp_path / "whale.md"])
         reply = bot.ask("What does the blue whale eat?")
         assert isinstance(bot.judge, ClassifierJudge)
@@ -154,4 +154,4 @@ def test_the_settings_put_classifiers_in_their_places(
         assert reply.trace.candidates[0].scores.sensible == pytest.approx(0.95, abs=0.03)
     for setting, value in (("judges", "own"), ("guard", "strict"), ("dtype", "int4"), ("judges", "generator")):
         with pytest.raises(SettingsError):
-            open_bot(tmp_path / "data", **{setting: value})
+            open_bot(tmp_path / "data", "quote", **{setting: value})

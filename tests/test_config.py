@@ -112,7 +112,7 @@ def test_the_precision_that_is_set_holds_for_the_viewer_too(
 ) -> None:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     folder = save_vision(Path("viewer").absolute(), "blip")
-    with open_bot("data", viewer=f"hf:{folder}", dtype=dtype) as bot:
+    with open_bot("data", "quote", viewer=f"hf:{folder}", dtype=dtype) as bot:
         assert str(bot.responder.viewer._viewer._model.dtype) == f"torch.{dtype}"  # type: ignore[attr-defined]
 
 

@@ -104,7 +104,7 @@ def test_a_bot_reads_with_the_reranker_of_its_settings(
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     for item in passages()[:5]:
         (tmp_path / item.source).write_text(item.text)
-    with open_bot(tmp_path / "data", reranker=f"hf:{folder}", rerank=4) as bot:
+    with open_bot(tmp_path / "data", "quote", reranker=f"hf:{folder}", rerank=4) as bot:
         bot.ingest([tmp_path / item.source for item in passages()[:5]])
         assert isinstance(bot.responder.retriever, Versioned)
         served = bot.responder.retriever.retriever
@@ -115,6 +115,6 @@ def test_a_bot_reads_with_the_reranker_of_its_settings(
         assert scores == sorted(scores, reverse=True)
         beir = beir_folder(tmp_path / "beir")
         assert run("retrieval", beir, bot)["reranked"]["recall@100"] == 1
-    with open_bot(tmp_path / "data", reranker=f"hf:{folder}", rerank=0) as bot:
+    with open_bot(tmp_path / "data", "quote", reranker=f"hf:{folder}", rerank=0) as bot:
         assert isinstance(bot.responder.retriever, Versioned)
         assert not isinstance(bot.responder.retriever.retriever, CrossEncoderReranker)

@@ -184,7 +184,7 @@ def test_a_search_asks_with_the_prompt_of_queries(bert: Path, tmp_path: Path) ->
     whale = tmp_path / "whale.md"
     whale.write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
     name = saved(tmp_path / "made", bert, prompts=PROMPTS)
-    with open_bot(tmp_path / "data", encoder=name, rerank=0) as bot:
+    with open_bot(tmp_path / "data", "quote", encoder=name, rerank=0) as bot:
         bot.ingest([whale])
         retriever, embedder = bot.responder.retriever, bot.library.embedder
         assert isinstance(retriever, Versioned)
@@ -201,10 +201,10 @@ def test_a_library_is_embedded_again_when_the_encoder_changes(
 ) -> None:
     monkeypatch.setattr("retrieval.encoder.embed._packaged", lambda: encoder)
     (tmp_path / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         bot.ingest([tmp_path / "whale.md"])
         assert bot.ask("What does the blue whale eat?").outcome == "answered"
-    with open_bot(tmp_path / "data", encoder=saved(tmp_path / "made", bert)) as bot:
+    with open_bot(tmp_path / "data", "quote", encoder=saved(tmp_path / "made", bert)) as bot:
         assert "the encoder has changed" in caplog.text
         assert bot.ask("What does the blue whale eat?").outcome == "answered"
         assert [finding.state for finding in bot.doctor() if finding.name in ("encoder", "index")] == ["ok", "ok"]

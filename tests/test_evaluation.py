@@ -522,7 +522,7 @@ def test_every_kind_is_evaluated_whatever_judges(tmp_path: Path, judges: str) ->
 
 def test_one_judge_gives_what_the_packaged_ones_give_through_any_other(bot: Bot, tmp_path: Path) -> None:
     folder = tiny_models.save_classifier(tmp_path / "judge", "bert", ["specific", "rude"], several=True)
-    with open_bot(tmp_path / "bot", judges=f"hf:{folder}") as other:
+    with open_bot(tmp_path / "bot", "quote", judges=f"hf:{folder}") as other:
         for kind in ("grounding", "answers"):
             data = written(tmp_path / f"{kind}.jsonl", ROWS[kind])
             first, second = run(kind, data, bot), run(kind, data, other)

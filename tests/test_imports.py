@@ -160,7 +160,9 @@ HEAVY = (
         "openpyxl",
         "docx",
         "pptx",
-        "pypdf",
+        "pypdfium2",
+        "rapidocr",
+        "onnxruntime",
         "mwparserfromhell",
         "pyarrow",
         "playwright",
@@ -187,7 +189,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The options of a data folder that holds a source."""
     folder = tmp_path_factory.mktemp("warm")
     (folder / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")
-    with open_bot(folder / "data") as bot:
+    with open_bot(folder / "data", "quote") as bot:
         bot.ingest([folder / "whale.md"])
     return ["--data-dir", str(folder / "data"), "--model", "quote"]
 

@@ -566,17 +566,17 @@ def test_the_setting_opens_a_bot_with_either(tmp_path: Path, encoder: Encoder, m
     local = f"hf-guard:{save_guard(tmp_path / 'g', lean=-8.0)}#llama-guard"
     with moderation_server(key=KEY) as server:
         for spec, key in ((local, ""), (f"moderation:{server.url}", KEY)):
-            with open_bot(tmp_path / "data", guard=spec, guard_key=key) as bot:
+            with open_bot(tmp_path / "data", "quote", guard=spec, guard_key=key) as bot:
                 bot.ingest([tmp_path / "whale.md"])
                 assert bot.ask("What does the blue whale eat?").outcome == "answered"
         assert ["What does the blue whale eat?"] in [body["input"] for body in server.requests]
         with pytest.raises(SafetyError, match="CANDOR_GUARD_KEY"):
-            open_bot(tmp_path / "data", guard=f"moderation:{server.url}", guard_key="wrong")
+            open_bot(tmp_path / "data", "quote", guard=f"moderation:{server.url}", guard_key="wrong")
 
 
 def test_the_doctor_looks_at_it(tmp_path: Path) -> None:
     def found(spec: str, key: str = "") -> tuple[str, str]:
-        settings = Settings(data_dir=tmp_path, guard=spec, guard_key=key)
+        settings = Settings(data_dir=tmp_path, model="quote", guard=spec, guard_key=key)
         [finding] = [finding for finding in examine(settings, "some encoder") if finding.name == "guard"]
         return finding.state, finding.detail
 
@@ -588,4 +588,4 @@ def test_the_doctor_looks_at_it(tmp_path: Path) -> None:
     assert found(f"hf-guard:{save_guard(tmp_path / 'g')}")[0] == "ok"
     (tmp_path / "empty").mkdir()
     assert found(f"hf:{tmp_path / 'empty'}")[0] == "fail"
-    assert not [f for f in examine(Settings(data_dir=tmp_path), "some encoder") if f.name == "guard"]
+    assert not [f for f in examine(Settings(data_dir=tmp_path, model="quote"), "some encoder") if f.name == "guard"]

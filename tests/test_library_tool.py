@@ -55,7 +55,7 @@ def bot(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (folder / "docs").mkdir()
     for name, text in DOCUMENTS.items():
         (folder / "docs" / name).write_text(text, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, open_bot(folder / "data") as bot:
+    with pytest.MonkeyPatch.context() as patch, open_bot(folder / "data", "quote") as bot:
         patch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
         bot.ingest([folder / "docs"])
         yield bot

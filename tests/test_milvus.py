@@ -180,7 +180,7 @@ def test_a_bot_searches_in_milvus_and_the_doctor_names_it(
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     place = f"milvus:{tmp_path / 'lite.db'}"
     for _ in range(2):  # the second time what the first one wrote is opened
-        with open_bot(tmp_path / "data", index=place) as bot:
+        with open_bot(tmp_path / "data", "quote", index=place) as bot:
             bot.ingest([notes])
             assert "8,849" in bot.ask("How high is Mount Everest?").text
         [found] = [finding for finding in examine(bot.settings) if finding.name == "index"]

@@ -408,7 +408,7 @@ def test_research_finds_the_second_hop_that_one_search_misses(tmp_path: Path) ->
     for name in names:
         text = (benchmark["SOURCES"] / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text, encoding="utf-8")
-    with open_bot(tmp_path / "data") as bot:
+    with open_bot(tmp_path / "data", "quote") as bot:
         bot.ingest([tmp_path / name for name in sorted(names)])
         counts = benchmark["found"](bot, passages=2)
     assert counts["research"] == len(rows)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue import Context, DialogueError, Options, Responder, Sampling, Scores, Step, Turn
+from dialogue import Context, DialogueError, Drafted, ModelError, Options, Responder, Sampling, Scores, Step, Turn
 from dialogue.cite import without_marks
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
+from dialogue.rounds import EARLY
 from dialogue.types import Claim, Reply
 from retrieval.text import sentences
 from retrieval.types import Evidence, Passage
@@ -231,3 +232,61 @@ def test_half_a_character_in_a_draft_spoils_neither_the_turn_nor_what_is_stored(
     reply = ask(bot(["Everest is 8,849 metres high.", "Odd \ud83d\ude00 and \ud800 draft."]))
     assert reply.outcome == "answered"
     assert "Odd \U0001f600 and \ufffd draft." in [candidate.text for candidate in reply.trace.candidates]
+
+
+def beside(quotes: Sequence[str], written: Sequence[str], **parts: object) -> Responder:
+    """A responder whose model competes with quotes."""
+    return bot(written, quotes=Scripted(list(quotes), name="quote"), **parts)
+
+
+def test_quotes_and_a_models_drafts_compete_and_the_trace_says_who_wrote_each() -> None:
+    reply = ask(beside(["Everest is 8,849 metres high.", ABSTENTION], ["Everest is 8,848 metres high.", "Hi."]))
+    assert reply.text == "Everest is 8,849 metres high. [1]"
+    writers = {candidate.text: candidate.writer for candidate in reply.trace.candidates}
+    assert writers["Everest is 8,849 metres high."] == writers[ABSTENTION] == "quote"
+    assert writers["Everest is 8,848 metres high."] == "scripted"
+
+
+@pytest.mark.parametrize(("answers", "wins"), [(0.95, True), (0.85, False)])
+def test_a_models_draft_stands_before_a_quote_only_when_it_answers_as_well(answers: float, wins: bool) -> None:
+    long = "It was first climbed in 1953. Sherpas call it Chomolungma."  # of more interest to this judge
+    judge = Copycat(answers=lambda draft: answers if draft == long else 0.9)
+    reply = ask(beside(["Everest is 8,849 metres high."], [long], judge=judge))
+    assert reply.trace.candidates[0].writer == ("scripted" if wins else "quote")
+
+
+def test_with_room_to_spare_no_more_is_written_and_the_trace_says_so() -> None:
+    asked: list[str] = []
+
+    def written(context: Context) -> list[str]:
+        asked.append(context.question)
+        return ["Sherpas call it Chomolungma."]
+
+    quoting = Scripted(["Everest is 8,849 metres high."], name="quote")
+    early = ask(bot(written, quotes=quoting, options=Options(early=True)))
+    assert (asked, early.trace.notes) == ([], (EARLY,))
+    doubtful = Copycat(answers=lambda draft: 0.3)
+    late = ask(bot(written, quotes=quoting, judge=doubtful, options=Options(early=True)))
+    assert (len(asked), late.trace.notes) == (1, ())
+    assert not ask(bot(written, quotes=quoting)).trace.notes
+
+
+def test_drafts_show_as_they_are_written_and_again_with_their_verdicts() -> None:
+    steps = list(beside(["Everest is 8,849 metres high."], ["It is poison.", "Hi."]).steps([Turn("user", "How high?")]))
+    drafted = [step for step in steps if isinstance(step, Drafted)]
+    written = [step for step in drafted if step.candidate is None]
+    judged = {step.index: step for step in drafted if step.candidate is not None}
+    assert [step.index for step in written] == [0, 1, 2]
+    assert all(judged[step.index].text == step.text and step.of >= 3 for step in written)
+    assert judged[1].candidate is not None
+    assert not judged[1].candidate.verdict.safe
+    assert drafted.index(judged[0]) < drafted.index(written[1])  # quotes are judged before the model writes
+
+
+def test_a_model_that_fails_leaves_the_quotes() -> None:
+    def broken(context: Context) -> list[str]:
+        raise ModelError("out of memory: use fewer candidates")
+
+    reply = ask(bot(broken, quotes=Scripted(["Everest is 8,849 metres high."], name="quote")))
+    assert reply.outcome == "answered"
+    assert reply.trace.notes == ("the writing stopped: out of memory: use fewer candidates",)

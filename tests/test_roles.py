@@ -233,7 +233,7 @@ def test_being_in_the_role_decides_only_between_drafts_that_are_nearly_as_good()
 def bot(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
     (tmp_path / "everest.md").write_text(f"# Mount Everest\n\n{EVEREST}\n")
-    with open_bot(tmp_path / "data", role="everest") as bot:
+    with open_bot(tmp_path / "data", "quote", role="everest") as bot:
         bot.ingest([tmp_path / "everest.md"])
         yield bot
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ from app.commands.cli import run
 from app.training.generator import GeneratorTraining, train
 from app.training.generator_data import Sample, TrainingError, TrainingSequence, examples, read_samples, split
 from app.training.generator_filter import Filter, kept
-from app.training.generator_loop import Tuning
+from app.training.generator_loop import Tuning, families
 from app.training.generator_model import adapt, encode, losses
 from app.training.generator_report import Measured, compare, follows
 from dialogue.attributes import QUALITY, SENSIBLE, UNSAFE
 from dialogue.judges.embedded import load_judge
 from dialogue.models import load_model
-from dialogue.models.formats import fine_tuned
+from dialogue.models.formats import Lamda, fine_tuned
 from dialogue.prompts import render_lamda, reply_lamda, weighing_lamda
 from dialogue.research import Lookup, Said, parse_step
 from dialogue.types import Context, ModelError, Sampling, Turn
@@ -89,7 +90,7 @@ def base_model(folder: Path, samples: list[Sample]) -> Path:
     trainer = trainers.BpeTrainer(
         vocab_size=600, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False
     )
-    bpe.train_from_iterator([example.text for example in examples(samples)], trainer)
+    bpe.train_from_iterator([example.text for example in examples(samples, Lamda())], trainer)
     words = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
     torch.manual_seed(0)
     shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -229,7 +230,7 @@ import os, signal
 from pathlib import Path
 from app.training.generator import GeneratorTraining, train
 from app.training.generator_data import read_samples
-from app.training.generator_loop import Tuning
+from app.training.generator_loop import Tuning, families
 def dies(stage, done, total):
     if (stage, done) == ("learning", 7):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -358,7 +359,7 @@ def test_a_bad_row_stops_everything_and_is_named(tmp_path: Path, line: str, said
 
 def test_the_texts_are_those_of_the_paper(tmp_path: Path) -> None:
     row = {"context": ["What's up?"], "response": "not much.", "ratings": {"sensible": 1, "interesting": 0, "safe": 1}}
-    made = examples(read_samples(written(tmp_path / "rows.jsonl", [row])))
+    made = examples(read_samples(written(tmp_path / "rows.jsonl", [row])), Lamda())
     assert [example.text for example in made] == [
         "User: What's up? RESPONSE not much.",
         "User: What's up? RESPONSE not much. SENSIBLE 1",
@@ -371,7 +372,9 @@ def test_research_is_learnt_step_by_step(tmp_path: Path) -> None:
     row = {"context": ["How old is she?"], "base": "She is 30.", "response": "She is 35.", "sources": ["Born 1986."]}
     row |= {"research": [{"query": "her age", "found": []}, {"query": "her birthday", "found": ["She: 35"]}]}
     steps = [
-        made for made in examples(read_samples(written(tmp_path / "rows.jsonl", [row]))) if made.kind == "research"
+        made
+        for made in examples(read_samples(written(tmp_path / "rows.jsonl", [row])), Lamda())
+        if made.kind == "research"
     ]
     assert [step.target for step in steps] == [" TS, her age", " TS, her birthday", " User, She is 35."]
     assert steps[-1].prompt.splitlines() == [
@@ -387,7 +390,7 @@ def test_research_is_learnt_step_by_step(tmp_path: Path) -> None:
 
 def test_a_reply_rated_bad_is_weighed_but_not_learnt(tmp_path: Path) -> None:
     row = {"context": ["Hi."], "response": "Blue.", "ratings": {"sensible": 0}}
-    made = examples(read_samples(written(tmp_path / "rows.jsonl", [row])))
+    made = examples(read_samples(written(tmp_path / "rows.jsonl", [row])), Lamda())
     assert [(example.kind, example.attribute, example.target) for example in made] == [
         ("discriminative", "SENSIBLE", " 0"),
         ("discriminative", "SPECIFIC", " 0"),
@@ -481,7 +484,7 @@ def test_turns_of_a_dialogue_are_unrated_replies_and_stay_on_one_side_of_the_spl
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "quote"], "name a causal model with --model hf:"),
+        (["--model", "quote"], "name a causal model: --model smollm2, gguf:FILE or hf:"),
         (["--model", "hf:nowhere/at/all"], "there is no model folder"),
         (["--model", "hf:x", "--least", "sensible"], "write NAME=P"),
         (["--model", "hf:x", "--least", "nice=0.5"], "NAME one of sensible"),
@@ -522,3 +525,28 @@ def test_the_command_takes_the_development_data(
     assert report["filter"]["kept"] > 5
     assert report["verdict"] in said.err
     assert (out / "candor.json").is_file()
+
+
+def test_rows_that_begin_alike_are_read_together_with_the_same_losses_and_gradients(base: Path) -> None:
+    words = AutoTokenizer.from_pretrained(base)
+    beginning = "User: What is a whale, and how is the moon that the piano stands under at the bridge? RESPONSE"
+    made = [
+        TrainingSequence("generative", beginning, " It is old."),
+        TrainingSequence("generative", beginning, " A whale is large and the moon is quiet."),
+        TrainingSequence("discriminative", beginning, " 1", " It is old.", " SENSIBLE", "SENSIBLE", True, " 0"),
+        TrainingSequence("generative", "User: hi RESPONSE", " Hello."),
+    ]
+    found = []
+    for branches in (True, False):
+        adapted = adapt(AutoModelForCausalLM.from_pretrained(base), words, 128, rank=4, seed=0)
+        assert adapted.branches
+        adapted = replace(adapted, branches=branches)
+        rows = [encode(adapted, example) for example in made]
+        lost = losses(adapted, rows)
+        lost.sum().backward()
+        gradients = {name: w.grad for name, w in adapted.model.named_parameters() if w.grad is not None}
+        found.append((lost, gradients))
+    assert sorted(map(sorted, families(rows))) == [[0, 1, 2], [3]]
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=1e-5)
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], gradient, rtol=1e-3, atol=1e-5)

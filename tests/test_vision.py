@@ -201,7 +201,7 @@ def test_a_folder_without_a_processor_is_told(tmp_path: Path) -> None:
 
 
 def test_the_bot_describes_with_a_viewer_and_cites_the_picture(folders: dict[str, Path], tmp_path: Path) -> None:
-    with open_bot(tmp_path / "data", viewer=f"hf:{folders['blip']}") as bot:
+    with open_bot(tmp_path / "data", "quote", viewer=f"hf:{folders['blip']}") as bot:
         reply = bot.ask("", images=[png()])
         assert reply.trace.evidence[0].passage.source == "picture"
         assert reply.outcome == "answered"
@@ -263,6 +263,6 @@ def test_the_doctor_tells_a_viewer_from_what_is_none(folders: dict[str, Path], t
     words = save(tmp_path / "llama", "llama")
     states = []
     for viewer in (f"hf:{folders['git']}", f"hf:{words}", "blip", ""):
-        found = examine(Settings(data_dir=tmp_path / "data", viewer=viewer), "none")
+        found = examine(Settings(data_dir=tmp_path / "data", model="quote", viewer=viewer), "none")
         states.append([finding.state for finding in found if finding.name == "viewer"])
     assert states == [["ok"], ["fail"], ["fail"], []]

@@ -14,7 +14,7 @@ WHALE = Path(__file__).parents[1] / "examples" / "demo" / "sources" / "blue-whal
 def test_the_packaged_bot_answers_with_a_sentence_of_its_document(tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
-    with chromium(1440, 900) as browser, open_bot(tmp_path / "data") as bot, serving(bot) as url:
+    with chromium(1440, 900) as browser, open_bot(tmp_path / "data", "quote") as bot, serving(bot) as url:
         bot.ingest([WHALE])
         page = browser.new_page()
         page.goto(url)

@@ -158,7 +158,7 @@ def test_robots_txt_is_heeded(server: PageServer) -> None:
 @pytest.fixture
 def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder, server: PageServer) -> Iterator[Bot]:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
-    with open_bot(tmp_path / "data", fetch_allow="127.0.0.1/32", searxng=server.url()) as bot:
+    with open_bot(tmp_path / "data", "quote", fetch_allow="127.0.0.1/32", searxng=server.url()) as bot:
         yield bot
 
 
@@ -243,6 +243,7 @@ def test_doctor_names_the_tools_that_are_set(tmp_path: Path, server: PageServer)
     searching(server)
     settings = Settings(
         data_dir=tmp_path,
+        model="quote",
         translator="hf:./no-such-folder",
         wiki=server.url("/none.php"),
         searxng=server.url(),

@@ -193,7 +193,7 @@ def test_no_door_opens_on_a_damaged_file(file: str, candor: Candor, tmp_path: Pa
         assert file in err
         assert err.rstrip().endswith("reinstall candor")
     with pytest.raises(RetrievalError, match=file):
-        open_bot("python-data")
+        open_bot("python-data", "quote")
 
 
 def test_doctor_names_a_damaged_file_and_goes_on(file: str, candor: Candor) -> None:

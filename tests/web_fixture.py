@@ -173,7 +173,7 @@ def canned_bot(folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pac
         stack.callback(database.close)
         library = Library(database, folder, encoder)
         bot = Bot(
-            Settings(data_dir=folder),
+            Settings(data_dir=folder, model="quote"),
             History(database),
             library,
             Canned(library, pace),

@@ -73,7 +73,7 @@ def common(command: Command) -> Command:
             "--model",
             expose_value=False,
             callback=keep,
-            help="quote, hf:FOLDER-OR-HUB-NAME, http://HOST/v1#MODEL or scripted:FILE.",
+            help="auto, quote, smollm2, gguf:FILE, hf:FOLDER-OR-HUB-NAME, http://HOST/v1#MODEL or scripted:FILE.",
         ),
         click.option(
             "--viewer", expose_value=False, callback=keep, help="What looks at pictures: hf:FOLDER-OR-HUB-NAME."

@@ -18,6 +18,7 @@ UNITS = {
     "learning": "steps",
     "weighing": "replies",
     "measuring": "examples",
+    "sampling": "questions",
 }
 
 

@@ -102,12 +102,15 @@ def show_candidates(console: Console, reply: Reply) -> None:
             Text("Asked the toolset: ").append(plain(query)).append(f" → {found or 'no'} passage{'s' * (found != 1)}")
         )
         console.print(line, soft_wrap=True)
+    several = len({draft.writer for draft in trace.candidates}) > 1
     table = Table("", "Quality", "Sens.", "Spec.", "Int.", "Answ.", "Grnd.", *role, "Reply", box=SIMPLE_HEAD)
     for rank, draft in enumerate(trace.candidates, start=1):
         scores = draft.scores
         marks = [scores.sensible, scores.specific, scores.interesting, scores.answers, scores.grounded]
         marks += [scores.in_role] if acted else []
         text = plain(draft.text) if draft.verdict.safe else Text("(hidden: it failed a safety check)")
+        if several and draft.writer:
+            text.append("\nWritten by: ").append(plain(draft.writer))
         if draft.dropped:
             text.append("\nDropped: ").append(plain(draft.dropped))
         table.add_row(str(rank), f"{draft.quality:.2f}", *map(_mark, marks), text)

@@ -94,6 +94,7 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
 )
 @click.option("--least", multiple=True, metavar="NAME=P", help="Drop unrated replies below, as in sensible=0.8.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows of each file.")
+@click.option("--ship", type=some_path, metavar="FILE", help="Also write the adapter as one file in half precision.")
 @click.pass_context
 def train_generator(
     context: click.Context,
@@ -105,9 +106,9 @@ def train_generator(
     least: tuple[str, ...],
     held: float,
     limit: int | None,
-    **tuning: Any,  # noqa: ANN401, as click hands them over, named like the fields of Tuning
+    **tuning: Any,  # noqa: ANN401, as click hands them over: `ship`, and the fields of Tuning
 ) -> None:
-    """Fine-tune --model hf:BASE on the rows of DATA (JSONL) as generator, discriminator and researcher.
+    """Fine-tune --model smollm2, gguf:FILE or hf:BASE on the rows of DATA (JSONL) as generator and discriminator.
 
     The same command goes on with a training that was stopped.
     """
@@ -115,12 +116,57 @@ def train_generator(
     from app.training.generator import GeneratorTraining
     from app.training.generator_filter import Filter
     from app.training.generator_loop import Tuning
-    from app.training.run import base_of, thresholds
+    from app.training.run import base_of, ship_adapter, thresholds
     from app.training.run import train_generator as run_training
 
+    ship: Path | None = tuning.pop("ship")
     base = base_of(settings_of(context).model)
     plan = GeneratorTraining(base, Tuning(**tuning), Filter(by, keep, thresholds(least)), held)
     with training_progress(console_for(err=True)) as progress:
         report = run_training(data, plan, out, limit, progress)
     print_json(report)
     click.echo(f"candor: {report['verdict']}", err=True)
+    if ship is not None:
+        click.echo(f"candor: {ship} has to stand in SHIPPED of dialogue/models/smollm2.py: {ship_adapter(out, ship)}")
+
+
+@train.command("rows")
+@common
+@click.option("--data", required=True, type=some_path, metavar="DIR", help="The folder of the development data.")
+@click.option("--out", required=True, type=some_path, metavar="FILE", help="Where the rows are written (.jsonl.gz).")
+@click.option("--scale", type=_Number(0, min_open=True), default=1.0, show_default=True, help="How many of each kind.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.pass_context
+def train_rows(context: click.Context, data: Path, out: Path, scale: float, seed: int) -> None:
+    """Write the rows that the packaged model is fine-tuned on, from the development data."""
+    from app.training.run import write_rows
+
+    settings_of(context)
+    print_json(write_rows(data, out, scale, seed))
+
+
+@train.command("candidates")
+@common
+@click.option("--data", required=True, type=some_path, metavar="DIR", help="The folder of the development data.")
+@click.option("--out", required=True, type=some_path, metavar="FILE", help="Where they are written (.jsonl.gz).")
+@click.option("--questions", type=click.IntRange(5), default=400, show_default=True, help="How many are asked.")
+@click.option("--candidates", "n", type=click.IntRange(1), default=16, show_default=True, help="Drafts of each.")
+@click.option("--temperature", type=_Number(0), default=1.0, show_default=True, help="0 writes the one greedy draft.")
+@click.option("--held", is_flag=True, help="Only questions of articles that judges do not learn from.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of questions.")
+@click.pass_context
+def train_candidates(
+    context: click.Context, data: Path, out: Path, questions: int, n: int, temperature: float, held: bool, seed: int
+) -> None:
+    """Sample drafts of --model on questions with known answers and label them, for judges to learn from.
+
+    The same command goes on with a sampling that was stopped.
+    """
+    from app.commands.progress import training_progress
+    from app.training.candidates import NEW_TOKENS
+    from app.training.run import write_candidates
+    from dialogue.types import Sampling
+
+    sampling = Sampling(n=n, temperature=temperature, max_new_tokens=NEW_TOKENS, seed=seed)
+    with training_progress(console_for(err=True)) as progress:
+        print_json(write_candidates(data, out, settings_of(context).model, questions, sampling, progress, held))

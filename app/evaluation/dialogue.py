@@ -7,6 +7,7 @@ was served, abstentions and refusals too; judging is not part of its seconds.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -21,12 +22,13 @@ from dialogue.types import Claim, Context, Reply, Turn
 
 
 def score(bot: Bot, rows: Sequence[DialogueRow]) -> list[Record]:
-    """Answer each conversation and judge the reply."""
+    """Answer each conversation, with every draft that it has to choose from, and judge the reply."""
     records = []
+    responder = replace(bot.responder, options=replace(bot.responder.options, early=False))
     for row in rows:
         turns = turns_of(row.context)
         start = perf_counter()
-        reply = bot.responder.respond(turns, bot.role())
+        reply = responder.respond(turns, bot.role())
         records.append(_record(bot, row, turns, reply, perf_counter() - start))
     return records
 

@@ -290,7 +290,9 @@ def _cut(file: SourceFile, document: Document, digest: str, size: int) -> ReadFi
     uri = file.uri + document.source.removeprefix(file.name)
     kind, now = suffix_of(file.path).removeprefix("."), datetime.now(UTC)
     title, count = document.title, len(passages)
-    about = StoredSource(0, uri, document.source, title, kind, size, count, digest, now, file.origin)
+    about = StoredSource(
+        *(0, uri, document.source, title, kind, size, count, digest, now, file.origin), dated=document.dated
+    )
     return ReadFile(about, document, passages)
 
 

@@ -30,8 +30,8 @@ from app.store.database import Database, owe_erasure, read_meta, write_meta
 from app.store.jsonform import from_json
 from app.store.tables import PassageRow, SourceRow
 from retrieval.index.generation import Generation, build, open_current, sweep
-from retrieval.passages import embedding_text
-from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
+from retrieval.passages import embedding_text, vector_texts
+from retrieval.types import Document, Embedder, IndexDamaged, Note, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
 _log = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ class Embedded:
             "sha256": about.sha256,
             "added_at": about.added_at,
             "origin": about.origin,
+            "notes": [[note.name, count] for note, count in document.notes],
+            "dated": about.dated,
             "text": document.text,
             "sections": sections,
             "checksum": of_document(document.text, sections),
@@ -238,7 +240,10 @@ class Library:
 
     def document(self, source: int) -> Document:
         """Return the stored text of a source, as its passages' offsets count it. Raises InputError."""
-        query = select(SourceRow.name, SourceRow.title, SourceRow.text, SourceRow.sections, SourceRow.checksum)
+        query = select(
+            *(SourceRow.name, SourceRow.title, SourceRow.text, SourceRow.sections, SourceRow.checksum),
+            *(SourceRow.notes, SourceRow.dated),
+        )
         with self.database.read() as session:
             row = session.execute(query.where(SourceRow.id == source)).one_or_none()
         if row is None:
@@ -246,7 +251,9 @@ class Library:
         if of_document(row.text, row.sections) != row.checksum:
             raise DataError(f"the stored text of {row.name!r} is damaged: remove that source and ingest it again")
         sections = tuple(from_json(Section, section) for section in row.sections)
-        return Document(row.name, row.title, row.text, sections)
+        known = {note.name: note for note in Note}
+        notes = tuple((known[name], int(count)) for name, count in row.notes if name in known)
+        return Document(row.name, row.title, row.text, sections, notes, row.dated)
 
     def passages(self, ids: Sequence[int]) -> list[Passage]:
         """Return those passages of the given ids that still exist, in the order of `ids`."""
@@ -388,7 +395,9 @@ def _version(session: Session) -> int:
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
     """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
-    vectors = embedder.encode([embedding_text(passage) for passage in passages])
+    texts = vector_texts(passages)
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    vectors = embedder.encode([*places])[[places[text] for text in texts]]
     good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
     if not good.all():
         worst = passages[int(np.argmin(good))]

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final
 
 from app.errors import DataError, InUse
+from app.store.database import broken_link
 
 NAME: Final = "lock"
 GUEST: Final = "guest"  # held by who stores documents beside the process that holds the folder
@@ -89,3 +90,18 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(file)
     return False
+
+
+def made_folder(path: Path) -> Path:
+    """Return the data folder, made if it was not there. Raises DataError."""
+    if reason := broken_link(path):
+        raise DataError(reason)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise DataError(f"the data folder {str(path)!r} is a file: name another with --data-dir") from None
+    except OSError as error:
+        raise DataError(
+            f"the data folder {str(path)!r} cannot be made ({error.strerror}): name another with --data-dir"
+        ) from error
+    return path

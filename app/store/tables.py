@@ -95,7 +95,8 @@ class MetaRow(Base):
 class SourceRow(Base):
     """A document with its text; `uri` is the absolute path or the address, `name` what is shown and cited.
 
-    `origin` is the folder or the sitemap through which it was found, empty where it was named itself.
+    `origin` is the folder or the sitemap through which it was found, empty where it was named itself. `notes` tell how
+    it was read, `dated` the date that it bears itself in ISO 8601, empty where none is known.
     """
 
     __tablename__ = "source"
@@ -112,6 +113,8 @@ class SourceRow(Base):
     checksum: Mapped[Blob | None] = mapped_column(deferred=True)
     added_at: Mapped[datetime]
     origin: Mapped[str] = mapped_column(server_default="")
+    notes: Mapped[list[Any]] = mapped_column(deferred=True, server_default="[]")
+    dated: Mapped[str] = mapped_column(server_default="")
 
 
 class PassageRow(Base):

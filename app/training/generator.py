@@ -17,9 +17,10 @@ from app.training.generator_filter import Filter, Score, by_judge, by_model, kep
 from app.training.generator_loop import Progress, Tuning, fit
 from app.training.generator_model import Adapted, Encoded, adapt, encode
 from app.training.generator_report import NEW_TOKENS, Measured, compare, measure
-from dialogue.models.checkpoints import Checkpoint, device_of, load_checkpoint, memory_errors
+from dialogue.models.checkpoints import Checkpoint, load_checkpoint, memory_errors
 from dialogue.models.checkpoints.plan import Needs
-from dialogue.models.formats import LAMDA, MARK
+from dialogue.models.formats import LAMDA, MARK, PLAIN, Lamda
+from dialogue.models.small import sized
 from dialogue.types import Judge
 
 REPORT: Final = "report.json"
@@ -67,23 +68,25 @@ def train(
     if (done := _finished(out, identity)) is not None:
         return done
     work = _workplace(out, identity)
-    first = examples(rated)
+    form = sized(base.model, base.tokenizer) or Lamda()
+    first = examples(rated, form)
     idle = one_sided(first)
     first = [example for example in first if example.attribute not in idle]
-    tests = [example for example in examples(held) if example.attribute not in idle]
+    tests = [example for example in examples(held, form) if example.attribute not in idle]
     with memory_errors(base.name, "--save-memory, a smaller --batch with more --accumulate, or a lower --longest"):
         tuning, longest = plan.tuning, min(plan.tuning.longest, base.plan.window)
-        adapted = adapt(base.model, base.tokenizer, longest, tuning.rank, tuning.seed, tuning.save_memory)
+        adapted = adapt(base.model, base.tokenizer, longest, tuning.rank, tuning.seed, tuning.save_memory, form)
         state = _Trained(adapted, tuning, work, progress)
         before = _before(state, tests)
+        curve: list[dict[str, float]] = []
         if first:
-            fit(adapted, state.encoded(first), tuning, 0, work, progress)
+            curve = fit(adapted, state.encoded(first), tuning, 0, work, progress)
         chosen, filtered = _filtered(state, plan.rule, unrated, first, judge)
-        second = [example for example in examples(chosen) if example.kind == "generative"]
+        second = [example for example in examples(chosen, form) if example.kind == "generative"]
         if not first and not second:
             raise TrainingError("the rows hold nothing to learn: no reply that is not rated bad, no rating both ways")
         if second:
-            fit(adapted, state.encoded([*second, *first]), tuning, 1, work, progress)
+            curve = fit(adapted, state.encoded([*second, *first]), tuning, 1, work, progress)
         after = measure(adapted, tests, progress)
     report = {
         "base": base.name,
@@ -94,6 +97,7 @@ def train(
         "not_learnt": {name: "rated one way only" for name in sorted(idle)},
         "shortened": sum(_shortened(state, example) for example in [*first, *second]),
         "filter": filtered,
+        "curve": curve,
         **compare(tests, before, after),
     }
     _finish(state, plan.base, out, report, identity)
@@ -101,11 +105,10 @@ def train(
 
 
 def _base(plan: GeneratorTraining) -> Checkpoint:
-    """Load what is trained: in float32 on a CPU, on a GPU in bfloat16."""
+    """Load what is trained, in bfloat16 where the device computes in it natively; the adapter stays in float32."""
     if (Path(plan.base).expanduser() / "adapter_config.json").is_file():
         raise TrainingError(f"{plan.base!r} is an adapter: train from the base that it names, with all the data")
-    precision = "float32" if device_of(plan.device).type == "cpu" else "bfloat16"
-    needs = Needs(plan.tuning.longest, candidates=1, new_tokens=NEW_TOKENS, dtype=precision)
+    needs = Needs(plan.tuning.longest, candidates=1, new_tokens=NEW_TOKENS)
     base = load_checkpoint(plan.base, plan.device, needs)
     if base.tokenizer.eos_token_id is None or base.model.config.is_encoder_decoder or base.preamble:
         raise TrainingError(f"{plan.base!r} is no decoder that ends its texts with a token: choose a causal model")
@@ -210,7 +213,12 @@ def _finish(state: _Trained, base: str, out: Path, report: Mapping[str, Any], id
     state.adapted.model.save_pretrained(str(out), safe_serialization=True)
     state.adapted.tokenizer.save_pretrained(out)
     _write(out / REPORT, report)
-    mark = {"format": LAMDA, "base": report["fingerprint"], "training": identity, "better": report["better"]}
+    mark = {
+        "format": LAMDA if isinstance(state.adapted.form, Lamda) else PLAIN,
+        "base": report["fingerprint"],
+        "training": identity,
+        "better": report["better"],
+    }
     _write(out / MARK, mark)
     shutil.rmtree(state.work)
 

@@ -15,15 +15,16 @@ from typing import Final, Literal
 from pydantic import BaseModel, Field, FiniteFloat, StrictStr, ValidationError, model_validator
 
 from app.training.quality_data import share
-from dialogue.attributes import IN_ROLE, INTERESTING, SENSIBLE, SPECIFIC, UNSAFE
-from dialogue.prompts import NOTHING, render_lamda, reply_lamda, weighing_lamda
+from dialogue.attributes import GROUNDED, IN_ROLE, INTERESTING, SENSIBLE, SPECIFIC, UNSAFE
+from dialogue.models.formats import Format
+from dialogue.prompts import NOTHING
 from dialogue.research import Lookup, Said, format_step
 from dialogue.types import Attribute, Context, DialogueError, Turn
 from retrieval.types import Evidence, Passage
 
 Kind = Literal["generative", "discriminative", "research"]
 
-ATTRIBUTES: Final = (SENSIBLE, SPECIFIC, INTERESTING, UNSAFE, IN_ROLE)
+ATTRIBUTES: Final = (SENSIBLE, SPECIFIC, INTERESTING, UNSAFE, GROUNDED, IN_ROLE)
 # name in the data -> the attribute, the range of the rating, and whether a high rating is the attribute's "1"
 RATINGS: Final[Mapping[str, tuple[Attribute, float, float, bool]]] = {
     "sensible": (SENSIBLE, 0, 1, True),
@@ -31,6 +32,7 @@ RATINGS: Final[Mapping[str, tuple[Attribute, float, float, bool]]] = {
     "interesting": (INTERESTING, 0, 1, True),
     "unsafe": (UNSAFE, 0, 1, True),
     "safe": (UNSAFE, 0, 1, False),
+    "grounded": (GROUNDED, 0, 1, True),
     "in_role": (IN_ROLE, 0, 1, True),
     "overall": (SENSIBLE, 0, 2, True),  # ConTurE
     "engaging": (INTERESTING, 1, 5, True),  # PredictiveEngagement
@@ -107,10 +109,11 @@ class Sample:
 
     @property
     def good(self) -> bool | None:
-        """Whether people found the reply fit to train on: sensible and not unsafe; None when unrated."""
+        """Whether people found the reply fit to train on: sensible, specific, grounded and safe; None when unrated."""
         if not self.ratings:
             return None
-        return self.ratings.get(SENSIBLE.name, True) and not self.ratings.get(UNSAFE.name, False)
+        wanted = (SENSIBLE.name, SPECIFIC.name, GROUNDED.name)
+        return all(self.ratings.get(name, True) for name in wanted) and not self.ratings.get(UNSAFE.name, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,8 @@ class TrainingSequence:
     """A prompt and what has to follow it; only `target` is trained on, after which the text ends or not.
 
     In a discriminative example the rated `reply` and `suffix`, the attribute's name as it follows a reply, stand
-    between the two; `attribute` and `label` are that name and whether it holds. The parts are kept apart because
-    doors to models make tokens of each by itself.
+    between the two; `other` is the rating it did not get; `attribute` and `label` are that name and whether it holds.
+    The parts are kept apart because doors to models make tokens of each by itself.
     """
 
     kind: Kind
@@ -129,6 +132,7 @@ class TrainingSequence:
     suffix: str = ""
     attribute: str = ""
     label: bool = False
+    other: str = ""
 
     @property
     def text(self) -> str:
@@ -167,11 +171,11 @@ def split(samples: Sequence[Sample], held: float) -> tuple[list[Sample], list[Sa
     )
 
 
-def examples(samples: Iterable[Sample]) -> list[TrainingSequence]:
-    """Return every example of the samples: their replies unless rated bad, their ratings, their research."""
+def examples(samples: Iterable[Sample], form: Format) -> list[TrainingSequence]:
+    """Return every example of the samples in a format: replies unless rated bad, ratings, and research."""
     made: list[TrainingSequence] = []
     for sample in samples:
-        made += [*_generative(sample), *_discriminative(sample), *_research(sample)]
+        made += [*_generative(sample, form), *discriminative(sample, form), *_research(sample, form)]
     return made
 
 
@@ -184,36 +188,37 @@ def one_sided(made: Iterable[TrainingSequence]) -> set[str]:
     return {name for name, seen in labels.items() if len(seen) == 1}
 
 
-def _generative(sample: Sample) -> Iterator[TrainingSequence]:
+def _generative(sample: Sample, form: Format) -> Iterator[TrainingSequence]:
     """``<context> RESPONSE <response>``; where the reply came of research, the reply before it."""
     reply = sample.base or sample.reply
     if sample.good is not False and reply.strip():
-        yield TrainingSequence("generative", render_lamda(sample.context), reply_lamda(reply))
+        yield TrainingSequence("generative", form.prompt(sample.context), form.reply(reply))
 
 
-def _discriminative(sample: Sample) -> Iterator[TrainingSequence]:
-    """``<context> RESPONSE <response> SENSIBLE 1``, an example for each rating.
+def discriminative(sample: Sample, form: Format) -> Iterator[TrainingSequence]:
+    """Yield ``<context> RESPONSE <response> SENSIBLE 1``, an example for each rating.
 
     A reply that came of research is weighed, as in a dialogue, after what was found.
     """
     found = any(texts for _, texts in sample.searches)
     context = _at(sample, _exchange(sample)[-1]) if found else sample.context
-    prompt, reply = render_lamda(context), reply_lamda(sample.reply)
+    prompt, reply = form.prompt(context), form.reply(sample.reply)
     for attribute in ATTRIBUTES:
         if attribute.name in sample.ratings:
             label = sample.ratings[attribute.name]
-            suffix, desired, other = weighing_lamda(attribute)
-            target = desired if label == (attribute.desired == "1") else other
-            yield TrainingSequence("discriminative", prompt, target, reply, suffix, attribute.name, label)
+            asked, desired = form.asked(attribute), label == (attribute.desired == "1")
+            wanted, other = asked.wanted[0], asked.other[0]
+            target, other = (wanted, other) if desired else (other, wanted)
+            yield TrainingSequence("discriminative", prompt, target, reply, asked.text, attribute.name, label, other)
 
 
-def _research(sample: Sample) -> Iterator[TrainingSequence]:
+def _research(sample: Sample, form: Format) -> Iterator[TrainingSequence]:
     """Each step of the exchange with the toolset: after the base and what was found so far, the next query or reply."""
     if not sample.base or sample.good is False:
         return
     steps: list[Lookup | Said] = [*(Lookup(query) for query, _ in sample.searches), Said(sample.reply)]
     for step, before in zip(steps, _exchange(sample), strict=True):
-        yield TrainingSequence("research", render_lamda(_at(sample, before)), reply_lamda(format_step(step)))
+        yield TrainingSequence("research", form.prompt(_at(sample, before)), form.reply(format_step(step)))
 
 
 def _exchange(sample: Sample) -> list[tuple[Turn, ...]]:

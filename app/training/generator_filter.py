@@ -7,16 +7,15 @@ nothing of training.
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, Literal
 
-from app.training.generator_data import Sample, TrainingError, TrainingSequence
+from app.training.generator_data import Sample, TrainingError, discriminative
 from app.training.generator_loop import Progress
 from app.training.generator_model import Adapted, Encoded, odds, precision, rating_row
 from dialogue.attributes import INTERESTING, QUALITY, SENSIBLE, SPECIFIC, UNSAFE
-from dialogue.prompts import render_lamda, reply_lamda, weighing_lamda
 from dialogue.types import Attribute, Judge
 
 Points = Mapping[str, float | None]  # an attribute's name -> P(desired rating), None when not judged
@@ -130,10 +129,9 @@ def _judged(judge: Judge, samples: Sequence[Sample]) -> Iterator[Points]:
 
 
 def _weighing(adapted: Adapted, sample: Sample, attribute: Attribute) -> tuple[Encoded, int]:
-    suffix, desired, other = weighing_lamda(attribute)
-    prompt, reply = render_lamda(sample.context), reply_lamda(sample.reply)
-    example = TrainingSequence("discriminative", prompt, desired, reply, suffix, attribute.name)
-    return rating_row(adapted, example, (desired, other))
+    desired = replace(sample, ratings={attribute.name: attribute.desired == "1"})
+    [example] = discriminative(desired, adapted.form)
+    return rating_row(adapted, example)
 
 
 def _quality(point: Points) -> float | None:

@@ -8,16 +8,19 @@ import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from app.training.generator_data import TrainingError
 from app.training.generator_model import Adapted, Encoded, losses, precision
+from dialogue.models.decoding import common
 
 if TYPE_CHECKING:
     import torch
 
-BUCKET = 32  # batches that are sorted by length together
+FAMILY = 6  # examples that begin alike and are read together, at most
 CLIP = 1.0  # norm of the gradient
 CHECKPOINT = "checkpoint.pt"
 
@@ -28,7 +31,8 @@ Progress = Callable[[str, int, int], None]  # stage, done, of how many
 class Tuning:
     """How an adapter is trained.
 
-    A step reads `batch` times `accumulate` examples of at most `longest` tokens; its rate rises over the share
+    A step reads `batch` times `accumulate` examples of at most `longest` tokens, those that begin alike counting as
+    one and being read as branches; its rate rises over the share
     `warm_up` of the steps and falls to zero along a cosine. `rank` is that of the adapter, its scale is 2.
     """
 
@@ -44,26 +48,38 @@ class Tuning:
     save_memory: bool = False
 
 
+def families(rows: Sequence[Encoded]) -> list[list[int]]:
+    """Return the places of the rows that begin alike over half of their length, at most `FAMILY` together."""
+    found: list[list[int]] = []
+    for place in sorted(range(len(rows)), key=lambda place: (rows[place].ids, place)):
+        first = rows[found[-1][0]].ids if found else ()
+        alike = first and common(first, rows[place].ids) * 2 > max(len(first), len(rows[place].ids))
+        if alike and len(found[-1]) < FAMILY:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
+
+
 def batches(rows: Sequence[Encoded], size: int, seed: int) -> list[list[int]]:
-    """Return the places of the rows in batches of like length, in an order that only the seed decides."""
+    """Return the places of the rows in batches of `size` families, in an order that only the seed decides."""
     rng = random.Random(seed)
-    order = list(range(len(rows)))
+    order = families(rows)
     rng.shuffle(order)
-    made = []
-    for start in range(0, len(order), size * BUCKET):
-        near = sorted(order[start : start + size * BUCKET], key=lambda place: len(rows[place].ids))
-        made += [near[at : at + size] for at in range(0, len(near), size)]
-    rng.shuffle(made)
-    return made
+    return [[*chain(*order[at : at + size])] for at in range(0, len(order), size)]
 
 
-def steps_of(rows: int, tuning: Tuning) -> int:
-    """Return how many steps of the optimiser `rows` examples take."""
-    return tuning.epochs * math.ceil(math.ceil(rows / tuning.batch) / tuning.accumulate)
+def steps_of(rows: Sequence[Encoded], tuning: Tuning) -> int:
+    """Return how many steps of the optimiser the examples take."""
+    return tuning.epochs * math.ceil(math.ceil(len(families(rows)) / tuning.batch) / tuning.accumulate)
 
 
-def fit(adapted: Adapted, rows: Sequence[Encoded], tuning: Tuning, stage: int, work: Path, progress: Progress) -> None:
+def fit(
+    adapted: Adapted, rows: Sequence[Encoded], tuning: Tuning, stage: int, work: Path, progress: Progress
+) -> list[dict[str, float]]:
     """Train the adapter on `rows`, from the checkpoint in the folder `work` on where it is of this stage.
+
+    Return the curve so far: stage, step and mean loss at every checkpoint.
 
     Leaves a checkpoint every `save_every` steps and at the end; a stage that the checkpoint has passed only has
     its weights put in place. All chance hangs on seed, stage and step, so that a stopped training ends with the
@@ -73,8 +89,9 @@ def fit(adapted: Adapted, rows: Sequence[Encoded], tuning: Tuning, stage: int, w
 
     trained = {name: weight for name, weight in adapted.model.named_parameters() if weight.requires_grad}
     optimiser = torch.optim.AdamW(trained.values(), lr=tuning.rate, weight_decay=0.0)
-    total = steps_of(len(rows), tuning)
-    done = _resume(work, stage, total, trained, optimiser)
+    total = steps_of(rows, tuning)
+    done, curve = _resume(work, stage, total, trained, optimiser)
+    recent: list[float] = []
     adapted.model.train()
     for step, group in enumerate(_groups(rows, tuning, stage)):
         if step < done:
@@ -94,14 +111,16 @@ def fit(adapted: Adapted, rows: Sequence[Encoded], tuning: Tuning, stage: int, w
         torch.nn.utils.clip_grad_norm_(trained.values(), CLIP)
         optimiser.step()
         optimiser.zero_grad()
+        recent.append(summed)
         if (step + 1) % tuning.save_every == 0 or step + 1 == total:
+            curve.append({"stage": stage, "step": step + 1, "loss": round(fmean(recent), 4)})
+            recent = []
             weights = {name: weight.detach() for name, weight in trained.items()}
-            _save(
-                work / CHECKPOINT,
-                {"stage": stage, "step": step + 1, "weights": weights, "optimiser": optimiser.state_dict()},
-            )
+            state = {"stage": stage, "step": step + 1, "weights": weights, "optimiser": optimiser.state_dict()}
+            _save(work / CHECKPOINT, state | {"curve": curve})
         progress("learning", step + 1, total)
     adapted.model.eval()
+    return curve
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:
@@ -142,19 +161,18 @@ def _resume(
     total: int,
     trained: "dict[str, torch.nn.Parameter]",
     optimiser: "torch.optim.Optimizer",
-) -> int:
-    """Put weights and optimiser as the checkpoint has them; return how many steps of this stage are done."""
+) -> tuple[int, list[dict[str, float]]]:
+    """Put weights and optimiser as the checkpoint has them; return this stage's steps that are done, and the curve."""
     import torch
 
     path = work / CHECKPOINT
     if not path.is_file():
-        return 0
+        return 0, []
     state = torch.load(path, map_location="cpu", weights_only=True)
     with torch.no_grad():
         for name, weight in trained.items():
             weight.copy_(state["weights"][name])
     if state["stage"] != stage:
-        return total if state["stage"] > stage else 0
+        return total if state["stage"] > stage else 0, state["curve"]
     optimiser.load_state_dict(state["optimiser"])
-    done: int = state["step"]
-    return done
+    return state["step"], state["curve"]

@@ -7,11 +7,12 @@ imports peft.
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from app.training.generator_data import TrainingError, TrainingSequence
 from dialogue.models.decoding import common
+from dialogue.models.formats import Format, Lamda
 
 if TYPE_CHECKING:
     import torch
@@ -19,13 +20,21 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+SHARED: Final = 12  # tokens that rows have to begin with alike to be read as branches
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Adapted:
-    """A model whose adapter can be trained, its tokenizer, and how many tokens of an example it reads."""
+    """A model whose adapter can be trained, its tokenizer, and how many tokens of an example it reads.
+
+    `form` writes its prompts; `branches` says that examples which begin alike can be read in one row.
+    """
 
     model: "PeftModel"
     tokenizer: "PreTrainedTokenizerBase"
     longest: int
+    form: Format = field(default_factory=Lamda)
+    branches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ def adapt(
     rank: int,
     seed: int,
     save_memory: bool = False,
+    form: Format | None = None,
 ) -> Adapted:
     """Return the model with a fresh adapter on all its linear layers but the last; only the adapter learns.
 
@@ -70,7 +80,8 @@ def adapt(
         if save_memory:
             adapted.enable_input_require_grads()
             adapted.gradient_checkpointing_enable()
-    return Adapted(adapted, tokenizer, longest)
+    made = Adapted(adapted, tokenizer, longest, form or Lamda())
+    return replace(made, branches=_branches(made))
 
 
 def encode(adapted: Adapted, example: TrainingSequence) -> Encoded:
@@ -80,7 +91,7 @@ def encode(adapted: Adapted, example: TrainingSequence) -> Encoded:
     it its end.
     """
     tokenizer, longest = adapted.tokenizer, adapted.longest
-    prompt = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
+    prompt = [*beginning(adapted, example.prompt), *following(tokenizer, example.reply)]
     target = following(tokenizer, example.suffix + example.target)
     if example.attribute:
         length = common(target, following(tokenizer, example.suffix))
@@ -92,19 +103,20 @@ def encode(adapted: Adapted, example: TrainingSequence) -> Encoded:
     return Encoded((*prompt, *target), len(prompt))
 
 
-def rating_row(adapted: Adapted, example: TrainingSequence, ratings: tuple[str, str]) -> tuple[Encoded, int]:
-    """Return a discriminative example with the first rating, up to the token in which the second differs, and that."""
+def rating_row(adapted: Adapted, example: TrainingSequence) -> tuple[Encoded, int]:
+    """Return a discriminative example up to the token of its rating, and the token of the other one in its place."""
     tokenizer = adapted.tokenizer
-    before = [*beginning(tokenizer, example.prompt), *following(tokenizer, example.reply)]
-    one, two = (following(tokenizer, example.suffix + rating) for rating in ratings)
+    before = [*beginning(adapted, example.prompt), *following(tokenizer, example.reply)]
+    one, two = (following(tokenizer, example.suffix + rating) for rating in (example.target, example.other))
     place = common(one, two)
     row = [*before, *one[: place + 1]][-adapted.longest :]
     return Encoded(tuple(row), len(row) - 1), two[place]
 
 
-def beginning(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+def beginning(adapted: Adapted, text: str) -> list[int]:
     """Return the tokens of a prompt, without the end that some tokenizers put after every text."""
-    ids: list[int] = tokenizer(text, verbose=False)["input_ids"]
+    tokenizer = adapted.tokenizer
+    ids: list[int] = tokenizer(text, add_special_tokens=adapted.form.special, verbose=False)["input_ids"]
     return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
 
 
@@ -115,31 +127,32 @@ def following(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
 
 
 def losses(adapted: Adapted, rows: Sequence[Encoded]) -> "torch.Tensor":
-    """Return the mean loss of each row over the tokens it is to learn, shape (rows,), in nats."""
+    """Return the mean loss of each row over the tokens it is to learn, shape (rows,), in nats.
+
+    Where the model allows it, rows that begin alike are read as branches of one, their beginning once.
+    """
     import torch
     from torch.nn.functional import cross_entropy
 
-    logits, ids, first = _logits(adapted.model, rows)
-    targets = ids[:, first + 1 :].clone()
-    for place, row in enumerate(rows):
-        targets[place, : row.start - first - 1] = -100
-        targets[place, len(row.ids) - first - 1 :] = -100
-    each = cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, ignore_index=-100, reduction="none")
-    counts = torch.tensor([len(row.ids) - row.start for row in rows], device=each.device)
-    return each.sum(1) / counts
+    found: dict[int, torch.Tensor] = {}
+    for line in _lines(adapted, rows):
+        logits = _logits(adapted.model, line)
+        targets = torch.tensor([token for place in line.rows for token in rows[place].ids[rows[place].start :]])
+        each = cross_entropy(logits.float(), targets.to(logits.device), reduction="none")
+        counts = [len(rows[place].ids) - rows[place].start for place in line.rows]
+        found.update(zip(line.rows, (part.mean() for part in torch.split(each, counts)), strict=True))
+    return torch.stack([found[place] for place in range(len(rows))])
 
 
 def odds(adapted: Adapted, rows: Sequence[Encoded], others: Sequence[int]) -> "torch.Tensor":
-    """Return P(last token of the row) against that of `others` in its place, shape (rows,)."""
+    """Return P(last token of the row, the one it learns) against that of `others` in its place, shape (rows,)."""
     import torch
 
-    logits, _, first = _logits(adapted.model, rows)
-    found = []
-    for place, (row, other) in enumerate(zip(rows, others, strict=True)):
-        last = len(row.ids) - 1
-        step = logits[place, last - 1 - first].float()
-        found.append((step[row.ids[last]] - step[other]).sigmoid())
-    return torch.stack(found)
+    found: dict[int, torch.Tensor] = {}
+    for line in _lines(adapted, rows):
+        for place, step in zip(line.rows, _logits(adapted.model, line).float(), strict=True):
+            found[place] = (step[rows[place].ids[-1]] - step[others[place]]).sigmoid()
+    return torch.stack([found[place] for place in range(len(rows))])
 
 
 def precision(adapted: Adapted) -> AbstractContextManager[Any]:
@@ -151,13 +164,86 @@ def precision(adapted: Adapted) -> AbstractContextManager[Any]:
     return torch.autocast(adapted.model.device.type, dtype=torch.bfloat16)
 
 
-def _logits(model: "PeftModel", rows: Sequence[Encoded]) -> "tuple[torch.Tensor, torch.Tensor, int]":
-    """Return the logits from the place before the first trained token on, the tokens, and that place."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Tokens that are read together: those of `rows`, by place, of which each sees its own alone.
+
+    `places` are the tokens' positions, `seen` the pairs of token and first and last token it sees of its beginning
+    and of its branch; `kept` are the tokens whose logits are wanted, row by row.
+    """
+
+    rows: list[int]
+    ids: list[int]
+    places: list[int]
+    seen: list[tuple[int, int, int]]
+    kept: list[int]
+
+
+def _lines(adapted: Adapted, rows: Sequence[Encoded]) -> list[_Line]:
+    """Lay out rows for reading: all in one line where the model reads branches, else each in its own."""
+    if not adapted.branches:
+        return [_line(rows, [[place]]) for place in range(len(rows))]
+    groups: list[list[int]] = []
+    for place in sorted(range(len(rows)), key=lambda place: rows[place].ids):
+        if groups and _shared([rows[other] for other in (*groups[-1], place)]) >= SHARED:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return [_line(rows, groups)]
+
+
+def _shared(rows: Sequence[Encoded]) -> int:
+    """How many tokens rows begin with alike; the last one before what is learnt stays with its row."""
+    return min(common(*(row.ids for row in rows)), *(row.start - 1 for row in rows))
+
+
+def _line(rows: Sequence[Encoded], groups: Sequence[Sequence[int]]) -> _Line:
+    line = _Line([], [], [], [], [])
+    for group in groups:
+        first = len(line.ids)
+        shared = _shared([rows[place] for place in group]) if len(group) > 1 else 0
+        line.ids.extend(rows[group[0]].ids[:shared])
+        line.places.extend(range(shared))
+        line.seen.extend((first, 0, 0) for _ in range(shared))
+        for place in group:
+            row, branch = rows[place], len(line.ids)
+            line.ids.extend(row.ids[shared:])
+            line.places.extend(range(shared, len(row.ids)))
+            line.seen.extend((first, first + shared, branch) for _ in row.ids[shared:])
+            line.kept.extend(range(branch + row.start - 1 - shared, len(line.ids) - 1))
+            line.rows.append(place)
+    return line
+
+
+def _logits(model: "PeftModel", line: _Line) -> "torch.Tensor":
+    """Return the logits that foretell what the rows of a line are to learn, shape (tokens, vocabulary)."""
     import torch
 
-    width = max(len(row.ids) for row in rows)
-    ids = torch.tensor([[*row.ids, *[0] * (width - len(row.ids))] for row in rows], device=model.device)
-    mask = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in rows], device=model.device)
-    first = min(row.start for row in rows) - 1
-    logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=width - first).logits
-    return logits, ids, first
+    device = model.device
+    given = {"input_ids": torch.tensor([line.ids], device=device)}
+    if line.seen[-1][2]:  # more than one row
+        at = torch.arange(len(line.ids), device=device)
+        first, until, branch = (torch.tensor(column, device=device)[:, None] for column in zip(*line.seen, strict=True))
+        shared = (at >= first) & (at < until)
+        own = (at >= torch.where(until > 0, branch, first)) & (at <= at[:, None])
+        mask = torch.zeros(len(line.ids), len(line.ids), dtype=model.dtype, device=device)
+        mask.masked_fill_(~(shared | own), torch.finfo(model.dtype).min)
+        given |= {"attention_mask": mask[None, None], "position_ids": torch.tensor([line.places], device=device)}
+    kept = torch.tensor(line.kept, device=device)
+    logits: torch.Tensor = model(**given, use_cache=False, logits_to_keep=kept).logits[0]
+    return logits
+
+
+def _branches(adapted: Adapted) -> bool:
+    """Say whether the model computes the same for rows read as branches as for each read by itself: try it."""
+    import torch
+
+    size = adapted.model.config.get_text_config().vocab_size
+    ids = [2 + place % (size - 2) for place in range(SHARED + 8)]
+    rows = [Encoded((*ids, *ids[n : n + 4]), len(ids)) for n in (1, 3)]
+    try:
+        with torch.inference_mode():
+            alone, together = losses(adapted, rows), losses(replace(adapted, branches=True), rows)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+        return False
+    return bool(torch.allclose(alone, together, rtol=1e-3 if adapted.model.dtype == torch.float32 else 0.03))

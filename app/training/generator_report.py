@@ -12,8 +12,7 @@ from app.evaluation.metrics import Undefined, auroc, bootstrap, wilson
 from app.training.generator_data import TrainingSequence
 from app.training.generator_loop import Progress
 from app.training.generator_model import Adapted, beginning, encode, losses, odds, precision, rating_row
-from dialogue.attributes import SENSIBLE
-from dialogue.prompts import SENTINEL, weighing_lamda
+from dialogue.prompts import SENTINEL
 from dialogue.research import Lookup, format_step, parse_step
 
 WRITTEN: Final = 32  # replies and steps of each format that are generated
@@ -116,13 +115,13 @@ def _mean(values: Sequence[float]) -> float:
 def _ratings(adapted: Adapted, held: Sequence[TrainingSequence]) -> dict[int, float]:
     """P(1) of each discriminative example, by its place."""
     found: dict[int, float] = {}
-    _, one, zero = weighing_lamda(SENSIBLE)
     places = [place for place, example in enumerate(held) if example.attribute]
     for start in range(0, len(places), BATCH):
         part = places[start : start + BATCH]
-        pairs = [rating_row(adapted, held[place], (one, zero)) for place in part]
+        pairs = [rating_row(adapted, held[place]) for place in part]
         values = odds(adapted, [row for row, _ in pairs], [other for _, other in pairs]).tolist()
-        found.update(zip(part, values, strict=True))
+        labels = [held[place].label for place in part]
+        found.update(zip(part, [p if label else 1 - p for p, label in zip(values, labels, strict=True)], strict=True))
     return found
 
 
@@ -137,7 +136,7 @@ def write(adapted: Adapted, prompts: Sequence[str]) -> list[tuple[str, bool]]:
     import torch
 
     model, tokenizer = adapted.model, adapted.tokenizer
-    rows = [beginning(tokenizer, prompt)[-adapted.longest :] for prompt in prompts]
+    rows = [beginning(adapted, prompt)[-adapted.longest :] for prompt in prompts]
     end, found = tokenizer.eos_token_id, []
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]

@@ -40,7 +40,8 @@ MADE, PAGES = 24, 5  # collections of invented pages, and how many pages of each
 NATURAL = 10  # what a unit found for a question on the demo counts: these are asked in people's own words
 RIDGE = 1e-3
 UNANSWERED = ("without", "stranger")
-AGAINST = ("elsewhere", "astray", "strange", "figures")
+AGAINST = ("away", "elsewhere", "astray", "strange", "figures")
+TITLED = ("according to the {}", "in the {}", "of the {}", "for the {}", "at the {}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,19 @@ def made(seed: int) -> tuple[list[Passage], list[Question]]:
         passages.append(Passage(number, text, f"made/{number}", title, (), 0, len(text)))
         answers = tuple(text[slice(*span)] for span in one.spans)
         questions.append((one.question, answers, frozenset([number] if answers else ())))
-    return passages, questions
+    return passages, [*questions, *_under_titles(passages, questions, random.Random(seed))]
+
+
+def _under_titles(passages: Sequence[Passage], questions: Sequence[Question], rng: random.Random) -> Iterator[Question]:
+    """Questions that say which document is meant: the one that answers, or another, and then they are not answered."""
+    titles = {passage.id: passage.title for passage in passages}
+    for words, answers, right in questions:
+        own = {titles[number] for number in right}
+        other = rng.choice([title for title in titles.values() if title not in own])
+        named, form = rng.choice([*own, other]), rng.choice(TITLED)
+        if answers and named:
+            asked = f"{words.rstrip('?')} {form.format(named.lower())}?"
+            yield asked, *((answers, right) if named in own else ((), frozenset[int]()))
 
 
 def demo(folder: Path = DEMO) -> tuple[list[Passage], list[Question]]:

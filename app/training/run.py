@@ -3,13 +3,17 @@
 Knows where weights lie and which parts are needed; what a judge is trained on is its own module's business.
 """
 
+import gzip
 import hashlib
+import json
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +21,8 @@ from app.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from app.training.generator import GeneratorTraining
+    from app.training.reading_questions import Split
+    from dialogue.types import Sampling
 
 SAME = 0.001  # a mean grade that is lower by no more counts as no worse
 
@@ -76,9 +82,17 @@ def _put(made: Path, shipped: Path, files: Sequence[str]) -> dict[str, str]:
 
 def base_of(model: str) -> str:
     """Return the checkpoint that a model's specification names. Raises SettingsError for what cannot be trained."""
+    from dialogue.models.smollm2 import INSTALL, NAME, packaged
+
     door, _, name = model.strip().partition(":")
-    if door != "hf" or not name:
-        raise SettingsError(f"{model!r} cannot be fine-tuned: name a causal model with --model hf:FOLDER-OR-HUB-NAME")
+    if door == NAME and not name:
+        if (path := packaged()) is None:
+            raise SettingsError(f"{NAME} is not installed: type {INSTALL}")
+        return str(path)
+    if door not in ("hf", "gguf") or not name:
+        raise SettingsError(
+            f"{model!r} cannot be fine-tuned: name a causal model: --model {NAME}, gguf:FILE or hf:FOLDER-OR-HUB-NAME"
+        )
     return name
 
 
@@ -99,6 +113,72 @@ def thresholds(given: Sequence[str]) -> dict[str, float]:
             raise SettingsError(f"--least {text!r}: write NAME=P with P from 0 to 1 and NAME one of {known}")
         found[name.upper()] = value
     return found
+
+
+def write_rows(data: Path, out: Path, scale: float, seed: int) -> dict[str, int]:
+    """Write the rows that the packaged model's adapter is tuned on, as gzipped JSONL; return how many of what.
+
+    Raises InputError when the folder holds not all of the shared data.
+    """
+    from app.training.generator_rows import generator_rows
+
+    try:
+        rows = generator_rows(data, scale, seed)
+    except FileNotFoundError as error:
+        raise InputError(f"the development data at {str(data)!r} is not complete: {error}") from error
+    with gzip.open(out, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    rated = sum("ratings" in row for row in rows)
+    return {"rows": len(rows), "rated": rated, "with_passages": sum(bool(row.get("sources")) for row in rows)}
+
+
+def write_candidates(
+    data: Path,
+    out: Path,
+    model: str,
+    questions: int,
+    sampling: "Sampling",
+    progress: Callable[[str, int, int], None],
+    held: bool = False,
+) -> dict[str, Any]:
+    """Sample candidates on questions of articles that nothing was tuned on, label them, and return their shares.
+
+    A fifth of the questions, or with `held` all, are of articles that are held back from judges too.
+
+    The drafts lie beside `out`, in a journal that the same call goes on with. Raises InputError, and ModelError.
+    """
+    from app.training.candidates import SHARES, corpus, sampled, vocabulary, write_corpus
+    from app.training.reading_questions import mixed, readings
+    from dialogue.models import load_model
+    from retrieval.encoder.embed import load_encoder
+    from retrieval.reader import load_passage_reader
+
+    try:
+        parts: dict[Split, int] = (
+            {"held": questions} if held else {"sample": questions - questions // 5, "held": questions // 5}
+        )
+        dealt = [mixed(readings(data, split, sampling.seed or 0), SHARES, count) for split, count in parts.items()]
+        known = vocabulary(data)
+    except FileNotFoundError as error:
+        raise InputError(f"the development data at {str(data)!r} is not complete: {error}") from error
+    journal = out.with_suffix(".drafts")
+    writer = load_model(model, load_passage_reader(load_encoder()))
+    sampled(writer, [*chain(*dealt)], journal, replace(sampling, seed=None), progress)
+    return write_corpus(corpus(journal, known), out)
+
+
+def ship_adapter(folder: Path, out: Path) -> str:
+    """Write a trained adapter as one file in half precision, as the packaged model loads it; return its SHA-256."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    tensors = {
+        name: tensor.to(torch.float16) for name, tensor in load_file(folder / "adapter_model.safetensors").items()
+    }
+    alpha = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["lora_alpha"]
+    form = json.loads((folder / "candor.json").read_text(encoding="utf-8"))["format"]
+    save_file(tensors, out, metadata={"alpha": str(alpha), "format": form})
+    return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
 def train_generator(

@@ -56,9 +56,9 @@ def placed(subject: Subject, page: Page, start: int, end: int) -> tuple[float, .
     if not (subject.names or subject.figures):
         return (0.0,) * len(FEATURES)
     begin, stop = scope(page.text, start, end)
-    near = _stems(page.title) | _stems(page.text[begin:stop])
+    near = stems(page.title) | stems(page.text[begin:stop])
     close = [name for name in subject.names if name_in(name, near)]
-    away = [name for name in subject.names if name not in close and name_in(name, _stems(page.text))]
+    away = [name for name in subject.names if name not in close and name_in(name, stems(page.text))]
     other = begin < start and any(stem(name) not in subject.names for name in names(page.text[begin:start]))
     written = set(_FIGURE.findall(f"{page.title} {page.text}"))
     figures = [figure for figure in subject.figures if figure not in written]
@@ -88,7 +88,8 @@ def scope(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=2048)
-def _stems(text: str) -> frozenset[str]:
+def stems(text: str) -> frozenset[str]:
+    """Return the stems of a text's words."""
     return frozenset(word.stem for word in words(text))
 
 

@@ -5,6 +5,7 @@ Knows no model from the inside; each door's code and its heavy libraries are imp
 
 from typing import TYPE_CHECKING
 
+from dialogue.models.checkpoints.gguf import SUFFIX
 from dialogue.models.checkpoints.plan import Needs
 from dialogue.pictures import Remembering, Viewer
 from dialogue.types import LanguageModel, ModelError
@@ -12,12 +13,27 @@ from dialogue.types import LanguageModel, ModelError
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
-DOORS = "quote, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
+DOORS = "auto, quote, smollm2, gguf:FILE, hf:FOLDER-OR-HUB-NAME, http://HOST:PORT/v1#MODEL, scripted:FILE"
+AUTO = "auto"
+
+
+def chosen(spec: str) -> str:
+    """Return the model that a setting stands for: `auto` is smollm2 where it is installed, else quote."""
+    if spec.strip() != AUTO:
+        return spec
+    from dialogue.models.smollm2 import NAME, packaged
+
+    return NAME if packaged() is not None else "quote"
 
 
 def reads_prompts(spec: str) -> bool:
     """Say whether the model behind a known `spec` follows its prompt: quote and scripts write the same anyway."""
-    return spec.strip().partition(":")[0] not in ("quote", "scripted")
+    return chosen(spec).strip().partition(":")[0] not in ("quote", "scripted")
+
+
+def takes_steps(model: LanguageModel) -> bool:
+    """Say whether a model is up to research and to a second round with the reasons in view."""
+    return not getattr(model, "small", False)
 
 
 def load_model(
@@ -31,29 +47,23 @@ def load_model(
 ) -> LanguageModel:
     """Open the door that `spec` names.
 
-    `quote` writes from the evidence with no language model; ``hf:NAME`` loads a causal model, or one that reads
-    pictures, from a folder or, because the user named it, from the hub, when the memory for what it `needs` is there;
+    `quote` writes from the evidence with no language model; `smollm2` is the packaged model, and `auto` takes it where
+    it is installed, else `quote`; ``hf:NAME`` loads a causal model, or one that reads pictures, from a folder or,
+    because the user named it, from the hub, and ``gguf:FILE`` one from a file of weights in few bits, when the memory
+    for what it `needs` is there;
     ``scripted:FILE`` reads drafts from a file;
     ``http(s)://HOST/v1#MODEL`` asks an OpenAI-compatible server with `api_key`, for up to `seconds` per round, and
     where it is unavailable `quote`. Raises ModelError with what to do when the door is unknown or cannot be opened.
     """
-    door, _, name = spec.strip().partition(":")
-    if door == "quote" and not name:
-        from dialogue.quote import load_quote
-
-        return load_quote(reader)
+    door, _, name = chosen(spec).strip().partition(":")
+    if door in ("smollm2", "quote") and not name:
+        return _packaged(door, reader, device, needs)
     if door == "scripted" and name:
         from dialogue.models.scripted import load_scripted
 
         return load_scripted(name)
-    if door == "hf" and name:
-        from dialogue.models.vision import load_vision, sees
-
-        if sees(name):
-            return load_vision(name, device, needs)
-        from dialogue.models.local import load_local
-
-        return load_local(name, device, needs)
+    if door in ("hf", "gguf") and name:
+        return _here(door, name, device, needs)
     if door.lower() in ("http", "https") and name:
         from dialogue.models.fallback import Fallback
         from dialogue.models.server.remote import load_remote
@@ -61,6 +71,26 @@ def load_model(
 
         return Fallback(load_remote(spec, api_key, seconds), load_quote(reader))
     raise ModelError(f"there is no model {spec!r}: use one of {DOORS}")
+
+
+def _packaged(door: str, reader: "PassageReader", device: str, needs: Needs | None) -> LanguageModel:
+    if door == "smollm2":
+        from dialogue.models.smollm2 import load_smollm2
+
+        return load_smollm2(device, needs)
+    from dialogue.quote import load_quote
+
+    return load_quote(reader)
+
+
+def _here(door: str, name: str, device: str, needs: Needs | None) -> LanguageModel:
+    """Load a model on this machine; small ones get prompts of their own."""
+    from dialogue.models.local import load_local
+    from dialogue.models.vision import load_vision, sees
+
+    if door == "gguf":
+        return load_local(name if name.endswith(SUFFIX) else f"{name}{SUFFIX}", device, needs, by_size=True)
+    return load_vision(name, device, needs) if sees(name) else load_local(name, device, needs, by_size=True)
 
 
 def load_viewer(

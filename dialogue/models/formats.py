@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MARK: Final = "candor.json"  # beside an adapter: which format it was trained on
 LAMDA: Final = "lamda"
+PLAIN: Final = "plain"  # as models of that size are asked without
 _DRAFT = "\u2063draft\u2063"  # stands for a draft while a template is tried; no template writes it itself
 
 
@@ -71,7 +72,7 @@ class Chat:
 
     def prompt(self, context: Context) -> str:
         """See `Format`; templates that know no system role or ask for strict alternation get it."""
-        return self._written(render(context))
+        return self.written(render(context))
 
     def reply(self, draft: str) -> str:
         """See `Format`."""
@@ -81,10 +82,11 @@ class Chat:
         """See `Format`: what the template writes after the assistant's message."""
         question = ANSWER.format(question=attribute.question)
         exchange = (("user", "?"), ("assistant", _DRAFT), ("user", question))
-        text = self._written([{"role": role, "content": content} for role, content in exchange])
+        text = self.written([{"role": role, "content": content} for role, content in exchange])
         return Asked(text.rpartition(_DRAFT)[2], *_answers(attribute, ""))
 
-    def _written(self, messages: Sequence[Message]) -> str:
+    def written(self, messages: Sequence[Message]) -> str:
+        """Return messages in the template of the model."""
         from jinja2 import TemplateError
 
         try:
@@ -149,12 +151,14 @@ def fine_tuned(folder: Path) -> Lamda | None:
     if not mark.is_file():
         return None
     try:
-        known = json.loads(mark.read_text(encoding="utf-8"))["format"] == LAMDA
+        named = json.loads(mark.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{str(mark)!r} cannot be read: write the adapter again ({error})") from error
-    if not known:
-        raise ModelError(f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r}")
-    return Lamda()
+    if named not in (LAMDA, PLAIN):
+        raise ModelError(
+            f"{str(mark)!r} names a format that this version does not know: it knows {LAMDA!r} and {PLAIN!r}"
+        )
+    return Lamda() if named == LAMDA else None
 
 
 def _answers(attribute: Attribute, space: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -16,6 +16,7 @@ from dialogue.models.checkpoints.plan import MemoryPlan, Needs, window
 from dialogue.models.decoding import Decoder, Drafting, Question, common
 from dialogue.models.drafts import clean
 from dialogue.models.formats import Asked, Chat, Continued, Format, fine_tuned
+from dialogue.models.small import Small, sized
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step
 from retrieval.text import each
@@ -35,7 +36,8 @@ _Prompt = tuple[list[int], dict[str, list[int]]]  # its tokens, and the tokens o
 class Local:
     """A LanguageModel over a transformers model and its tokenizer. Thread-safe.
 
-    `plan` bounds its window and its caches; `preamble` begins every prompt.
+    `plan` bounds its window and its caches; `preamble` begins every prompt. `small` says that it takes one plain
+    request at a time: no look-ups, no list of complaints.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Local:
     ) -> None:
         self.name = name
         self.fingerprint = fingerprint
+        self.small = isinstance(form, Small)
         self.window = plan.window if plan else window(model.config, tokenizer.model_max_length)
         self._tokenizer = tokenizer
         self._form: Format = form or (Chat(tokenizer) if tokenizer.chat_template else Continued())
@@ -65,6 +68,8 @@ class Local:
         conversation, whatever other threads do. What does not fit is noted in the context's working. Raises
         ModelError when the question does not fit or memory runs out.
         """
+        if not self._form.prompt(context):
+            return  # such a model had better say nothing to this
         ids, note = self.fit(context, sampling.max_new_tokens)
         if note:
             _note(context, note)
@@ -180,13 +185,16 @@ class Local:
         return ids
 
 
-def load_local(name: str, device: str = "auto", needs: Needs | None = None) -> Local:
-    """Load the model in folder `name`, or the hub's model of that name, on a GPU where there is one.
+def load_local(name: str, device: str = "auto", needs: Needs | None = None, by_size: bool = False) -> Local:
+    """Load the model in folder `name`, a GGUF file, or the hub's model of that name, on a GPU where there is one.
 
-    Raises ModelError with what to do when it cannot be loaded, or when the memory for what it `needs` is not there.
+    Its prompts are those that it was fine-tuned on, else `by_size` those of small models, where it is one. Raises
+    ModelError with what to do when it cannot be loaded, or when the memory for what it `needs` is not there.
     """
     found = load_checkpoint(name, device, needs)
-    form = fine_tuned(Path(name).expanduser())
+    form: Format | None = fine_tuned(Path(name).expanduser())
+    if form is None and by_size:
+        form = sized(found.model, found.tokenizer)
     return Local(found.model, found.tokenizer, found.name, found.fingerprint, form, found.plan, found.preamble)
 
 

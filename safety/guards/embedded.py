@@ -146,7 +146,7 @@ class EmbeddedGuard:
         """Probability per watched objective that the classifier or the source knows: the worst window of a text."""
         source_risks = self._source_risks(pairs, stage, watched)
         found = {pair: {name: risk for name, risk in source_risks[pair].items() if name in watched} for pair in pairs}
-        if stage == "evidence" and "prompt_attack" in watched:
+        if stage != "request" and "prompt_attack" in watched:
             for pair, risks in found.items():
                 risks["prompt_attack"] = max(risks.get("prompt_attack", 0.0), self._injections.risk(pair[1]))
         if not pairs or not set(self._topics) & set(watched):

@@ -1,7 +1,7 @@
 """Checkpoints of generators: from a folder or the hub into memory, or the reason why not.
 
-Weights are read from safetensors only and no code of a checkpoint is ever run. Decoders, encoder-decoders, adapters on
-either, and quantised ones. Memory is planned before anything is loaded.
+Weights are read from safetensors or GGUF files only and no code of a checkpoint is ever run. Decoders,
+encoder-decoders, adapters on either, and quantised ones. Memory is planned before anything is loaded.
 """
 
 import hashlib
@@ -9,11 +9,21 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dialogue.models.checkpoints.gguf import (
+    SUFFIX,
+    GgufFile,
+    as_floats,
+    examined,
+    gguf_in,
+    gguf_of_hub,
+    parameters,
+    read_once,
+)
 from dialogue.models.checkpoints.memory import built_bytes, free_bytes, stored_bytes
 from dialogue.models.checkpoints.plan import MemoryPlan, Needs, planned, window
 from dialogue.models.checkpoints.quantised import Quantised, quantisation
@@ -25,6 +35,11 @@ if TYPE_CHECKING:
 
 ADAPTER: Final = "adapter_config.json"
 CONTROL_CODE: Final = "Questions"  # what CTRL begins with unless another is given (Keskar et al. 2019)
+_ODD: Final = {  # what transformers says: what is the matter
+    "GGUF model with architecture": "is a GGUF file of a kind that transformers does not read: choose another model",
+    "ignore_mismatched_sizes": "holds weights of other shapes than it says: fetch it again, or choose another",
+    "Unrecognized configuration class": "is not a causal language model: take a decoder such as Llama or GPT-2",
+}
 _LOADING: Final = (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError)
 
 
@@ -46,12 +61,18 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What was asked for and where it lies, the option behind "@", and its adapter."""
+    """What was asked for and where it lies, the option behind "@", its adapter, and the GGUF file that it is."""
 
     name: str
     place: str
     option: str = ""
     adapter: Path | None = None
+    gguf: GgufFile | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What transformers is told to read beside the place."""
+        return {"gguf_file": self.gguf.name} if self.gguf else {}
 
     @property
     def folder(self) -> Path | None:
@@ -74,10 +95,11 @@ class _Ready:
 def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> Checkpoint:
     """Load the generator in folder `name`, or the hub's of that name, on a GPU where there is one.
 
-    A folder with an adapter loads its base and merges the adapter into it. ``NAME@CODE`` begins every prompt of a
-    CTRL model with that control code. Raises ModelError with what to do: also when the memory is not there.
+    `name` may be a GGUF file, a folder or a repository of the hub that holds one: it becomes an ordinary model. A
+    folder with an adapter loads its base and merges the adapter into it. ``NAME@CODE`` begins every prompt of a CTRL
+    model with that control code. Raises ModelError with what to do: also when the memory is not there.
     """
-    source = _source(name)
+    source = _reached(_source(name))
     with _plainly(source.name):
         ready = _prepared(source, device, needs or Needs())
         if not ready.plan.fits:
@@ -89,6 +111,7 @@ def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None)
             model = _loaded(source, ready)
     shown = source.adapter or source.folder
     label = f"hf:{(shown.name if shown else source.place) + (f'@{source.option}' if source.option else '')}"
+    label = f"gguf:{source.gguf.name}" if source.gguf else label
     kind = "-".join(filter(None, (str(ready.dtype).removeprefix("torch."), ready.stored.method)))
     fingerprint = f"{label}/{_identity(source, model.config)[:12]}/{kind}"
     return Checkpoint(model, ready.tokenizer, label, fingerprint, ready.plan, opening)
@@ -96,7 +119,7 @@ def load_checkpoint(name: str, device: str = "auto", needs: Needs | None = None)
 
 def plan_checkpoint(name: str, device: str = "auto", needs: Needs | None = None) -> MemoryPlan:
     """Return the plan of what `load_checkpoint` would load, without loading it. Raises ModelError."""
-    source = _source(name)
+    source = _reached(_source(name))
     with _plainly(source.name):
         return _prepared(source, device, needs or Needs()).plan
 
@@ -172,6 +195,10 @@ def _plainly(name: str) -> Iterator[None]:
 def _source(name: str) -> _Source:
     """Resolve a model name; an adapter is opened as its base."""
     whole, option = name, ""
+    if name.endswith(SUFFIX):
+        path = Path(name).expanduser()
+        examined(path)
+        return _Source(whole, str(path.parent), gguf=GgufFile(str(path.parent), path.name))
     if "@" in name and not Path(name).expanduser().is_dir():
         name, _, option = name.rpartition("@")
     folder = Path(name).expanduser()
@@ -181,8 +208,30 @@ def _source(name: str) -> _Source:
         return _Source(
             whole, str(Path(base).expanduser()) if Path(base).expanduser().is_dir() else base, option, folder
         )
+    if folder.is_dir() and (file := gguf_in(folder)):
+        examined(file.path)
+        return _Source(whole, str(folder), option, gguf=file)
     _check_folder(name, folder)
     return _Source(whole, str(folder) if folder.is_dir() else name, option)
+
+
+def _reached(source: _Source) -> _Source:
+    """A repository of the hub without a configuration of its own may hold a GGUF file."""
+    from huggingface_hub import file_exists
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if source.gguf is not None or source.folder is not None or "gguf" not in source.name.casefold():
+        return source
+    try:
+        if file_exists(source.place, "config.json"):
+            return source
+    except (OSError, HfHubHTTPError, HFValidationError, RuntimeError):
+        return source
+    file = gguf_of_hub(source.place)
+    if file is None:
+        return source
+    examined(file.path)
+    return replace(source, place=file.place, gguf=file)
 
 
 def _base(name: str, folder: Path) -> str:
@@ -214,7 +263,7 @@ def _generator(source: _Source) -> "tuple[PretrainedConfig, type[Any]]":
     )
 
     try:
-        config = AutoConfig.from_pretrained(source.place, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(source.place, trust_remote_code=False, **source.files)
     except (*_LOADING, LookupError, AttributeError, ArithmeticError, StrictDataclassError) as error:
         raise ModelError(_why_not_loaded(source.name, str(error))) from error
     if reads_pictures(config):
@@ -238,18 +287,22 @@ def _tokenizer(source: _Source) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     own = source.adapter is not None and (source.adapter / "tokenizer_config.json").is_file()
-    return AutoTokenizer.from_pretrained(str(source.adapter) if own else source.place, trust_remote_code=False)
+    place = str(source.adapter) if own else source.place
+    return AutoTokenizer.from_pretrained(place, trust_remote_code=False, **source.files)
 
 
 def _prepared(source: _Source, device: str, needs: Needs) -> _Ready:
     """Do all that can be done before the weights are read."""
-    config, auto = _generator(source)
+    with read_once(source.gguf):
+        config, auto = _generator(source)
+        tokenizer = _tokenizer(source)
     place = device_of(device)
     dtype = dtype_of(needs.dtype, place)
     stored = quantisation(source.name, config, place.type == "cuda")
-    tokenizer = _tokenizer(source)
     size = dtype.itemsize
-    if source.folder is not None and not stored.opened:
+    if source.gguf is not None:
+        weights = parameters(source.gguf.path) * size
+    elif source.folder is not None and not stored.opened:
         weights = stored_bytes(source.folder, size)
     else:
         weights = built_bytes(config, auto, _packed(config) if stored.method and not stored.opened else size)
@@ -273,14 +326,20 @@ def _loaded(source: _Source, ready: _Ready) -> "PreTrainedModel":
     direct = ready.device.type != "cpu" and find_spec("accelerate") is not None
     if direct:  # straight to the GPU, without a copy in the machine's own memory
         options["device_map"] = ready.device
-    model = ready.auto.from_pretrained(
-        source.place,
-        config=ready.config,
-        dtype=ready.dtype,
-        use_safetensors=True,
-        trust_remote_code=False,
-        **options,
-    )
+    if source.gguf is not None:
+        options |= as_floats() | source.files
+    with read_once(source.gguf, words=False):
+        model, info = ready.auto.from_pretrained(
+            source.place,
+            output_loading_info=True,
+            config=ready.config,
+            dtype=ready.dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            **options,
+        )
+    if odd := [*info["mismatched_keys"], *info["missing_keys"]]:  # transformers fills these at random
+        raise ModelError(f"{source.name!r} lacks weights or holds others than it says ({odd[0]}): choose another file")
     if source.adapter is not None:
         from peft import PeftModel
 
@@ -299,7 +358,7 @@ def _check_folder(name: str, folder: Path) -> None:
             raise ModelError(f"there is no model folder {name!r}: check the path, or name a hub model (owner/name)")
         return
     if not (folder / "config.json").is_file():
-        raise ModelError(f"{name!r} is not a model folder: it has no config.json")
+        raise ModelError(f"{name!r} is not a model folder: it has neither a config.json nor a GGUF file")
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"{name!r} holds no *.safetensors weights; pickled weights (.bin) are never loaded: "
@@ -311,8 +370,9 @@ def _why_not_loaded(name: str, message: str) -> str:
     first = message.strip().splitlines()[0] if message.strip() else "no reason given"
     if "trust_remote_code" in message:
         return f"{name!r} needs code of its own, which is never run here: choose a model that transformers knows"
-    if "Unrecognized configuration class" in message:
-        return f"{name!r} is not a causal language model: choose a decoder such as Llama, Gemma or GPT-2"
+    for mark, why in _ODD.items():
+        if mark in message:
+            return f"{name!r} {why}"
     if "safetensors" in message and ("does not appear" in message or "not found" in message):
         return f"{name!r} holds no safetensors weights; pickled weights are never loaded: choose another"
     if any(mark in message for mark in ("connect", "offline", "not a valid model identifier", "not a local folder")):
@@ -325,6 +385,9 @@ def _why_not_loaded(name: str, message: str) -> str:
 
 def _identity(source: _Source, config: "PretrainedConfig") -> str:
     """Identify the weights: an adapter's and a folder's by their digest, a hub model by its commit."""
+    if source.gguf is not None:
+        with source.gguf.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     parts = [_digest(source.folder) if source.folder else str(getattr(config, "_commit_hash", "") or "unknown")]
     if source.adapter is None:
         return parts[0]

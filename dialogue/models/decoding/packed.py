@@ -1,19 +1,22 @@
 """Matrices of a model on a CPU, laid out once for few rows.
 
-The library behind torch's float32 product lays out the whole matrix again for every product with few rows, which costs
-as much as the product. A second layout takes as much memory as the matrix.
+The library behind torch's product lays out the whole matrix again for every product with few rows, which costs as much
+as the product. A second layout takes as much memory as the matrix. For the matrices of a model of 135 million
+parameters and 8 rows, on one core with native bfloat16: 37 ms as they are and 21 ms laid out in bfloat16, 57 ms in
+float32; 12 ms in int8, whose operators torch has given up.
 """
 
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from retrieval.encoder.layers import Rounded, rounded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FEW = range(2, 49)  # rows for which the layout pays
+FEW = {torch.float32: range(2, 49), torch.bfloat16: range(1, 49)}  # rows for which the layout pays
 ROWS = 16  # rows it is made for
 
 
@@ -28,8 +31,8 @@ class Packed(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return hidden @ weight.T + bias, shape (..., out)."""
-        if hidden.numel() // hidden.shape[-1] not in FEW:
-            return functional.linear(hidden, self.weight, self.bias)
+        if hidden.numel() // hidden.shape[-1] not in FEW[self.weight.dtype]:
+            return rounded(hidden, self.weight, self.bias)
         product: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self._packed, self.bias, "none", [], "")
         return product
 
@@ -37,7 +40,8 @@ class Packed(nn.Module):
 def pack(model: "PreTrainedModel", spare: int) -> None:
     """Lay out the output matrix of a float32 model on a CPU, then the others while `spare` bytes last.
 
-    The output matrix, the largest, is part of the memory plan. Other models stay as they are.
+    That matrix, the largest, is part of the memory plan; in bfloat16 it gains little. Models in other precisions, and
+    on other devices, stay as they are.
     """
     known = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     operators = ("_reorder_linear_weight", "_linear_pointwise")  # torch's own, without a promise to last
@@ -45,15 +49,16 @@ def pack(model: "PreTrainedModel", spare: int) -> None:
         not known
         or not all(hasattr(torch.ops.mkldnn, name) for name in operators)
         or model.device.type != "cpu"
-        or model.dtype != torch.float32
+        or model.dtype not in FEW
     ):
         return
     head = model.get_output_embeddings()
-    if type(head) is nn.Linear:
+    if type(head) is nn.Linear and model.dtype == torch.float32:
         model.set_output_embeddings(Packed(head))
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
-            size = child.weight.numel() * child.weight.element_size() if type(child) is nn.Linear else 0
+            plain = type(child) in (nn.Linear, Rounded) and child is not head
+            size = child.weight.numel() * child.weight.element_size() if plain else 0
             if 0 < size <= spare:
                 setattr(module, name, Packed(child))
                 spare -= size

@@ -1,0 +1,254 @@
+"""The table of the paper for a model: greedy, the best of 1 to 16 by the judges, the oracle, quotes, and both together.
+
+    python benchmarks/recipe.py READING.jsonl.gz --questions 60 --work /tmp/recipe --out benchmarks/results/recipe.json
+    python benchmarks/recipe.py --field FIELD/A --work /tmp/recipe-a
+
+Questions are spread over articles that no judge and no reader was trained on; the paragraphs of these articles are the
+library, but for those of every fifth question, which the sources cannot answer then. With --field they are the single
+questions of a field set, its documents the library. Every turn is taken once: quotes, one greedy draft and 16 samples,
+all judged; the rows of the table choose among the same drafts. What is done is kept in the folder --work, and the same
+command goes on from there. Prints the table, and JSON with --out.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.bot import Bot, open_bot
+from app.evaluation.metrics import answer_hit, wilson
+from app.evaluation.rows import lines
+from app.training.reader_data import held
+from dialogue.prompts import is_abstention
+from dialogue.rank import QUOTES, quality, ranked
+from dialogue.respond import Responder
+from dialogue.types import Attribute, Candidate, Context, LanguageModel, Reply, Sampling, Scores, Step, Turn
+from safety.types import Verdict
+
+MOST = 16
+COUNTS = (1, 2, 4, 8, 16)
+PARAGRAPHS = 400  # of the library
+SCORES = ("sensible", "specific", "interesting", "answers", "grounded")
+Row = dict[str, Any]
+Way = Callable[[Row], "Row | None"]
+
+
+@dataclass
+class Recorded:
+    """A LanguageModel that writes one greedy draft, then samples, and remembers them in this order."""
+
+    model: LanguageModel
+    written: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.model.fingerprint
+
+    def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:
+        self.written = []
+        for chosen in (replace(sampling, n=1, temperature=0.0), sampling):
+            for made in self.model.sample(context, chosen):
+                if isinstance(made, str):
+                    self.written.append(made.strip())
+                yield made
+            if len(self.written) == 0:
+                self.written.append("")  # a greedy draft that is empty keeps its place
+
+    def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
+        return self.model.weigh(context, drafts, attributes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, nargs="?", help="reading comprehension, JSONL")
+    parser.add_argument("--field", type=Path, help="a field set instead")
+    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--work", type=Path, required=True, help="the folder of what is done")
+    parser.add_argument("--minutes", type=float, default=1e9, help="take no new turn after so many")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    rows, documents = of_field(given.field) if given.field else of_reading(given.data)
+    step = max(1, len(rows) // given.questions)
+    rows = random.Random(0).sample(rows[::step], min(given.questions, len(rows[::step])))
+    if not given.field:
+        rows = [row | {"answers": [] if place % 5 == 4 else row["answers"]} for place, row in enumerate(rows)]
+        gone = {row["paragraph"] for row in rows if not row["answers"]}
+        documents = written([text for text in documents if text not in gone], rows, given.work / "paragraphs")
+    taken = given.work / "turns.jsonl"
+    done = {row["id"]: row for row in map(json.loads, taken.read_text().splitlines())} if taken.exists() else {}
+    if any(row["id"] not in done for row in rows):
+        with open_bot(given.work / "data", given.model, early_stop="off", candidates=MOST) as bot:
+            bot.ingest([documents])
+            with taken.open("a") as file:
+                until = time.monotonic() + 60 * given.minutes
+                for row in rows:
+                    if row["id"] not in done and time.monotonic() < until:
+                        done[row["id"]] = asked(bot, row)
+                        file.write(json.dumps(done[row["id"]]) + "\n")
+                        file.flush()
+    records = [done[row["id"]] for row in rows if row["id"] in done]
+    table = [line(name, records, choose) for name, choose in ways().items()]
+    seconds = [record["seconds"] for record in records]
+    told = {"model": records[0]["model"], "n": len(records), "answerable": sum(bool(r["answers"]) for r in records)}
+    told |= {"seconds_p50": float(np.median(seconds)), "seconds_p95": float(np.quantile(seconds, 0.95)), "table": table}
+    print_table(told)
+    if given.out:
+        given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def of_reading(data: Path) -> tuple[list[Row], list[str]]:
+    """Questions of articles kept apart, and all their paragraphs."""
+    read = [row for row in (json.loads(text) for _, text in lines(data)) if held(row)]
+    rows = [{**row, "answers": [[answer] for answer in row["answers"][:1]]} for row in read]
+    return rows, list(dict.fromkeys(row["paragraph"] for row in read))
+
+
+def of_field(folder: Path) -> tuple[list[Row], Path]:
+    read = [json.loads(text) for _, text in lines(folder / "questions.jsonl")]
+    single = [row for row in read if len(row["context"]) == 1 and row["expect"] in ("answer", "abstain")]
+    rows = [row | {"question": row["context"][0]} for row in single if row["expect"] == "abstain" or row["answers"]]
+    return [row | {"answers": row["answers"] if row["expect"] == "answer" else []} for row in rows], folder / "docs"
+
+
+def written(texts: list[str], rows: list[Row], folder: Path) -> Path:
+    """The library: the paragraphs of the questions, filled up with others, a file each."""
+    folder.mkdir(exist_ok=True)
+    own = {row["paragraph"] for row in rows}
+    for number, text in enumerate(sorted(texts, key=lambda text: text not in own)[:PARAGRAPHS]):
+        (folder / f"paragraph-{number:04d}.txt").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def asked(bot: Bot, row: Row) -> Row:
+    """Take the turn and keep what the table needs of it."""
+    assert isinstance(bot.responder, Responder)
+    model = Recorded(bot.responder.model)
+    sampling = replace(bot.responder.options.sampling, n=MOST, seed=1)
+    options = replace(bot.responder.options, sampling=sampling, early=False, rounds=1, research=0)
+    responder = replace(bot.responder, model=model, options=options)
+    begun = time.perf_counter()
+    reply = next(step for step in responder.steps([Turn("user", row["question"])]) if isinstance(step, Reply))
+    drafts = [
+        {
+            "text": c.text,
+            "writer": c.writer,
+            "dropped": c.dropped,
+            "repaired": c.repaired,
+            **{name: getattr(c.scores, name) for name in SCORES},
+        }
+        for c in reply.trace.candidates
+    ]
+    return {
+        "id": row["id"],
+        "question": row["question"],
+        "answers": row["answers"],
+        "model": model.fingerprint,
+        "seconds": time.perf_counter() - begun,
+        "timings": reply.trace.timings,
+        "written": model.written,
+        "drafts": drafts,
+    }
+
+
+def ways() -> dict[str, Way]:
+    """The rows of the table: from a record to the text that is served and its scores, None for an abstention."""
+    best = {f"best of {k}": lambda record, k=k: served(record, pool(record, k)) for k in COUNTS}
+    return {
+        "greedy, unchecked": greedy,
+        **best,
+        f"oracle of {MOST}": oracle,
+        "quotes alone": lambda record: served(record, [d for d in record["drafts"] if d["writer"] == QUOTES]),
+        "quotes and 8": lambda record: served(
+            record, [*[d for d in record["drafts"] if d["writer"] == QUOTES], *pool(record, 8)]
+        ),
+    }
+
+
+def greedy(record: Row) -> Row | None:
+    text = record["written"][0] if record["written"] else ""
+    return next((draft for draft in record["drafts"] if draft["text"] == text), {"text": text}) if text else None
+
+
+def pool(record: Row, count: int) -> list[Row]:
+    """The judged drafts that come from the first `count` samples."""
+    texts = record["written"][1 : count + 1]
+    return [
+        draft
+        for draft in record["drafts"]
+        if draft["text"] in texts or (draft["repaired"] and any(draft["text"][:40] in text for text in texts))
+    ]
+
+
+def served(record: Row, drafts: list[Row]) -> Row | None:
+    """What would be served if these were all the drafts."""
+    judged = [judged_again(draft) for draft in drafts]
+    first = next(iter(ranked(judged)), None)
+    if first is None or first.dropped or is_abstention(first.text):
+        return None
+    return next(draft for draft in drafts if draft["text"] == first.text)
+
+
+def judged_again(draft: Row) -> Candidate:
+    found = scores(draft)
+    return Candidate(draft["text"], Verdict(True, 0.0), found, quality(found), draft["dropped"], False, draft["writer"])
+
+
+def oracle(record: Row) -> Row | None:
+    return next((draft for draft in pool(record, MOST) if right(draft["text"], record)), None)
+
+
+def scores(draft: Row) -> Scores:
+    return Scores(*(draft[name] for name in SCORES))
+
+
+def right(text: str, record: Row) -> bool:
+    return bool(record["answers"]) and all(answer_hit(text, part) for part in record["answers"])
+
+
+def line(name: str, records: list[Row], choose: Way) -> Row:
+    chosen = [(record, choose(record)) for record in records]
+    shown = [(record, draft) for record, draft in chosen if draft is not None]
+    hits = sum(right(draft["text"], record) for record, draft in shown)
+    answerable = sum(bool(record["answers"]) for record in records)
+    quiet = [record for record, draft in chosen if draft is None]
+    known = [draft for _, draft in shown if draft.get("sensible") is not None]
+    means = {kind: float(np.mean([draft[kind] or 0 for draft in known])) if known else None for kind in SCORES[:3]}
+    return {
+        "way": name,
+        "right": hits,
+        "served": len(shown),
+        "coverage": len(shown) / len(records),
+        "right_of_answerable": hits / max(1, answerable),
+        "ci95": wilson(hits, max(1, answerable)),
+        "wrong_when_served": (len(shown) - hits) / max(1, len(shown)),
+        "abstained_rightly": sum(not record["answers"] for record in quiet),
+        "abstained_wrongly": sum(bool(record["answers"]) for record in quiet),
+        **means,
+    }
+
+
+def print_table(told: Row) -> None:
+    print(f"{told['model']}: {told['n']} questions, {told['answerable']} of them answerable")
+    print(f"seconds a turn p50 {told['seconds_p50']:.1f}, p95 {told['seconds_p95']:.1f}, all 17 drafts judged")
+    heads = ("right", "served", "wrong/served", "quiet rightly", "quiet wrongly", "sensible", "specific", "interesting")
+    print(f"{'':20}" + "".join(f"{head:>14}" for head in heads))
+    for row in told["table"]:
+        means = "".join(f"{'–' if row[name] is None else f'{row[name]:.2f}':>14}" for name in SCORES[:3])
+        counts = f"{row['abstained_rightly']:14}{row['abstained_wrongly']:14}"
+        print(f"{row['way']:20}{row['right']:14}{row['served']:14}{row['wrong_when_served']:14.3f}{counts}{means}")
+
+
+if __name__ == "__main__":
+    main()
