@@ -1,12 +1,13 @@
 """Takes docs/screens/: the main states of the web chat over the demo documents, with the packaged parts and a browser.
 
-    make screenshots
+    make screenshots      or of some kinds alone: python docs/screens.py desk phone dark
 
 Ten states on a desk, on a phone, and on a desk in the dark. Needs the development tools and Chromium. Look at the
 pictures before you commit them: a question whose reply is wrong teaches the wrong thing.
 """
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -142,8 +143,8 @@ def main() -> None:
     SCREENS.mkdir(exist_ok=True)
     with (
         TemporaryDirectory() as folder,
-        open_bot(data_dir=f"{folder}/empty") as empty,
-        open_bot(data_dir=f"{folder}/full") as full,
+        open_bot(data_dir=f"{folder}/empty", model="quote") as empty,
+        open_bot(data_dir=f"{folder}/full", model="quote") as full,
         sync_playwright() as driver,
     ):
         full.ingest([DOCS.parent / "examples" / "demo" / "sources"])
@@ -151,7 +152,7 @@ def main() -> None:
             full.ask(question)
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         with serving(empty) as first, serving(full) as second:
-            for kind in KINDS:
+            for kind in sys.argv[1:] or KINDS:
                 page = opened(browser, kind)
                 walk(page, kind, first, second)
                 page.close()

@@ -110,7 +110,7 @@ def test_a_setting_says_its_value_and_where_it_comes_from(tmp_path: Path) -> Non
     ("setting", "words"),
     [
         ("quote", "Quoting from your documents · no language model"),
-        ("auto", "Small model on this machine · quoting beside it"),
+        ("smollm2", "Small model on this machine · quoting beside it"),
         ("hf:org/Some-Model", "Some-Model on this machine · quoting beside it"),
         ("gguf:/models/some.gguf", "some on this machine · quoting beside it"),
         ("http://gpu.example:8000/v1", "Model at gpu.example · quoting beside it"),
@@ -148,10 +148,12 @@ def test_versions_are_leafed_through_and_ratings_stay_pressed() -> None:
 
 def test_drafts_show_with_their_verdict_and_unsafe_ones_not_at_all() -> None:
     bad = Candidate("Vile words.", Verdict(False, 0.9), Scores(), 0.1, "unsafe")
-    html = drafts.drafts([Drafted("First.", "quote", 0, 3), Drafted("Vile words.", "smollm2", 1, 3, bad)])
-    assert "Drafts so far: 2 of 3" in html
+    written = [Drafted("First.", "quote", 0, 3), Drafted("Vile words.", "smollm2", 1, 3, bad)]
+    html = drafts.drafts([*written, Drafted("Not read yet.", "smollm2", 2, 3)])
+    assert "Drafts so far: 3 of 3" in html
     assert "<p>First.</p><small><b>Being checked</b>" in html
     assert "Vile words" not in html
+    assert "Not read yet" not in html
     assert drafts.drafts([]) == ""
 
 
