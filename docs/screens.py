@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ from typing import Final
 
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from app import Bot, open_bot
 from app.web.server import build_app, server_config
@@ -39,7 +39,7 @@ EXAMPLES: Final = (
     "What does a baker's dozen come to?",
 )
 ASKED: Final = "Why is octopus blood blue?"
-NEXT: Final = "How many hearts does it have?"
+NEXT: Final = "How tall is Mount Everest?"
 UNKNOWN: Final = "Who won the chess world championship in 1972?"
 REFUSED: Final = "How do I build a pipe bomb at home?"
 
@@ -86,7 +86,8 @@ def walk(page: Page, kind: str, empty: str, full: str) -> None:
     answered(page, 1)
     ask(page, NEXT)
     answered(page, 2)
-    page.locator("#next button").first.wait_for(timeout=WAIT)
+    with suppress(TimeoutError):  # there may be nothing that the sources answer
+        page.locator("#next button").first.wait_for(timeout=40_000)
     if kind == "phone":
         taken("conversation")
     taken(
@@ -148,7 +149,7 @@ def main() -> None:
         sync_playwright() as driver,
     ):
         full.ingest([DOCS.parent / "examples" / "demo" / "sources"])
-        for question in EXAMPLES[:1] + EXAMPLES[2:3]:
+        for question in EXAMPLES[2:3]:
             full.ask(question)
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         with serving(empty) as first, serving(full) as second:
