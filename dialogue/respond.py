@@ -149,8 +149,8 @@ class Responder:
         )
         reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
-        told = replace(reply, trace=self._trace(reply.trace, clock))
-        yield shown(told, self.mask, f"{context.question} {context.query}")
+        reply = replace(reply, trace=self._trace(reply.trace, clock))
+        yield shown(reply, self.mask, f"{context.question} {context.query}")
 
     def _gathered(
         self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"
