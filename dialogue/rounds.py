@@ -13,7 +13,7 @@ from dialogue.pictures import rests_on_pictures
 from dialogue.prompts import ABSTENTION, DECLINED, is_abstention
 from dialogue.rank import QUOTES, Gates, ample, backed, quality, why_dropped
 from dialogue.research import replies
-from dialogue.talk import ASKING
+from dialogue.talk import ASKING, said
 from dialogue.types import Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
 from dialogue.vetting import vetted
 from retrieval.text import paired
@@ -156,7 +156,7 @@ class Rounds:
         def check(texts: Sequence[str], stage: Stage) -> list[Verdict]:
             return self.guard.check(texts, stage, before, context.role.tightened)
 
-        return vetted(check, drafts, context.evidence)
+        return vetted(check, drafts, context.evidence, said(context.intent, context.language, context.role))
 
     def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
