@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "2b48d470bdf6d3401f3774338e7f81f29bf78f16326ddb82a53b91d2f3340ead",
+    WEIGHTS / "reader.safetensors": "62cd539c44f0cc71c7efda3882cd5c18cc09595dcd9e2c4b579654f496f6d214",
 }
 
 

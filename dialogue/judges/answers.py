@@ -20,13 +20,14 @@ from dialogue.judges.facts import words
 from dialogue.judges.subject import FEATURES as SUBJECT
 from dialogue.judges.subject import names_another, names_of, placed, stems, subject_of
 from retrieval.reading import Page, Reading, bounded
+from retrieval.text import BAR
 from retrieval.types import RetrievalError
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
 FEATURES = ("span", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
-MOST = 12.0  # by how much, in logits, an answer may be likelier than any other
+MOST = 12.0  # by how much, in logits, another answer may be likelier
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
 TokenEncoder = Callable[[Sequence[str]], Sequence[Tokens]]
 
@@ -88,12 +89,15 @@ class AnswerScorer:
 
         The logit of the unit's best span; the mean cosine of the question's tokens with their nearest in the unit, what
         it leans on or its title, and that of the worst third of them; the cosine of the question with the unit, and
-        with all three; how much likelier its span is than the best one that says something else; how many words of the
-        question stand in the title of another page, and not on the unit's; where what the question names stands, see
-        `subject.placed`.
+        with all three; how much less likely its span is than the best one that says something else; how many words of
+        the question stand in the title of another page, and not on the unit's; where what the question names stands,
+        see `subject.placed`.
         """
         pages = list(dict.fromkeys([*(offer.page for offer in offers), *beside]))
-        readings = dict(zip(pages, self.reader.read(question, pages), strict=True))
+        alone = {offer: _alone(offer) for offer in offers}
+        whole = [page for page in pages if BAR not in page.text]
+        read = list(dict.fromkeys([*(offer.page for offer in alone.values()), *whole]))
+        readings = dict(zip(read, self.reader.read(question, read), strict=True))
         leads = {offer: _lead(offer) for offer in offers}
         texts = list(
             dict.fromkeys([question, *(o.text for o in offers), *leads.values(), *(o.page.title for o in offers)])
@@ -108,8 +112,9 @@ class AnswerScorer:
             said = [tokens[text][0] for text in (o.text, leads[o], o.page.title)]
             alike = _cosine(vectors, said[0]), _cosine(vectors, np.concatenate(said))
             subject = placed(named, o.page, o.start, o.stop)
-            margin, away = _margin(o, readings[o.page], best), min(3, len(_only_in_titles(question, o.page, pages)))
-            span = bounded(readings[o.page].best(o.start, o.end)[0])
+            margin = _margin(alone[o], readings[alone[o].page], best)
+            away = min(3, len(_only_in_titles(question, o.page, pages)))
+            span = bounded(readings[alone[o].page].best(alone[o].start, alone[o].end)[0])
             rows.append((span, *_matched(asked, np.concatenate(said)), *alike, margin, away, *subject))
         return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
 
@@ -124,12 +129,12 @@ def _best(page: Page, reading: Reading, start: int = 0, end: int | None = None) 
 
 
 def _margin(offer: Offer, reading: Reading, best: Mapping[Page, Answer]) -> float:
-    """By how much the offer's best span is likelier than any other that says something else, MOST at most."""
+    """By how much the offer's best span is likelier than the best one that says something else: 0 or less, to -MOST."""
     own, said = _best(offer.page, reading, offer.start, offer.stop)
     before, after = _best(offer.page, reading, 0, offer.start), _best(offer.page, reading, offer.stop)
     others = [before, after, *(answer for page, answer in best.items() if page != offer.page)]
     rivals = [logit for logit, other in others if other and not (other in said or said in other)]
-    return min(MOST, max(-MOST, own - max(rivals))) if rivals and said else 0.0
+    return min(0.0, max(-MOST, own - max(rivals))) if rivals and said else 0.0
 
 
 def _only_in_titles(question: str, page: Page, pages: Sequence[Page]) -> set[str]:
@@ -142,6 +147,11 @@ def _only_in_titles(question: str, page: Page, pages: Sequence[Page]) -> set[str
 def _plain(text: str) -> str:
     found = re.findall(r"[^\W_]+", text.casefold())
     return f" {' '.join(found)} " if found else ""
+
+
+def _alone(offer: Offer) -> Offer:
+    """What the reader is given of an offer: its page, but a row of a table by itself, since rows are like each other."""
+    return Offer(Page(offer.text, offer.page.title)) if BAR in offer.text else offer
 
 
 def _lead(offer: Offer) -> str:
