@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.bot import QUOTING, Bot
+from app.bot import Bot
 from app.config import Settings
 from app.library.library import Library
+from app.parts import QUOTING
 from app.store.database import open_database
 from app.store.history import History
 from dialogue.types import Candidate, Citation, Claim, Context, Drafted, Reply, Role, Scores, Step, Trace, Turn

@@ -150,7 +150,7 @@ def _plain(text: str) -> str:
 
 
 def _alone(offer: Offer) -> Offer:
-    """What the reader is given of an offer: its page, but a row of a table by itself, since rows are like each other."""
+    """What the reader is given of an offer: its page; a row of a table by itself, since rows are like each other."""
     return Offer(Page(offer.text, offer.page.title)) if BAR in offer.text else offer
 
 

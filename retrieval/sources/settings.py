@@ -157,7 +157,7 @@ def _yaml(text: str) -> tuple[Tree, Comments]:
 
 
 def _check_depth(events: Iterable[object]) -> None:
-    """Raise SourceError for what is nested so deeply that composing it would overflow the stack of libyaml's binding."""
+    """Raise SourceError for what is nested so deeply that libyaml's binding would overflow its stack."""
     depth = 0
     for event in events:
         name = type(event).__name__
