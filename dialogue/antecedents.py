@@ -25,6 +25,7 @@ _NAMED = re.compile(  # "Her brother Duncan Bell was"
     r"(?:His|Her|Their)\s+(?:(?!(?:is|are|was|were|has|had)\s)[a-z][\w'’-]*\s+){1,2}(?:[A-Z][a-z'’]+,?\s+)+[a-z]"
 )
 _SUBJECT = re.compile(r"((?:(?:The|A|An|Our) )?(?:[\w'’&-]+ ){0,6}?[\w'’&-]+) (?:is|was) (?:(?:an?|the) )?")
+_ACTOR = re.compile(r"([A-Z][\w'’-]+(?: [A-Z][\w'’-]+){0,3}) [a-z]{3,}(?:ed|t|w|k|e)\b")  # "Ada Byron moved"
 _AMBIGUOUS = re.compile(
     r"\b(?:of|and|or|it|its|he|his|she|her|they|their|who|which|that|has|had|have)\b|[a-z]{3}s \d", re.IGNORECASE
 )
@@ -77,17 +78,18 @@ def put_in(text: str, start: int) -> tuple[Span, str] | None:
         return None
     end = next(stop for begin, stop in _sentences(text) if begin == start or begin <= start < stop)
     said, before = " ".join(text[start:end].split()), " ".join(text[slice(*lead)].split())
-    subject = _SUBJECT.match(before)
     placed = _PLACED.match(said)
     begin = placed.end() - len(placed[0].split()[-1]) if placed else 0
     pronoun = _REPLACEABLE.match(said, begin)
+    actor = _ACTOR.match(before) if pronoun and pronoun[0][:1] in "HhSs" else None
+    subject = _SUBJECT.match(before) or actor
     if end - lead[0] > FAR or subject is None or pronoun is None:
         return None
     rivals = _THING if pronoun[0][:1] in "Ii" else _PERSON
     if (
         rivals.search(before, subject.end())
         or _AMBIGUOUS.search(subject[1])
-        or not re.search(r"[A-Z0-9]", subject[1][1:])
+        or not (actor or re.search(r"[A-Z0-9]", subject[1][1:]))
     ):
         return None
     own = f"{subject[1]}'s" if pronoun["own"] else subject[1]

@@ -6,7 +6,7 @@ completion costs a rank and not the answer.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from dialogue.persona import about_subject
 from dialogue.proposals import Said
 from dialogue.types import Turn
 
+PLAIN = 0.1  # how much likelier a follow-up has to be answered as typed, to be read so
 LOOK_BACK = 6  # earlier turns that may hold the topic
 
 _PRONOUN = re.compile(
@@ -56,10 +57,19 @@ _TAKEN_BACK = re.compile(
     r"(?=(?:who|what|when|where|which|why|how|in (?:what|which)|whose|whom)\b)",
     re.IGNORECASE,
 )
+_MEANT = re.compile(
+    r"(?:(?:no|nope|sorry|wrong|not that(?: one)?|that(?:['’]s| is| was) (?:wrong|not (?:it|right|what i \w+)))\b"
+    r"[\s,.!;–-]*)*"
+    r"i (?:meant|mean|asked about|was asking about|am asking about|was talking about)[:,]? (?P<what>.+)",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
 _QUESTION = frozenset(
     "who what when where which why how whom whose did does do is are was were can could has have had".split()
 )
+
+
+Reading = tuple[str, tuple[str, ...]]  # what a question means, and the forms to search for
 
 
 class Rewriter(Protocol):
@@ -93,11 +103,45 @@ def search_queries(
     return query, tuple(dict.fromkeys(forms))
 
 
+def likeliest(
+    turns: Sequence[Turn], subject: str, rewriter: Rewriter | None, likely: Callable[[Sequence[str]], float]
+) -> Reading:
+    """Return the reading of the last user turn that a passage is `likely` to answer, the first where they are alike.
+
+    One is the rewriter's, one that of the rules; as it was typed a question that stands alone has to be likelier by
+    PLAIN: what was spoken of before is mostly meant.
+    """
+    readings = [search_queries(turns, subject, reader) for reader in (rewriter, None)]
+    typed = turns[-1].text
+    plain = stands_alone(typed) and len(turns) > 1 and typed not in [query for query, _ in readings]
+    if len({query for query, _ in readings}) == 1 and not plain:
+        return readings[0]
+    best = max(readings, key=lambda reading: likely(reading[1]))
+    return (typed, (typed,)) if plain and likely([typed]) > likely(best[1]) + PLAIN else best
+
+
 def fluent(question: str) -> str:
     """Return a question without what its speaker took back: "Who owns, no wait, who built it?"."""
     begun = list(_TAKEN_BACK.finditer(question))
     rest = question[begun[-1].end() :] if begun else ""
     return rest[:1].upper() + rest[1:] if len(rest.split()) > 3 else question
+
+
+def meant(message: str) -> str:
+    """Return what a message that corrects its reader asks for: "No, I meant the bridge": "What about the bridge?"."""
+    match = _MEANT.fullmatch(" ".join(message.split()).rstrip("?!. "))
+    if not match:
+        return message
+    what = match["what"]
+    return f"{what[:1].upper()}{what[1:]}?" if _starts_question(what) else f"What about {what}?"
+
+
+def stands_alone(question: str) -> bool:
+    """Say whether a question has all the words of one: a verb, something asked about, nothing that points back."""
+    words = question.split()
+    if len(words) < 5 or _WHAT_ABOUT.match(question) or _OPENER.match(question) or _PRONOUN.search(question):
+        return False
+    return _starts_question(question)
 
 
 def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:

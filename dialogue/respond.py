@@ -10,7 +10,7 @@ from time import perf_counter
 from dialogue.cite import cited
 from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.query import Rewriter, search_queries
+from dialogue.query import Rewriter, likeliest, meant
 from dialogue.rank import QUOTES, Gates, closest, ranked
 from dialogue.research import SNIPPETS, Findings, Researcher
 from dialogue.rounds import Rounds, Written
@@ -33,9 +33,11 @@ from dialogue.types import (
     Trace,
     Turn,
 )
+from dialogue.vetting import Mask, shown
 from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
+from safety.masking import Mask as Personal
 from safety.types import Guard, Stage, Verdict
 
 PART = 6  # passages looked at for each part of a question
@@ -72,7 +74,8 @@ class Responder:
     `tools`, such as a calculator, are asked before the retriever with every message and in research; `web` after it, in
     research or, for a model that does none, with every question. `spelling` mends what users type, `rewriter` reads
     their follow-ups; without it rules do. Without a `listener` every message is a question. `shaper` answers questions
-    of several facts. `quotes` writes from the sources what the drafts of `model` compete with.
+    of several facts. `quotes` writes from the sources what the drafts of `model` compete with. `mask` covers personal
+    data in a reply.
     """
 
     model: LanguageModel
@@ -88,6 +91,7 @@ class Responder:
     listener: Listener | None = None
     shaper: Shaper | None = None
     quotes: LanguageModel | None = None
+    mask: Mask = field(default_factory=Personal)
 
     def respond(self, turns: Sequence[Turn], role: Role | None = None) -> Reply:
         """Return the reply to the last user turn. Raises DialogueError when `turns` does not end with one."""
@@ -144,7 +148,8 @@ class Responder:
         )
         reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
-        yield replace(reply, trace=self._trace(reply.trace, clock))
+        reply = replace(reply, trace=self._trace(reply.trace, clock))
+        yield shown(reply, self.mask, f"{context.question} {context.query}")
 
     def _gathered(
         self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"
@@ -191,23 +196,15 @@ class Responder:
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
         """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
         read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
-        readings = [search_queries(read, role.subject, reader) for reader in (self.rewriter, None)]
-        query, forms = self._likeliest(readings, role)
         typed = given[-1].text
+
+        def likely(forms: Sequence[str]) -> float:
+            return max((i.probability or 0.0 for i in self.retriever.search(forms, PART, role.sources)), default=0.0)
+
+        query, forms = likeliest(read, role.subject, self.rewriter, likely)
         if read[-1].text != typed:
             notes.append(f"read as: {read[-1].text}")
         return query, tuple(dict.fromkeys((*forms, " ".join(typed.split()))))
-
-    def _likeliest(self, readings: Sequence[tuple[str, tuple[str, ...]]], role: Role) -> tuple[str, tuple[str, ...]]:
-        """Return the reading of a follow-up that a passage is likeliest to answer, the first where they are alike."""
-        if len({query for query, _ in readings}) == 1:
-            return readings[0]
-
-        def likely(reading: tuple[str, tuple[str, ...]]) -> float:
-            found = self.retriever.search(reading[1], PART, role.sources)
-            return max((item.probability or 0.0 for item in found), default=0.0)
-
-        return max(readings, key=likely)
 
     def _rounds(self, clock: "_Clock") -> Rounds:
         writers = (self.quotes, self.model) if self.quotes else (self.model,)
@@ -299,9 +296,10 @@ def _ending_with_user(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def _in_words(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """The turns as they are answered: a picture without words asks what is in it."""
+    """The turns as they are answered: a picture without words asks what is in it, "I meant" what was meant."""
     *before, last = turns
-    return turns if last.text.strip() else (*before, replace(last, text=QUESTION))
+    asked = meant(last.text) if before else last.text
+    return (*before, replace(last, text=asked if asked.strip() else QUESTION))
 
 
 class _Clock:

@@ -4,7 +4,7 @@ What quotes writes first and is judged first; a language model's drafts then com
 how the sources were searched or which draft wins.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,9 +13,9 @@ from dialogue.pictures import rests_on_pictures
 from dialogue.prompts import ABSTENTION, DECLINED, is_abstention
 from dialogue.rank import QUOTES, Gates, ample, backed, quality, why_dropped
 from dialogue.research import replies
-from dialogue.screen import quotes
-from dialogue.talk import ASKING
+from dialogue.talk import ASKING, said
 from dialogue.types import Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
+from dialogue.vetting import vetted
 from retrieval.text import paired
 from safety.types import Guard, Stage, Verdict
 
@@ -151,15 +151,12 @@ class Rounds:
         return [replace(c, dropped=UNBACKED) if bad else c for c, bad in zip(judged, loose, strict=True)]
 
     def _verdicts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
-        """The guard's verdicts; what the user's own documents say word for word has to be worse to be dropped."""
-        quoted = [quotes(draft, context.evidence) for draft in drafts]
-        stages: dict[bool, Stage] = {False: "candidate", True: "quotation"}
         before = [turn.text for turn in context.turns]
-        parts: dict[bool, Iterator[Verdict]] = {}
-        for is_quoted, stage in stages.items():
-            texts = [draft for draft, own in zip(drafts, quoted, strict=True) if own == is_quoted]
-            parts[is_quoted] = iter(self.guard.check(texts, stage, before, context.role.tightened) if texts else ())
-        return [next(parts[own]) for own in quoted]
+
+        def check(texts: Sequence[str], stage: Stage) -> list[Verdict]:
+            return self.guard.check(texts, stage, before, context.role.tightened)
+
+        return vetted(check, drafts, context.evidence, said(context.intent, context.language, context.role))
 
     def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""

@@ -15,11 +15,12 @@ from retrieval.text import BAR, sentences
 from retrieval.types import Passage
 
 LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
-CLAUSES = 240  # characters of a run of clauses quoted from a longer one
-_CLAUSE = re.compile(r"\S.*?(?=\n|[,;:]\s|\s(?:and|but|so|then|because|when|where|which|who)\s|$)[,;:]?", re.DOTALL)
 _STAMP = re.compile(
-    r"\[?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},? \d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?\]?(?: -)? ", re.IGNORECASE
+    r"\[?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},? \d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?\]?(?: -)? |"
+    r"[\[(](?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?[\])] |(?:\d{1,2}:)\d{1,2}:\d{2}(?:[.,]\d{1,3})? (?=[A-Z])",
+    re.IGNORECASE,
 )
+_NAMED = re.compile(r"[\w ()/.-]{2,60}(?::| =) \S")  # a value with its name
 _SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
 _ASKED = re.compile(  # a question that nobody marked as one, perhaps after a word or two
     r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how)\s+\w+|"
@@ -37,7 +38,7 @@ def units(passage: Passage) -> tuple[Offer, ...]:
         if spans and asked:
             spans[-1] = (spans[-1][0], end)
         else:
-            spans += _clauses(text, start, end)
+            spans.append((start, end))
         asked = not asked and asks_in_passing(text[start:end])
     page = page_of(passage)
     return tuple(Offer(page, start, end) for start, end in spans)
@@ -49,7 +50,7 @@ def asks_in_passing(line: str) -> bool:
         return True
     stamp = _STAMP.match(line)
     if not stamp:
-        return False
+        return line[:1].islower() and line[-1:].isalnum() and bool(_ASKED.match(line)) and len(line) <= LONGEST
     said = line[stamp.end() :]
     speaker = _SPEAKER.match(said)
     return bool(_ASKED.match(said[speaker.end() :] if speaker else said))
@@ -84,7 +85,8 @@ def setting(offer: Offer) -> str:
 
 def quotable(text: str) -> bool:
     """Say whether a unit says enough to be a reply, and not too much."""
-    return 15 <= len(text) <= LONGEST and len(text.split()) >= 3 and not text.endswith("?")
+    said = len(text) >= 15 and len(text.split()) >= 3
+    return (said or bool(_NAMED.match(text))) and len(text) <= LONGEST and not text.endswith("?")
 
 
 def _cut(text: str) -> Iterator[tuple[int, int]]:
@@ -97,17 +99,6 @@ def _cut(text: str) -> Iterator[tuple[int, int]]:
                 yield begin, start + match.start()
                 begin = place
         yield begin, end
-
-
-def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield a sentence whole, one that nobody marked the end of in runs of clauses of up to CLAUSES characters."""
-    begin = stop = start
-    for match in _CLAUSE.finditer(text, start, end) if end - start > LONGEST else ():
-        if match.end() - begin > CLAUSES and stop > begin:
-            yield begin, stop
-            begin = match.start()
-        stop = match.end()
-    yield begin, end
 
 
 def joined(offers: Sequence[Offer]) -> str:

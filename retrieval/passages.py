@@ -1,10 +1,16 @@
 """Documents cut into passages at sentence ends."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from retrieval.text import clean, sentences
-from retrieval.types import Document, Passage, Section
+from retrieval.types import Document, Embedder, Passage, Section, Vectors
+
+ROWS: Final = 1_000  # of a table, up to which each passage has a vector of its own
+STRETCH: Final = 100  # rows that share one beyond
+_ROW: Final = re.compile(r"(?:row|item)s? (\d+)")
 
 
 def cut(document: Document, target: int = 480, longest: int = 900) -> list[Passage]:
@@ -66,6 +72,24 @@ def cut_all(documents: Iterable[tuple[str, str, str]]) -> list[Passage]:
         replace(passage, id=number)
         for number, passage in enumerate(passage for document in plain for passage in cut(document))
     ]
+
+
+def vectors_of(passages: Sequence[Passage], embedder: Embedder) -> Vectors:
+    """Return the vectors of passages, one row each: those of their `embedding_text`, as a rule.
+
+    Of a table, the rows past ROWS share that of the first passage of their stretch among these: they differ in keys and
+    figures, which only a search by words tells apart, and a vector of each would take most of the time of reading it.
+    """
+    texts: list[str] = []
+    firsts: dict[tuple[object, ...], str] = {}
+    for passage in passages:
+        text = embedding_text(passage)
+        place = _ROW.match(passage.place)
+        if place and (number := int(place[1])) > ROWS:
+            text = firsts.setdefault((passage.title, passage.headings, number // STRETCH), text)
+        texts.append(text)
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    return embedder.encode([*places])[[places[text] for text in texts]]
 
 
 def embedding_text(passage: Passage) -> str:

@@ -195,11 +195,8 @@ class Grid:
         self._cells = []
 
 
-def lines(rows: Iterable[tuple[Sequence[str], bool]]) -> list[str]:
-    """Return the lines of a table, its titles first; each row comes with whether it names columns."""
+def read_table(rows: Iterable[tuple[Sequence[str], bool]]) -> Table | None:
+    """Return the table that rows make, each given with whether it names columns; None where all are empty."""
     cleaned = [(cells(row), head) for row, head in rows]
     filled = [(row, head) for row, head in cleaned if any(row)]
-    if not filled:
-        return []
-    table = taken_apart([row for row, _ in filled], [head for _, head in filled])
-    return [*table.titles, *table.lines]
+    return taken_apart([row for row, _ in filled], [head for _, head in filled]) if filled else None

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 LONGEST_SENTENCE = 1000  # characters
+UNMARKED = 600  # characters of running text without a full stop from which on it is cut as speech is
+CLAUSES = 180  # characters of a run of clauses of it
 BAR = " | "  # between the cells of a row
 
 _OPEN = "\"'“‘«(["
@@ -18,6 +20,17 @@ _STOP = re.compile(
     rf"(?<![.!?…])[.!?…]++[{_CLOSE}]*+(?:\[\d{{1,3}}\])*+(?=\s)|(?<![。！？｡])[。！？｡]++[」』”’）]*+"
 )
 _WORD = re.compile(r"\w[\w'’.-]{0,30}")
+_PAUSE = re.compile(  # words with which somebody who speaks begins anew
+    r"\s(?:(?:and|but|or) )?(?:(?:okay|ok|um+|uh+|er+m?|anyway|alright|so(?! (?:that|much|many|far|long)\b)|"
+    r"now(?= (?:the|we|you|i|it|this|that|if)\b)|well(?= (?:the|we|you|i|it|this|that)\b))\b ?)+",
+    re.IGNORECASE,
+)
+_MARK = re.compile(r"[.,;:!?…。，；：！？()\[\]|=<>{}/]")  # what text that was written has, and speech has not
+_CLAUSE = re.compile(
+    r"[,;:]\s|(?<!hundred)(?<!thousand)(?<!million)"
+    r"\s(?=(?:and|but|because|when|where|which|who|while|then|until|although)\s)",
+    re.IGNORECASE,
+)
 _ITEM = re.compile(r"(?:[-*+•–—·‣▪◦#|>]|\d{1,3}[.)]|[a-z]\))\s")
 _LABEL = re.compile(r"[(\[]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})\.")
 
@@ -55,13 +68,14 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
     Together they hold every character that is not white space. Blank lines, list items and line ends
     that are no wrapping of running text are borders as hard as a full stop. A row of a table, its cells parted by bars,
-    is one sentence whatever stands in them.
+    is one sentence whatever stands in them. Long text without full stops, such as a transcript, is cut into clauses.
     """
     return [
         span
         for start, end in _blocks(text)
         for sentence in _split(text, start, end)
-        for span in _bounded(text, *sentence)
+        for run in _runs(text, *sentence)
+        for span in _bounded(text, *run)
     ]
 
 
@@ -147,6 +161,23 @@ def _full_stop_ends(token: str, word: str, *, closed: bool, label: bool) -> bool
     if initial or "." in token.strip(".") or name in _SOMETIMES_LAST:
         return starter or closed
     return True
+
+
+def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut what nobody marked the ends of, as what was spoken, into runs of clauses; other sentences stay whole."""
+    longest = UNMARKED if _MARK.search(text, start, end) else CLAUSES
+    if end - start <= longest or text.find(BAR, start, end) >= 0:
+        yield start, end
+        return
+    pauses = [start, *(pause.start() + 1 for pause in _PAUSE.finditer(text, start, end)), end]
+    for first, last in pairwise(pauses):
+        begin = stop = first
+        for clause in [*(found.end() for found in _CLAUSE.finditer(text, first, last)), last]:
+            if clause - begin > CLAUSES and stop > begin:
+                yield from _stripped(text, begin, stop)
+                begin = stop
+            stop = clause
+        yield from _stripped(text, begin, last)
 
 
 def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ Knows nothing of dialogue, safety, SQL or the user interface. Errors, drawn as a
     └── Unreachable      something outside, such as a web page, cannot be had now
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -60,20 +61,34 @@ class Note(Enum):
     GARBLED = "garbled part", "left out"
     LEGACY = "line", "not in UTF-8, read as an older encoding"
     LOST = "character", "not in UTF-8, replaced"
+    RECOGNISED = "page", "read by text recognition"
+    PICTURED = "page without text", "left out"
+    WORDLESS = "page without words", "in which text recognition found none"
+    PICTURE = "picture", "not read"
+    SCRIPTED = "page", "written by scripts, which are not run: only its first words were read"
+    FOOTNOTE = "note", "kept at the place of reference"
+    COMMENT = "comment", "kept after what it is about"
+    CHANGE = "tracked change", "read as if accepted"
     DUPLICATE = "key", "given again in one object, all values kept"
+    SECRET = "secret", "masked"
+    CONTROL = "control character", "left out"
+    ATTACHMENT = "attachment", "not read"
+    QUOTED = "quoted part", "left out, it stands in an earlier message"
+    FOREIGN = "paragraph", "in another script than English, found by its own words only"
 
     def counted(self, count: int) -> str:
         """Return the note in words: ``3 hidden passages left out``."""
         thing, fate = self.value
-        noun, of, rest = thing.partition(" of ")
-        return f"{count} {noun}{'s' * (count != 1)}{of}{rest} {fate}"
+        noun, link, rest = re.split(r"( of | without |$)", thing, maxsplit=1)
+        return f"{count} {noun}{'s' * (count != 1)}{link}{rest} {fate}"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """One source as plain text: markup removed, order kept. Offsets everywhere refer to `text`.
 
-    `notes` are what was found while it was read, each with its count.
+    `notes` are what was found while it was read, each with its count; `dated` is the date that it bears itself, in ISO
+    8601, empty where it tells none.
     """
 
     source: str
@@ -81,6 +96,7 @@ class Document:
     text: str
     sections: tuple[Section, ...]
     notes: tuple[tuple[Note, int], ...] = ()
+    dated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "abd828d7d4593c8961750fec245ca6b60834d833a66eff80c352cfcee0737479",
+    WEIGHTS / "reader.safetensors": "62cd539c44f0cc71c7efda3882cd5c18cc09595dcd9e2c4b579654f496f6d214",
 }
 
 

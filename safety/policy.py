@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from safety.files import FileError, read_toml
+from safety.masking import DEFAULT, WHEN, Mask, When
 from safety.types import SafetyError, Stage
 
 Mode = Literal["off", "annotate", "enforce"]
@@ -22,8 +23,8 @@ STAGES: tuple[Stage, ...] = tuple(s for s in get_args(Stage) if s != "quotation"
 MODES: tuple[Mode, ...] = get_args(Mode)
 ACTIONS: tuple[Action, ...] = get_args(Action)
 PRESETS = ("strict", "balanced", "permissive")
-_FIELDS = ("group", "title", "mode", "stages", "threshold", "action", "locked", "note")
-_SECTIONS = ("version", "preset", "fail", "quotation", "presets", "messages", "objectives")
+_FIELDS = ("group", "title", "mode", "stages", "threshold", "quotation", "action", "locked", "note")
+_SECTIONS = ("version", "preset", "fail", "quotation", "presets", "messages", "masks", "objectives")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Objectives by id, in file order, and the messages a user may be shown.
+    """Objectives by id, in file order, the messages a user may be shown, and when personal data is masked.
 
     The messages are templates: `{title}` is the objective's title.
     """
@@ -66,6 +67,12 @@ class Policy:
     fail: Literal["closed"]
     objectives: tuple[Objective, ...]
     messages: tuple[tuple[str, str], ...]
+    masks: tuple[tuple[str, When], ...] = ()
+
+    @property
+    def mask(self) -> Mask:
+        """What masks personal data in a reply."""
+        return Mask({**DEFAULT, **dict(self.masks)})
 
     @property
     def fingerprint(self) -> str:
@@ -105,7 +112,7 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
     own = _read(path) if path is not None else {}
     where = str(path or PACKAGED)
     _known(own, _SECTIONS, where)
-    for section in ("presets", "messages", "objectives"):
+    for section in ("presets", "messages", "masks", "objectives"):
         _known(_table(own, section, where), tuple(base[section]), f"{where}, [{section}]")
     for name, fields in own.get("objectives", {}).items():
         _guard_lock(name, _table(own["objectives"], name, where), base["objectives"][name], where)
@@ -128,7 +135,11 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
     messages = base["messages"] | own.get("messages", {})
     for name, text in messages.items():
         _text(text, f"{where}, [messages] {name}")
-    return Policy(version, chosen, "closed", objectives, tuple(messages.items()))
+    masks = tuple(
+        (kind, cast(When, _one_of(when, WHEN, f"{where}, [masks] {kind}")))
+        for kind, when in (base["masks"] | own.get("masks", {})).items()
+    )
+    return Policy(version, chosen, "closed", objectives, tuple(messages.items()), masks)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -160,6 +171,7 @@ def _objective(
     if not isinstance(locked, bool):
         raise SafetyError(f"{place} locked is {locked!r}, but must be true or false")
     given = _probability(fields["threshold"], f"{place} threshold")
+    own = _probability(fields.get("quotation", quoted), f"{place} quotation")
     return Objective(
         id=name,
         group=_one_of(fields["group"], groups, f"{place} group"),
@@ -170,7 +182,7 @@ def _objective(
         action=cast(Action, _one_of(fields["action"], ACTIONS, f"{place} action")),
         locked=locked,
         note=_text(fields.get("note", ""), f"{place} note", empty=True),
-        quoted=given if locked else _shifted(quoted, shift),
+        quoted=given if locked else _shifted(own, shift),
     )
 
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from safety.types import Stage
 
@@ -43,7 +44,7 @@ def find(text: str, stage: Stage) -> list[Finding]:
     found: list[Finding] = []
     if stage == "request":
         found += _self_harm(folded)
-    if stage in ("request", "evidence"):
+    if stage != "served":
         found += _prompt_attack(folded)
     if stage in ("candidate", "quotation", "served"):
         found += _personal_data(seen)
@@ -211,19 +212,17 @@ def luhn(number: str) -> bool:
 
 
 _CARD = re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){12,18}(?![\d.,-]?\d)")
-_PERSONAL: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
-    ("an e-mail address", re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,4}\b"), lambda _: True),
-    (
-        "a telephone number",
+PERSONAL: Final[dict[str, tuple[re.Pattern[str], Callable[[str], bool]]]] = {  # kind: a pattern, and what it finds
+    "an e-mail address": (re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,4}\b"), lambda _: True),
+    "a telephone number": (
         re.compile(
             r"(?<![\w.,-])(?:\+\d{1,3}(?:[ .-]?\(?\d{2,4}\)?){2,4}|"
             r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?![\w-]|[.,]\d)"
         ),
         lambda found: 9 <= sum(c.isdigit() for c in found) <= 15,
     ),
-    ("a payment card number", _CARD, luhn),
-    (
-        "an access key",
+    "a payment card number": (_CARD, luhn),
+    "an access key": (
         re.compile(
             r"\b(?:sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|"
             r"xox[baprs]-[A-Za-z0-9-]{10,}|"
@@ -231,14 +230,14 @@ _PERSONAL: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
         ),
         lambda _: True,
     ),
-)
+}
 
 
 def _personal_data(seen: str) -> list[Finding]:
     """Kinds only: the words themselves would leak into logs."""
     return [
         Finding("privacy", kind, False)
-        for kind, pattern, valid in _PERSONAL
+        for kind, (pattern, valid) in PERSONAL.items()
         if any(valid(match[0]) for match in pattern.finditer(seen))
     ]
 
@@ -273,6 +272,6 @@ def _child_safety(folded: str) -> list[Finding]:
 
 def rules_fingerprint() -> str:
     """SHA-256 over all patterns, 16 hex digits."""
-    patterns = [*_SELF_HARM, *(p for _, p in _SIGNALS.values()), *(p for _, p, _ in _PERSONAL)]
+    patterns = [*_SELF_HARM, *(p for _, p in _SIGNALS.values()), *(p for p, _ in PERSONAL.values())]
     patterns += [_ABOUT, _SEXUALISED, _PROTECTIVE]
     return hashlib.sha256("\n".join(p.pattern for p in patterns).encode()).hexdigest()[:16]

@@ -11,7 +11,10 @@ ADDED = {  # the columns that each migration adds
     "0005": [("evidence", "probability")],
     "0006": [("turn", "checksum"), ("turn", "working_checksum"), ("picture", "checksum")],
     "0007": [("candidate", "writer")],
+    "0008": [("turn", "version_of"), ("turn", "hidden")],
+    "0009": [("source", "notes"), ("source", "dated")],
 }
+TABLES = {"0008": ("rating", "preference", "share")}
 
 
 def take_back(folder: Path, version: str) -> None:
@@ -20,6 +23,9 @@ def take_back(folder: Path, version: str) -> None:
     for migration, columns in ADDED.items():
         for table, column in columns if migration > version else ():
             raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    for migration, tables in TABLES.items():
+        for table in tables if migration > version else ():
+            raw.execute(f"DROP TABLE {table}")
     raw.execute("UPDATE alembic_version SET version_num = ?", (version,))
     raw.commit()
     raw.close()

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialogue.judges.answers import AnswerScorer, Offer, load_answers
+from dialogue.judges.answers import FEATURES, MOST, AnswerScorer, Offer, load_answers
 from dialogue.judges.embedded import EmbeddedJudge, load_judge
 from dialogue.prompts import is_abstention
 from dialogue.quote import DRAFTS, Quote, load_quote
@@ -17,7 +17,7 @@ from dialogue.types import Context, ModelError, Sampling, Turn
 from dialogue.units import units
 from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader
-from retrieval.reading import FAR, Page
+from retrieval.reading import FAR, Page, page_of
 from retrieval.types import Evidence, Passage, RetrievalError
 
 WHALE = (
@@ -86,12 +86,14 @@ def test_a_page_about_something_else_does_not_answer(scorer: AnswerScorer) -> No
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(8)), st.integers(1, 8))
 def test_a_score_depends_neither_on_order_nor_on_company(scorer: AnswerScorer, order: list[int], count: int) -> None:
+    """What is offered together does not matter, where the same pages are read beside it."""
     offers = [offer for item in _evidence() for _, offer in offered(item.passage)]
     question = "What does the blue whale eat?"
     every = scorer.score(question, offers)
     chosen = [offers[place] for place in order[:count]]
     scorer.reader._kept.clear()
-    assert scorer.score(question, chosen) == pytest.approx([every[place] for place in order[:count]], abs=1e-3)
+    pages = [page_of(item.passage) for item in _evidence()]
+    assert scorer.score(question, chosen, pages) == pytest.approx([every[place] for place in order[:count]], abs=1e-3)
 
 
 @settings(max_examples=20, deadline=None)
@@ -101,6 +103,27 @@ def test_features_of_any_part_of_a_page_are_bounded(scorer: AnswerScorer, asked:
     [[span, match, least, *_]] = scorer.features(asked, [offer])
     assert -FAR <= span <= FAR
     assert -1.01 <= least <= match + 1e-6 <= 1.01
+
+
+def test_a_likelier_answer_beside_speaks_against_another_and_the_same_one_does_not(scorer: AnswerScorer) -> None:
+    asked, told = "How long is the bridge of Rye?", Page("The bridge of Rye is 40 metres long.", "Rye")
+    place, margin = Offer(told), FEATURES.index("margin")
+    again = Page("40 metres is the length of the bridge of Rye, says the guide.", "Guide")
+    other = Page("The bridge of Rye measures 57 metres in length.", "Plan")
+    [alone] = scorer.features(asked, [place], [Page("Bread is baked.")])
+    [repeated] = scorer.features(asked, [place], [Page("Bread is baked."), again])
+    [rivalled] = scorer.features(asked, [place], [other])
+    assert rivalled[margin] < alone[margin]
+    assert rivalled[margin] < repeated[margin]
+    assert all(abs(row[margin]) <= MOST for row in (alone, repeated, rivalled))
+
+
+def test_what_stands_in_another_document_s_title_alone_is_away(scorer: AnswerScorer) -> None:
+    away, fee = FEATURES.index("away"), Offer(Page("A day ticket costs £45.", "Summer fair"))
+    museum = Page("The house is old.", "Clock museum")
+    [strange] = scorer.features("What does a ticket for the museum cost?", [fee], [museum])
+    [meant] = scorer.features("What does a ticket for the fair cost?", [fee], [museum])
+    assert (strange[away], meant[away]) == (1, 0)
 
 
 def test_no_offers_have_no_scores(scorer: AnswerScorer) -> None:

@@ -73,6 +73,8 @@ def test_an_antecedent_stands_before_the_sentence_and_leans_on_nothing(parts: li
         ("The mill at Orrin was dug by Ove Strand. It is 4 metres deep.", "The mill at Orrin is 4 metres deep."),
         ("Jo Meer was born in Tonder in 1802. In 1833 he moved to Rome.", "In 1833 Jo Meer moved to Rome."),
         ("The Lyre society was founded in 1921. Its head is Mona Quist.", "The Lyre society's head is Mona Quist."),
+        ("Meer studied in Rome. In 1911 he married Eva Lund.", "In 1911 Meer married Eva Lund."),
+        ("Meer studied with Ada Lund. In 1911 she moved.", ""),
         ("The mill at Orrin is next to a weir. It was built in 1902.", ""),  # the weir, perhaps
         ("Jo Meer was taught by Eva Lund. She died in 1890.", ""),
         ("The fee of the Heath hall is 98 euros. It is run by Tom.", ""),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.bot import Bot, open_bot
-from app.web import panels
+from app.web.parts.sources import sources
 from retrieval.encoder.embed import Encoder
 from retrieval.tools.arithmetic import LONGEST, NoSum, NoValue, Number, work_out, written
 from retrieval.tools.calculator import Calculator
@@ -296,7 +296,7 @@ def test_a_sum_is_answered_with_the_calculator_cited_stored_and_shown(bot: Bot) 
         assert [(cited.source, cited.title) for cited in reply.citations] == [("calculator", "Calculator")]
         turn = bot.history.turns(reply.conversation)[-1]
         assert turn.reply == reply
-        html = panels.sources(turn)
+        html = sources(turn.question, str(turn.id), turn.reply)
         assert "Calculator" in html
         assert "Open in document" not in html
         assert "picture" not in html

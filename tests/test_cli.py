@@ -104,6 +104,21 @@ def test_what_ingest_leaves_out_is_told(candor: Candor, told: Callable[..., Any]
     assert notes == {"everest.md": [], "kiln.html": ["2 hidden passages left out"]}
 
 
+def test_how_a_source_was_read_is_shown(candor: Candor, told: Callable[..., Any], tmp_path: Path) -> None:
+    front = "---\nowner: the trust\ndate: 2024-05-02\n---\n"
+    (tmp_path / "weir.md").write_text(
+        f"{front}# Weir\n\nIt is old.\n\n## Fees\n\nNone.\n\n<p hidden>The old fee.</p>\n"
+    )
+    assert candor("ingest", "weir.md")[0] == 0
+    [report] = told("sources", "show", "weir.md")["sources"]
+    assert (report["title"], report["dated"], report["kind"]) == ("Weir", "2024-05-02", "md")
+    assert (report["sections"], report["counts"]) == (["Fees"], {"HIDDEN": 1})
+    lines = candor("sources", "show", "weir.md")[1].splitlines()
+    assert lines[0].startswith("weir.md: Weir (md, dated 2024-05-02, ")
+    assert lines[1:] == ["    Fees", "  1 hidden passage left out"]
+    assert "there is no source 'none'" in candor("sources", "show", "none")[2]
+
+
 def test_sources_are_refreshed_and_removed_by_file(candor: Candor, told: Callable[..., Any], tmp_path: Path) -> None:
     rows = [json.dumps({"text": f"Kiln {number} burns oak."}) + "\n" for number in range(11)]
     (tmp_path / "notes" / "many.jsonl").write_text("".join(rows))

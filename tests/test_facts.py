@@ -48,6 +48,29 @@ def test_a_date_is_the_same_in_any_order(text: str) -> None:
     assert (date.year, date.month, date.day) == (1953, 5, 29)
 
 
+@pytest.mark.parametrize(
+    ("claim", "sentence", "lead", "stray"),
+    [
+        ("The peak of Arran Top is 874 metres high.", "Its peak is 874 metres high.", "Mount Brae is a hill.", True),
+        ("The peak of Mount Brae is 874 metres high.", "Its peak is 874 metres high.", "Mount Brae is a hill.", False),
+        ("Ida Holm has led the choir since 2014.", "She has led the choir since 2014.", "Ute Falk runs it.", True),
+        ("Ute Falk has led the choir since 2014.", "She has led the choir since 2014.", "Ute Falk runs it.", False),
+        ("The Brae Tower was erected in 1889.", "In Paris, workers erected it in 1889.", "", False),
+        ("The Tay Bridge is 3,264 metres long.", "The bridge is 3,264 metres long.", "", False),
+    ],
+)
+def test_what_is_said_of_something_else_is_no_support(claim: str, sentence: str, lead: str, stray: bool) -> None:
+    found = compare(
+        claim,
+        sentence,
+        f"{lead} Arran Top is near. Ida Holm sings. The Tay Bridge. The Brae Tower.",
+        (),
+        [(sentence, lead)],
+    )
+    assert bool(found.stray) is stray
+    assert found.reason == found.stray
+
+
 def test_digits_inside_names_are_no_numbers() -> None:
     assert read("K2, GPT-3 and an F-16")[0] == ()
 

@@ -34,7 +34,7 @@ def test_folders_are_searched_sorted_without_hidden_linked_or_special_files(
     with caplog.at_level(logging.INFO):
         files = find_files([tmp_path, tmp_path / "b.txt"])
     assert [str(path.relative_to(tmp_path)) for path in files] == ["a/y.HTML", "a/z.md", "b.txt"]
-    for reason in ("link.txt: a link", "loop: a link", ".git: hidden", "not a regular file", "'.jpg' files"):
+    for reason in ("link.txt: a link", "loop: a link", ".git: hidden", "not a regular file", "a picture"):
         assert reason in caplog.text
 
 

@@ -9,6 +9,7 @@ from told_reader import Told
 from dialogue.judges.alignment import COUNTED, FEATURES
 from dialogue.judges.grounding import COPIED, HEAD, OUTPUTS, WEIGHTS, Grounder, best_support, copied
 from dialogue.judges.heads import Head
+from dialogue.judges.settling import CLAIM, REPLY
 from dialogue.judges.windows import NEAREST, Layout, encode
 from dialogue.types import Claim, Context, Turn
 from retrieval.encoder.embed import Encoder
@@ -73,7 +74,15 @@ def told(encoder: Encoder, supported: float = 0.0, refuted: float = 0.0) -> Grou
     weights[COUNTED:, 0] = 1.0, -1.0
     plain = np.zeros(COUNTED + 2, np.float32)
     head = Head("grounded", FEATURES, plain, plain + 1, ((weights, np.zeros(1, np.float32)),))
-    return Grounder(encoder, reader, head)
+    return Grounder(encoder, reader, head, first(CLAIM, 6), first(REPLY, 5))
+
+
+def first(features: str, width: int) -> Head:
+    """A head that goes by the first of its features alone."""
+    weights = np.eye(width, 1, dtype=np.float32)
+    return Head(
+        "first", features, np.zeros(width, np.float32), np.ones(width, np.float32), ((weights, weights[0] * 0),)
+    )
 
 
 def judge(grounder: Grounder, *drafts: str) -> list[Claim]:
@@ -182,12 +191,12 @@ def test_a_head_for_other_features_is_refused(encoder: Encoder) -> None:
     one = np.ones(3, np.float32)
     head = Head("grounded", "other", one, one, ((np.ones((3, 1), np.float32), np.zeros(1, np.float32)),))
     with pytest.raises(ValueError, match="features"):
-        Grounder(encoder, Told(outputs=OUTPUTS), head)
+        Grounder(encoder, Told(outputs=OUTPUTS), head, first(CLAIM, 6), first(REPLY, 5))
 
 
 def test_a_reader_of_something_else_is_refused(grounder: Grounder, encoder: Encoder) -> None:
     with pytest.raises(ValueError, match=r"evidence\.safetensors"):
-        Grounder(encoder, Told(), grounder.head)
+        Grounder(encoder, Told(), grounder.head, grounder.claim, grounder.reply)
 
 
 def test_the_packaged_head_is_small_and_fits_these_features(grounder: Grounder) -> None:

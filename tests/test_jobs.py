@@ -22,7 +22,12 @@ class Turns:
         self.ends: list[str] = []
 
     def steps(
-        self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
+        self,
+        text: str,
+        conversation: str | None = None,
+        role: str | None = None,
+        pictures: Sequence[Picture] = (),
+        instead: int | None = None,
     ) -> Generator[Step | Reply]:
         self.stored.append(text)
         try:
@@ -160,7 +165,12 @@ def test_what_comes_when_too_many_wait_is_refused_and_threads_are_few() -> None:
 def test_a_message_that_fails_at_once_does_not_wait_for_a_place() -> None:
     class Refusing(Turns):
         def steps(
-            self, text: str, conversation: str | None = None, role: str | None = None, pictures: Sequence[Picture] = ()
+            self,
+            text: str,
+            conversation: str | None = None,
+            role: str | None = None,
+            pictures: Sequence[Picture] = (),
+            instead: int | None = None,
         ) -> Generator[Step | Reply]:
             if text == "refuse":
                 raise DialogueError("it is not stored")

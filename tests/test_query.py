@@ -1,11 +1,13 @@
 """Follow-ups made to stand alone."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dialogue.names import names
-from dialogue.query import search_queries, standalone
+from dialogue.query import likeliest, meant, search_queries, standalone
 from dialogue.types import Turn
 
 
@@ -77,3 +79,35 @@ def test_any_conversation_gives_a_query(texts: list[str]) -> None:
     assert isinstance(query, str)
     assert forms[0] == query
     assert len(set(forms)) == len(forms)
+
+
+@pytest.mark.parametrize(
+    ("message", "asked"),
+    [
+        ("No, that's wrong, I meant the winter", "What about the winter?"),
+        ("I meant when does it close?", "When does it close?"),
+        ("I mean well", "What about well?"),
+        ("That is wrong.", "That is wrong."),
+        ("Did you know what I meant?", "Did you know what I meant?"),
+    ],
+)
+def test_a_correction_asks_for_what_was_meant(message: str, asked: str) -> None:
+    assert meant(message) == asked
+
+
+def test_a_question_that_stands_alone_is_read_so_only_where_that_is_much_likelier() -> None:
+    turns = [
+        Turn("user", "Who chairs Fern?"),
+        Turn("assistant", "Ida Bell."),
+        Turn("user", "How much is one towel there?"),
+    ]
+    own = [*turns[:2], Turn("user", "How much is one towel at home?")]
+    chances = {"How much is one towel at home?": 0.5}
+
+    def likely(forms: Sequence[str]) -> float:
+        return chances.get(forms[0], 0.45)
+
+    assert likeliest(turns, "", None, likely)[0] != turns[-1].text
+    assert likeliest(own, "", None, likely)[0] != own[-1].text
+    chances[own[-1].text] = 0.9
+    assert likeliest(own, "", None, likely) == (own[-1].text, (own[-1].text,))

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.training import reader as reader_module
 from app.training import reader_calibration, reader_report
 from app.training.asked import Asked
 from app.training.invented import invented, kinds
@@ -124,15 +125,21 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def learnt(data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Asked]]:
-    monkeypatch.setattr("app.training.reader_data.INVENTED", 200)
+    _few(monkeypatch, 200)
     return {name: rows for name, (_, rows) in sources(data).items()}
+
+
+def _few(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Have `count` questions invented, stated and mixed, which are tens of thousands."""
+    for name in ("INVENTED", "STATED", "STRANGE"):
+        monkeypatch.setattr(f"app.training.reader_data.{name}", count)
 
 
 # --- data
 
 
 def test_the_shares_of_what_is_drawn_are_a_whole(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.training.reader_data.INVENTED", 5)
+    _few(monkeypatch, 5)
     drawn = sources(data)
     assert sum(share for share, _ in drawn.values()) == pytest.approx(1.01, abs=0.011)
     again = sources(data)
@@ -283,18 +290,20 @@ def handful() -> dict[str, tuple[float, list[Asked]]]:
     return {"some": (1.0, list(invented(6, seed=3))), "none": (0.0, []), "empty": (0.5, [])}
 
 
-def taught(encoder: Encoder, seed: int, examples: int = 128) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+def taught(
+    encoder: Encoder, seed: int, examples: int = 128, checkpoint: Path | None = None
+) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
     torch.manual_seed(99)  # what was drawn before does not matter
     weights = {
         name: weight for name, weight in initial(encoder, seed).items() if not "2" <= name[0] <= "9"
     }  # two layers
-    points: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.training.reader.REPORTED", 2)
         patch.setattr("app.training.reader.SORTED", 2)
+        patch.setattr("app.training.reader.KEPT", 0)
         plan = ReaderTraining(examples=examples, rate=3e-4, batch=8, warm=16, cool=0)
-        curve = fit(encoder, weights, handful(), plan, seed, points.append)
-    assert points == [point["examples"] for point in curve] == list(range(16, examples + 1, 16))
+        curve = fit(encoder, weights, handful(), plan, seed, checkpoint)
+    assert [point["examples"] for point in curve] == list(range(16, examples + 1, 16))
     assert not any(weight.requires_grad for weight in weights.values())
     return weights, curve
 
@@ -311,6 +320,29 @@ def test_the_same_seed_gives_the_same_weights(encoder: Encoder) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
     third, _ = taught(encoder, 6, 16)
     assert not torch.equal(one["span.weight"], third["span.weight"])
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, curve = taught(encoder, 5, 48)
+    path = tmp_path / "half.checkpoint"
+    losses, left = reader_module._losses, iter(range(4))
+
+    def stopped(*given: object) -> object:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return losses(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reader_module, "_losses", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        taught(encoder, 5, 48, path)
+    monkeypatch.undo()
+    assert path.exists()
+    again, resumed = taught(encoder, 5, 48, path)
+    assert not path.exists()
+    assert resumed == curve
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
 def test_an_answer_that_was_cut_off_is_not_taken_for_none(encoder: Encoder) -> None:
@@ -389,6 +421,7 @@ def test_collections_are_searched_with_and_without_what_answers(
     monkeypatch.setattr(reader_calibration, "SIZES", ((1, 2), (4, 1)))
     monkeypatch.setattr(reader_calibration, "ASKED", 4)
     monkeypatch.setattr(reader_calibration, "MADE", 1)
+    monkeypatch.setattr(reader_calibration, "natural", lambda folder: reader_calibration.made(7))
     found = collect(data, encoder, passage_reader)
     assert all(found[name] for name in ("1", "4", "without"))
     assert all(each.met.sum() == 1 and each.right.sum() >= 1 for name in ("1", "4") for each in found[name])
@@ -400,11 +433,12 @@ def test_collections_are_searched_with_and_without_what_answers(
 def test_what_the_command_trains_is_stored_with_its_calibration_and_graded(
     data: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.training.reader_data.INVENTED", 40)
+    _few(monkeypatch, 40)
     monkeypatch.setattr("app.training.reader.SORTED", 2)
     monkeypatch.setattr(reader_calibration, "SIZES", ((1, 2), (4, 1)))
     monkeypatch.setattr(reader_calibration, "ASKED", 4)
     monkeypatch.setattr(reader_calibration, "MADE", 1)
+    monkeypatch.setattr(reader_calibration, "natural", lambda folder: reader_calibration.made(7))
     part = PARTS["reader"]
     figures = part.train(data, encoder, tmp_path, 3, 1e-4)
     assert {"curve", "answerable", "best_unit_4"} <= figures.keys()

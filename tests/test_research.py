@@ -18,7 +18,7 @@ from app.bot import open_bot
 from app.commands.terminal import show_candidates
 from app.store.database import open_database
 from app.store.history import History
-from app.web.panels import why
+from app.web.parts.why import why
 from dialogue import Context, ModelError, Options, Responder, Sampling, Step, Turn
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ENOUGH, NOTHING, render, render_lamda, shortened, told
@@ -340,8 +340,8 @@ def test_the_look_ups_are_shown_and_escaped(tmp_path: Path) -> None:
     history.finish(history.begin(identity, QUESTION), reply)
     [stored] = history.turns(identity)
     database.close()
-    html = why(stored)
-    assert "<dt>Asked the toolset</dt><dd>&lt;b&gt;London&lt;/b&gt;" in html
+    html = why(stored.question, str(stored.id), stored.reply)
+    assert "<dt>Looked up</dt><dd>&lt;b&gt;London&lt;/b&gt;" in html
     assert "→ 2 passages" in html
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     show_candidates(console, reply)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.markup import from_html, from_markdown
+from retrieval.html import from_html
+from retrieval.markup import from_markdown
 from retrieval.passages import cut
-from retrieval.rows import Grid, cells, line, lines
+from retrieval.rows import Grid, cells, line, read_table
 from retrieval.sources import read_documents
 from retrieval.text import BAR, sentences
 
@@ -108,8 +109,9 @@ def test_a_title_row_is_not_taken_for_the_names(tmp_path: Path) -> None:
 
 
 def test_an_empty_cell_that_is_no_group_stays_empty() -> None:
-    told = lines((row, False) for row in [["A", "1", "x"], ["", "2", "y"], ["A", "3", ""], ["B", "", "z"]])
-    assert told == ["A | 1 | x", "2 | y", "A | 3", "B | z"]
+    table = read_table((row, False) for row in [["A", "1", "x"], ["", "2", "y"], ["A", "3", ""], ["B", "", "z"]])
+    assert table is not None
+    assert table.lines == ["A | 1 | x", "2 | y", "A | 3", "B | z"]
 
 
 def test_a_second_table_has_its_own_names(tmp_path: Path) -> None:

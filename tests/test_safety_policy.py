@@ -10,7 +10,8 @@ from safety import SafetyError, load_policy
 
 OBJECTIVES = {
     "violence", "crime_howto", "weapons_mass", "self_harm", "sexual", "child_safety", "hate", "harassment",
-    "privacy", "specialised_advice", "misinformation", "prompt_attack", "profanity",
+    "privacy", "specialised_advice", "misinformation", "prompt_attack", "profanity", "dangerous_advice",
+    "solicitation",
 }  # fmt: skip
 
 

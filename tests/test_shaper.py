@@ -178,6 +178,13 @@ def test_lines_of_a_chat_are_units_and_a_question_there_goes_with_the_answer() -
     assert not asks_in_passing(third)
 
 
+def test_a_question_that_nobody_marked_goes_with_its_answer() -> None:
+    text = "[03/02/2026, 09:12] Ida: morning. who has the ladder\n[03/02/2026, 09:15] Sam: it stands behind the shed"
+    said = [offer.line for offer in units(Passage(1, text, "chat.txt", "", (), 0, len(text)))]
+    assert said[-1].startswith("who has the ladder")
+    assert said[-1].endswith("behind the shed")
+
+
 def test_units_are_joined_without_saying_a_lead_twice() -> None:
     text = "The fee of the Heath hall is 98 euros. It is run by Tom. It has a stage."
     offers = units(Passage(1, text, "hall.md", "Hall", (), 0, len(text)))

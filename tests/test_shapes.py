@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dialogue.judges.answers import Offer
 from dialogue.judges.quantities import read
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
+from dialogue.shapes.facts import Fact, is_about, value_of
 from dialogue.shapes.lists import asks_for_list, names_kind
 from dialogue.shapes.message import LONG, asked_in
 from dialogue.shapes.parts import like, split
@@ -17,6 +19,7 @@ from dialogue.shapes.rows import cell_of, cells, rows_of
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.shapes.words import degree
+from retrieval.reading import Page
 from retrieval.types import Passage
 
 
@@ -285,3 +288,51 @@ def test_all_rows_with_the_cell_that_is_named_are_asked_for() -> None:
     found = [cells(offer.text)["Tool"] for _, offer in rows_of("Which tools are in the south?", [passage])]
     assert found == ["Rake", "Hoe"]
     assert rows_of("Which tools are blue?", [passage]) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "question", "said"),
+    [
+        ("River: Ister | Length km: 142 | Mouth: Vale", "How long is the Ister?", "142 km"),
+        ("Programme: Wool | Minutes: 48 | Temperature: 30 °C", "How long is Wool?", "48 Minutes"),
+        ("Model: K2 | Weight (kg): 7.5 | Height: 40 cm", "How much does the K2 weigh?", "7.5 kg"),
+        ("Model: K2 | Weight (kg): 7.5 | Height: 40 cm", "How high is the K2?", "40 cm"),
+        ("Model: K2 | Width cm: 7 | Depth cm: 40", "How long is the K2?", None),
+    ],
+)
+def test_a_column_is_named_by_what_it_measures_and_gives_its_unit(row: str, question: str, said: str | None) -> None:
+    found = cell_of(row, question, money=False, fits=lambda quantity: quantity.dimension in ("length", "time"))
+    assert (found[0] if found else None) == said
+
+
+def test_of_two_values_of_a_sentence_the_one_of_the_clause_that_is_asked_for_counts() -> None:
+    text = "A season pass costs £95, a day ticket £45."
+    fact = Fact(Offer(Page(text)), 0.5, (text.index("£45"), text.index("£45") + 3))
+    plan = Plan(("What is the season pass?",), work=lambda values: "")
+    found = value_of(fact, plan, "", "What is the season pass?")
+    assert found is not None
+    assert found.said == "£95"
+
+
+def test_a_thing_may_be_meant_by_a_part_of_a_name_that_its_page_has_whole() -> None:
+    page = Page("Ada Holm was a painter. Ada died in 1948. Her sister left.")
+    start = page.text.index("Ada died")
+    died = Fact(Offer(page, start, start + 17), 0.5, (0, 1))
+    assert is_about("Ada Holm", died)
+    assert not is_about("Ada Byron", died)
+    assert not is_about("Ada Holm", Fact(Offer(Page("Ada died in 1948.")), 0.5, (0, 1)))
+
+
+def test_several_things_cost_as_many_times_the_price_of_one() -> None:
+    plan = read_derivation("How much do three day tickets for the fair cost?", today)
+    assert plan is not None
+    assert plan.parts == ("how much does one day ticket for the fair cost?",)
+    assert worked(plan, value("£8.50")) == "3 day tickets at £8.50 come to £25.50."
+    assert worked(plan, value("8 hours")) == ""
+    assert read_derivation("What are three reasons?", today) is None
+
+
+def test_no_is_said_where_the_same_is_said_of_another_place() -> None:
+    assert verdict("Ada Holm was born in Oslo", "Ada Holm was born on 4 May 1871 in Bergen.", "") == "No"
+    assert verdict("Ada Holm was born in Oslo", "Ada Holm studied in Bergen.", "") == ""
+    assert statement("Which programmes are there?") == ""

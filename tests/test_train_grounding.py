@@ -1,12 +1,21 @@
 """app.training.grounding: the head learns from rows made up here; no encoder is needed."""
 
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.training.grounding import FOLDS, anchored, folds, train_on
-from app.training.grounding_data import SHARES, halves, head_rows, sampled, training_rows
+from app.training.grounding_data import (
+    SHARES,
+    by_sentence,
+    halves,
+    head_rows,
+    joined,
+    sampled,
+    training_rows,
+)
 from app.training.grounding_metrics import GroundingExample, Row, numbers
 from dialogue.judges.alignment import COSINE, COUNTED, FEATURES, OVERLAP, REFUTED, SUPPORTED
 from dialogue.judges.heads import Head
@@ -19,7 +28,8 @@ def row(number: int, supported: bool, source: str = "one", kind: str = "") -> Ro
 def example(number: int, supported: bool, source: str, rng: np.random.Generator) -> GroundingExample:
     windows = rng.normal(size=(2, COUNTED + 2)).astype(np.float32)
     windows[:, SUPPORTED] += 2.0 if supported else -2.0
-    return GroundingExample(row(number, supported, source), windows, (False, False), float(windows[0, OVERLAP]), 0.0)
+    overlap = float(windows[0, OVERLAP])
+    return GroundingExample(row(number, supported, source), windows, (False, False), overlap, 0.0, (overlap, 0.0))
 
 
 def test_rows_that_share_evidence_are_in_one_fold() -> None:
@@ -49,7 +59,7 @@ def test_a_paragraph_is_in_one_half() -> None:
 def test_each_false_kind_is_measured_against_all_true_claims() -> None:
     kinds = [("extract", True, 0.9), ("extract", True, 0.7), ("number", False, 0.1), ("name", False, 0.8)]
     examples = [
-        GroundingExample(row(i, supported, kind=kind), np.zeros((1, 1), np.float32), (False,), 0.5, 0.5)
+        GroundingExample(row(i, supported, kind=kind), np.zeros((1, 1), np.float32), (False,), 0.5, 0.5, (0.5, 0.5))
         for i, (kind, supported, _) in enumerate(kinds)
     ]
     found = numbers(examples, np.array([score for *_, score in kinds], np.float32), 0.5)
@@ -73,13 +83,15 @@ def test_anchors_add_to_the_logit() -> None:
 def test_the_head_learns_what_the_adapter_says_and_its_metrics_are_of_unseen_rows() -> None:
     rng = np.random.default_rng(0)
     examples = [example(i, i % 2 == 0, ("one", "two")[i % 3 == 0], rng) for i in range(120)]
-    head, metrics = train_on(examples, seed=0)
-    assert head.features == FEATURES
+    whole = [(e.row.supported, e.row.source, [e]) for e in examples[:40]]
+    heads, metrics = train_on(examples, whole, seed=0)
+    assert heads["grounded"].features == FEATURES
+    assert all((heads[name].layers[0][0] >= 0).all() for name in ("claim", "whole"))
     assert metrics["one, 5-fold"]["auroc"] > 0.9
     assert metrics["one, 5-fold"]["n"] + metrics["two, 5-fold"]["n"] == len(examples)
-    assert metrics["head"]["threshold"] == head.threshold
-    again, _ = train_on(examples, seed=0)
-    assert again.fingerprint == head.fingerprint
+    assert metrics["head"]["threshold"] == heads["claim"].threshold
+    again, _ = train_on(examples, whole, seed=0)
+    assert [again[name].fingerprint for name in heads] == [head.fingerprint for head in heads.values()]
 
 
 @pytest.mark.slow
@@ -92,3 +104,23 @@ def test_the_head_learns_from_no_row_that_the_adapter_has_seen(dev_data: Path) -
     assert len(rows) > 500
     assert not any((row.evidence, row.response) in seen for row in rows)
     assert set(SHARES[-1]) - {"ling_nli.train"} <= {row.source for row in everything}
+
+
+def test_a_sentence_that_no_true_reply_has_is_the_false_one() -> None:
+    true = Row("one", ("E.",), "", "A is one. B is two.", True)
+    false = Row("one", ("E.",), "", "A is one. B is nine.", False)
+    unclear = Row("one", ("E.",), "", "A is ten. B is nine.", False)
+    assert [(r.response, r.supported) for r in by_sentence([true, false, unclear])] == [
+        ("A is one.", True),
+        ("B is two.", True),
+        ("B is nine.", False),
+    ]
+
+
+def test_joined_claims_are_supported_if_all_are() -> None:
+    rows = [Row("one", ("E.",), "", f"Claim {i}", i % 3 > 0) for i in range(60)]
+    made = joined(rows, "evidence", random.Random(0))
+    truth = {row.response: row.supported for row in rows}
+    assert {row.supported for row in made} == {True, False}
+    for reply in made:
+        assert reply.supported == all(truth[claim] for claim in reply.response.removesuffix(".").split(". "))

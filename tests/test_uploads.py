@@ -17,12 +17,16 @@ from retrieval.types import SourceError
 Progress = Callable[[str, float], None]
 
 
+def unused(target: str, progress: object) -> str:
+    raise AssertionError(f"{target} is not fetched here")
+
+
 class Reader:
     """What the library has read: the words of each file; those with "bad" in them it refuses."""
 
     def __init__(self, folder: Path) -> None:
         self.words: dict[str, str] = {}
-        self.uploads = Uploads(self.ingest, lambda path: self.words.get(path.name) == path.read_text(), folder)
+        self.uploads = Uploads(self.ingest, lambda path: self.words.get(path.name) == path.read_text(), folder, unused)
 
     def ingest(self, path: Path, progress: Progress) -> str:
         words = path.read_text()
@@ -63,7 +67,7 @@ def test_uploads_are_kept_under_their_names_and_read_one_by_one(tmp_path: Path) 
         assert go.acquire(timeout=WAIT)
         return ""
 
-    uploads = Uploads(ingest, lambda path: True, tmp_path)
+    uploads = Uploads(ingest, lambda path: True, tmp_path, unused)
     for name in ("a.txt", "b.txt"):
         received = uploads.receive()
         assert received.stat().st_mode & 0o077 == 0
@@ -80,14 +84,17 @@ def test_uploads_are_kept_under_their_names_and_read_one_by_one(tmp_path: Path) 
     assert files(tmp_path) == {"a.txt": "a.txt", "b.txt": "b.txt"}
 
 
-def test_a_file_that_cannot_be_read_says_why_until_the_next_upload_and_does_not_stay(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_says_why_until_that_is_dismissed_and_does_not_stay(tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     for words, note in (("raise", "it is a ZIP file"), ("bad", "there is no text in it"), ("crash", UNEXPECTED)):
         reader.add("a.txt", words)
         assert [(row.name, row.state, row.note) for row in reader.uploads.rows()] == [("a.txt", "failed", note)]
         if note != UNEXPECTED:
             assert files(tmp_path) == {}
+    reader.uploads.dismiss(1)
     reader.add("good.txt", "words")
+    assert [row.name for row in reader.uploads.rows()] == ["a.txt"]
+    reader.uploads.dismiss(0)
     assert reader.uploads.rows() == ()
 
 
@@ -121,7 +128,7 @@ def test_a_stopped_server_goes_on_with_what_it_has_not_read(tmp_path: Path) -> N
         return ""
 
     Reader(tmp_path).add("old.md", "old")
-    uploads = Uploads(stopped, lambda path: False, tmp_path)
+    uploads = Uploads(stopped, lambda path: False, tmp_path, unused)
     for name, words, choice in (("new.md", "new", "ask"), ("old.md", "bad", "replace"), ("gone.md", "gone", "ask")):
         received = uploads.receive()
         received.write_text(words)
@@ -146,7 +153,7 @@ def test_a_document_removed_while_it_waits_stays_removed(tmp_path: Path) -> None
         assert go.wait(WAIT)
         return "" if path.exists() else "it is not there"
 
-    uploads = Uploads(ingest, lambda path: False, tmp_path)
+    uploads = Uploads(ingest, lambda path: False, tmp_path, unused)
     (tmp_path / "a.md").write_text("first")
     received = uploads.receive()
     received.write_text("second")
@@ -164,7 +171,7 @@ def test_too_many_at_once_are_told_to_wait(tmp_path: Path) -> None:
         assert go.wait(WAIT)
         return ""
 
-    uploads = Uploads(ingest, lambda path: True, tmp_path)
+    uploads = Uploads(ingest, lambda path: True, tmp_path, unused)
     for number in range(MOST_WAITING):
         uploads.add(uploads.receive(), f"{number}.md")
     with pytest.raises(InputError, match="try again in a moment"):

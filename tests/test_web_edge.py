@@ -153,14 +153,14 @@ def test_no_event_opens_or_copies_what_a_client_names(
 
 
 def test_every_event_of_the_page_is_on_the_list_and_takes_no_file(url: str, found: Found) -> None:
-    assert len(found) == 22
+    assert len(found) == 33
     shown = request(url, "GET", "/config").json()
     kinds = {part["id"]: part["type"] for part in shown["components"]}
     inputs = {kinds[number] for row in shown["dependencies"] for number in row["inputs"]}
     assert inputs == {"textbox"}
     assert set(EVENTS) == {
-        *("load", "open", "choose", "send", "retry", "change", "earlier", "stop", "find", "show"),
-        *("document", "documents", "remove", "follow", "follow_uploads"),
+        *("load", "open", "choose", "send", "retry", "turn", "change", "earlier", "stop", "find", "show"),
+        *("document", "list_documents", "source", "follow", "suggest", "follow_uploads"),
     }
 
 
@@ -190,6 +190,7 @@ def test_only_the_routes_on_the_list_are_served(bot: Bot, url: str) -> None:
     assert served == {
         *(("GET", path) for path in ("/", "/config", "/theme.css", "/favicon.ico", "/healthz", "/gradio_api/app_id")),
         ("HEAD", "/"),
+        ("GET", "/original"),  # it says what is missing; /paper and /shared say that there is nothing
         ("GET", "/gradio_api/queue/data"),
         *(("POST", path) for path in ("/documents", "/pictures", *ROUTES_OF_CALLS)),
     }

@@ -12,13 +12,13 @@ from app.bot import Bot, open_bot
 from app.config import Settings, load_settings
 from app.doctor import examine
 from app.errors import SettingsError
-from app.web import panels
+from app.web.parts.sources import sources
 from retrieval.encoder.embed import Encoder
 from retrieval.tools.addresses import read_networks
-from retrieval.tools.fetch import Fetcher
+from retrieval.tools.fetch import Fetcher, Page
 from retrieval.tools.sitemap import Robots, read_sitemap
 from retrieval.tools.toolset import Toolset
-from retrieval.tools.web import MediaWiki, SearXNG, Web, read_page
+from retrieval.tools.web import MediaWiki, SearXNG, Web, canonical_address, read_page
 from retrieval.types import SourceError, Unreachable
 
 HERE = read_networks("127.0.0.1/32")
@@ -117,6 +117,20 @@ def test_a_page_becomes_a_document_under_its_address(server: PageServer) -> None
     assert str(caught.value).startswith(server.url("/empty"))
 
 
+@pytest.mark.parametrize(
+    ("link", "own"),
+    [
+        ("<link href='/kilns' rel=canonical>", "/kilns"),
+        ('<LINK REL="canonical" HREF="http://other.example/kilns">', "/kilns?from=mail"),
+        ('<link rel="canonical" href="/">', "/kilns?from=mail"),
+        ('<link rel="stylesheet" href="/a.css">', "/kilns?from=mail"),
+    ],
+)
+def test_a_page_is_known_by_the_address_it_calls_its_own(link: str, own: str) -> None:
+    page = Page("http://127.0.0.1:8000/kilns?from=mail", "text/html", f"<head>{link}</head><p>x".encode())
+    assert canonical_address(page) == f"http://127.0.0.1:8000{own}"
+
+
 def sitemap(*urls: str, kind: str = "url") -> Answer:
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
     entries = "".join(f"<{kind}><loc> {url} </loc></{kind}>" for url in urls)
@@ -212,7 +226,7 @@ def test_a_question_is_answered_from_the_web_with_the_page_cited(bot: Bot, serve
     assert reply.citations[0].source == server.url("/kiln.html")
     turn = bot.history.turns(reply.conversation)[-1]
     assert turn.reply == reply
-    assert f"href='{server.url('/kiln.html')}'" in panels.sources(turn)
+    assert f"href='{server.url('/kiln.html')}'" in sources(turn.question, str(turn.id), turn.reply)
     asked = len(server.asked)
     assert bot.ask("Hello!").outcome == "answered"
     assert bot.ask("What is 12 * 7?").citations[0].source == "calculator"

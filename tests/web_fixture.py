@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.bot import QUOTING, Bot
+from app.bot import Bot
 from app.config import Settings
 from app.library.library import Library
+from app.parts import QUOTING
 from app.store.database import open_database
 from app.store.history import History
-from dialogue.types import Candidate, Citation, Claim, Context, Reply, Role, Scores, Step, Trace, Turn
+from dialogue.types import Candidate, Citation, Claim, Context, Drafted, Reply, Role, Scores, Step, Trace, Turn
 from retrieval.encoder.embed import Encoder
 from retrieval.text import sentences
 from retrieval.types import Document, Evidence, Passage
@@ -46,14 +47,28 @@ class NoJudge:
         return [Scores() for _ in drafts]
 
 
+class Sure:
+    """Finds the passages that share the longest words with a query, and is sure that they answer it."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+
+    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
+        words = {word.strip("?.,!").casefold() for word in queries[0].split() if len(word) > 4}
+        passages = self.library.passages(list(range(1, 200)))
+        passages.sort(key=lambda passage: -_shared(passage.text, words))
+        return tuple(Evidence(passage, 0.5, 0.5, 0.9) for passage in passages[:k])
+
+
 class Canned:
     """Quotes the sentences that share the longest words with the message."""
 
     def __init__(self, library: Library, pace: float = 0.0) -> None:
         self.library = library
         self.pace = pace
+        self.retriever = Sure(library)
 
-    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Reply]:
+    def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Drafted | Reply]:
         question = turns[-1].text
         slow = 20 if "slow" in question else 1
         for step in (
@@ -64,6 +79,8 @@ class Canned:
             Step("rank", "4 of 6 drafts may be served"),
         ):
             yield step
+            if step.stage == "judge":
+                yield from self._drafted(question)
             if "crash" in question and step.stage == "sample":
                 raise RuntimeError("<b>secret detail</b>")
             time.sleep(self.pace * slow)
@@ -72,6 +89,12 @@ class Canned:
             yield Reply(asked.reason, "refused", (), Trace(asked, timings={"guard": 0.02}))
             return
         yield self.reply(question)
+
+    def _drafted(self, question: str) -> Iterator[Drafted]:
+        candidates = self.reply(question).trace.candidates
+        for judged in (False, True):
+            for number, draft in enumerate(candidates):
+                yield Drafted(draft.text, "quote", number, len(candidates), draft if judged else None)
 
     def reply(self, question: str) -> Reply:
         words = {word.strip("?.,!").casefold() for word in question.split() if len(word) > 4}
@@ -197,7 +220,7 @@ def chromium(width: int, height: int) -> Iterator["BrowserContext"]:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
         context = browser.new_context(viewport={"width": width, "height": height})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         yield context
         browser.close()
 

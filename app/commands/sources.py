@@ -15,6 +15,7 @@ from app.commands.common import common, console_for, opened, opened_library, pri
 if TYPE_CHECKING:
     from app.library.ingest import IngestReport
 
+MOST_SECTIONS: Final = 40  # that are listed of one document
 SHOWN: Final = 3  # failures and notes that are listed one by one where many have the same reason
 
 
@@ -58,6 +59,32 @@ def list_sources(context: click.Context) -> None:
         else:
             count = f"{1 + len(others)} documents"
             click.echo(f"{'':>5}  {safe(file_of(first.name))}  ({count}, {passages} passages, {safe(uri)})")
+
+
+@sources.command("show")
+@common
+@click.argument("name", type=some_text, metavar="NAME")
+@click.pass_context
+def show_sources(context: click.Context, name: str) -> None:
+    """Show how documents were read: title, date, sections, and what was left out or mended; with --json all of it.
+
+    NAME is an id, a name, a path, a folder, an address or a pattern such as '*.pdf'.
+    """
+    from app.library.reports import reports
+
+    found = read_from(context, lambda database: reports(database, name))
+    if context.obj["json"]:
+        print_json({"sources": found})
+        return
+    for report in found:
+        dated = f", dated {report.dated}" if report.dated else ""
+        click.echo(f"{safe(report.name)}: {safe(report.title)} ({report.kind}{dated}, {report.passages} passages)")
+        for place in report.sections[:MOST_SECTIONS]:
+            click.echo(f"    {safe(place)}")
+        if len(report.sections) > MOST_SECTIONS:
+            click.echo(f"    and {len(report.sections) - MOST_SECTIONS} more")
+        for note in report.notes:
+            click.echo(f"  {safe(note)}")
 
 
 @sources.command("refresh")

@@ -1,8 +1,8 @@
 """Grounding: does the judge tell supported responses from unsupported ones, and better than shared words do?
 
-The score of a response is the smallest support of its claims. A response in which no sentence makes a claim
-is judged by all its sentences (`without_claims` counts these), for its row has a label. One of which the judge
-gives no support even so is undetermined.
+The score of a response is the probability that the evidence supports it as a whole. A response in which no sentence
+makes a claim is judged by all its sentences (`without_claims` counts these), for its row has a label. One of which the
+judge gives no support even so is undetermined.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.evaluation import metrics
 from app.evaluation.report import Report
 from app.evaluation.rows import GroundingRow, turns_of
 from app.evaluation.tasks import Record, RowTask
-from dialogue.types import Context, Judge, Turn
+from dialogue.types import Context, Turn
 from retrieval.types import Evidence, Passage
 
 
@@ -28,27 +28,21 @@ def score(bot: Bot, rows: Sequence[GroundingRow]) -> list[Record]:
         )
         turns = turns_of(row.context) or (Turn("user", ""),)
         context = Context(turns, turns[-1].text, evidence, only="grounded")
-        support = _support(bot.judge, context, row.response)
-        claimed = bool(support)
+        [scores] = bot.judge.score(context, [row.response])
+        claimed = scores.grounded is not None
         if not claimed:
-            support = _support(bot.judge, replace(context, exhaustive=True), row.response)
+            [scores] = bot.judge.score(replace(context, exhaustive=True), [row.response])
         records.append(
             {
                 "supported": row.supported,
-                "score": min((value for value, _ in support), default=None),
-                "called": all(supported for _, supported in support),
+                "score": scores.grounded,
+                "called": all(claim.supported for claim in scores.claims if claim.support is not None),
                 "overlap": metrics.token_overlap(row.response, "\n".join(row.evidence)),
                 "claimed": claimed,
-                "undetermined": not support or not evidence,
+                "undetermined": scores.grounded is None or not evidence,
             }
         )
     return records
-
-
-def _support(judge: Judge, context: Context, response: str) -> list[tuple[float, bool]]:
-    """Return of each sentence that the judge takes for a claim its support, and whether that is enough."""
-    [scores] = judge.score(context, [response])
-    return [(claim.support, claim.supported) for claim in scores.claims if claim.support is not None]
 
 
 def summarise(report: Report, records: Sequence[Record]) -> None:

@@ -27,7 +27,7 @@ class StoredSource:
     """A document in the library; `uri` is its absolute path or its address, `name` is how it is shown and cited.
 
     `origin` is the folder or the sitemap through which it was found, empty where it was named itself; `sha256` is that
-    of its file, as `as_read` has it.
+    of its file, as `as_read` has it; `dated` is the date that it bears itself, in ISO 8601.
     """
 
     id: int
@@ -40,6 +40,7 @@ class StoredSource:
     sha256: str
     added_at: datetime
     origin: str = ""
+    dated: str = ""
 
 
 def stored_sources(database: Database) -> list[StoredSource]:
@@ -48,7 +49,7 @@ def stored_sources(database: Database) -> list[StoredSource]:
     with database.read() as session:
         rows = session.execute(select(SourceRow, counted).order_by(SourceRow.name, SourceRow.id)).all()
     found = [
-        StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin)
+        StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin, r.dated)
         for r, passages in rows
     ]
     return sorted(found, key=lambda row: (file := file_of(row.name), int(row.name[len(file) + 1 :] or 0)))
@@ -139,3 +140,17 @@ def within(origin: str, names: Sequence[str]) -> bool:
         else os.path.join(origin, "").startswith(os.path.join(as_text(os.path.abspath(name)), ""))
         for name in names
     )
+
+
+def source_count(database: Database) -> int:
+    """Return how many sources there are. Raises DataError."""
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(SourceRow)) or 0
+
+
+def last_places(database: Database) -> dict[int, str]:
+    """Return the place of the last passage of each source that has places, such as ``p. 12``. Raises DataError."""
+    last = select(PassageRow.source_id, func.max(PassageRow.id).label("id")).group_by(PassageRow.source_id).subquery()
+    query = select(PassageRow.source_id, PassageRow.place).join(last, PassageRow.id == last.c.id)
+    with database.read() as session:
+        return {source: place for source, place in session.execute(query.where(PassageRow.place != ""))}

@@ -8,8 +8,9 @@ import hashlib
 import os
 import stat
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +24,7 @@ from retrieval.passages import cut
 from retrieval.sources import DEFAULT_LIMITS, read_documents, suffix_of
 from retrieval.types import Document, Note, Passage, RetrievalError, SourceError
 
+AHEAD: Final = 4  # files that are read before they are needed
 BATCH: Final = 256  # passages embedded together; fewer are padded more, 64 by 4 % instead of 1
 EMBEDDING_FAILS: Final = (RetrievalError, RuntimeError, ValueError)
 _CHANGED: Final = "the file changed while it was read: ingest it again"
@@ -152,13 +154,13 @@ class Ingestion:
 
     def read_all(self, files: Sequence[SourceFile]) -> None:
         """Read, embed and store every file."""
-        for place, file in enumerate(files):
+        for place, (file, read) in enumerate(self._ahead(files)):
             self.progress(IngestProgress("reading", place, len(files), file.name))
             try:
                 if file.many:
                     self._take_many(file)
-                elif read := read_file(file, self.files.get(file.uri)):
-                    self._take(read)
+                elif document := read():
+                    self._take(document)
                 else:
                     self.outcomes.append(FileOutcome(file.uri, file.name, "unchanged"))
             except (SourceError, OSError) as error:
@@ -166,6 +168,24 @@ class Ingestion:
         if files:
             self.progress(IngestProgress("reading", len(files), len(files)))
         self.flush()
+
+    def _ahead(self, files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, Callable[[], ReadFile | None]]]:
+        """Yield the files with what gives their documents, which are read up to AHEAD files before they are needed.
+
+        The encoder need not wait for a parser then, which works in a process of its own.
+        """
+        pool = ThreadPoolExecutor(1, "reading")
+        coming: deque[tuple[SourceFile, Callable[[], ReadFile | None]]] = deque()
+        try:
+            for file in files:
+                known = self.files.get(file.uri)
+                reading = None if file.many else pool.submit(read_file, file, known)
+                coming.append((file, reading.result if reading else lambda: None))
+                if len(coming) > AHEAD:
+                    yield coming.popleft()
+            yield from coming
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, read: ReadFile) -> None:
         self.pending.append(read)
@@ -290,7 +310,9 @@ def _cut(file: SourceFile, document: Document, digest: str, size: int) -> ReadFi
     uri = file.uri + document.source.removeprefix(file.name)
     kind, now = suffix_of(file.path).removeprefix("."), datetime.now(UTC)
     title, count = document.title, len(passages)
-    about = StoredSource(0, uri, document.source, title, kind, size, count, digest, now, file.origin)
+    about = StoredSource(
+        *(0, uri, document.source, title, kind, size, count, digest, now, file.origin), dated=document.dated
+    )
     return ReadFile(about, document, passages)
 
 

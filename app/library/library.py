@@ -30,7 +30,7 @@ from app.store.database import Database, owe_erasure, read_meta, write_meta
 from app.store.jsonform import from_json
 from app.store.tables import PassageRow, SourceRow
 from retrieval.index.generation import Generation, build, open_current, sweep
-from retrieval.passages import embedding_text
+from retrieval.passages import embedding_text, vectors_of
 from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
@@ -75,6 +75,8 @@ class Embedded:
             "sha256": about.sha256,
             "added_at": about.added_at,
             "origin": about.origin,
+            "notes": [[note.name, count] for note, count in document.notes],
+            "dated": about.dated,
             "text": document.text,
             "sections": sections,
             "checksum": of_document(document.text, sections),
@@ -182,8 +184,7 @@ class Library:
             generation = before
         else:
             passages, vectors = self.stored()
-            texts = [embedding_text(passage) for passage in passages]
-            numbers = [passage.id for passage in passages]
+            texts, numbers = [embedding_text(p) for p in passages], [p.id for p in passages]
             generation = build(self._folder, numbers, vectors, texts, self.embedder.fingerprint, before)
         if state.published != state.naming(generation.id):
             if before is not None and (generation is before or not generation.holds(before.ids).all()):
@@ -199,8 +200,7 @@ class Library:
         for source in sources:
             with self.database.write() as session:
                 passages = passages_where(session, PassageRow.source_id == source)
-                vectors = packed(self.embedder, passages)
-                write_vectors(session, passages, vectors)
+                write_vectors(session, passages, packed(self.embedder, passages))
         with self.database.write() as session:
             write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
@@ -388,11 +388,10 @@ def _version(session: Session) -> int:
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
     """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
-    vectors = embedder.encode([embedding_text(passage) for passage in passages])
+    vectors = vectors_of(passages, embedder)
     good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
     if not good.all():
-        worst = passages[int(np.argmin(good))]
-        raise RetrievalError(f"the encoder gave no unit vector for the passage {worst.text[:60]!r}")
+        raise RetrievalError(f"the encoder gave no unit vector for {passages[int(np.argmin(good))].text[:60]!r}")
     return [row.tobytes() for row in vectors.astype(np.float16)]
 
 

@@ -20,7 +20,7 @@ from app.library.catalogue import as_address, as_read
 from retrieval.tools.addresses import Refused
 from retrieval.tools.fetch import PAGES, Answered, Fetcher, Page
 from retrieval.tools.sitemap import KINDS, Robots, Sitemap, is_sitemap, read_sitemap
-from retrieval.tools.web import plain_address, stored
+from retrieval.tools.web import canonical_address, plain_address, stored
 from retrieval.types import SourceError, Unreachable
 
 CACHE: Final = "pages.json"  # in the data folder: what servers say of the pages as they were read
@@ -67,6 +67,8 @@ class Pages:
     def at(self, url: str, sitemap: bool = False) -> Iterator[Fetched]:
         """Yield the page at an address, or all pages of the sitemap there, each as it comes.
 
+        A page that calls another address of its site its own is kept under that one.
+
         With `sitemap` it was one before: then nothing else is taken.
         """
         uri = re.sub(r"//[^/@]*@", "//…@", url)  # what may be a password is not repeated
@@ -76,7 +78,7 @@ class Pages:
             if not page.unchanged and (sitemap or is_sitemap(page)):
                 yield from self._all(uri, read_sitemap(page))
             else:
-                yield self._kept(uri, page)
+                yield self._kept(uri if page.unchanged else canonical_address(page), page)
         except (Unreachable, SourceError) as error:
             yield Fetched(uri, reason=str(error).removeprefix(f"{uri}: "))
 

@@ -16,6 +16,7 @@ class StoredTurn:
 
     A turn whose rows do not match their checksums is `damaged`; it has no reply, and its question may be another.
     `pictures` are the names of those that came with the question; `History.pictures` has the pictures.
+    `versions` are the ids of all versions of this turn, itself among them, () where there is only one.
     """
 
     id: int
@@ -28,6 +29,7 @@ class StoredTurn:
     created_at: datetime
     finished_at: datetime | None
     pictures: tuple[str, ...] = ()
+    versions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,11 @@ class StoredConversation:
     turns: int
     pinned: bool
     role: str = DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where the words of a search stand in a conversation: a turn, and a stretch of what was asked or answered."""
+
+    turn: int
+    words: str

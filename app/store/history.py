@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, Literal, cast
 from uuid import uuid4
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
@@ -21,6 +21,7 @@ from app.store.database import Database, owe_erasure
 from app.store.export import as_json, as_markdown
 from app.store.replies import load_working, reply_rows
 from app.store.tables import Base, ConversationRow, PictureRow, TurnRow
+from app.store.versions import holding, take_place, versions_of
 from dialogue.pictures import MOST_LOOKED_AT
 from dialogue.roles import DEFAULT
 from dialogue.types import Picture, Reply, Turn
@@ -48,8 +49,13 @@ class History:
             session.add(row)
         return identity
 
-    def begin(self, conversation: str, question: str, pictures: Sequence[Picture] = ()) -> int:
-        """Store a pending turn with its pictures and return its id. Raises InputError for an unknown conversation."""
+    def begin(
+        self, conversation: str, question: str, pictures: Sequence[Picture] = (), instead: int | None = None
+    ) -> int:
+        """Store a pending turn with its pictures and return its id; `instead` of which turn it stands, a version of it.
+
+        Raises InputError for an unknown conversation, or where `instead` is not its last turn.
+        """
         now = datetime.now(UTC)
         with self._database.write() as session:
             row = _found(session, conversation)
@@ -61,7 +67,10 @@ class History:
                 state="pending",
                 reason="",
                 created_at=now,
+                hidden=False,
             )
+            if instead is not None:
+                turn.version_of = take_place(session, conversation, instead)
             session.add(turn)
             row.updated_at = now
             row.title = row.title or _tidy(question)
@@ -110,7 +119,7 @@ class History:
         """
         with self._database.read() as session:
             _found(session, conversation)
-            query = select(TurnRow).where(TurnRow.conversation_id == conversation)
+            query = select(TurnRow).where(TurnRow.conversation_id == conversation, ~TurnRow.hidden)
             rows = session.scalars(query.order_by(TurnRow.number.desc()).limit(limit)).all()[::-1]
             return _stored(session, rows)
 
@@ -124,15 +133,11 @@ class History:
 
     def conversations(self, limit: int = 50, offset: int = 0, search: str = "") -> list[StoredConversation]:
         """Return conversations, pinned first, then the latest; `search` looks in titles and messages."""
-        counted = select(func.count()).where(TurnRow.conversation_id == ConversationRow.id).scalar_subquery()
+        shown = (TurnRow.conversation_id == ConversationRow.id, ~TurnRow.hidden)
+        counted = select(func.count()).where(*shown).scalar_subquery()
         query = select(ConversationRow, counted)
         for word in search.split():
-            matching = select(TurnRow.conversation_id).where(
-                or_(
-                    TurnRow.question.icontains(word, autoescape=True),
-                    TurnRow.reply.icontains(word, autoescape=True),
-                )
-            )
+            matching = select(TurnRow.conversation_id).where(~TurnRow.hidden, holding(word))
             query = query.where(
                 or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(matching))
             )
@@ -145,7 +150,7 @@ class History:
         """Return one conversation. Raises InputError for an unknown one."""
         with self._database.read() as session:
             row = _found(session, conversation)
-            counted = select(func.count()).where(TurnRow.conversation_id == conversation)
+            counted = select(func.count()).where(TurnRow.conversation_id == conversation, ~TurnRow.hidden)
             return _conversation(row, session.scalar(counted) or 0)
 
     def rename(self, conversation: str, title: str) -> None:
@@ -170,12 +175,13 @@ class History:
             owe_erasure(session)
         self._database.erase()
 
-    def context(self, conversation: str) -> tuple[Turn, ...]:
-        """Return the finished turns as a model reads them: user and assistant in turn, oldest first.
+    def context(self, conversation: str, before: int | None = None) -> tuple[Turn, ...]:
+        """Return the finished turns as a model reads them, those `before` a turn: user and assistant, oldest first.
 
         Only the latest pictures come with them, as many as are looked at. What is damaged is left out.
         """
-        done = (TurnRow.conversation_id == conversation, TurnRow.state == "done")
+        done: tuple[ColumnElement[bool], ...] = (TurnRow.conversation_id == conversation, TurnRow.state == "done")
+        done = (*done, ~TurnRow.hidden, *(() if before is None else (TurnRow.id < before,)))
         query = select(TurnRow).where(*done).order_by(TurnRow.number)
         sent = select(*_PICTURE, PictureRow.turn_id).join(TurnRow).where(*done)
         latest = sent.order_by(PictureRow.turn_id.desc(), PictureRow.number.desc()).limit(MOST_LOOKED_AT)
@@ -277,7 +283,7 @@ def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
 
 
 def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:
-    working = load_working(session, rows)
+    working, versions = load_working(session, rows), versions_of(session, rows)
     return [
         StoredTurn(
             row.id,
@@ -290,6 +296,7 @@ def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:
             row.created_at,
             row.finished_at,
             working[row.id].pictures,
+            versions.get(row.id, ()),
         )
         for row in rows
     ]

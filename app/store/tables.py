@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, TypeDecorator, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Blob = bytes  # under a name that no column takes
@@ -95,7 +95,8 @@ class MetaRow(Base):
 class SourceRow(Base):
     """A document with its text; `uri` is the absolute path or the address, `name` what is shown and cited.
 
-    `origin` is the folder or the sitemap through which it was found, empty where it was named itself.
+    `origin` is the folder or the sitemap through which it was found, empty where it was named itself. `notes` tell how
+    it was read, `dated` the date that it bears itself in ISO 8601, empty where none is known.
     """
 
     __tablename__ = "source"
@@ -112,6 +113,8 @@ class SourceRow(Base):
     checksum: Mapped[Blob | None] = mapped_column(deferred=True)
     added_at: Mapped[datetime]
     origin: Mapped[str] = mapped_column(server_default="")
+    notes: Mapped[list[Any]] = mapped_column(deferred=True, server_default="[]")
+    dated: Mapped[str] = mapped_column(server_default="")
 
 
 class PassageRow(Base):
@@ -146,7 +149,8 @@ class ConversationRow(Base):
 class TurnRow(Base):
     """A question, and from `reply` on what answered it; those columns are empty until the state is done.
 
-    `working_checksum` is that of the rows beside it, and one of what `checksum` is over.
+    `working_checksum` is that of the rows beside it, and one of what `checksum` is over. `version_of` is the id of the
+    first of several versions of one turn, of which all but one are `hidden`.
     """
 
     __tablename__ = "turn"
@@ -175,6 +179,8 @@ class TurnRow(Base):
     tokens: Mapped[dict[str, Any] | None]
     checksum: Mapped[bytes | None]
     working_checksum: Mapped[bytes | None]
+    version_of: Mapped[int | None]
+    hidden: Mapped[bool] = mapped_column(server_default=false())
 
 
 class PictureRow(Base):
@@ -241,3 +247,35 @@ class CitationRow(Base):
     start: Mapped[int]
     end: Mapped[int]
     support: Mapped[float]
+
+
+class RatingRow(Base):
+    """What a user thinks of a reply: `good` or not, then for which reason, and in words of their own."""
+
+    __tablename__ = "rating"
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True)
+    good: Mapped[bool]
+    reason: Mapped[str]
+    words: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class PreferenceRow(Base):
+    """A candidate that a user took instead of another; both are ranks of candidates of the turn."""
+
+    __tablename__ = "preference"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(primary_key=True)
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), index=True)
+    chosen: Mapped[int]
+    rejected: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class ShareRow(Base):
+    """The secret word under which a conversation can be read."""
+
+    __tablename__ = "share"
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True)
+    word: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]

@@ -36,7 +36,10 @@ Group = tuple[Pair, ...]
 
 @dataclass(frozen=True, slots=True)
 class AdapterTraining:
-    """How long and how fast. `examples` are drawn in all; tokens are the most that is read of either text."""
+    """How long and how fast. `examples` are drawn in all; tokens are the most that is read of either text.
+
+    With `head` only the perceptron on the pooled text learns, and the layers stay as they are.
+    """
 
     examples: int
     rate: float = 1e-3
@@ -46,6 +49,7 @@ class AdapterTraining:
     drop: float = 0.1
     decay: float = 0.01
     warm: int = 60
+    head: bool = False
 
 
 def fit(
@@ -62,10 +66,11 @@ def fit(
     """
     torch.manual_seed(seed)
     reader = Reader(encoder, adapter)
-    states = _States(encoder)
-    for tensor in adapter.tensors.values():
+    states = _States(encoder, 0 if reader.whole else LOWER)
+    learning = [tensor for key, tensor in adapter.tensors.items() if key.startswith("head.") or not plan.head]
+    for tensor in learning:
         tensor.requires_grad_(True)
-    optimiser = torch.optim.AdamW(adapter.tensors.values(), lr=plan.rate, weight_decay=plan.decay)
+    optimiser = torch.optim.AdamW(learning, lr=plan.rate, weight_decay=plan.decay)
     steps = math.ceil(plan.examples / plan.batch)
     curve: list[dict[str, float]] = []
     recent = 0.0
@@ -75,14 +80,14 @@ def fit(
         loss = _loss(reader, states, batch, plan)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(list(adapter.tensors.values()), 1.0)
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimiser.step()
         recent += loss.item() / REPORTED
         if step % REPORTED == 0:
             curve.append({"examples": step * plan.batch, "loss": round(recent, 4)})
             _log.info("%s: %d of %d examples, loss %.4f", adapter.name, step * plan.batch, plan.examples, recent)
             recent = 0.0
-    for tensor in adapter.tensors.values():
+    for tensor in learning:
         tensor.requires_grad_(False)
     return curve
 
@@ -116,9 +121,14 @@ def fit_phases(
 
 def _loss(reader: Reader, states: "_States", batch: Sequence[Pair], plan: AdapterTraining) -> Tensor:
     befores = list(dict.fromkeys(example.before for example in batch))
+    past = states(befores, plan.before_tokens)
+    here = states([example.text for example in batch], plan.text_tokens)
+    if reader.whole:
+        maps = reader.merged(low=True)
+        past, here = reader.lower(past, maps), reader.lower(here, maps)
     logits = reader.read(
-        states(befores, plan.before_tokens),
-        states([example.text for example in batch], plan.text_tokens),
+        past,
+        here,
         [befores.index(example.before) for example in batch],
         reader.merged(),
         plan.drop,
@@ -133,10 +143,10 @@ def _loss(reader: Reader, states: "_States", batch: Sequence[Pair], plan: Adapte
 
 
 class _States:
-    """The lower states of texts, kept in float16 as long as there is room."""
+    """The states of texts after so many layers, kept in float16 as long as there is room."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: Encoder, layers: int) -> None:
+        self._encoder, self._layers = encoder, layers
         self._known: dict[tuple[str, int], Tensor] = {}
         self._tokens = 0
 
@@ -144,7 +154,7 @@ class _States:
         missing = [text for text in dict.fromkeys(texts) if (text, most) not in self._known]
         made = {
             (text, most): state.half()
-            for text, state in zip(missing, self._encoder.hidden(missing, LOWER, most), strict=True)
+            for text, state in zip(missing, self._encoder.hidden(missing, self._layers, most), strict=True)
         }
         found = [made[text, most] if (text, most) in made else self._known[text, most] for text in texts]
         if self._tokens < KEPT:

@@ -1,7 +1,7 @@
 """The project's own contrast pairs: what is to be declined beside what only sounds like it.
 
-Reads the files in `pairs/`, expands the frames of general.toml and the templates of lookalikes.toml, and splits whole
-pairs and templates into training and held back.
+Reads the files in `pairs/`, expands the frames of general.toml and the templates of TEMPLATES, and splits whole pairs
+and templates into training and held back.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Any, Literal
 Kind = Literal["request", "reply"]
 
 PAIRS = Path(__file__).with_name("pairs")
+TEMPLATES = ("lookalikes.toml", "kinds.toml", "spoken.toml")
 _HELD_BACK = 4  # one pair in so many, one template too
 _SLOT = re.compile(r"{(\w+)}")
 
@@ -38,30 +39,37 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A request with slots, filled in several ways; unsafe ones share their words with safe ones."""
+    """A text with slots, filled in several ways; unsafe ones share their words with safe ones.
+
+    Of a reply there is a turn before for every text, "" for a request.
+    """
 
     objective: str
     unsafe: bool
     texts: tuple[str, ...]
     held_back: bool
     source: str = "lookalikes"
+    kind: Kind = "request"
+    before: tuple[str, ...] = ()
 
 
 def load_templates(most: int, folder: Path = PAIRS) -> tuple[Template, ...]:
-    """Return every template of lookalikes.toml with up to `most` fillings, always the same."""
-    raw = read_pairs(folder / "lookalikes.toml")
+    """Return every template of the files TEMPLATES with up to `most` fillings, always the same."""
     return tuple(
-        Template(
-            group["objective"],
-            side == "unsafe",
-            fill(template, raw["slots"], most),
-            held_back(template),
-            group.get("source", "lookalikes"),
-        )
+        _template(group, raw["slots"], side == "unsafe", template, most)
+        for raw in (read_pairs(folder / name) for name in TEMPLATES)
         for group in raw["groups"]
         for side in ("unsafe", "safe")
         for template in group[side]
     )
+
+
+def _template(group: dict[str, Any], slots: dict[str, list[str]], unsafe: bool, template: str, most: int) -> Template:
+    texts, kind = fill(template, slots, most), group.get("kind", "request")
+    asked, chance = group.get("asked", [""]), random.Random(f"asked {template}")
+    before = tuple(fill(chance.choice(asked), slots, most)[0] if asked != [""] else "" for _ in texts)
+    source = group.get("source", "lookalikes")
+    return Template(group["objective"], unsafe, texts, held_back(template), source, kind, before)
 
 
 def fill(template: str, slots: dict[str, list[str]], most: int) -> tuple[str, ...]:

@@ -10,33 +10,33 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.training.adapters import AdapterTraining, fit_phases
-from app.training.grounding_data import (
-    MEASURED,
-    SHARES,
-    altered_rows,
-    halves,
-    head_rows,
-    pairs,
-    read_rows,
-    sampled,
-)
-from app.training.grounding_metrics import GroundingExample, Row, balanced, numbers, overlap, supports
-from app.training.perceptron import fit
+from app.training.grounding_data import MEASURED, SHARES, SPLIT, head_rows, measured_rows, pairs, replies
+from app.training.grounding_metrics import GroundingExample, Row, balanced, numbers, overlap, supports, weighed
+from app.training.perceptron import fit, fit_monotone
 from dialogue.judges.alignment import COSINE, FEATURES, OVERLAP, REFUTED, SUPPORTED, Array
-from dialogue.judges.grounding import Grounder, complete
+from dialogue.judges.grounding import COPIED, Grounder, beside, complete, copied
 from dialogue.judges.heads import Head
+from dialogue.judges.settling import CLAIM, REPLY, reply_row, settled
 from dialogue.judges.windows import encode
 from retrieval.encoder.adapters import Adapter, new_adapter
 from retrieval.encoder.embed import Encoder
 from retrieval.types import TokenEmbedder
 from safety.types import PairReader
 
-PLANS = (AdapterTraining(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),)
+PLANS = (
+    AdapterTraining(examples=40_000, rate=1.5e-3, before_tokens=96, text_tokens=64),
+    AdapterTraining(examples=24_000, rate=1e-3, before_tokens=96, text_tokens=64),
+)
 HIDDEN = 48
 FOLDS = 5
 GRID = ((0.0, 0.1, 0.2, 0.4), (0.0, 0.2, 0.4, 0.6), (0.0, 0.25, 0.5, 1.0))  # weights tried for each anchor
+PULLS = (0.05, 0.2)  # to equal weights, of the head of claims and of that of replies
+REPLIES_TOO = "replies"  # as a name in a report
+Heads = dict[str, Head]
+Whole = tuple[bool, str, Sequence[GroundingExample]]  # whether a reply is supported, its source, its claims
 Anchors = tuple[float, ...]  # of cosine, overlap and the adapter's supported minus refuted
 Metrics = dict[str, dict[str, float]]
 
@@ -45,7 +45,7 @@ def train_adapter(
     data: Path, encoder: Encoder, seed: int = 0, plans: Sequence[AdapterTraining] = PLANS
 ) -> tuple[Adapter, list[dict[str, float]]]:
     """Return the adapter that reads a claim after a window of evidence, and the curve of its loss."""
-    adapter = new_adapter("grounded", ("supported", "refuted"), encoder, seed, rank=32, matching=True)
+    adapter = new_adapter("grounded", ("supported", "refuted"), encoder, seed, rank=32, matching=True, whole=True)
     return adapter, fit_phases(encoder, adapter, pairs(data, seed), plans, SHARES, seed)
 
 
@@ -65,35 +65,54 @@ def prepare(
                 source = np.sum([encoded[text].total for part in layout.parts() for text in part], axis=0)
                 cosine = float(encoded[layout.whole[0]].mean @ source) / max(1e-9, float(np.linalg.norm(source)))
                 contradicts = tuple(bool(window.difference.reason) for window in each)
-                found.append(GroundingExample(row, x, contradicts, overlap(row), cosine))
+                near = each[0].overlap, each[0].cosine
+                found.append(GroundingExample(row, x, contradicts, overlap(row), cosine, near))
     return found
 
 
-def train(data: Path, encoder: TokenEmbedder, reader: PairReader, seed: int = 0) -> tuple[Head, Metrics]:
-    """Return the head and the metrics of each set it learns from, every row judged by a head that did not see it.
+def train(data: Path, encoder: TokenEmbedder, reader: PairReader, seed: int = 0) -> tuple[Heads, Metrics]:
+    """Return the heads and the metrics of each set they learn from, every row judged by a head that did not see it.
 
-    `reader` is the adapter of `train_adapter` on `encoder`. The anchors are chosen by sets left out of the fit,
-    temperature and threshold by five folds, in which rows that share evidence stay together.
+    `reader` is the adapter of `train_adapter` on `encoder`. The anchors are chosen by sets left out of the fit, what is
+    beside the head and the threshold by five folds, in which rows that share evidence stay together.
     """
-    return train_on(prepare(head_rows(data, seed), encoder, reader), seed)
+    made = [prepare(row.claims(), encoder, reader) for row in replies(data, "head", seed)]
+    whole = [(row.supported, row.source, claims) for row, claims in zip(replies(data, "head", seed), made, strict=True)]
+    return train_on(prepare(head_rows(data, seed), encoder, reader), [reply for reply in whole if reply[2]], seed)
 
 
-def train_on(examples: Sequence[GroundingExample], seed: int) -> tuple[Head, Metrics]:
-    """Train on prepared examples."""
+def train_on(examples: Sequence[GroundingExample], whole: Sequence[Whole], seed: int) -> tuple[Heads, Metrics]:
+    """Train on prepared claims, and on replies with their prepared claims."""
     anchors = choose_anchors(examples, seed)
     place = folds([example.row for example in examples])
     judges = [
         _head([e for e, at in zip(examples, place, strict=True) if at != fold], anchors, seed) for fold in range(FOLDS)
     ]
-    head = settled(_head(examples, anchors, seed), judges, examples, place)
-    scores = _unseen(judges, examples, place, head.temperature, head.threshold)
-    metrics = {}
-    for name in dict.fromkeys(example.row.source for example in examples):
-        here = [i for i, example in enumerate(examples) if example.row.source == name]
-        metrics[f"{name}, {FOLDS}-fold"] = numbers([examples[i] for i in here], scores[here], head.threshold)
+    y = np.asarray([example.row.supported for example in examples])
+    sources = [example.row.source for example in examples]
+    x = np.stack([_best_row(judges[at], example) for example, at in zip(examples, place, strict=True)])
+    claim = fit_monotone("claim", CLAIM, x, y, sources, PULLS[0])
+    scores, copies = claim(x), [bool(copied(e.row.response, e.row.passages)) for e in examples]
+    scores[copies] = COPIED
+    threshold = best_threshold(y, scores, sources)
+    head, claim = _head(examples, anchors, seed), replace(claim, threshold=threshold)
+    rows = np.stack([reply_row(weighed(head, claim, claims)) for _, _, claims in whole])
+    labels, kinds = np.asarray([supported for supported, _, _ in whole]), [source for _, source, _ in whole]
+    reply = fit_monotone("reply", REPLY, rows, labels, kinds, PULLS[1])
+    metrics: Metrics = {}
+    for name in dict.fromkeys(sources):
+        here = [i for i, source in enumerate(sources) if source == name]
+        metrics[f"{name}, {FOLDS}-fold"] = numbers([examples[i] for i in here], scores[here], threshold)
     chosen = dict(zip(("cosine", "overlap", "adapter"), anchors, strict=True))
-    metrics["head"] = {"temperature": head.temperature, "threshold": head.threshold, "learnt": len(examples), **chosen}
-    return head, metrics
+    metrics["head"] = {"threshold": threshold, "learnt": len(examples), "replies": len(whole), **chosen}
+    return {"grounded": head, "claim": claim, "whole": reply}, metrics
+
+
+def _best_row(head: Head, example: GroundingExample) -> Array:
+    """Return the row of `claim_rows` of the window that the head likes best."""
+    rows = beside(head, example.windows, *example.near)
+    best: Array = rows[int(rows[:, 0].argmax())]
+    return best
 
 
 def folds(rows: Sequence[Row]) -> list[int]:
@@ -132,7 +151,8 @@ def choose_anchors(examples: Sequence[GroundingExample], seed: int) -> Anchors:
             continue
         plain = _plain_head(kept, seed)
         for anchors, areas in found.items():
-            areas.append(float(roc_auc_score(y, supports(anchored(plain, anchors), out))))
+            head = anchored(plain, anchors)
+            areas.append(float(roc_auc_score(y, [_best_row(head, example)[0] for example in out])))
     return max(found, key=lambda anchors: sum(found[anchors]))
 
 
@@ -170,50 +190,33 @@ def anchored(head: Head, anchors: Anchors) -> Head:
     return replace(head, layers=layers)
 
 
-def settled(head: Head, judges: Sequence[Head], examples: Sequence[GroundingExample], place: Sequence[int]) -> Head:
-    """Set temperature (least log loss) and threshold (best mean balanced accuracy of the sets) by the folds' heads."""
-    y = np.asarray([example.row.supported for example in examples])
-    sources = np.asarray([example.row.source for example in examples])
-
-    def loss(temperature: float) -> float:
-        p = _unseen(judges, examples, place, temperature, head.threshold).clip(1e-4, 1 - 1e-4)
-        return float(-np.where(y, np.log(p), np.log(1 - p)).mean())
-
-    temperature = min(np.linspace(0.8, 2.4, 9).tolist(), key=loss)
-
-    def accuracy(threshold: float) -> float:
-        scores = _unseen(judges, examples, place, temperature, threshold)
-        parts = [sources == source for source in set(sources.tolist())]
-        return float(np.mean([balanced(y[part], scores[part] >= threshold) for part in parts]))
-
-    return replace(head, temperature=temperature, threshold=max(np.linspace(0.4, 0.7, 31).tolist(), key=accuracy))
+def best_threshold(y: NDArray[np.bool_], scores: Array, sources: Sequence[str]) -> float:
+    """Return the threshold of the best balanced accuracy, mean over the sources."""
+    parts = [np.asarray([other == source for other in sources]) for source in sorted(set(sources))]
+    limits = np.linspace(0.3, 0.7, 41).tolist()
+    return float(max(limits, key=lambda limit: np.mean([balanced(y[part], scores[part] >= limit) for part in parts])))
 
 
-def _unseen(
-    judges: Sequence[Head],
-    examples: Sequence[GroundingExample],
-    place: Sequence[int],
-    temperature: float,
-    threshold: float,
-) -> Array:
-    """Return the support of each example by the head of its fold (n,)."""
-    scores = np.zeros(len(examples), dtype=np.float32)
-    for fold, judge in enumerate(judges):
-        here = [at for at, own in enumerate(place) if own == fold]
-        if here:
-            tuned = replace(judge, temperature=temperature, threshold=threshold)
-            scores[here] = supports(tuned, [examples[at] for at in here])
-    return scores
-
-
-def report(data: Path, grounder: Grounder, names: Sequence[str] = (*MEASURED, "altered")) -> Metrics:
-    """Return the metrics of sets that were not trained on, and of the altered claims kept for the report."""
+def report(
+    data: Path, grounder: Grounder, names: Sequence[str] = (*MEASURED, *SPLIT, "altered", REPLIES_TOO)
+) -> Metrics:
+    """Return the metrics of sets that were not trained on, of the parts kept for the report, and of whole replies."""
     found = {}
     for name in names:
-        altered = name == "altered"
-        rows = (
-            halves(altered_rows(data, held=True))[1] if altered else sampled(read_rows(data, name), MEASURED[name], 0)
-        )
-        examples = prepare(rows, grounder.encoder, grounder.read)
-        found[name] = numbers(examples, supports(grounder.head, examples), grounder.threshold)
+        examples = prepare(measured_rows(data, name), grounder.encoder, grounder.read)
+        scores = supports(grounder.head, grounder.claim, examples)
+        found[name] = numbers(examples, scores, grounder.threshold)
+    rows = replies(data, "report") if REPLIES_TOO in names else []
+    made = [(row, prepare(row.claims(), grounder.encoder, grounder.read)) for row in rows]
+    for name in dict.fromkeys(row.source for row, _ in made):
+        whole = [(row, claims) for row, claims in made if row.source == name and claims]
+        scores = np.asarray([settled(grounder.reply, weighed(grounder.head, grounder.claim, c)) for _, c in whole])
+        beside = [_as_one(row, claims) for row, claims in whole]
+        found[f"{name}, whole replies"] = numbers(beside, scores.astype(np.float32), grounder.threshold)
     return found
+
+
+def _as_one(row: Row, claims: Sequence[GroundingExample]) -> GroundingExample:
+    """A reply with the baselines of the whole and the windows of one of its claims."""
+    cosine = float(np.mean([claim.cosine for claim in claims]))
+    return replace(claims[0], row=row, overlap=overlap(row), cosine=cosine)

@@ -1,12 +1,16 @@
 """What the groundedness judge learns from and is measured on: rows of files, and rows made from their texts.
 
-Only files whose weights may be shipped are trained on; BEGIN, Climate-FEVER and HealthVer are only measured.
+Only files whose weights may be shipped are trained on. Of the sets of SPLIT the adapter learns from a half, the heads
+from a sixth; a third is kept for the report, whole documents or questions each.
 """
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 from app.training.adapters import Pair
 from app.training.alterations import alter
@@ -28,9 +32,45 @@ SHARES = (  # of the examples the adapter is trained on, by source
         "med.train": 0.02,
         "monli.train": 0.01,
     },
+    {
+        "ling_nli.train": 0.16,
+        "altered": 0.14,
+        "infotabs": 0.12,
+        "vania": 0.08,
+        "summedits": 0.07,
+        "cad_snli": 0.06,
+        "fever_symmetric.train": 0.05,
+        "faithdial_audit.train": 0.05,
+        "factcheckgpt": 0.05,
+        "snli_dev": 0.04,
+        "rte.train": 0.04,
+        "conj_nli.train": 0.03,
+        "expertqa": 0.03,
+        "halueval_qa.train": 0.02,
+        "breaking_nli.train": 0.02,
+        "bump": 0.02,
+        "q2_wow": 0.02,
+        "med.train": 0.01,
+        "monli.train": 0.01,
+    },
 )
+SPLIT = {  # source: its files, and what keeps rows together
+    "infotabs": (("nli/infotabs_train",), "evidence"),
+    "vania": (("nli/vania_base_wiki_train", "nli/vania_sim_wiki_train", "nli/vania_translate_wiki_train"), "evidence"),
+    "cad_snli": (("nli/cad_snli_train",), "evidence"),
+    "snli_dev": (("nli/snli_dev",), "evidence"),
+    "summedits": (("faithfulness/summedits",), "evidence"),
+    "bump": (("faithfulness/bump_pairs",), "evidence"),
+    "q2_wow": (("faithfulness/q2_wow_crossannotation",), "evidence"),
+    "expertqa": (("faithfulness/expertqa_claims_val_test",), "question"),
+    "factcheckgpt": (("faithfulness/factcheckgpt_claim_evidence_stance",), "response"),
+    "fool_me_twice": (("grounding/fool_me_twice.train",), "evidence"),
+}
+REPLIES = ("summedits", "bump", "q2_wow", "expertqa", "infotabs")  # whole replies, or claims that make some
+JOINED = ("expertqa", "infotabs")
+MOST = 400  # rows of a source for the heads and for the report
+Part = Literal["adapter", "head", "report"]
 HEADED = {  # source: most of its rows that the head is trained on; the adapter has seen none of them
-    "fool_me_twice.train": 1169,
     "rte.train": 345,
     "fever_symmetric.train": 267,
     "faithdial_audit.train": 273,
@@ -57,6 +97,59 @@ def read_rows(data: Path, name: str) -> list[Row]:
             refuted = raw["label"] == "refuted"
             rows.append(Row(name, evidence, question, raw["response"], bool(raw["supported"]), "", refuted))
     return rows
+
+
+def split_rows(data: Path, name: str, part: Part) -> list[Row]:
+    """Return the rows of one part of a source of SPLIT, in order."""
+    files, together = SPLIT[name]
+    rows = [row for file in files for row in _any_rows(data, name, file)]
+    return [row for row in rows if _part(row.group if together != "question" else row.question) == part]
+
+
+def _any_rows(data: Path, name: str, file: str) -> Iterator[Row]:
+    for line in lines(data / f"{file}.jsonl.gz"):
+        raw = _inference(line) if "premise" in line else line
+        evidence = tuple(text.strip() for text in raw["evidence"] if text.strip())
+        response, question = raw["response"].strip(), raw["context"][-1] if raw.get("context") else ""
+        group = response if SPLIT[name][1] == "response" else evidence[0] if evidence else ""
+        refuted = raw["label"] in ("refuted", "contradiction", "refute")
+        if evidence and response:
+            yield Row(name, evidence, question, response, bool(raw["supported"]), "", refuted, group)
+
+
+def _inference(raw: dict[str, Any]) -> dict[str, Any]:
+    """A row of premise and hypothesis as a claim with its evidence."""
+    supported = raw["label"] == "entailment"
+    return {"evidence": [raw["premise"]], "response": raw["hypothesis"], "supported": supported, "label": raw["label"]}
+
+
+def _part(group: str) -> Part:
+    place = _number(group) % 6
+    return "report" if place < 2 else "head" if place == 2 else "adapter"
+
+
+def _number(group: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"part {group}".encode()).digest()[:4], "big")
+
+
+def by_sentence(rows: Sequence[Row]) -> list[Row]:
+    """Return the sentences of replies with their verdicts, as far as these are known.
+
+    All sentences of a supported reply are supported. In another, a sentence that stands in no supported reply to the
+    same evidence is not, if it is the only one.
+    """
+    right: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    cut = [[row.response[a:b] for a, b in sentences(row.response)] for row in rows]
+    for row, parts in zip(rows, cut, strict=True):
+        right[row.evidence].update(parts if row.supported else ())
+    made: dict[Row, None] = {}
+    for row, parts in zip(rows, cut, strict=True):
+        odd = [part for part in parts if part not in right[row.evidence]]
+        if row.supported:
+            made.update((replace(row, response=part), None) for part in parts)
+        elif len(odd) == 1:
+            made[replace(row, response=odd[0])] = None
+    return list(made)
 
 
 def sampled(rows: Sequence[Row], limit: int | None, seed: int, even: bool = False) -> list[Row]:
@@ -115,6 +208,8 @@ def training_rows(data: Path, name: str, seed: int) -> list[Row]:
     """Return the rows of a source that the adapter learns from: what is not HELD for the head."""
     if name == "altered":
         return altered_rows(data, held=False, seed=seed)
+    if name in SPLIT:
+        return by_sentence(split_rows(data, name, "adapter"))
     return [row for place, row in enumerate(read_rows(data, name)) if place % HELD]
 
 
@@ -130,13 +225,63 @@ def _pair(row: Row) -> Pair:
 
 
 def head_rows(data: Path, seed: int = 0) -> list[Row]:
-    """Return what the head learns from: rows that the adapter has not seen, and half the altered claims held out."""
+    """Return what the heads of claims learn from: rows that the adapter has not seen, half the altered claims held out.
+
+    Of the sets of SPLIT the even groups of the heads' part; the odd ones are for the head of replies.
+    """
     found: list[Row] = []
-    seen = {(r.evidence, r.response) for name in SHARES[-1] for r in training_rows(data, name, seed)}
+    seen = {(r.evidence, r.response) for name in SHARES[0] for r in training_rows(data, name, seed)}
     for name, limit in HEADED.items():
         rows = [row for row in dict.fromkeys(read_rows(data, name)) if (row.evidence, row.response) not in seen]
         found += sampled(rows, limit, seed, even=True)
+    for name in SPLIT:
+        found += sampled(by_sentence(_heads(data, name, odd=False)), MOST, seed, even=True)
     return found + halves(altered_rows(data, held=True))[0]
+
+
+def replies(data: Path, part: Part, seed: int = 0) -> list[Row]:
+    """Return whole replies: as they are, and of the claims about one table or by one question several in a row."""
+    rng, found = random.Random(seed), []
+    for name in REPLIES:
+        rows = _heads(data, name, odd=True) if part == "head" else split_rows(data, name, part)
+        found += sampled(joined(rows, SPLIT[name][1], rng) if name in JOINED else rows, MOST, seed, even=True)
+    place = 0 if part == "head" else 1
+    return found + sampled(joined(halves(altered_rows(data, held=True))[place], "evidence", rng), MOST, seed, even=True)
+
+
+def joined(rows: Sequence[Row], together: str, rng: random.Random) -> list[Row]:
+    """Return replies of two to four true claims that belong together, in half of them one claim that is not true."""
+    groups: defaultdict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.question if together == "question" else row.evidence].append(row)
+    made = []
+    for group in groups.values():
+        true, false = ([row for row in group if row.supported == side] for side in (True, False))
+        while len(true) > 1:
+            part = [true.pop() for _ in range(min(len(true), rng.choice((2, 3, 4))))]
+            wrong = bool(false) and rng.random() < 0.5
+            if wrong:
+                part[rng.randrange(len(part))] = false.pop()
+            said = " ".join(row.response if row.response[-1] in ".!?" else f"{row.response}." for row in part)
+            evidence = tuple(dict.fromkeys(text for row in part for text in row.evidence))
+            source = f"{part[0].source}, joined"
+            made.append(replace(part[0], source=source, evidence=evidence, response=said, supported=not wrong))
+    return made
+
+
+def _heads(data: Path, name: str, odd: bool) -> list[Row]:
+    """Return half of the heads' part of a source, by group."""
+    rows, together = split_rows(data, name, "head"), SPLIT[name][1]
+    return [row for row in rows if _number(row.question if together == "question" else row.group) // 6 % 2 == odd]
+
+
+def measured_rows(data: Path, name: str) -> list[Row]:
+    """Return the claims of a set that the report is taken on."""
+    if name == "altered":
+        return halves(altered_rows(data, held=True))[1]
+    if name in SPLIT:
+        return sampled(by_sentence(split_rows(data, name, "report")), MOST, 0, even=True)
+    return sampled(read_rows(data, name), MEASURED[name], 0) if name in MEASURED else []
 
 
 def halves(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:

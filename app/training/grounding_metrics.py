@@ -1,15 +1,17 @@
 """What the groundedness judge is measured by: rows with a verdict, and the metrics of a set of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.judges.alignment import Array
+from dialogue.judges.alignment import ALIGNED, Array
+from dialogue.judges.claims import split
 from dialogue.judges.facts import words
-from dialogue.judges.grounding import best_support
+from dialogue.judges.grounding import ALIKE, COPIED, beside, best_support, copied
 from dialogue.judges.heads import Head
+from dialogue.judges.settling import Weighed
 from dialogue.judges.windows import Layout
 from retrieval.types import Passage
 
@@ -18,7 +20,10 @@ DRAWS = 300  # bootstrap samples behind each interval
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A response with the evidence it is to be judged by. `kind` is the alteration, where one was made."""
+    """A response with the evidence it is to be judged by.
+
+    `kind` is the alteration, where one was made; rows of one `group` stay on one side of a split.
+    """
 
     source: str
     evidence: tuple[str, ...]
@@ -27,23 +32,39 @@ class Row:
     supported: bool
     kind: str = ""
     refuted: bool = False
+    group: str = ""
+
+    @property
+    def passages(self) -> list[Passage]:
+        """The evidence."""
+        return [Passage(i, text, "", "", (), 0, len(text)) for i, text in enumerate(self.evidence)]
 
     def layout(self) -> Layout:
         """Cut the row into texts, the response as one claim."""
-        passages = [Passage(i, text, "", "", (), 0, len(text)) for i, text in enumerate(self.evidence)]
-        return Layout.make(self.question, [self.response], passages)
+        return Layout.make(self.question, [self.response], self.passages)
+
+    def claims(self) -> "list[Row]":
+        """Return a row for each sentence of the response that claims something, for each of all where none does."""
+        cut = split(self.response)
+        return [replace(self, response=s.text) for s in cut if s.claims] or [
+            replace(self, response=s.text) for s in cut
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroundingExample:
-    """A row made ready: features and logits of its evidence windows (windows, features), which of them contradict it,
-    and the two baselines: the share of its words found in the evidence, and the cosine of the two."""
+    """A row made ready: features and logits of its evidence windows (windows, features), which of them contradict it.
+
+    Then the two baselines, the share of its words found in the evidence and the cosine of the two; and the same two
+    with the passage that is nearest.
+    """
 
     row: Row
     windows: Array
     contradicts: tuple[bool, ...]
     overlap: float
     cosine: float
+    near: tuple[float, float]
 
 
 def overlap(row: Row) -> float:
@@ -53,13 +74,28 @@ def overlap(row: Row) -> float:
     return sum(mine) / len(mine) if mine else 0.0
 
 
-def supports(head: Head, examples: Sequence[GroundingExample]) -> Array:
+def supports(head: Head, claim: Head, examples: Sequence[GroundingExample]) -> Array:
     """Return the judge's support of every example (n,), as it would be served."""
-    scores = iter(head(np.concatenate([example.windows for example in examples])).tolist())
-    return np.asarray(
-        [best_support([next(scores) for _ in e.contradicts], e.contradicts, head.threshold)[0] for e in examples],
-        dtype=np.float32,
-    )
+    return np.asarray([_support(head, claim, example) for example in examples], dtype=np.float32)
+
+
+def _support(head: Head, claim: Head, example: GroundingExample) -> float:
+    if copied(example.row.response, example.row.passages):
+        return COPIED
+    scores = claim(beside(head, example.windows, *example.near)).tolist()
+    return best_support(scores, example.contradicts, claim.threshold)[0]
+
+
+def weighed(head: Head, claim: Head, claims: Sequence[GroundingExample]) -> list[Weighed]:
+    """Return what is known of the claims of one reply."""
+    return [
+        Weighed(
+            support,
+            len(words(e.row.response)),
+            *((*e.near, float(e.windows[:, ALIGNED].max())) if support < COPIED else (1.0, ALIKE, ALIKE)),
+        )
+        for e, support in zip(claims, supports(head, claim, claims).tolist(), strict=True)
+    ]
 
 
 def balanced(y: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:

@@ -87,10 +87,21 @@ def _posed(kind: Kind, rng: random.Random) -> Asked:
         shown = [replace(subject, values=kept) if thing is subject else thing for thing in things]
     page, place = rng.choice(_FORMS)(kind, shown, facts, subject, fact, rng)
     question = rng.choice(fact.asked).format(n=subject.name, N=_upper(subject.name))
-    if rng.random() < 0.12:
+    form = rng.random()
+    if form < 0.12:
         question = f"{fact.label} {subject.name.removeprefix('the ')}"
+    elif form < 0.22:
+        question = _claimed(subject, fact, rng)
     named = subject in shown or any(thing.name == subject.name for thing in shown)
     return Asked(question, page, (place,) if place else (), float(bool(place)), 1.0 if place else 0.6 if named else 0.1)
+
+
+def _claimed(subject: Thing, fact: Fact, rng: random.Random) -> str:
+    """A statement of the fact to be confirmed, as often as not with another value than the true one."""
+    value = subject.values[fact.label] if rng.random() < 0.5 else value_of(fact.value, rng)
+    form = rng.choice(("{s}, right?", "{s}, isn't it?", "{s}?", "Is it true that {s}?", "is it right that {s}"))
+    names = {"N": subject.name, "n": subject.name} if "that" in form else {"N": _upper(subject.name), "n": subject.name}
+    return form.format(s=rng.choice(fact.said).format(v=value, **names).rstrip("."))
 
 
 _COMMON_NOUNS = ("club", "group", "soup", "stew", "bread", "beetles", "server", "database", "service")
@@ -191,6 +202,18 @@ def _lines(
     return text.page(rng.choice(kind.group))
 
 
+def _programme(
+    kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
+) -> Rendered:
+    """Lines that begin with the value, as programmes and price lists do."""
+    text, mark, joint = _Text(), rng.choice(("- ", "", "• ")), rng.choice((" ", ": ", " – ", "  "))
+    for thing in things:
+        if fact.label in thing.values:
+            name = _upper(thing.name.removeprefix("the "))
+            text.add(f"{mark}{{v}}{joint}{name}\n", thing.values[fact.label], thing.name == subject.name)
+    return text.page(f"{rng.choice(kind.group)}: {fact.label}")
+
+
 def _prose(
     kind: Kind, things: list[Thing], facts: list[Fact], subject: Thing, fact: Fact, rng: random.Random
 ) -> Rendered:
@@ -279,6 +302,9 @@ def _chat(
     text, day = _Text(), f"{rng.randrange(1, 29):02}/{rng.randrange(1, 13):02}/{rng.randrange(2019, 2027)}"
     people = [rng.choice(FIRST) for _ in range(3)]
     stamp = rng.choice(("[{d}, {t}] {p}: ", "{t} {p}: ", "{p} ({t}): ", "{p}: "))
+    if rng.random() < 0.4:  # somebody asks the same, which is no answer
+        asked = rng.choice(fact.asked).format(n=subject.name, N=subject.name).rstrip("?").lower()
+        text.text += stamp.format(d=day, t=f"{rng.randrange(7, 23)}:{rng.randrange(60):02}", p=people[0]) + asked + "\n"
     for thing in things[:4] if subject in things[:4] else [*things[:3], *(t for t in things if t.name == subject.name)]:
         for each in rng.sample(facts, min(len(facts), 2)) if thing.name != subject.name else facts:
             if each.label in thing.values:
@@ -305,4 +331,4 @@ def _spoken(
     return Page(plain.lower(), page.title), place
 
 
-_FORMS = (_rows, _rows, _bare, _bare, _lines, _prose, _prose, _pairs, _headed, _settings, _chat, _spoken)
+_FORMS = (_rows, _rows, _bare, _bare, _lines, _programme, _prose, _prose, _pairs, _headed, _settings, _chat, _spoken)

@@ -101,8 +101,9 @@ def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share
     adapter, curve = grounding.train_adapter(data, encoder, seed, plans)
     path = folder / dialogue.judges.grounding.ADAPTER
     _described(adapter, encoder, list(grounding_data.SHARES[-1]), plans, seed).save(path)
-    head, figures = grounding.train(data, encoder, load_reader(encoder, path, {}), seed)
-    head.save(folder / dialogue.judges.grounding.HEAD)
+    heads, figures = grounding.train(data, encoder, load_reader(encoder, path, {}), seed)
+    for name, head in heads.items():
+        head.save(folder / f"{name}.safetensors")
     return figures | {"curve": curve}
 
 
@@ -140,7 +141,8 @@ def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
     plan = replace(reader.PLAN, examples=int(share * reader.PLAN.examples), cool=int(share * reader.PLAN.cool))
     drawn = reader_data.sources(data, seed)
     weights = retrieval.reader.initial(encoder, seed)
-    curve = reader.fit(encoder, weights, drawn, plan, seed)
+    checkpoint = retrieval.reader.WEIGHTS.with_name(".reader.checkpoint")  # hours: the same command goes on from it
+    curve = reader.fit(encoder, weights, drawn, plan, seed, checkpoint)
     made = PassageReader(encoder, weights)
     found = reader_calibration.collect(data, encoder, made, seed)
     card = reader_calibration.calibrated(found)
@@ -202,9 +204,7 @@ PARTS: dict[str, Part] = {
     "injection": Part(
         safety.injection.WEIGHTS.parent, (safety.injection.WEIGHTS.name,), _train_injection, _grade_injection
     ),
-    "grounded": Part(
-        _DIALOGUE, (dialogue.judges.grounding.ADAPTER, dialogue.judges.grounding.HEAD), _train_grounded, _grade_grounded
-    ),
+    "grounded": Part(_DIALOGUE, dialogue.judges.grounding.FILES, _train_grounded, _grade_grounded),
     "quality": Part(
         _DIALOGUE,
         (dialogue.judges.quality.WEIGHTS.name, *(f"{name}.safetensors" for name in dialogue.judges.quality.NAMES)),

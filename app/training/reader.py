@@ -7,13 +7,16 @@ are float32.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
+from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 from app.training.asked import Asked
@@ -24,6 +27,7 @@ from retrieval.reader import OUTPUTS, Tokens, Weights, encoded, forward, padded,
 
 SORTED = 24  # batches drawn together and sorted by length
 REPORTED = 50  # steps between two points of the curve
+KEPT = 300.0  # seconds between two checkpoints
 PASSAGE = 0.5  # weight of the passage's own logits beside the span
 
 _log = logging.getLogger(__name__)
@@ -55,27 +59,31 @@ def fit(
     sources: Mapping[str, tuple[float, Sequence[Asked]]],
     plan: ReaderTraining,
     seed: int = 0,
-    kept: Callable[[int], None] = lambda done: None,
+    checkpoint: Path | None = None,
 ) -> list[dict[str, float]]:
-    """Train `weights` in place by AdamW and return the curve of the loss; `kept` is called at every point of it.
+    """Train `weights` in place by AdamW and return the curve of the loss.
 
     `sources` maps a name to its share of what is drawn and its questions, each gone through before any comes again.
+    With a `checkpoint` the state is kept there every KEPT seconds; one of the same plan and seed is gone on from, to
+    the same weights, and it is deleted in the end.
     """
     torch.manual_seed(seed)
     for weight in weights.values():
         weight.requires_grad_(True)
-    plain = [weight for weight in weights.values() if weight.ndim == 1]
-    matrices = [weight for weight in weights.values() if weight.ndim > 1]
-    groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98))
-    curve: list[dict[str, float]] = []
-    done, recent, tokens, started = 0, [0.0, 0.0], 0, time.perf_counter()
+    optimiser = _optimiser(weights, plan)
+    state = _State(checkpoint, [repr(plan), seed], weights, optimiser)
+    curve, resumed = state.curve, state.done
+    done, recent, tokens, started, saved = 0, [0.0, 0.0], 0, time.perf_counter(), time.perf_counter()
     for step, batch in enumerate(_batches(encoder, sources, plan, random.Random(seed)), start=1):
+        if done < resumed:  # drawn again, so that what follows is what would have followed
+            done += len(batch)
+            continue
         for group in optimiser.param_groups:
             group["lr"] = plan.rate_at(done)
-        span, passage = _losses(encoder, weights, batch)
         optimiser.zero_grad()
-        (span + PASSAGE * passage).backward()  # type: ignore[no-untyped-call]
+        with _plain_attention():
+            span, passage = _losses(encoder, weights, batch)
+            (span + PASSAGE * passage).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(list(weights.values()), 1.0)
         optimiser.step()
         done += len(batch)
@@ -86,12 +94,61 @@ def fit(
             curve.append({"examples": done, "span": round(recent[0], 4), "passage": round(recent[1], 4)})
             _log.info("reader: %d examples, span %.3f, passage %.3f, %.0f tokens/s", done, *recent, speed)
             recent = [0.0, 0.0]
-            kept(done)
+            if time.perf_counter() - saved >= KEPT:
+                state.keep(done)
+                saved = time.perf_counter()
         if done >= plan.examples:
             break
     for weight in weights.values():
         weight.requires_grad_(False)
+    state.drop()
     return curve
+
+
+def _optimiser(weights: Weights, plan: ReaderTraining) -> torch.optim.AdamW:
+    plain = [weight for weight in weights.values() if weight.ndim == 1]
+    matrices = [weight for weight in weights.values() if weight.ndim > 1]
+    groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98))
+
+
+class _State:
+    """The state of a training in a file: weights, optimiser, curve, and how many examples are done."""
+
+    def __init__(self, path: Path | None, of: Sequence[object], weights: Weights, optimiser: torch.optim.AdamW) -> None:
+        self._path, self._of, self._weights, self._optimiser = path, list(of), weights, optimiser
+        self.done, self.curve = 0, list[dict[str, float]]()
+        kept = torch.load(path, weights_only=True) if path is not None and path.exists() else None
+        if kept and kept["of"] == self._of:
+            self.done, self.curve = kept["done"], kept["curve"]
+            optimiser.load_state_dict(kept["optimiser"])
+            with torch.no_grad():
+                for name, weight in weights.items():
+                    weight.copy_(kept["weights"][name])
+            _log.info("reader: going on after %d examples", self.done)
+
+    def keep(self, done: int) -> None:
+        if self._path is not None:
+            beside = self._path.with_suffix(".new")
+            held = {"weights": self._weights, "optimiser": self._optimiser.state_dict()}
+            torch.save({**held, "of": self._of, "done": done, "curve": self.curve}, beside)
+            beside.replace(self._path)
+
+    def drop(self) -> None:
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Attention as products and a softmax: in bfloat16 on a CPU its gradient takes a third of the fused one's time."""
+    narrow = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()  # type: ignore[no-untyped-call]
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # whatever its name, it is obeyed on the CPU too
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(narrow)
 
 
 Batch = Sequence[tuple[Tokens, Asked]]

@@ -5,6 +5,7 @@ The only file that knows the data sets.
 
 import math
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -103,7 +104,14 @@ SHARES: Final = (  # of the examples drawn, by source: at first, for what is har
         "davidson": 0.005,
     },
 )
-FURTHER: Final = {**SHARES[-1], "words for people": 0.25}  # last of all, in small
+FURTHER: Final = {**SHARES[-1], "words for people": 0.25}  # then, in small
+KINDS: Final = {  # last of all, for the head alone
+    "contrast": 0.17, "contrast reply": 0.10, "unsafe questions": 0.10, "kinds": 0.12, "lookalikes": 0.08,
+    "spoken": 0.09, "statements": 0.07, "sound unsafe": 0.05, "diasafety": 0.06, "gptfuzz": 0.03, "convabuse": 0.02,
+    "benign": 0.03, "ordinary": 0.02, "quotations": 0.02, "topical_chat": 0.02, "advbench": 0.02,
+    "words for people": 0.02, "passages": 0.01, "titles": 0.005, "cmu_dog": 0.005, "patients": 0.01, "surge": 0.01,
+    "davidson": 0.01, "jailbreaks": 0.01,
+}  # fmt: skip
 KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
 FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
@@ -128,8 +136,10 @@ _CATEGORIES = {  # of CatQA, by the beginning of the name; what the policy does 
     "Adult Content": "sexual",
     "Privacy Violation": "privacy",
 }
+_SLOT = re.compile(r"\[[^\]\n]{0,30}PROMPT[^\]\n]{0,30}\]", re.IGNORECASE)
 _SPLIT = (  # sources of which whole files or templates are kept apart
-    "diasafety", "convabuse", "contrast", "contrast reply", "ordinary", "lookalikes", "words for people",
+    "diasafety", "convabuse", "contrast", "contrast reply", "ordinary", "lookalikes", "words for people", "kinds",
+    "statements", "spoken", "jailbreaks",
 )  # fmt: skip
 _DIASAFETY = {
     "Offending User": "harassment",
@@ -172,6 +182,7 @@ def gather(data: Path, seed: int) -> list[Row]:
         *_replies(data, chance),
         *_lookalikes(),
         *(row for row in public_questions(data) if not kept(row)),
+        *jailbreaks(data, seed),
     ]
     openers = [row.text for row in found if row.source == "topical_chat" and row.kind == "request"]
     return [_with_turn(row, openers, chance) for row in found]
@@ -210,9 +221,12 @@ def _contrast(chance: random.Random) -> Iterator[Row]:
 
 def _lookalikes() -> Iterator[Row]:
     for template in load_templates(FILLINGS):
-        for text in () if template.held_back else template.texts:
+        for before, text in () if template.held_back else zip(template.before, template.texts, strict=True):
             weight = 1.0 if template.unsafe else 1.5
-            yield Row("request", "", text, template.unsafe, template.objective, weight, template.source)
+            row = Row(template.kind, before, text, template.unsafe, template.objective, weight, template.source)
+            yield row
+            if template.source == "statements":
+                yield replace(row, kind="reply", weight=weight / 2)
 
 
 def public_questions(data: Path) -> Iterator[Row]:
@@ -227,6 +241,17 @@ def public_questions(data: Path) -> Iterator[Row]:
             yield Row("request", "", row["text"], True, "", weight, "unsafe questions", name)
     for row in read(safety / "coconot_pref_benign_lookalikes.jsonl.gz"):
         yield Row("request", "", row["text"], False, "", 1.0, "sound unsafe", "coconot")
+
+
+def jailbreaks(data: Path, seed: int, held: bool = False) -> Iterator[Row]:
+    """Wrappers that talk a model out of its rules, around requests that are declined; one wrapper in KEPT is held."""
+    chance = random.Random(seed)
+    wanted = [row.text for row in public_questions(data) if row.unsafe and kept(row) == held]
+    for row in read(data / "safety" / "selfreminder_jailbreak_prompts_train.jsonl.gz"):
+        if held_back(row["text"], KEPT) == held:
+            asked = _SLOT.sub(lambda _: chance.choice(wanted), row["text"])
+            for piece in [asked] if held else windows(asked):
+                yield Row("request", "", piece, True, "", 0.5, "jailbreaks", "jailbreaks")
 
 
 def kept(row: Row) -> bool:

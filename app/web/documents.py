@@ -1,9 +1,8 @@
-"""Documents on the page: where they are dropped, and the route by which they come.
+"""The route by which documents come.
 
 The bytes themselves come, under a name; no path is ever taken from a page.
 """
 
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,13 +13,14 @@ from retrieval.sources import SUFFIXES
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from app.web.undo import Undo
     from app.web.uploads import Uploads
 
 UPLOAD_LIMIT: Final = 20 * 2**20  # bytes
 KINDS: Final = ",".join(sorted({end for suffix in SUFFIXES for end in (suffix, Path(suffix).suffix)}))  # last ends too
 
 
-def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path) -> None:
+def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path, undo: "Undo") -> None:
     """Take documents in at ``POST /documents``: 409 where the name is taken, and `taken` does not say what to do."""
     from fastapi import Request
     from fastapi.responses import JSONResponse
@@ -39,6 +39,7 @@ def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path) -> None
             name = checked_name(name)
             if problem := await run_in_threadpool(trouble, folder, UPLOAD_LIMIT):
                 return await refused(request, 507, problem)
+            await run_in_threadpool(undo.close, "source")  # what is being removed has no claim to its name
             received = await run_in_threadpool(uploads.receive)
         except AppError as error:
             return await refused(request, 422, str(error))
@@ -58,13 +59,3 @@ def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path) -> None
             return JSONResponse({"error": f"it cannot be stored: {error.strerror}; free some space on the disk"}, 507)
         finally:
             received.unlink(missing_ok=True)
-
-
-def drop() -> str:
-    """Where documents are dropped or chosen."""
-    return (
-        "<label class='drop'><b>Drop files here, or select to choose</b>"
-        f"<small>Text, PDF, Office, tables, e-books, mail or code, up to {UPLOAD_LIMIT >> 20} MB each</small>"
-        f"<input type='file' multiple accept='{escape(KINDS)}' data-bytes='{UPLOAD_LIMIT}' aria-label='Add documents'>"
-        "</label>"
-    )

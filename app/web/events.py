@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _STRICT: Final = ConfigDict(strict=True, extra="forbid")
 _Name = Annotated[str, StringConstraints(max_length=200)]
+_Words = Annotated[str, StringConstraints(max_length=2000)]
 _Identity = Annotated[str, StringConstraints(max_length=64)]
 _Session = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 _Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")]  # what SQLite holds
@@ -59,19 +60,33 @@ class Event:
 
 EVENTS: Final[Mapping[str, Event]] = {  # by the name of the handler
     "load": Event(),
-    "open": Event(fields={"id": _Identity}),
+    "open": Event(fields={"id": _Identity, "turn": _Number, "quiet": bool}),
     "choose": Event(fields={"role": _Name}),
     "send": Event(True, {"text": str, "pictures": _Pictures, "role": _Name}),
     "retry": Event(True),
+    "turn": Event(
+        True,
+        {
+            "turn": _Number,
+            "act": _Name,
+            "text": str,
+            "rank": _Number,
+            "good": bool,
+            "reason": _Name,
+            "words": _Words,
+            "undo": bool,
+        },
+    ),
     "change": Event(True, {"act": _Name, "id": _Identity, "title": str, "form": _Name}),
     "earlier": Event(True),
     "stop": Event(True),
     "find": Event(True, {"search": str, "more": bool}),
     "show": Event(True, {"turn": _Number}),
     "document": Event(True, {"turn": _Number, "number": _Number}),
-    "documents": Event(),
-    "remove": Event(True, {"source": _Number}),
+    "list_documents": Event(),
+    "source": Event(True, {"act": _Name, "source": _Number, "url": _Words, "search": str}),
     "follow": Event(True, queued=True),
+    "suggest": Event(True, queued=True),
     "follow_uploads": Event(queued=True),
 }
 

@@ -4,20 +4,31 @@ bug."""
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any
 
 import gradio as gr
 
 from app.bot import USER_ERRORS
-from app.web import render
 from app.web.jobs import UNEXPECTED
+from app.web.parts.basics import sentence
 
 log = logging.getLogger(__name__)
 
 
-def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a handler whose errors are shown on the page, and logged here instead of by Gradio."""
+def telling(
+    handler: Callable[..., Any], speaking: Callable[[gr.Request], AbstractContextManager[None]]
+) -> Callable[..., Any]:
+    """Return a handler whose errors are shown on the page, and logged here instead of by Gradio.
+
+    What it says is in the language that `speaking` finds for a request; a stream sees to that itself.
+    """
+
+    def told(given: tuple[object, ...]) -> AbstractContextManager[None]:
+        request = next((one for one in given if isinstance(one, gr.Request)), None)
+        return speaking(request) if request is not None else nullcontext()
+
     if inspect.isasyncgenfunction(handler):
 
         @wraps(handler)
@@ -33,7 +44,8 @@ def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(handler)
     def answer(*given: object, **named: object) -> object:
         try:
-            return handler(*given, **named)
+            with told(given):
+                return handler(*given, **named)
         except Exception as error:
             raise _page_error(error) from None
 
@@ -43,6 +55,6 @@ def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
 def _page_error(error: Exception) -> gr.Error:
     if isinstance(error, USER_ERRORS):
         log.warning("an event failed: %s", error)
-        return gr.Error(render.sentence(str(error)), print_exception=False)
+        return gr.Error(sentence(str(error)), print_exception=False)
     log.error("an event failed", exc_info=error)
     return gr.Error(UNEXPECTED, print_exception=False)

@@ -37,6 +37,7 @@ HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+KEPT: Final = ((b"cache-control", b"private, max-age=31536000, immutable"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ ROUTES: Final[Mapping[str, Route]] = {  # patterns of whole paths
     "/gradio_api/queue/data": Route(query=_taking("session_hash")),
     "/healthz": Route(),
     "/picture": Route(query=_taking("turn", "name", "word")),
+    "/original": Route(query=_taking("source")),
+    "/paper": Route(query=_taking("c")),
+    "/shared": Route(query=_taking("word")),
     "/pictures": Route("POST", _taking("name"), MOST_BYTES + 2**16),  # the route itself says what is too large
     "/documents": Route("POST", _taking("name", "taken"), UPLOAD_LIMIT + 2**16),
 }
@@ -229,7 +233,8 @@ class Guarded:
 
         async def with_headers(message: "Message") -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS]
+                named = scope["path"].startswith("/assets/")  # by its content, so that it never changes
+                message["headers"] = [*message.get("headers", []), *HEADERS, *(KEPT if named else ())]
             await send(message)
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}

@@ -33,6 +33,7 @@ class Stepper(Protocol):
         conversation: str | None = None,
         role: str | None = None,
         pictures: Sequence[Picture] = (),
+        instead: int | None = None,
     ) -> Generator[Step | Drafted | Reply]:
         """Yield progress and then the reply; closing the iterator cancels the turn."""
         ...
@@ -43,7 +44,8 @@ class Job:
     """One reply being written. `ahead` is how many others are served first; `error` is fit for a user.
 
     `before` is how many turns the conversation had; `stored` says that the message is in the database, or never will
-    be. `shown` is what the page needs to show its pictures.
+    be. `shown` is what the page needs to show its pictures. `drafts` are the latest of each, by number; `changes`
+    counts what came.
     """
 
     conversation: str
@@ -52,6 +54,8 @@ class Job:
     pictures: tuple[Picture, ...] = ()
     shown: tuple[Shown, ...] = ()
     steps: list[Step] = field(default_factory=list)
+    drafts: dict[int, Drafted] = field(default_factory=dict)
+    changes: int = 0
     ahead: int = 0
     stopping: bool = False
     ended: bool = False
@@ -83,8 +87,9 @@ class Jobs:
         before: int = 0,
         pictures: tuple[Picture, ...] = (),
         shown: tuple[Shown, ...] = (),
+        instead: int | None = None,
     ) -> Job:
-        """Store a message, in the thread of the caller, and have it answered by another.
+        """Store a message, in the thread of the caller, and have it answered by another; see `Bot.steps`.
 
         Raises Busy while the conversation's last reply is not done, or when too many wait.
         """
@@ -99,7 +104,7 @@ class Jobs:
             self._line.append(job)
             self._last[conversation] = job
             self._count()
-        job.turn = self._bot.steps(question, conversation, pictures=pictures)
+        job.turn = self._bot.steps(question, conversation, pictures=pictures, instead=instead)
         self._advance(job, to_first=True)  # after which it is stored, so it is safe before it waits
         with self._changed:
             job.stored.set()
@@ -165,6 +170,9 @@ class Jobs:
             for step in job.turn or ():
                 if isinstance(step, Step):
                     job.steps.append(step)
+                elif isinstance(step, Drafted):
+                    job.drafts[step.index] = step
+                job.changes += 1
                 if to_first or job.stopping:
                     return
         except USER_ERRORS as error:

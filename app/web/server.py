@@ -8,9 +8,9 @@ import hashlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.errors import AppError
 from app.library.catalogue import as_text, file_of
@@ -20,7 +20,10 @@ from app.web.events import Calls
 from app.web.gate import Gate, Guarded, loopback
 from app.web.health import trouble
 from app.web.jobs import Jobs
+from app.web.originals import add_original_route
+from app.web.papers import add_paper_routes
 from app.web.pictures import add_routes
+from app.web.undo import Undo
 from app.web.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -56,9 +59,12 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     api.add_middleware(Guarded)  # the outermost
     api.state.jobs = Jobs(bot)
     _add_health(api, folder)
-    page = Handlers(bot, api.state.jobs, uploads, examples)
+    api.state.undo = Undo()
+    page = Handlers(bot, api.state.jobs, uploads, examples, api.state.undo)
     add_routes(api, bot.history, page.held)
-    add_document_route(api, uploads, folder)
+    add_paper_routes(api, bot.history, page.shares, api.state.undo)
+    add_original_route(api, bot.library)
+    add_document_route(api, uploads, folder, api.state.undo)
     return mount(api, page, calls)
 
 
@@ -82,7 +88,13 @@ def _uploads(bot: "Bot", folder: Path) -> Uploads:
         rows = [row for row in bot.library.sources() if file_of(row.uri) == as_text(path)]
         return any(row.sha256.startswith(digest) for row in rows)
 
-    uploads = Uploads(ingest, stored, folder)
+    def fetch(target: str, progress: Callable[[str, float], None]) -> str:
+        known = target.isdecimal()  # the id of a source; else an address, or the folder of the demo
+        progress("Reading again" if known else "Fetching", 0.3)
+        report = bot.refresh([target]) if known else bot.ingest([target])
+        return "; ".join(file.reason for file in report.files if file.outcome == "failed")
+
+    uploads = Uploads(ingest, stored, folder, fetch)
     uploads.resume()
     return uploads
 
@@ -134,10 +146,39 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets=sockets)
+                await warm(app)
                 ready(f"Candor is ready: {url}")
 
         _run(Server(server_config(app)), listener)
         app.state.jobs.close()
+        app.state.undo.close()
+
+
+async def warm(app: "FastAPI") -> None:
+    """Answer for the page once, so that what is imported and made late is there before anybody waits for it."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: "MutableMapping[str, Any]") -> None:
+        pass
+
+    for path in ("/", "/config", "/theme.css"):
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "asgi": {"version": "3.0"},
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+            "server": ("localhost", 80),
+            "client": ("127.0.0.1", 0),
+        }
+        await app(scope, receive, send)
 
 
 def probe(host: str, port: int) -> None:

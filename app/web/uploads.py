@@ -30,7 +30,9 @@ MOST_WAITING: Final = 200
 LONGEST_NAME: Final = 200  # bytes; file systems take 255, and a number may be added
 UploadState = Literal["waiting", "reading", "failed"]
 Choice = Literal["ask", "replace", "keep"]
-Ingest = Callable[[Path, Callable[[str, float], None]], str]
+Progress = Callable[[str, float], None]
+Ingest = Callable[[Path, Progress], str]
+Fetch = Callable[[str, Progress], str]
 
 
 class NameTaken(AppError):
@@ -39,10 +41,14 @@ class NameTaken(AppError):
 
 @dataclass(slots=True, eq=False)
 class Upload:
-    """One file on its way into the library. `share` is the part done, between 0 and 1."""
+    """One file on its way into the library. `share` is the part done, between 0 and 1.
+
+    Without a `path` it is a page that is fetched, or a source that is read again: `target` is its address or id.
+    """
 
     name: str
-    path: Path
+    path: Path | None = None
+    target: str = ""
     state: UploadState = "waiting"
     note: str = "Waiting"
     share: float = 0.0
@@ -54,8 +60,11 @@ def checked_name(name: str) -> str:
     plain = bool(name) and name not in (".", "..") and not set(name) & set("/\\") and name.isprintable()
     if not plain or len(name.encode(errors="replace")) > LONGEST_NAME:
         raise InputError("a document needs a plain file name of at most 200 bytes: rename it")
-    if suffix_of(Path(name)) not in SUFFIXES:
-        raise InputError(f"{name!r} is not of a kind that is read: docs/sources.md lists the kinds")
+    if (kind := suffix_of(Path(name))) not in SUFFIXES:
+        told = f"files of the kind {kind!r}" if kind else "files whose name has no ending"
+        raise InputError(
+            f"{told} are not read: documents, tables, slides, e-books, mail, web pages and code are; save it as PDF"
+        )
     return name
 
 
@@ -64,11 +73,12 @@ class Uploads:
 
     `ingest(path, progress)` adds one file, calls `progress(note, share)` as it goes and returns the reason
     of a failure, empty when the file was added. `stored(path)` says whether documents of the file as it is now are in
-    the library. `folder` keeps the uploaded files, under their own names.
+    the library. `folder` keeps the uploaded files, under their own names. `fetch` does as `ingest` with an address, or
+    with the id of a source that is read again.
     """
 
-    def __init__(self, ingest: Ingest, stored: Callable[[Path], bool], folder: Path) -> None:
-        self._ingest, self._stored = ingest, stored
+    def __init__(self, ingest: Ingest, stored: Callable[[Path], bool], folder: Path, fetch: Fetch) -> None:
+        self._ingest, self._stored, self._fetch = ingest, stored, fetch
         self._folder, self._incoming, self._unread = folder, folder / "incoming", folder / "unread"
         self._rows: list[Upload] = []
         self._queue: deque[Upload] = deque()
@@ -100,7 +110,7 @@ class Uploads:
         """Take over a received file under this name, have it read, and return the name it got.
 
         Where the name is taken, `choice` says whether to replace that file, to keep both under different names, or to
-        raise NameTaken. Failures shown before are cleared. Raises InputError for a name that cannot be used.
+        raise NameTaken. A failure under this name is shown no more. Raises InputError for a name that cannot be used.
         """
         name = checked_name(name)
         with self._lock:
@@ -116,9 +126,24 @@ class Uploads:
             else:
                 mark.touch(mode=0o600)
             received.replace(path)
-            self._rows = [row for row in self._rows if row.state != "failed"]
+            self._forget(name)
         self._enqueue(Upload(name, path))
         return name
+
+    def fetch(self, name: str, target: str) -> None:
+        """Have a page fetched, or a source read again, shown under a name."""
+        with self._lock:
+            if any(row.target == target and row.state != "failed" for row in self._rows):
+                return
+            self._forget(name)
+        self._enqueue(Upload(name, target=target))
+
+    def dismiss(self, number: int) -> None:
+        """Show a failure no more; `number` is its place among the rows."""
+        with self._lock:
+            if 0 <= number < len(self._rows) and self._rows[number].state == "failed":
+                del self._rows[number]
+                self.revision += 1
 
     def rows(self) -> tuple[Upload, ...]:
         """The files not in the library yet, failures included."""
@@ -130,6 +155,10 @@ class Uploads:
         """Whether files are still being read."""
         with self._lock:
             return self._working
+
+    def _forget(self, name: str) -> None:
+        """Show no more that a file of this name could not be read."""
+        self._rows = [row for row in self._rows if row.state != "failed" or row.name != name]
 
     def _replaceable(self, name: str) -> bool:
         return _regular(self._folder / name) and not (self._unread / name).exists()
@@ -170,7 +199,7 @@ class Uploads:
         row.state = "reading"
         progress("Reading", 0.1)
         try:
-            failure = self._ingest(row.path, progress)
+            failure = self._fetch(row.target, progress) if row.path is None else self._ingest(row.path, progress)
             self._settle(row, failure)
         except USER_ERRORS as error:
             failure = str(error)
@@ -187,6 +216,8 @@ class Uploads:
 
     def _settle(self, row: Upload, failure: str) -> None:
         """Keep what is in the library, and what was there before where the new file is not."""
+        if row.path is None:
+            return
         mark = self._unread / row.name
         if failure and _regular(row.path) and not self._stored(row.path):
             if _regular(mark) and mark.stat().st_size:

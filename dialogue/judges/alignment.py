@@ -20,6 +20,7 @@ Array = NDArray[np.float32]
 FEATURES = "alignment-2"
 COUNTED = 44  # what `features` returns; a row ends with the logits of an adapter that has read window and claim
 COSINE, OVERLAP, SUPPORTED, REFUTED = 0, 17, 44, 45  # places in a row: the two baselines, the logits
+ALIGNED, FIGURES, NAMES = 15, 30, 32  # mean alignment; the shares of the claim's figures and names that are missing
 _UNIVERSAL = frozenset(
     [
         "all",
@@ -100,7 +101,7 @@ class EncodedText:
     @cached_property
     def mean(self) -> Array:
         """The unit mean of the token vectors (dimension,), zero for no tokens."""
-        return _unit(self.total)
+        return unit(self.total)
 
     @cached_property
     def content(self) -> NDArray[np.bool_]:
@@ -112,7 +113,8 @@ class EncodedText:
         return inside if inside.any() else np.ones(len(self.spans), dtype=bool)
 
 
-def _unit(vector: Array) -> Array:
+def unit(vector: Array) -> Array:
+    """Return a vector of length one, zero for zero."""
     return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
 
 
@@ -121,12 +123,13 @@ class Span:
     """Some sentences of the evidence, with what gives them their meaning.
 
     `backgrounds` are title and headings of each passage they are from; `before` the sentences before, which may
-    supply names.
+    supply names; `leads` what each sentence leans on, "" for nothing.
     """
 
     sentences: tuple[EncodedText, ...]
     backgrounds: tuple[EncodedText, ...]
     before: str = ""
+    leads: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -160,20 +163,21 @@ def closeness(claim: EncodedText, best: Array, found: NDArray[np.bool_]) -> Arra
 def difference(stated: str, span: Span, known: Collection[str]) -> Difference:
     """Compare `stated`, the words the draft itself uses, with the span."""
     titles = " ".join(background.text for background in span.backgrounds)
-    return compare(stated, span.text, f"{titles} {span.before}", known)
+    leans = list(zip((sentence.text for sentence in span.sentences), span.leads, strict=False))
+    return compare(stated, span.text, f"{titles} {span.before}", known, leans)
 
 
 def features(
     claim: EncodedText, span: Span, everywhere: Collection[str], difference: Difference, match: Match
 ) -> Array:
     """Return the features (COUNTED,) of a claim and a span; `everywhere` holds the stems of the whole passages."""
-    vector = _unit(np.sum([sentence.total for sentence in span.sentences], axis=0))
-    titles = _unit(np.sum([background.total for background in span.backgrounds], axis=0))
+    vector = unit(np.sum([sentence.total for sentence in span.sentences], axis=0))
+    titles = unit(np.sum([background.total for background in span.backgrounds], axis=0))
     matched = np.stack([match.span, match.titled, match.passages])[:, claim.content]
     numbers = [
         float(claim.mean @ vector),
         max(float(claim.mean @ sentence.mean) for sentence in span.sentences),
-        float(claim.mean @ _unit(vector + 0.5 * titles)),
+        float(claim.mean @ unit(vector + 0.5 * titles)),
         *_summaries(matched),
         float(match.span.mean()) if len(match.span) else 0.0,
         float(match.reverse.mean()) if len(match.reverse) else 0.0,

@@ -2,11 +2,12 @@
 
 A unit (a sentence, a row, a list line) answers as far as a likely span of the passage lies within it, as every token of
 the question finds its like in the unit, in the sentence it leans on or in its title (Khattab and Zaharia 2020), as the
-whole of it is near the question, which carries questions in other words than the passage's, and as it is about what the
-question names. The reading is that of the search, which has read the same passages after the same question. Knows
-nothing of drafts or of how the reader was trained.
+whole of it is near the question, which carries questions in other words than the passage's, as it is about what the
+question names, and as no other answer is likelier. The reading is that of the search, which has read the same passages
+after the same question. Knows nothing of drafts or of how the reader was trained.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,15 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
+from dialogue.judges.facts import words
 from dialogue.judges.subject import FEATURES as SUBJECT
-from dialogue.judges.subject import names_another, names_of, placed, subject_of
-from retrieval.reading import Page, bounded
+from dialogue.judges.subject import names_another, names_of, placed, stems, subject_of
+from retrieval.reading import Page, Reading, bounded
+from retrieval.text import BAR
 from retrieval.types import RetrievalError
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
-FEATURES = ("span", "match", "least", "alike", "titled", *SUBJECT)
+FEATURES = ("span", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
+MOST = 12.0  # by how much, in logits, another answer may be likelier
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
 TokenEncoder = Callable[[Sequence[str]], Sequence[Tokens]]
 
@@ -65,43 +69,89 @@ class AnswerScorer:
         """Identifies the weights."""
         return self.reader.fingerprint
 
-    def score(self, question: str, offers: Sequence[Offer]) -> list[float]:
+    def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
         """Return one probability per offer: 0 for what is about another identifier than the question.
 
-        A question without a letter of English or a digit is never answered.
+        `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
+        of English or a digit is never answered.
         """
         if not any(sign.isascii() and sign.isalnum() for sign in question):
             return [0.0] * len(offers)
-        rows = self.features(question, offers)
+        rows = self.features(question, offers, beside)
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
         asked = subject_of(question)
         another = [names_another(asked, o.page, o.start, o.stop) for o in offers]
         found: list[float] = np.where(another, 0.0, 1 / (1 + np.exp(-logits))).tolist()
         return found
 
-    def features(self, question: str, offers: Sequence[Offer]) -> NDArray[np.float64]:
-        """Return rows (offers, FEATURES), each by its question and offer alone.
+    def features(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> NDArray[np.float64]:
+        """Return rows (offers, FEATURES), each by its question, its offer and all pages.
 
         The logit of the unit's best span; the mean cosine of the question's tokens with their nearest in the unit, what
         it leans on or its title, and that of the worst third of them; the cosine of the question with the unit, and
-        with all three; where what the question names stands, see `subject.placed`.
+        with all three; how much less likely its span is than the best one that says something else; how many words of
+        the question stand in the title of another page, and not on the unit's; where what the question names stands,
+        see `subject.placed`.
         """
-        pages = list(dict.fromkeys(offer.page for offer in offers))
-        readings = dict(zip(pages, self.reader.read(question, pages), strict=True))
+        pages = list(dict.fromkeys([*(offer.page for offer in offers), *beside]))
+        alone = {offer: _alone(offer) for offer in offers}
+        whole = [page for page in pages if BAR not in page.text]
+        read = list(dict.fromkeys([*(offer.page for offer in alone.values()), *whole]))
+        readings = dict(zip(read, self.reader.read(question, read), strict=True))
         leads = {offer: _lead(offer) for offer in offers}
-        texts = list(dict.fromkeys([question, *(o.text for o in offers), *leads.values(), *(p.title for p in pages)]))
+        texts = list(
+            dict.fromkeys([question, *(o.text for o in offers), *leads.values(), *(o.page.title for o in offers)])
+        )
         tokens = dict(zip(texts, self.encode_tokens(texts), strict=True))
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
         named = subject_of(question, names_of(pages))
+        best = {page: _best(page, reading) for page, reading in readings.items()}
         rows = []
         for o in offers:
             said = [tokens[text][0] for text in (o.text, leads[o], o.page.title)]
             alike = _cosine(vectors, said[0]), _cosine(vectors, np.concatenate(said))
             subject = placed(named, o.page, o.start, o.stop)
-            span = bounded(readings[o.page].best(o.start, o.end)[0])
-            rows.append((span, *_matched(asked, np.concatenate(said)), *alike, *subject))
+            margin = _margin(alone[o], readings[alone[o].page], best)
+            away = min(3, len(_only_in_titles(question, o.page, pages)))
+            span = bounded(readings[alone[o].page].best(alone[o].start, alone[o].end)[0])
+            rows.append((span, *_matched(asked, np.concatenate(said)), *alike, margin, away, *subject))
         return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
+
+
+Answer = tuple[float, str]  # the logit of a span, and what it says
+
+
+def _best(page: Page, reading: Reading, start: int = 0, end: int | None = None) -> Answer:
+    """The best span of a page, or of a part of it."""
+    logit, begin, stop = reading.best(start, end)
+    return logit, _plain(page.text[begin:stop])
+
+
+def _margin(offer: Offer, reading: Reading, best: Mapping[Page, Answer]) -> float:
+    """By how much the offer's best span is likelier than the best one that says something else: 0 or less, to -MOST."""
+    own, said = _best(offer.page, reading, offer.start, offer.stop)
+    before, after = _best(offer.page, reading, 0, offer.start), _best(offer.page, reading, offer.stop)
+    others = [before, after, *(answer for page, answer in best.items() if page != offer.page)]
+    rivals = [logit for logit, other in others if other and not (other in said or said in other)]
+    return min(0.0, max(-MOST, own - max(rivals))) if rivals and said else 0.0
+
+
+def _only_in_titles(question: str, page: Page, pages: Sequence[Page]) -> set[str]:
+    """The stems of the question that stand in the title of another page and nowhere on this one."""
+    asked = {word.stem for word in words(question) if word.content}
+    others = frozenset[str]().union(*(stems(other.title) for other in pages if other.title != page.title))
+    return (asked & others) - stems(page.title) - stems(page.text)
+
+
+def _plain(text: str) -> str:
+    found = re.findall(r"[^\W_]+", text.casefold())
+    return f" {' '.join(found)} " if found else ""
+
+
+def _alone(offer: Offer) -> Offer:
+    """What the reader is given of an offer: its page; a row of a table by itself, since rows are like each other."""
+    return Offer(Page(offer.text, offer.page.title)) if BAR in offer.text else offer
 
 
 def _lead(offer: Offer) -> str:

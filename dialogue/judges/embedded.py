@@ -17,6 +17,7 @@ from dialogue.judges.shipped import SHIPPED
 from dialogue.prompts import is_abstention
 from dialogue.talk import ABOUT, ASKING, asks, said
 from dialogue.types import Claim, Context, Scores
+from retrieval.reading import page_of
 from retrieval.text import each
 
 if TYPE_CHECKING:
@@ -42,27 +43,30 @@ class EmbeddedJudge:
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft, all drafts judged together."""
         drafts = each(drafts)
-        claims = self._claims(context, drafts) if context.only != "quality" else [()] * len(drafts)
+        judged = self._claims(context, drafts) if context.only != "quality" else [((), None)] * len(drafts)
+        claims = [made for made, _ in judged]
         answers = self._answers(context, drafts, claims) if context.wants("answers") else [None] * len(drafts)
         quality = (
             self.quality.score(context, drafts) if context.wants("quality") else [(None, None, None)] * len(drafts)
         )
         roles = in_role(context.role, drafts, self.grounder.encoder) if not context.only else [None] * len(drafts)
         return [
-            Scores(_sensible(sensible, answer), specific, interesting, answer, _weakest(made), made, in_role=role)
-            for (sensible, specific, interesting), answer, made, role in zip(
-                quality, answers, claims, roles, strict=True
+            Scores(_sensible(sensible, answer), specific, interesting, answer, grounded, made, in_role=role)
+            for (sensible, specific, interesting), answer, (made, grounded), role in zip(
+                quality, answers, judged, roles, strict=True
             )
         ]
 
-    def _claims(self, context: Context, drafts: Sequence[str]) -> list[tuple[Claim, ...]]:
-        """Judge the claims of every draft; an abstention makes none, nor do the lines of talk."""
+    def _claims(self, context: Context, drafts: Sequence[str]) -> list[tuple[tuple[Claim, ...], float | None]]:
+        """Judge the claims of every draft, and it as a whole; an abstention makes none, nor do the lines of talk."""
         lines = () if context.exhaustive else said(context.intent, context.language, context.role)
         return [
-            tuple(Claim(c.text, c.start, c.end, None) for c in made)
+            (tuple(Claim(c.text, c.start, c.end, None) for c in made), None)
             if _declines(context, draft) or draft in lines
-            else made
-            for draft, made in zip(drafts, self.grounder.claims(context, drafts, context.exhaustive), strict=True)
+            else (made, grounded)
+            for draft, (made, grounded) in zip(
+                drafts, self.grounder.judged(context, drafts, context.exhaustive), strict=True
+            )
         ]
 
     def _answers(
@@ -82,8 +86,9 @@ class EmbeddedJudge:
             judged = claimed or (made if is_question else [])
             rows.append(Offered(()) if _declines(context, draft) else offered(draft, judged, context))
         distinct = list(dict.fromkeys(offer for row in rows for offer in row.offers))
+        beside = [page_of(item.passage) for item in context.evidence if item.passage.kind == "document"]
         scores = [
-            dict(zip(distinct, self.answers.score(question, distinct), strict=True))
+            dict(zip(distinct, self.answers.score(question, distinct, beside), strict=True))
             for question in context.parts or (context.query,)
         ]
         first = context.shaped[0][0] if context.shaped else ""
@@ -115,8 +120,3 @@ def _declines(context: Context, draft: str) -> bool:
 def _sensible(sensible: float | None, answers: float | None) -> float | None:
     """A reply that answers makes sense, however terse it is."""
     return sensible if sensible is None or answers is None else max(sensible, answers)
-
-
-def _weakest(claims: Sequence[Claim]) -> float | None:
-    supports = [claim.support for claim in claims if claim.support is not None]
-    return min(supports) if supports else None

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 
 from dialogue.judges.lexicon import FUNCTION_WORDS, INITIALS, IRREGULAR, OPPOSITES
 from dialogue.judges.quantities import Quantity, agrees, comparable, read
@@ -24,6 +25,11 @@ _NEGATIVE = re.compile(  # words that deny without a cue of their own
     _NEGATION.pattern + r"|\b(?:unable|impossible|lack\w*|absen\w+|den(?:y|ie[sd])|refus\w+|prevent\w*|fail\w*)\b",
     re.IGNORECASE,
 )
+_SUBJECT_WORDS = 6
+_PREPOSITIONS = frozenset(
+    ("in", "at", "on", "from", "after", "before", "since", "during", "by", "until", "with", "for", "under", "near")
+)
+_VERBS = frozenset("is are was were has had have stands stood lies lay became made built".split())
 _CLAUSE_END = re.compile(r"[,;:.!?()]|\b(?:but|although|though|because|while|whereas|which|and)\b", re.IGNORECASE)
 
 
@@ -53,6 +59,7 @@ class Difference:
     negation: str = ""
     direction: str = ""
     order: str = ""
+    stray: str = ""
     lacking: str = ""
     reason: str = ""
 
@@ -104,11 +111,14 @@ def names(text: str, known: Collection[str] = ()) -> tuple[str, ...]:
     return tuple(found)
 
 
-def compare(claim: str, source: str, background: str = "", known: Collection[str] = ()) -> Difference:
+def compare(
+    claim: str, source: str, background: str = "", known: Collection[str] = (), leans: Sequence[tuple[str, str]] = ()
+) -> Difference:
     """Compare a claim with a source sentence.
 
     `background` (title, headings, neighbours) may supply names, and nothing else. `known` holds stems of
-    names seen anywhere in the evidence. How much a difference proves depends on how nearly the claim copies
+    names seen anywhere in the evidence. `leans` holds the sentences of the source, each with the one that its pronoun
+    leans on, "" for none. How much a difference proves depends on how nearly the claim copies
     the source, by the share of its lower-case content words found there: a figure contradicts from 0.4, an
     opposite from 0.6, a missing name, a negation or an exchange from 0.8 (measured on RTE, LingNLI and
     Climate-FEVER, where looser limits were wrong as often as right).
@@ -126,8 +136,10 @@ def compare(claim: str, source: str, background: str = "", known: Collection[str
     direction = _direction(claimed, given)
     alike = [row for row in map(words, _cut(source)) if _nearness(row, claimed) >= 0.6]
     order = next((found for row in alike if (found := _order(claimed, row))), "")
+    stray = _stray(claim, claim_names, leans, known) if claim_names else ""
     reasons = [
         contradicted if near >= 0.4 else "",
+        stray,
         (lacking or _first_words(claimed, given, claim_names)) if near >= 0.8 else "",
         negation if near >= 0.8 and not direction else "",
         direction if near >= 0.6 and bool(_NEGATION.search(claim)) == bool(_NEGATION.search(source)) else "",
@@ -141,9 +153,49 @@ def compare(claim: str, source: str, background: str = "", known: Collection[str
         negation,
         direction,
         order,
+        stray,
         lacking or contradicted,
         next((reason for reason in reasons if reason), ""),
     )
+
+
+def _stray(claim: str, claim_names: Sequence[str], leans: Sequence[tuple[str, str]], known: Collection[str]) -> str:
+    """Find another subject: the sentence that says nearly what the claim says, but of something with another name.
+
+    Its subject is what it begins with, or where it begins with a pronoun, what the sentence before is about.
+    """
+    claimed = words(claim)
+    figures = {word.stem for word in claimed if word.text[0].isdigit()}
+
+    def alike(leaning: tuple[str, str]) -> tuple[int, float]:
+        given = words(leaning[0])
+        return len(figures & {word.stem for word in given}), _nearness(claimed, given)
+
+    sentence, lead = max(leans, key=alike, default=("", ""))
+    if _nearness(claimed, words(sentence)) < 0.8 or not figures <= {word.stem for word in words(sentence)}:
+        return ""
+    present = {word.stem for word in words(f"{lead} {sentence}")}
+    mine = {stem(name) for name in claim_names}
+    if any(name_in(name, present) for name in _first_name(claimed, claim_names)):
+        return ""
+    rivals = [name for name in names(_subject(lead or sentence), known) if not name_in(name, mine)]
+    return f"the source says this of {rivals[0]!r}, not of {claim_names[0]!r}" if rivals else ""
+
+
+def _first_name(claimed: Sequence[Word], claim_names: Sequence[str]) -> list[str]:
+    """Return the words of the first name, as far as they stand side by side."""
+    marked = [re.sub(r"['’]s$", "", word.text) in claim_names for word in claimed]
+    first = marked.index(True) if True in marked else 0
+    return [word.text for word, _ in takewhile(lambda pair: pair[1], zip(claimed[first:], marked[first:], strict=True))]
+
+
+def _subject(sentence: str) -> str:
+    """Return what a sentence begins with, up to its verb as far as that can be told, and "" after a preposition."""
+    begins = words(sentence)[:_SUBJECT_WORDS]
+    if not begins or begins[0].text.lower() in _PREPOSITIONS:
+        return ""
+    ends = next((word.start for word in begins[1:] if word.text.lower() in _VERBS), begins[-1].end)
+    return sentence[:ends]
 
 
 def _cut(text: str) -> list[str]:

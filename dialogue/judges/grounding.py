@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dialogue.antecedents import is_dependent, put_in
-from dialogue.judges.alignment import COUNTED, FEATURES, REFUTED, Array
+from dialogue.judges.alignment import ALIGNED, COUNTED, FEATURES, FIGURES, NAMES, REFUTED, Array
 from dialogue.judges.claims import Sentence, bare, split
 from dialogue.judges.facts import words
 from dialogue.judges.heads import Head
+from dialogue.judges.settling import CLAIM, REPLY, Weighed, claim_rows, settled
 from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
 from dialogue.judges.windows import EvidenceWindow, Layout, encode
 from dialogue.persona import in_third_person
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
 
 HEAD, ADAPTER = "grounded.safetensors", "evidence.safetensors"
+CLAIM_HEAD, REPLY_HEAD = "claim.safetensors", "whole.safetensors"
+FILES = (ADAPTER, HEAD, CLAIM_HEAD, REPLY_HEAD)
 OUTPUTS = ("supported", "refuted")  # what the adapter says of a claim read after a stretch of evidence
 COPIED = 0.99  # support of a sentence that stands word for word in a passage
+ALIKE = 0.9  # and its cosine and alignment
+NOTHING = Weighed(0.0, 1, 0.0, 0.0, 0.0)  # what is known of a claim without evidence
 CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of the threshold
 DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason
 PUT_IN = "its subject is put in for a pronoun"  # of a supported claim
@@ -38,38 +43,47 @@ _CLOSERS = " .!?…\"'”’)]*_"
 class Grounder:
     """Judges drafts sentence by sentence against the evidence of the turn."""
 
-    def __init__(self, encoder: TokenEmbedder, read: PairReader, head: Head) -> None:
+    def __init__(self, encoder: TokenEmbedder, read: PairReader, head: Head, claim: Head, reply: Head) -> None:
         """Take what reads a claim after evidence. Raises ValueError for a head or a reader made for something else."""
-        if head.features != FEATURES:
-            raise ValueError(
-                f"head {head.name!r} was trained on features {head.features!r}, not {FEATURES!r}: "
-                "train it again with: candor train judges"
-            )
+        for each, features in ((head, FEATURES), (claim, CLAIM), (reply, REPLY)):
+            if each.features != features:
+                raise ValueError(
+                    f"head {each.name!r} was trained on features {each.features!r}, not {features!r}: "
+                    "train it again with: candor train judges"
+                )
         if not set(OUTPUTS) <= set(read.outputs):
             raise ValueError(f"a reader of {OUTPUTS} is needed, not of {tuple(read.outputs)}: load {ADAPTER}")
-        self.encoder, self.read, self.head = encoder, read, head
-        self.fingerprint = f"grounded/{FEATURES}/{read.fingerprint}/{head.fingerprint}/{head.threshold:.3f}"
+        self.encoder, self.read, self.head, self.claim, self.reply = encoder, read, head, claim, reply
+        heads = "/".join(each.fingerprint for each in (head, claim, reply))
+        self.fingerprint = f"grounded/{FEATURES}/{read.fingerprint}/{heads}/{claim.threshold:.3f}"
 
     @classmethod
     def load(cls, encoder: "Encoder", folder: Path = WEIGHTS, shipped: Shipped = SHIPPED) -> "Grounder":
-        """Return the judge with the packaged adapter and head, or those in `folder`.
+        """Return the judge with the packaged adapter and heads, or those in `folder`.
 
         Raises RetrievalError when one of them is missing or damaged.
         """
         from retrieval.encoder.adapters import load_reader
 
-        return cls(encoder, load_reader(encoder, folder / ADAPTER, shipped), load_head(folder / HEAD, shipped))
+        heads = [load_head(folder / name, shipped) for name in (HEAD, CLAIM_HEAD, REPLY_HEAD)]
+        return cls(encoder, load_reader(encoder, folder / ADAPTER, shipped), *heads)
 
     @property
     def threshold(self) -> float:
         """The support from which a claim counts as supported."""
-        return self.head.threshold
+        return self.claim.threshold
 
     def claims(self, context: Context, drafts: Sequence[str], every: bool = False) -> list[tuple[Claim, ...]]:
-        """Return the sentences of every draft, judged. One call of the encoder and one of the reader for them all.
+        """Return the sentences of every draft, judged, as `judged` does."""
+        return [claims for claims, _ in self.judged(context, drafts, every)]
 
-        `support` is None for sentences that claim nothing or open the role, unless `every` asks for a judgement of
-        each.
+    def judged(
+        self, context: Context, drafts: Sequence[str], every: bool = False
+    ) -> list[tuple[tuple[Claim, ...], float | None]]:
+        """Return the sentences of every draft, judged, and how probably the evidence supports the draft as a whole.
+
+        One call of the encoder and one of the reader for them all. `support` is None for sentences that claim nothing
+        or open the role, unless `every` asks for a judgement of each; that of a draft is None where none has one.
         """
         subject = context.role.subject
         written = [split(draft, subject) for draft in drafts]
@@ -77,53 +91,72 @@ class Grounder:
         claimed = [s for row in written for s in row if every or (s.claims and s.text not in own)]
         judged = {s.text: _of_others(s, subject) for s in claimed}
         support = dict(zip(judged, self._judge(context, list(judged.values())), strict=True))
-        return [
-            _in_order(
-                replace(support[s.text], text=s.text, start=s.start, end=s.end)
-                if s.text in support
-                else Claim(s.text, s.start, s.end, None)
-                for s in row
-            )
-            for row in written
-        ]
+        made = []
+        for row in written:
+            known = [support[s.text] if s.text in support else (Claim(s.text, s.start, s.end, None), None) for s in row]
+            claims = [
+                replace(claim, text=s.text, start=s.start, end=s.end) for (claim, _), s in zip(known, row, strict=True)
+            ]
+            made.append((_in_order(claims), settled(self.reply, [weighed for _, weighed in known if weighed])))
+        return made
 
-    def _judge(self, context: Context, judged: Sequence[Sentence]) -> list[Claim]:
+    def _judge(self, context: Context, judged: Sequence[Sentence]) -> list[tuple[Claim, Weighed]]:
         if not judged:
             return []
         passages = list({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
         if not passages:
-            return [Claim(s.text, s.start, s.end, 0.0, reason="no source was found") for s in judged]
+            none = "no source was found"
+            return [(Claim(s.text, s.start, s.end, 0.0, reason=none), NOTHING) for s in judged]
         copies = [copied(s.text, passages) for s in judged]
         put = [copy or resolved(s.text, passages) for s, copy in zip(judged, copies, strict=True)]
         rest = [s for s, place in zip(judged, put, strict=True) if place is None]
         weighed = iter(self._weigh(context, rest, passages))
         return [
-            Claim(s.text, s.start, s.end, COPIED, True, *place, reason="" if copy else PUT_IN)
+            (
+                Claim(s.text, s.start, s.end, COPIED, True, *place, reason="" if copy else PUT_IN),
+                Weighed(COPIED, len(words(s.text)), 1.0, ALIKE, ALIKE),
+            )
             if place
             else next(weighed)
             for s, copy, place in zip(judged, copies, put, strict=True)
         ]
 
-    def _weigh(self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]) -> list[Claim]:
+    def _weigh(
+        self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]
+    ) -> list[tuple[Claim, Weighed]]:
         if not judged:
             return []
         layout = Layout.make(context.query, [s.text for s in judged], passages)
         windows = layout.windows(encode(self.encoder, layout.texts))
         rows = complete(self.read, layout.whole, windows)
-        return [self._verdict(s, each, row) for s, each, row in zip(judged, windows, rows, strict=True)]
+        claims = [self._verdict(s, each, row) for s, each, row in zip(judged, windows, rows, strict=True)]
+        return [(claim, _near(claim, each, row)) for claim, each, row in zip(claims, windows, rows, strict=True)]
 
     def _verdict(self, sentence: Sentence, windows: Sequence[EvidenceWindow], rows: Array) -> Claim:
         """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""
         if not windows:
             return Claim(sentence.text, sentence.start, sentence.end, 0.0, reason=_FAR)
         contradicts = [bool(window.difference.reason) or _bare_of(sentence.text, window) for window in windows]
-        best, place = best_support(self.head(rows).tolist(), contradicts, self.threshold)
+        scores = self.claim(beside(self.head, rows, windows[0].overlap, windows[0].cosine))
+        best, place = best_support(scores.tolist(), contradicts, self.threshold)
         if best < self.threshold:
             reason = _reason(sentence.text, windows[0], bool(rows[0, REFUTED] > np.log(DENIED / (1 - DENIED))))
             return Claim(sentence.text, sentence.start, sentence.end, best, reason=reason)
         stretch = windows[place].nearest
         start, end = stretch.read.spans[stretch.first][0], stretch.read.spans[stretch.last - 1][1]
         return Claim(sentence.text, sentence.start, sentence.end, best, True, stretch.read.passage, start, end)
+
+
+def _near(claim: Claim, windows: Sequence[EvidenceWindow], rows: Array) -> Weighed:
+    if not windows:
+        return NOTHING
+    aligned = float(rows[:, ALIGNED].max())
+    return Weighed(claim.support or 0.0, len(words(claim.text)), windows[0].overlap, windows[0].cosine, aligned)
+
+
+def beside(head: Head, rows: Array, overlap: float, cosine: float) -> Array:
+    """Return the rows of `claim_rows` for the windows of one claim."""
+    return claim_rows(head.logits(rows), overlap, cosine, rows[:, ALIGNED], rows[:, FIGURES], rows[:, NAMES])
 
 
 def complete(read: PairReader, claimed: Sequence[str], windows: Sequence[Sequence[EvidenceWindow]]) -> list[Array]:

@@ -9,6 +9,7 @@ from retrieval.weights import Shipped, read_weights
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 SHIPPED: Final[Shipped] = {
+    WEIGHTS / "claim.safetensors": "e300caca9aae9c30d75114bf041b39c55c9c4f5edc43c5f1f2f60773c5b9fe2d",
     WEIGHTS / "evidence.safetensors": "207f8725bc76a709fe42f0a7878025c630052b6bfac68f20f84e01501c62f626",
     WEIGHTS / "grounded.safetensors": "767adc3cda5548cbe8f179eeb466c3edf29192e43a1f171ce08a4e13214cc733",
     WEIGHTS / "intent.safetensors": "0a42b64218d622903b8d79b046eff4f478059626c269bab00f9e5bddeff33766",
@@ -17,6 +18,7 @@ SHIPPED: Final[Shipped] = {
     WEIGHTS / "rewriting.safetensors": "705fb595b58e698ff5e295e75f58c90f3e8d0060f1cb631c1f266a7e081d7e0b",
     WEIGHTS / "sensible.safetensors": "a688a1198fbdce1f74735fda149a7fcf8d6512a3434769b44afa8a16afd47b59",
     WEIGHTS / "specific.safetensors": "f793d07f97e186554c7410d085e0665fabb061bdcbc32fa4fed5382d889709ec",
+    WEIGHTS / "whole.safetensors": "d29fad08d63c6c5ff8e8e43ad0ff3faf0a1db63628452d01d52e96d0b36ce71a",
 }
 
 

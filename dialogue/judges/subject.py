@@ -12,6 +12,7 @@ from functools import lru_cache
 from dialogue.antecedents import antecedent
 from dialogue.judges.facts import name_in, names, stem, words
 from retrieval.reading import Page
+from retrieval.text import BAR
 
 FEATURES = ("near", "elsewhere", "astray", "strange", "figures")
 MOST = 3  # names or figures that count
@@ -50,17 +51,20 @@ def placed(subject: Subject, page: Page, start: int, end: int) -> tuple[float, .
     """Return FEATURES of the unit at characters `start` to `end` of the page, MOST at most of each.
 
     How many of the names stand near the unit: in it, in what it leans on or in the titles; how many elsewhere on the
-    page; how many of these although the unit leans on a sentence that names something else; how many nowhere; and how
-    many of the figures are nowhere.
+    page; how many of these although the unit leans on a sentence that names something else, or is a row, which is about
+    a thing of its own; how many nowhere; and how many of the figures are nowhere, or not in the row or line itself.
     """
     if not (subject.names or subject.figures):
         return (0.0,) * len(FEATURES)
     begin, stop = scope(page.text, start, end)
-    near = _stems(page.title) | _stems(page.text[begin:stop])
+    near = stems(page.title) | stems(page.text[begin:stop])
     close = [name for name in subject.names if name_in(name, near)]
-    away = [name for name in subject.names if name not in close and name_in(name, _stems(page.text))]
+    away = [name for name in subject.names if name not in close and name_in(name, stems(page.text))]
+    unit = page.text[start:end]
     other = begin < start and any(stem(name) not in subject.names for name in names(page.text[begin:start]))
-    written = set(_FIGURE.findall(f"{page.title} {page.text}"))
+    other = other or BAR in unit
+    by_itself = page.text[:start].rstrip(" -*•").endswith("\n") and page.text[end : end + 1] in ("", "\n")
+    written = set(_FIGURE.findall(f"{page.title} {unit if by_itself or BAR in unit else page.text}"))
     figures = [figure for figure in subject.figures if figure not in written]
     strange = len(subject.names) - len(close) - len(away)
     counts = (len(close), 0 if other else len(away), len(away) if other else 0, strange, len(figures))
@@ -88,7 +92,8 @@ def scope(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=2048)
-def _stems(text: str) -> frozenset[str]:
+def stems(text: str) -> frozenset[str]:
+    """Return the stems of a text's words."""
     return frozenset(word.stem for word in words(text))
 
 

@@ -1,14 +1,15 @@
 """Where in the evidence a claim is looked up: the nearest stretches of each passage, laid out for the judge."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialogue.judges.alignment import Array, EncodedText, Match, Span, closeness, difference, features
+from dialogue.antecedents import antecedent
+from dialogue.judges.alignment import Array, EncodedText, Match, Span, closeness, difference, features, unit
 from dialogue.judges.claims import bare
 from dialogue.judges.facts import Difference, names, stem, words
 from retrieval.text import sentences
@@ -65,6 +66,13 @@ class Stretch:
         return " ".join(text.text for text in self.read.texts[max(0, self.first - 2) : self.first])
 
     @property
+    def leads(self) -> tuple[str, ...]:
+        """What each of the sentences leans on, "" for nothing."""
+        text = self.read.passage.text
+        leads = [antecedent(text, start) for start, _ in self.read.spans[self.first : self.last]]
+        return tuple(text[slice(*lead)] if lead else "" for lead in leads)
+
+    @property
     def block(self) -> "Stretch":
         """The block that holds the sentences, so that other claims are read after the same text; else themselves."""
         for first, last in self.read.blocks:
@@ -89,12 +97,15 @@ class EvidenceWindow:
     """A stretch of evidence as it is judged: one stretch, or the nearest and one that adds to it.
 
     `text` is what the adapter reads before the claim, `row` the features, `difference` the explicit comparison.
+    `overlap` and `cosine` are those of the claim with the passage that is nearest as a whole.
     """
 
     stretches: tuple[Stretch, ...]
     text: str
     row: Array
     difference: Difference
+    overlap: float = 0.0
+    cosine: float = 0.0
 
     @property
     def nearest(self) -> Stretch:
@@ -175,6 +186,7 @@ class Passages:
         self.cost = (GAIN * (lasts - firsts - 1)).astype(np.float32)
         self.single = np.flatnonzero(lasts - firsts == 1).tolist()
         self.known = frozenset(stem(name) for read in reads for text in read.texts for name in names(text.text))
+        self.means = [unit(np.sum([text.total for text in read.texts], axis=0)) for read in reads if read.texts]
         self.holding: dict[str, NDArray[np.bool_]] = {}  # by stem: which columns hold it
         for column, text in enumerate(self.columns):
             for held in text.stems:
@@ -196,7 +208,14 @@ class Passages:
         chosen = np.argsort(self.cost - near, kind="stable")[:NEAREST].tolist()
         further = self._further(claim, chosen[0], matched, found)
         pairs = [[window] for window in chosen] + [[chosen[0], window] for window in further]
-        return [self._window(claim, stated, cosines, best, pair) for pair in pairs]
+        beside = self.beside(claim)
+        return [self._window(claim, stated, cosines, best, pair, beside) for pair in pairs]
+
+    def beside(self, claim: EncodedText) -> tuple[float, float]:
+        """Return the largest share of the claim's words in one passage, and its largest cosine with one."""
+        mine = claim.sequence
+        overlap = max((sum(stem in read.stems for stem in mine) for read in self.reads), default=0) / max(1, len(mine))
+        return overlap, max((float(claim.mean @ mean) for mean in self.means), default=0.0)
 
     def _further(self, claim: EncodedText, nearest: int, matched: Array, found: NDArray[np.bool_]) -> list[int]:
         """Return the sentence elsewhere that adds most to the nearest stretch, if it adds enough."""
@@ -214,7 +233,13 @@ class Passages:
         return [both[best]] if near[best] > near[0] + GAIN else []
 
     def _window(
-        self, claim: EncodedText, stated: str, cosines: Array, best: Array, chosen: Sequence[int]
+        self,
+        claim: EncodedText,
+        stated: str,
+        cosines: Array,
+        best: Array,
+        chosen: Sequence[int],
+        beside: tuple[float, float],
     ) -> EvidenceWindow:
         cut = {w: Stretch(self.reads[place], first, last) for w in chosen for place, first, last in [self.stretches[w]]}
         ordered = sorted(chosen)  # as they stand in the evidence
@@ -223,8 +248,13 @@ class Passages:
         titles = [self.titles[place] for place in places]
         around = [c for place in places for c in range(self.titles[place], self.titles[place + 1])]
         backgrounds = tuple(self.columns[c] for c in titles)
-        span = Span(tuple(self.columns[c] for c in inside), backgrounds, " ".join(cut[w].before for w in ordered))
+        leads = tuple(lead for w in ordered for lead in cut[w].leads)
+        before = " ".join(cut[w].before for w in ordered)
+        span = Span(tuple(self.columns[c] for c in inside), backgrounds, before, leads)
         explicit = difference(stated, span, self.known)
+        absent = "" if explicit.reason else self._absent(stated, explicit, [*inside, *titles], before)
+        if absent:
+            explicit = replace(explicit, reason=f"the nearest source sentence says nothing of {absent!r}")
         reverse = [self._reverse(cosines, c) for c in inside] if len(cosines) else [np.zeros(1, np.float32)]
         match = Match(
             best[:, inside].max(1), best[:, inside + titles].max(1), best[:, around].max(1), np.concatenate(reverse)
@@ -235,7 +265,19 @@ class Passages:
             " ".join(cut[w].shown for w in ordered) if len(ordered) > 1 else cut[ordered[0]].block.shown,
             features(claim, span, stems, explicit, match),
             explicit,
+            *beside,
         )
+
+    def _absent(self, stated: str, explicit: Difference, columns: Sequence[int], before: str) -> str:
+        """Return a name or figure of the claim that stands elsewhere in the evidence, so that this does not bear it."""
+        missing = [word for text in explicit.numbers_missing for word in words(text) if word.text[:1].isdigit()]
+        missing += [word for name in explicit.names_missing for word in words(name)]
+        near = {word.stem for word in words(before)}
+        for word in missing:
+            where = self.holding.get(word.stem)
+            if where is not None and not where[columns].any() and word.stem not in near:
+                return word.text
+        return ""
 
     def _reverse(self, cosines: Array, column: int) -> Array:
         text, start = self.columns[column], self.starts[column]

@@ -5,6 +5,7 @@ By form alone: which facts are needed, and the calculator's sentence of them. En
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Final
 from dialogue.judges.quantities import Quantity
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.topic import topic
+from dialogue.shapes.words import DIMENSIONS
 from retrieval.tools.arithmetic import Number, read_number, written
 from retrieval.tools.dates import shown
 from retrieval.tools.units import Unit, convert, named, unit
@@ -40,6 +42,12 @@ _PERIOD = rf"(?P<period>{'|'.join((*_PERIODS, 'hour', 'night'))})"
 _FOR = re.compile(
     rf"(?P<base>(?:what|how).+?) (?:for|per|in|over|during|a) (?:the )?"
     rf"(?:(?P<count>\d+|a|an|each|every|{'|'.join(_NUMBERS)}) )?(?:whole |full |entire |single )*{_PERIOD}s?",
+    re.IGNORECASE,
+)
+_TIMES = re.compile(
+    rf"(?:how (?:much|many \w+)|what)(?: (?:do|does|did|would|will|is|are|must|should))?(?: (?:it|I|we|you))?"
+    rf"(?: (?:cost|pay|be))?(?: for)? (?P<count>\d+|{'|'.join(_NUMBERS)}) "
+    r"(?P<things>(?:[\w-]+ ){0,2}?[a-z-]{2,}s)\b(?P<rest>.*?)(?: cost| come to)?",
     re.IGNORECASE,
 )
 _YEARLY = re.compile(
@@ -82,7 +90,7 @@ def read_derivation(question: str, today: Today) -> Plan | None:
     """Return which facts a question needs that is answered by working something out, None for any other."""
     text = " ".join(question.replace("’", "'").split()).rstrip("?!. ")
     readers: tuple[Callable[[str], Plan | None], ...] = (
-        _in_unit, _percent, partial(_age, today=today), partial(_days, today=today), _over_time,
+        _in_unit, _percent, partial(_age, today=today), partial(_days, today=today), _over_time, _several,
     )  # fmt: skip
     return next((plan for reader in readers if (plan := reader(text))), None)
 
@@ -164,6 +172,29 @@ def _over_time(text: str) -> Plan | None:
     if not topic(base):
         return None
     return _plan(base, topic(base), partial(_for_period, period=period, times=times))
+
+
+def _several(text: str) -> Plan | None:
+    """How much several things cost, of which a source gives the price of one."""
+    match = _TIMES.fullmatch(text)
+    if not match or not re.search(r"\bhow much\b|\bcosts?\b|\bpay\b|\bprice\b", text, re.IGNORECASE):
+        return None
+    count = match["count"].casefold()
+    times = int(count) if count.isdigit() else _NUMBERS.index(count) + 1
+    one = re.sub(r"(?<=[sxh])es$|s$", "", match["things"])
+    base = f"how much does one {one}{match['rest']} cost"
+    return replace(_plan(base, one, partial(_times, times=times, things=match["things"])), fits=_money)
+
+
+def _money(quantity: Quantity) -> bool:
+    return quantity.dimension in DIMENSIONS["money"]
+
+
+def _times(values: Sequence[Value], times: int, things: str) -> str:
+    [value] = values
+    if value.quantity is None or not _money(value.quantity) or times < 2:
+        return ""
+    return f"{times} {things} at {value.said} come to {_like(value.said, _fraction(value.quantity) * times)}."
 
 
 def _for_period(values: Sequence[Value], period: str, times: int) -> str:

@@ -13,6 +13,7 @@ from dialogue.units import quotable, setting, units, with_lead
 from retrieval.types import Passage
 
 _NAMES = re.compile(r"(?<![\w.])(?:[A-Z][\w'’-]*|\d[\w-]*)(?:\s+(?:[A-Z][\w'’-]*|\d[\w-]*))*")
+_CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
 ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
 _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of its number
 
@@ -57,17 +58,31 @@ def mentions(thing: str, text: str) -> bool:
     return all(word.stem in held for word in words(bare) if word.content)
 
 
+def is_about(thing: str, fact: Fact) -> bool:
+    """Say whether a fact is about a thing: names it around the unit, or by a part of its name that the page has whole.
+
+    "Ada Lovelace" may be "Ada" or "Lovelace" where the same passage names her in full.
+    """
+    if mentions(thing, setting(fact.offer)):
+        return True
+    parts = [part for name in _NAMES.findall(thing) for part in name.split() if part[:1].isupper()]
+    if len(parts) < 2 or not mentions(thing, f"{fact.offer.page.title}\n{fact.offer.page.text}"):
+        return False
+    return any(mentions(part, fact.text) for part in parts)
+
+
 def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
     """Return the one value of a fact that a plan can work with: the one in the answer's span, or the only one.
 
-    Of a row it is that in the column which the `question` names.
+    Of a row it is that in the column which the `question` names; where a sentence states several, it is that of the
+    clause which says most of the question.
     """
     text = fact.offer.text
     start, end = fact.span
     span = fact.offer.page.text[start : min(end + _UNIT_BEHIND, fact.offer.end or end)]
     inside = fact.offer.page.text[start:end]
     if cells(text):
-        found = cell_of(text, question, plan.money)
+        found = cell_of(text, question, plan.money, plan.fits)
         return Value(label, found[0], found[1]) if found else None
     if plan.dates:
         return _date_of(text, inside, label)
@@ -75,8 +90,22 @@ def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
         quantity for quantity in read(text)[0] if _usable(quantity) and (plan.fits is None or plan.fits(quantity))
     ]
     spanned = [quantity for quantity in fitting if quantity.value in {q.value for q in read(inside)[0]}]
-    chosen = _only(spanned) or _only(fitting)
-    return Value(label, _said(chosen, span if spanned else text), chosen) if chosen else None
+    named = _in_named_clause(text, question, fitting)
+    chosen = _only(named) or _only(spanned) or _only(fitting)
+    return Value(label, _said(chosen, span if chosen in spanned else text), chosen) if chosen else None
+
+
+def _in_named_clause(text: str, question: str, fitting: Sequence[Quantity]) -> list[Quantity]:
+    """Of several quantities those in the one clause of a sentence that says most of the question."""
+    if _only(fitting):
+        return []
+    asked = {word.stem for word in words(question) if word.content}
+    clauses = [clause for clause in _CLAUSE.split(text) if any(quantity.text in clause for quantity in fitting)]
+    shared = [len(asked & {word.stem for word in words(clause)}) for clause in clauses]
+    if not shared or shared.count(max(shared)) > 1:
+        return []
+    clause = clauses[shared.index(max(shared))]
+    return [quantity for quantity in fitting if quantity.text in clause]
 
 
 def _date_of(text: str, inside: str, label: str) -> Value | None:

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dialogue.judges.answers import Offer
-from dialogue.judges.facts import words
+from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Quantity, read
+from dialogue.shapes.plan import Fits
+from dialogue.shapes.words import MEASURED
 from dialogue.units import units
 from retrieval.text import BAR
+from retrieval.tools.units import unit
 from retrieval.types import Passage
 
 _MONEY = re.compile(r"\b(?:price|cost|fee|fare|rent|rate|charge)s?\b", re.IGNORECASE)
@@ -24,26 +27,39 @@ def cells(text: str) -> dict[str, str]:
     return {name: value for name, colon, value in named if colon}
 
 
-def cell_of(text: str, question: str, money: bool) -> tuple[str, Quantity] | None:
-    """Return what stands in the one column that a question names, with its quantity; for sums of `money`, of prices."""
+def cell_of(text: str, question: str, money: bool, fits: Fits | None = None) -> tuple[str, Quantity] | None:
+    """Return what stands in the one column that a question names, with its quantity and the unit of its column.
+
+    A column may be named by what an adjective measures, "How long" by "Length". Where none is named, it is the one
+    column of sums of `money`, or else of quantities that fit.
+    """
     row = cells(text)
     asked = {word.stem for word in words(question) if word.content}
-    named = [name for name in row if {word.stem for word in words(name) if word.content} & asked]
-    chosen = (
-        named if any(_value(row[name]) for name in named) else [name for name in row if money and _MONEY.search(name)]
-    )
-    found = [(row[name], quantity) for name in chosen if (quantity := _value(row[name]))]
-    return found[0] if len(found) == 1 else None
+    asked |= {stem(noun) for word in words(question) for noun in MEASURED.get(word.text.casefold(), "").split()}
+    held = {name: value for name, cell in row.items() if (value := _value(cell, name))}
+    chosen = [name for name in held if {word.stem for word in words(name) if word.content} & asked]
+    if not chosen and money:
+        chosen = [name for name in held if _MONEY.search(name)]
+    elif not chosen and fits:
+        chosen = [name for name, (_, quantity) in held.items() if quantity.dimension and fits(quantity)]
+    return held[chosen[0]] if len(chosen) == 1 else None
 
 
-def _value(cell: str) -> Quantity | None:
-    """The one quantity of a cell, a decimal comma read as a point."""
+def _value(cell: str, name: str) -> tuple[str, Quantity] | None:
+    """The one quantity of a cell as it is said, a decimal comma read as a point, in the unit that its column names."""
     if not _AMOUNT.fullmatch(cell):
         return None
     quantities, dates = read(_COMMA.sub(r"\1.\2", cell))
     if len(quantities) != 1 or dates:
         return None
-    return quantities[0] if quantities[0].dimension else replace(quantities[0], noun="")
+    if quantities[0].dimension:
+        return cell, quantities[0]
+    named = re.search(r"(?:^|[\s(/\[])([^\W\d_]+)[)\]]?$", name)
+    said = f"{cell} {named[1]}" if named and unit(named[1].casefold()) else cell
+    measured = read(_COMMA.sub(r"\1.\2", said.casefold()))[0]
+    if said != cell and len(measured) == 1 and measured[0].dimension:
+        return said, measured[0]
+    return cell, replace(quantities[0], noun="")
 
 
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:

@@ -14,7 +14,7 @@ from dialogue.judges.answers import AnswerScorer, load_answers
 from dialogue.prompts import nothing_on
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
-from dialogue.shapes.facts import Fact, facts, like, mentions, name_of, usable, value_of
+from dialogue.shapes.facts import Fact, facts, is_about, like, mentions, name_of, usable, value_of
 from dialogue.shapes.lists import (
     MOST,
     THINGS,
@@ -29,7 +29,7 @@ from dialogue.shapes.lists import (
 )
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
-from dialogue.shapes.rows import rows_of
+from dialogue.shapes.rows import cells, rows_of
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.types import Context
 from dialogue.units import itself, joined, put_together, setting
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
+LIKELY = 0.03  # the least probability that a fact answers a part, for anything to be worked out from it
 NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
@@ -92,7 +93,8 @@ class Shaper:
                 sentence, quoted = worked
                 draft = put_together([sentence, joined([fact.offer for fact in quoted])])
                 evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
-                return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, 0.0),))
+                least = LISTED if plan.every and all(cells(fact.offer.text) for fact in quoted) else 0.0
+                return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
         return replace(context, parts=plan.parts, shaped=tuple((draft, 0.0) for draft in _combined(plan, ranked)))
@@ -157,8 +159,9 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
             (
                 (value, fact)
                 for fact in row
-                if usable(fact) and mentions(about, setting(fact.offer))
+                if usable(fact) and is_about(about, fact) and fact.probability >= LIKELY
                 if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
+                if plan.kind == "compare" or value.said not in [other.said for other in values]
             ),
             None,
         )
@@ -198,7 +201,7 @@ def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
     chosen: list[Fact | None] = []
     for place, row in enumerate(ranked):
         about = plan.about[place] if plan.about else ""
-        able = [fact for fact in row if usable(fact) and (not about or mentions(about, setting(fact.offer)))]
+        able = [fact for fact in row if usable(fact) and (not about or is_about(about, fact))]
         best = able[0] if able else None
         taken = {fact.offer for fact in chosen if fact}
         again = next((fact for fact in able if fact.offer in taken), None)

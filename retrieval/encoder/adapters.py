@@ -1,8 +1,8 @@
-"""LoRA adapters on the encoder's upper layers: a text read after another, to a few logits.
+"""LoRA adapters on the encoder's layers: a text read after another, to a few logits.
 
-The lower layers stay as they are and read every text by itself, so that their work is shared by all adapters. In the
-upper layers the text attends to itself and to the text before it, which attends to itself alone: a context or a passage
-is read once, whatever the number of drafts or claims that are read after it. LoRA: Hu et al. 2021.
+The lower layers read every text by itself, as they are or adapted too. In the upper layers the text attends to itself
+and to the text before it, which attends to itself alone: a context or a passage is read once, whatever the number of
+drafts or claims that are read after it. LoRA: Hu et al. 2021.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ from retrieval.weights import Shipped, read_weights
 if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
 
-LOWER = 3  # layers that no adapter changes
+LOWER = 3  # layers in which texts do not meet
+LOW = "low."  # before the names of what changes the lower layers
 FORMAT = "candor-adapter-1"
 PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
 Maps = dict[str, tuple[Tensor, Tensor]]  # weight and bias of the linear maps of a layer, by PLACES
@@ -36,11 +37,12 @@ ROWS = 2048  # tokens of texts, padding included, that are read at once
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Low-rank changes to the upper layers, and a perceptron on the pooled text.
+    """Low-rank changes to the layers, and a perceptron on the pooled text.
 
-    `tensors` holds ``{layer}.{place}.a`` (inputs, rank) and ``.b`` (rank, outputs) for every adapted map, ``sides``
-    (2, dimension), added to the text before and to the text, and ``head.{0,1}.{weight,bias}``; where texts are matched,
-    ``match`` (3, dimension) and ``differ.{a,b}`` as well. `about` is the model card: what it was trained on, and how it
+    `tensors` holds ``{layer}.{place}.a`` (inputs, rank) and ``.b`` (rank, outputs) for every adapted map of the upper
+    layers, ``low.{layer}...`` for those of the lower ones if they are adapted, ``sides`` (2, dimension), added to the
+    text before and to the text, and ``head.{0,1}.{weight,bias}``; where texts are matched, ``match`` (3, dimension) and
+    ``differ.{a,b}`` as well. `about` is the model card: what it was trained on, and how it
     measures.
     """
 
@@ -81,19 +83,24 @@ def load_adapter(path: Path, shipped: Shipped) -> Adapter:
 
 
 def new_adapter(
-    name: str, outputs: Sequence[str], encoder: "Encoder", seed: int, rank: int = 16, matching: bool = False
+    name: str,
+    outputs: Sequence[str],
+    encoder: "Encoder",
+    seed: int,
+    rank: int = 16,
+    matching: bool = False,
+    whole: bool = False,
 ) -> Adapter:
     """Return an untrained adapter, which changes nothing yet; `seed` gives its numbers.
 
-    With `matching`, the states of a text receive how well the text before matches them.
+    With `matching`, the states of a text receive how well the text before matches them; `whole` adapts the lower layers
+    as well.
     """
     chance = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {"sides": torch.zeros(2, encoder.dimension)}
-    for place, layer in enumerate(encoder.upper(LOWER)):
-        for part, weight in _maps(layer).items():
-            columns, lines = weight.weight.shape
-            tensors[f"{place}.{part}.a"] = torch.randn(lines, rank, generator=chance) / lines**0.5
-            tensors[f"{place}.{part}.b"] = torch.zeros(rank, columns)
+    tensors |= _low_rank(encoder.upper(LOWER), "", rank, chance)
+    if whole:
+        tensors |= _low_rank(encoder.upper(0)[:LOWER], LOW, rank, chance)
     if matching:
         tensors["match"] = torch.zeros(3, encoder.dimension)
         tensors["differ.a"] = torch.randn(encoder.dimension, 2 * rank, generator=chance) / encoder.dimension**0.5
@@ -118,19 +125,34 @@ class Reader:
         """The adapter's model card."""
         return self.adapter.about
 
-    def merged(self) -> list[Maps]:
-        """Return the linear maps of the adapted layers; made each time, since only one base is kept in memory."""
-        weights, dtype = self.adapter.tensors, self.encoder.dtype
+    @property
+    def whole(self) -> bool:
+        """Whether the lower layers are adapted, too."""
+        return f"{LOW}0.query.a" in self.adapter.tensors
+
+    def merged(self, low: bool = False) -> list[Maps]:
+        """Return the linear maps of the upper or the lower layers; made each time, one base being kept in memory."""
+        weights, dtype, prefix = self.adapter.tensors, self.encoder.dtype, LOW if low else ""
+        layers = self.encoder.upper(0)[:LOWER] if low else self.encoder.upper(LOWER)
         return [
             {
                 part: (
-                    base.weight + (weights[f"{place}.{part}.a"] @ weights[f"{place}.{part}.b"]).T.to(dtype),
+                    base.weight + (weights[f"{key}.{part}.a"] @ weights[f"{key}.{part}.b"]).T.to(dtype),
                     base.bias,
                 )
                 for part, base in _maps(layer).items()
             }
-            for place, layer in enumerate(self.encoder.upper(LOWER))
+            for key, layer in ((f"{prefix}{place}", layer) for place, layer in enumerate(layers))
         ]
+
+    def lower(self, embedded: Sequence[Tensor], maps: Sequence[Maps]) -> list[Tensor]:
+        """Return the states after the adapted lower layers, whose `maps` are given, of embedded texts (tokens, dim)."""
+        states, mask = _padded(embedded)
+        states, alone = states.to(self.encoder.dtype), mask[:, None, None]
+        for layer, linears in zip(self.encoder.upper(0), maps, strict=False):
+            keys = [rounded(states, *linears[part]) for part in ("key", "value")]
+            states = _layer(layer, linears, states, keys, alone)
+        return [row[: len(text)] for row, text in zip(states, embedded, strict=True)]
 
     @torch.inference_mode()
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
@@ -144,7 +166,7 @@ class Reader:
     def _logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
         distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
-        states = dict(zip(distinct, self.encoder.hidden(distinct, LOWER), strict=True))
+        states = dict(zip(distinct, self._lowered(distinct), strict=True))
         maps = self.merged()
         for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs]):
             before = list(dict.fromkeys(pairs[row][0] for row in rows))
@@ -156,6 +178,16 @@ class Reader:
             )
             found[rows] = logits.cpu().numpy()
         return found
+
+    def _lowered(self, texts: Sequence[str]) -> list[Tensor]:
+        """Return the states of texts after the lower layers."""
+        if not self.whole:
+            return self.encoder.hidden(texts, LOWER)
+        embedded, maps = self.encoder.hidden(texts, 0), self.merged(low=True)
+        found: dict[int, Tensor] = {}
+        for rows in _batches([("", 1, len(state)) for state in embedded]):
+            found |= zip(rows, self.lower([embedded[row] for row in rows], maps), strict=True)
+        return [found[row] for row in range(len(texts))]
 
     def read(
         self,
@@ -200,11 +232,21 @@ def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
     """
     adapter = load_adapter(path, shipped)
     first = adapter.tensors.get("0.query.a", torch.zeros(0, 0))
-    rank, matching = first.shape[-1], "match" in adapter.tensors
-    due = new_adapter(adapter.name, adapter.outputs, encoder, 0, rank, matching).tensors
+    rank, matching, whole = first.shape[-1], "match" in adapter.tensors, f"{LOW}0.query.a" in adapter.tensors
+    due = new_adapter(adapter.name, adapter.outputs, encoder, 0, rank, matching, whole).tensors
     if {key: tensor.shape for key, tensor in due.items()} != {k: t.shape for k, t in adapter.tensors.items()}:
         raise RetrievalError(f"the adapter {path} does not fit its encoder: train it with: candor train judges")
     return Reader(encoder, adapter)
+
+
+def _low_rank(layers: Sequence[Any], prefix: str, rank: int, chance: torch.Generator) -> dict[str, Tensor]:
+    tensors = {}
+    for place, layer in enumerate(layers):
+        for part, weight in _maps(layer).items():
+            columns, lines = weight.weight.shape
+            tensors[f"{prefix}{place}.{part}.a"] = torch.randn(lines, rank, generator=chance) / lines**0.5
+            tensors[f"{prefix}{place}.{part}.b"] = torch.zeros(rank, columns)
+    return tensors
 
 
 def _maps(layer: Any) -> dict[str, torch.nn.Linear]:  # noqa: ANN401

@@ -12,6 +12,7 @@ _HOLDS: Final = {
     "ppt/presentation.xml": "PowerPoint",
     "xl/workbook.xml": "Excel",
     "META-INF/container.xml": "EPUB",
+    "content.xml": "OpenDocument",
 }
 _DTD: Final = tuple("<!DOCTYPE".encode(encoding) for encoding in ("ascii", "utf-16-le", "utf-16-be"))
 _ENTITY: Final = tuple("<!ENTITY".encode(encoding) for encoding in ("ascii", "utf-16-le", "utf-16-be"))

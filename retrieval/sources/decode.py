@@ -24,7 +24,7 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
     named = next((encoding for bom, encoding in BOMS if data.startswith(bom)), None) or utf16_of(data)
     for encoding in filter(None, [named, "utf-8", declared and declared.group(1).decode()]):
         try:
-            return _text(data.decode(encoding))
+            return _text(data.decode(encoding), notes)
         except (UnicodeDecodeError, LookupError):
             continue
     lines = [line for line in data.splitlines() if not line.isascii()]
@@ -33,18 +33,18 @@ def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:
         sum(letter > "\x7f" for letter in line.decode("utf-8", "ignore")) >= _CHANCE for line in lines if _is_utf8(line)
     )
     if len(legacy) < len(lines) and (sure or not is_misdecoded(_western(data))):
-        return _text(_by_lines(data, notes))
+        return _text(_by_lines(data, notes), notes)
     mended = data.decode("utf-8", "replace")
     bad = _lost(data, mended)
     if sum(letter > "\x7f" for letter in mended) > 4 * bad:
         notes[Note.LOST] += bad
-        return _text(mended)
+        return _text(mended, notes)
     try:
-        return _text(data.decode(_older(data)))
+        return _text(data.decode(_older(data)), notes)
     except SourceError:
         if len(legacy) == len(lines):
             raise
-        return _text(_by_lines(data, notes))
+        return _text(_by_lines(data, notes), notes)
 
 
 def _by_lines(data: bytes, notes: Counter[Note]) -> str:
@@ -84,7 +84,8 @@ def _western(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def _text(text: str) -> str:
+def _text(text: str, notes: Counter[Note]) -> str:
+    notes[Note.CONTROL] += text.count("\0")
     if len(_CONTROL.findall(text)) > max(4, 0.002 * len(text)):
         raise SourceError("holds binary data or an unknown encoding")
     return text

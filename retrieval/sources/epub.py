@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from retrieval.markup import Outline, feed_html, one_line
+from retrieval.html import feed_html
+from retrieval.outline import Outline, one_line
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits

@@ -9,9 +9,10 @@ from typing import Final
 from retrieval.types import SourceError
 
 _CODE: Final = (
-    "bash c cc clj cpp cs css cxx dart erl ex exs fs go h hh hpp hs ini java jl js jsx kt kts lua m mjs ml mm php pl "
-    "pm proto ps1 py pyi r rb rs scala scss sh sql svelte swift tf toml ts tsx vue yaml yml zig zsh"
+    "bash c cc clj cpp cs css cxx dart erl ex exs fs go h hh hpp hs java jl js jsx kt kts lua m mjs ml mm php pl "
+    "pm proto ps1 py pyi r rb rs scala scss sh sql svelte swift tf ts tsx vue zig zsh"
 )
+_SETTINGS: Final = "cfg conf env ini properties toml yaml yml"
 SUFFIXES: Final = {
     ".txt": "text",
     ".text": "text",
@@ -22,6 +23,7 @@ SUFFIXES: Final = {
     ".htm": "HTML",
     ".xhtml": "HTML",
     ".pdf": "PDF",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"), "picture"),
     ".docx": "Word",
     ".pptx": "PowerPoint",
     ".xlsx": "Excel",
@@ -33,30 +35,51 @@ SUFFIXES: Final = {
     ".epub": "EPUB",
     ".eml": "mail",
     ".mbox": "mailbox",
+    ".msg": "Outlook",
+    ".ics": "calendar",
+    ".vcf": "contacts",
+    ".srt": "subtitles",
+    ".vtt": "subtitles",
+    ".rtf": "RTF",
+    ".odt": "OpenDocument",
+    ".ods": "OpenDocument",
+    ".odp": "OpenDocument",
+    ".tex": "TeX",
+    ".ipynb": "notebook",
     ".xml": "MediaWiki",
     ".xml.bz2": "MediaWiki",
+    **{f".{suffix}": "settings" for suffix in _SETTINGS.split()},
     **{f".{suffix}": "source code" for suffix in _CODE.split()},
 }
 READABLE: Final = ", ".join([*(s for s, kind in SUFFIXES.items() if kind != "source code"), "and source code"])
 COLLECTIONS: Final = frozenset({"JSON Lines", "mailbox", "MediaWiki"})  # one file holds many documents
+PICTURE: Final = "picture"  # read where it is named, and passed over in folders
 PLAIN: Final = frozenset({"text", "source code"})  # needs no parser
-MARKUP: Final = frozenset({"Markdown", "HTML"})  # its parsers are slow and greedy on what is made to harm them
+MARKUP: Final = frozenset(
+    {"Markdown", "HTML", "settings"}
+)  # its parsers are slow and greedy on what is made to harm them
 INLINE: Final = 32_768  # bytes up to which they cost less than a process: a second or two at the worst
-_ZIPPED: Final = frozenset({"Word", "PowerPoint", "Excel", "EPUB"})
-_DECODED: Final = PLAIN | MARKUP | {"table", "JSON"}  # whole, by `decode`
+_ZIPPED: Final = frozenset({"Word", "PowerPoint", "Excel", "EPUB", "OpenDocument"})
+_DECODED: Final = (
+    PLAIN | MARKUP | {"table", "JSON", "calendar", "contacts", "subtitles", "TeX", "notebook"}
+)  # whole, by `decode`
 _SAMPLE: Final = 10_000  # characters looked at
 HEAD: Final = 4096  # bytes that tell what a file holds
 
+_OLD: Final = "old or password-protected Office"
 _MAGIC = (
     (b"%PDF-", "PDF"),
     (b"PK\x03\x04", "ZIP or Office"),
-    (b"\xd0\xcf\x11\xe0", "old or password-protected Office"),
+    (b"\xd0\xcf\x11\xe0", _OLD),
     (b"{\\rtf", "RTF"),
     (b"\x7fELF", "program"),
     (b"MZ\x90", "program"),
     (b"\x89PNG", "PNG image"),
     (b"\xff\xd8\xff", "JPEG image"),
     (b"GIF8", "GIF image"),
+    (b"II*\x00", "TIFF image"),
+    (b"MM\x00*", "TIFF image"),
+    (b"BM", "BMP image"),
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
     (b"7z\xbc\xaf", "7z"),
@@ -82,13 +105,15 @@ class SourceLimits:
 
     max_bytes: int = 20_000_000
     max_collection: int = 200_000_000_000  # of a file that holds many documents: it is never read whole
-    max_text: int = 10_000_000
+    max_text: int = 30_000_000  # 100,000 rows of a table, each with the names of its columns, take 12
     max_pages: int = 2_000
+    max_recognised: int = 200  # pages of one file whose text is recognised; seconds each
     max_tags: int = 200_000  # of an HTML page; a second or two per 50,000
     max_unpacked: int = 50_000_000
     max_ratio: int = 100  # unpacked to packed, above 1 MB
     max_entries: int = 10_000
     memory: int = 1 << 30
+    memory_recognising: int = 3 << 30  # where text is recognised in pictures
     cpu_seconds: int = 30
     wall_seconds: int = 120  # a busy machine is no reason to refuse a file
 
@@ -99,6 +124,8 @@ DEFAULT_LIMITS: Final = SourceLimits()
 def suffix_of(path: Path) -> str:
     """Return the end of the name that tells the kind, as ``.pdf`` or ``.xml.bz2``, in lower case."""
     both = "".join(path.suffixes[-2:]).lower()
+    if path.name.lower() == ".env" or path.name.lower().startswith(".env."):
+        return ".env"
     return both if both in SUFFIXES else path.suffix.lower()
 
 
@@ -114,18 +141,22 @@ def check_kind(path: Path, head: bytes, kind: str) -> None:
     held = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
     if not held and kind != "source code" and _HTML.match(head):
         held = "HTML"
-    if not held and kind == "PDF" and b"%PDF-" in head:
+    if (not held and kind == "PDF" and b"%PDF-" in head) or (kind == PICTURE and _is_picture(head, held)):
         return
-    if not held and b"\0" in head and not head.startswith(tuple(bom for bom, _ in BOMS)):
+    if not held and 100 * head.count(b"\0") > len(head) and not head.startswith(tuple(bom for bom, _ in BOMS)):
         held = "" if kind in _DECODED and utf16_of(head) else "binary"
-    if not held and kind in {*_ZIPPED, "PDF"}:
+    if not held and kind in {*_ZIPPED, "PDF", "Outlook", PICTURE}:
         held = "text"
     if not held and kind == "MediaWiki" and b"<mediawiki" not in head:
         held = "other"
     packed = suffix_of(path) == ".xml.bz2"
-    expected = "ZIP or Office" if kind in _ZIPPED else "bzip2" if packed else kind
+    expected = "ZIP or Office" if kind in _ZIPPED else "bzip2" if packed else _OLD if kind == "Outlook" else kind
     if held not in {"", expected} or (packed and not held):
         raise SourceError(f"{path}: named as {kind} ({suffix_of(path)}) but holds {held or 'other'} data")
+
+
+def _is_picture(head: bytes, held: str) -> bool:
+    return held.endswith(" image") or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
 
 
 def utf16_of(data: bytes) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from retrieval.sources.filetypes import SUFFIXES, file_type, suffix_of
+from retrieval.sources.filetypes import PICTURE, SUFFIXES, file_type, suffix_of
 from retrieval.sources.reader import read_bytes
 from retrieval.types import SourceError
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 def find_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """Return the files to read, folders searched to any depth and sorted, each file once; a single path is one.
 
-    Inside folders, hidden names, links, special files, unknown kinds and what a .gitignore or .candorignore
+    Inside folders, hidden names, links, special files, pictures, unknown kinds and what a .gitignore or .candorignore
     in them names are skipped and logged with the reason. A file that is named itself is never ignored.
     Raises SourceError for a named path that is missing or of an unknown kind.
     """
@@ -104,4 +104,7 @@ def _why_not(entry: "os.DirEntry[str]", path: Path, rules: Sequence[tuple[Path, 
 def _why_not_read(entry: "os.DirEntry[str]", path: Path) -> str:
     if not entry.is_file():
         return "not a regular file"
-    return "" if suffix_of(path) in SUFFIXES else f"cannot read {path.suffix!r} files"
+    kind = SUFFIXES.get(suffix_of(path))
+    return (
+        "a picture, read where it is named" if kind == PICTURE else "" if kind else f"cannot read {path.suffix!r} files"
+    )

@@ -1,75 +1,151 @@
-"""The text of a PDF, page by page."""
+"""PDF: what stands on its pages in the order of reading, under its headings, placed by the printed numbers of pages."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from retrieval.markup import one_line
-from retrieval.sources.canvas import seen_text
+from retrieval.hidden import is_passage
+from retrieval.outline import one_line
+from retrieval.sources import ocr
+from retrieval.sources.canvas import drawn
+from retrieval.sources.fields import overlay
 from retrieval.sources.filetypes import SourceLimits
-from retrieval.text import clean
-from retrieval.types import Document, Note, Section, SourceError
+from retrieval.sources.layout import Block, blocks
+from retrieval.sources.margins import Margins
+from retrieval.sources.paged import Paged, Usual
+from retrieval.sources.words import Page
+from retrieval.types import Document, Note, SourceError
 
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[a-z])")
-_SENTENCE_END = re.compile(r"[.!?:;][\"'”’)\]]*$")
-_BULLET = re.compile(r"[-*•–‣▪◦]\s|\d{1,3}[.)]\s")
-_POOR_TITLE = re.compile(r"microsoft word|untitled|\.(?:docx?|tex|dvi|indd|pdf)$", re.IGNORECASE)
-_PROTECTED = "password-protected; save a copy without the password"
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
+
+_POOR_TITLE: Final = re.compile(
+    r"microsoft word|untitled|anonymous|unspecified|^slide 1$|\.(?:docx?|tex|dvi|indd|pdf|pptx?)$", re.IGNORECASE
+)
+_PROTECTED: Final = "password-protected; save a copy without the password"
+_RUN: Final = 20  # pages looked at together for what recurs, at the beginning, the middle and the end
+_MOST_BOOKMARKS: Final = 5_000
+
+Marks = dict[int, list[tuple[int, str]]]  # the bookmarks of each page: rank and title
 
 
-def read_pdf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
-    """Yield the one document, its pages as sections. Raises SourceError, or anything for a broken file."""
-    from pypdf import PdfReader
-    from pypdf.errors import DependencyError, FileNotDecryptedError
+def read_pdf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document | None]]:
+    """Yield the one document, its pages as sections, and None after pages that took their time.
+
+    Raises SourceError, or anything for a broken file.
+    """
+    import pypdfium2
 
     try:
-        reader = PdfReader(path)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise SourceError(_PROTECTED)
-        if (count := len(reader.pages)) > limits.max_pages:
-            raise SourceError(f"{count} pages, more than the {limits.max_pages} allowed")
-        title = reader.metadata.title if reader.metadata else None
-        notes: Counter[Note] = Counter()
-        yield "", _document((seen_text(page, notes) for page in reader.pages), title or "", limits, notes)
-    except (DependencyError, FileNotDecryptedError):
-        raise SourceError(_PROTECTED) from None
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise SourceError(_PROTECTED) from None
+        raise
+    if (count := len(document)) > limits.max_pages:
+        raise SourceError(f"{count} pages, more than the {limits.max_pages} allowed")
+    if document.get_formtype():
+        document.init_forms()
+    yield from _Reading(document, limits).steps()
 
 
-def _document(pages: Iterator[str], title: object, limits: SourceLimits, notes: Counter[Note]) -> Document:
-    sections: list[Section] = []
-    parts: list[str] = []
-    length = 0
-    for number, page in enumerate(map(clean, map(running_text, pages)), start=1):
-        if page.strip():
-            sections.append(Section((), length, length + len(page), f"p. {number}"))
-            parts += [page, "\n\n"]
-            length += len(page) + 2
-        if length > limits.max_text + 2:
-            raise SourceError(f"more than the {limits.max_text} characters of text allowed")
-    if not sections:
-        if hidden := notes[Note.HIDDEN]:
+class _Reading:
+    """A PDF while it is read."""
+
+    def __init__(self, document: "PdfDocument", limits: SourceLimits) -> None:
+        self.document, self.limits = document, limits
+        self.notes = Counter[Note]()
+        self.marks = _bookmarks(document)
+
+    def steps(self) -> Iterator[tuple[str, Document | None]]:
+        """Yield None now and then, and the document at last."""
+        count = len(self.document)
+        sample = sorted({place for start in (0, count // 2, count - _RUN) for place in range(start, start + _RUN)})
+        looked_at = [self._drawn(place)[0] for place in sample if 0 <= place < count]
+        margins, usual = Margins(looked_at), Usual(looked_at)
+        paged = Paged([self._label(place) for place in range(count)], usual, bool(self.marks))
+        for place in range(count):
+            found, read = self._blocks(place, margins, paged)
+            paged.take(place, found, self.marks.get(place, []), read)
+            if paged.length > self.limits.max_text:
+                raise SourceError(f"more than the {self.limits.max_text} characters of text allowed")
+            if read is not None or place % _RUN == 0:
+                yield "", None
+        self._refuse(paged)
+        title = one_line(str(self.document.get_metadata_value("Title")))
+        outline = paged.finished(margins.lines)
+        outline.notes += self.notes
+        said = title and not _POOR_TITLE.search(title)
+        yield "", outline.document("", title if said else paged.title or margins.title)
+
+    def _blocks(self, place: int, margins: Margins, paged: Paged) -> tuple[list[Block], Page | None]:
+        """Return what stands on a page, and the page as it was recognised if its text is in a picture."""
+        page, comments = self._drawn(place, paged)
+        paged.comments += [(place, comment) for comment in comments]
+        hidden = " ".join(word.text for word in page.hidden)
+        self.notes[Note.HIDDEN] += is_passage(hidden)
+        page.words = margins.taken_off(page)
+        if page.words or page.aside or not page.drawn or (page.hidden and not page.pictures):
+            return blocks(page), None
+        if not ocr.is_installed() or self.notes[Note.RECOGNISED] >= self.limits.max_recognised:
+            self.notes[Note.PICTURED] += 1
+            return [], None
+        read = ocr.recognised(self._picture(place))
+        self.notes[Note.RECOGNISED if read.words else Note.WORDLESS] += 1
+        return blocks(read), read
+
+    def _drawn(self, place: int, paged: Paged | None = None) -> tuple[Page, list[str]]:
+        """Return what is drawn on a page with the values of a form on it, and the comments there."""
+        page = self.document[place]
+        try:
+            found, within = drawn(page)
+            laid_over = overlay(self.document, page, found, within)
+            found.words += laid_over.values
+            return found, laid_over.comments
+        finally:
+            page.close()
+
+    def _picture(self, place: int) -> ocr.Pixels:
+        page = self.document[place]
+        try:
+            width, height = page.get_size()
+            most = ocr.MOST_PIXELS / max(width, height, 1.0)
+            return page.render(scale=min(ocr.DOTS / 72, most), rev_byteorder=False).to_numpy()
+        finally:
+            page.close()
+
+    def _label(self, place: int) -> str:
+        try:
+            label = one_line(self.document.get_page_label(place))
+        except Exception:
+            label = ""
+        return label or str(place + 1)
+
+    def _refuse(self, paged: Paged) -> None:
+        """Raise SourceError where there is nothing to read."""
+        if paged.length:
+            return
+        if hidden := self.notes[Note.HIDDEN]:
             raise SourceError(f"no text found; {Note.HIDDEN.counted(hidden)}")
-        raise SourceError("no text layer, so it is probably scanned; run text recognition on it first")
-    named = one_line(title) if isinstance(title, str) else ""
-    return Document(
-        "", "" if _POOR_TITLE.search(named) else named, "".join(parts[:-1]), tuple(sections), tuple((+notes).items())
-    )
+        if self.notes[Note.WORDLESS]:
+            raise SourceError("no text layer, and text recognition finds no words on its pages")
+        if self.notes[Note.PICTURED]:
+            raise SourceError(f"no text layer, so it is probably scanned; {ocr.INSTALL}")
+        raise SourceError("no text layer, and its pages are empty")
 
 
-def running_text(page: str) -> str:
-    """Join words hyphenated at line ends, and lines that the right margin broke; keep other line ends."""
-    lines = [line.strip() for line in _HYPHEN.sub("", page).splitlines()]
-    if lines and lines[-1].isdecimal():
-        lines.pop()  # the page number
-    if not lines:
-        return ""
-    width = max(map(len, lines))
-    parts = [lines[0]]
-    for line, following in pairwise(lines):
-        runs_on = following[:1].islower() or (len(line) > 0.7 * width and len(line) > 30)
-        ended = _SENTENCE_END.search(line) and len(line) < 0.9 * width
-        parts.append(" " if line and following and runs_on and not ended and not _BULLET.match(following) else "\n")
-        parts.append(following)
-    return "".join(parts)
+def _bookmarks(document: "PdfDocument") -> Marks:
+    found: Marks = {}
+    try:
+        for number, mark in enumerate(document.get_toc(max_depth=6)):
+            target = mark.get_dest()
+            place = target.get_index() if target else None
+            if place is not None and (title := one_line(mark.get_title())):
+                found.setdefault(place, []).append((mark.level + 1, title))
+            if number >= _MOST_BOOKMARKS:
+                break
+    except Exception:
+        return found
+    return found

@@ -1,34 +1,99 @@
-"""Files that are text: decoded, and Markdown, HTML and source code divided into sections.
+"""Files that are text: decoded, and divided into sections by their headings.
 
 What they cost grows faster than they do where somebody means harm, Markdown and HTML above all: see `kinds.INLINE`.
 """
 
-import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from retrieval.markup import Outline, from_html, from_markdown
+from retrieval.html import from_html
+from retrieval.markup import from_markdown
+from retrieval.outline import Outline, iso_date
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits, suffix_of
+from retrieval.sources.settings import read_front
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section, SourceError
 
-_BLOCK: Final = 400  # characters of source code from which on a section ends where the code has a gap
+_LONGEST: Final = 80  # characters of a heading
+_UNDERLINE: Final = re.compile(r"([=~^\"'*#+-])\1{2,}\s*")
+_NO_HEADING: Final = re.compile(
+    r"[^\w\"'“‘(*]|[A-Za-z]:|\d+[.)]\s|.*(?:[.,;:!?…]|[.!?][\"'”’)])$|.*(?:\||://|@|\t| {3}|: )|(?:dear|hi|hello)\b",
+    re.IGNORECASE,
+)
+_NUMBERED: Final = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,3})\.? [A-Z][^.!?:;]*")
+_OMITTED: Final = re.compile(r"^\[?\d[^\n]{5,60}: ?<[^<>\n]* omitted>\n?", re.MULTILINE)  # a picture in a chat
 
 
 def read_text(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
-    """Yield the text as one section."""
+    """Yield the text by the headings that stand on lines of their own: underlined, in capitals, numbered, the first."""
     notes: Counter[Note] = Counter()
-    text = clean(_decoded(path, "text", limits, notes))
-    yield "", Document("", "", text, (Section((), 0, len(text)),), tuple((+notes).items()))
+    text = _OMITTED.sub("", clean(_decoded(path, "text", limits, notes)))
+    outline = Outline()
+    outline.notes = notes
+    if add_text(outline, text) and outline.length:
+        yield "", outline.document("", outline.title)
+    else:
+        yield "", Document("", "", text, (Section((), 0, len(text)),), tuple((+notes).items()))
+
+
+def add_text(outline: Outline, text: str) -> bool:
+    """Append a text by its headings; return whether it has some."""
+    found = False
+    for rank, said in _pieces(text):
+        found = found or bool(rank)
+        if rank:
+            outline.heading(rank, said)
+        else:
+            outline.add(said)
+    return found
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the paragraphs, those that are headings with their rank, the others with 0."""
+    paragraphs = [part.strip("\n") for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
+    first = True
+    for place, paragraph in enumerate(paragraphs):
+        lines = paragraph.split("\n")
+        rest = paragraph
+        if len(lines) > 1 and _UNDERLINE.fullmatch(lines[1]) and 0 < len(lines[0].strip()) <= _LONGEST:
+            yield ("=-~^\"'*#+".index(lines[1][0]) + 1), lines[0].strip()
+            rest = "\n".join(lines[2:])
+        elif len(lines) == 1 and place + 1 < len(paragraphs) and (rank := _rank(lines[0].strip(), first)):
+            yield rank, lines[0].strip()
+            rest = ""
+        if rest.strip():
+            yield 0, rest
+        first = False
+
+
+def _rank(line: str, first: bool) -> int:
+    """Of a line by itself: the rank of the heading that it is, 0 where it is none."""
+    if len(line) > _LONGEST or not any(sign.isalpha() for sign in line):
+        return 0
+    if numbered := _NUMBERED.fullmatch(line):
+        return 3 + numbered[1].count(".")
+    if _NO_HEADING.match(line):
+        return 0
+    return 1 if first else 2 if line.isupper() and sum(map(str.isalpha, line)) > 3 else 0
 
 
 def read_markdown(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
-    """Yield the text by its headings."""
+    """Yield the text by its headings, what its front matter says first."""
     outline = Outline()
-    yield "", from_markdown(clean(_decoded(path, "Markdown", limits, outline.notes)), "", "", outline)
+    text = clean(_decoded(path, "Markdown", limits, outline.notes))
+    front = read_front(text)
+    for key, value in front.items():
+        if key not in ("title", "layout"):
+            outline.add(f"{key}: {value}", item=True)
+    if front:
+        outline.close(1)
+        named = (front.get(key) for key in ("updated", "last_updated", "modified", "lastmod", "date"))
+        outline.dated = next(filter(None, map(iso_date, named)), "")
+    yield "", from_markdown(text, "", "", outline)
 
 
 def read_html(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
@@ -38,26 +103,6 @@ def read_html(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
     if (tags := text.count("<")) > limits.max_tags:
         raise SourceError(f"{tags} tags, more than the {limits.max_tags} allowed")
     yield "", from_html(text, "", "", outline)
-
-
-def read_code(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
-    """Yield source code in sections that end at gaps between its parts, each placed by its lines."""
-    outline = Outline()
-    block: list[str] = []
-    first, length, gap = 1, 0, False
-    lines = clean(_decoded(path, "source code", limits, outline.notes)).expandtabs(4).splitlines()
-    for number, line in enumerate([*lines, ""], start=1):
-        begins = gap and not line.startswith((" ", "}", ")", "]"))
-        if block and (length > 2 * _BLOCK or (length > _BLOCK and begins)):
-            outline.at(f"lines {first}-{number - 1}")
-            outline.add("\n".join(block).strip("\n"))
-            block, first, length = [], number, 0
-        block.append(line)
-        length += len(line) + 1
-        gap = not line.strip()
-    outline.at(f"lines {first}-{first + len(block) - 2}")
-    outline.add("\n".join(block).strip("\n"))
-    yield "", outline.document("", os.fsencode(path.name).decode("utf-8", "replace"))
 
 
 def _decoded(path: Path, kind: str, limits: SourceLimits, notes: Counter[Note]) -> str:

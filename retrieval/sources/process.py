@@ -3,6 +3,7 @@
 A crash, a bomb or an endless loop there costs no more than the file.
 """
 
+import base64
 import json
 import os
 import selectors
@@ -15,13 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from retrieval.sources.filetypes import SourceLimits
+from retrieval.sources.letter import Attachment, Letter
 from retrieval.types import Document, Note, Section, SourceError
 
 _ROOT: Final = Path(__file__).parents[2]
 _BYTES: Final = 12  # that one character takes on the way at most
 
 
-def parsed(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
+def parsed(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Document | Letter | SourceError]]:
     """Yield the documents of the file and their numbers in it (``#12``, empty where it is one), or why one cannot be
     read.
 
@@ -43,6 +45,8 @@ def parsed(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, D
                 if error := row.get("error"):
                     raise SourceError(f"{path}: {error}")
                 return
+            if row.get("more"):
+                continue
             number += 1
             yield str(row["member"]), SourceError(row["error"]) if "error" in row else _document(row)
     except ValueError:
@@ -91,7 +95,10 @@ def _lines(process: "subprocess.Popen[bytes]", path: Path, limits: SourceLimits)
             buffer += chunk
 
 
-def _document(row: dict[str, Any]) -> Document:
+def _document(row: dict[str, Any]) -> Document | Letter:
     sections = (Section(tuple(headings), start, end, place) for headings, start, end, place in row["sections"])
     notes = tuple((Note[name], int(count)) for name, count in row["notes"].items())
-    return Document("", row["title"], row["text"], tuple(sections), notes)
+    document = Document("", row["title"], row["text"], tuple(sections), notes, row["dated"])
+    if "attached" not in row:
+        return document
+    return Letter(document, tuple(Attachment(name, base64.b64decode(data)) for name, data in row["attached"]))

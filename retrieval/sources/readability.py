@@ -23,6 +23,7 @@ _WESTERN = frozenset(
 )
 _GLYPH = re.compile(r"\(cid:\d{1,6}\)|/(?:uni[0-9A-Fa-f]{4}|[A-Za-z]{0,3}\d{1,5})(?=[/\s]|$)")
 _ALPHANUMERIC = re.compile(r"[^\W_]")
+_OTHER = re.compile(r"[^\W\d_\u0000-\u024f\u1e00-\u1eff]")
 _LETTER = re.compile(r"[A-Za-z]")
 _COMMON = re.compile(r"[aeinorstAEINORST]")  # half of the letters of a text and more, in any Latin script
 _log = logging.getLogger(__name__)
@@ -68,6 +69,14 @@ def _without(section: Section, spans: Sequence[tuple[int, int]], text: str) -> I
         ):
             yield replace(section, start=place, end=min(start, section.end))
         place = max(place, min(end, section.end))
+
+
+def foreign_paragraphs(text: str) -> int:
+    """How many paragraphs, as far as they are looked at, are for the most part in another script than Latin."""
+    if text.isascii():
+        return 0
+    letters = ((len(_ALPHANUMERIC.findall(part)), len(_OTHER.findall(part))) for part in text[:SAMPLE].split("\n\n"))
+    return sum(2 * other > all_ for all_, other in letters)
 
 
 def why_unreadable(text: str, kind: str = "text") -> str:

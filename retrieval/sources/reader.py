@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval.markup import one_line
-from retrieval.sources.child import Item, clause, parser
+from retrieval.outline import one_line
+from retrieval.sources.child import clause, parser
 from retrieval.sources.filetypes import (
     COLLECTIONS,
     DEFAULT_LIMITS,
@@ -20,9 +20,10 @@ from retrieval.sources.filetypes import (
     check_kind,
     file_type,
 )
+from retrieval.sources.letter import DEEPEST, Letter, opened
 from retrieval.sources.process import parsed
-from retrieval.sources.readability import readable
-from retrieval.types import Document, SourceError
+from retrieval.sources.readability import foreign_paragraphs, readable
+from retrieval.types import Document, Note, SourceError
 
 _log = logging.getLogger(__name__)
 
@@ -32,12 +33,17 @@ def _logged(error: SourceError) -> None:
 
 
 def read_documents(
-    path: Path, name: str = "", limits: SourceLimits = DEFAULT_LIMITS, refused: Callable[[SourceError], None] = _logged
+    path: Path,
+    name: str = "",
+    limits: SourceLimits = DEFAULT_LIMITS,
+    refused: Callable[[SourceError], None] = _logged,
+    depth: int = 0,
 ) -> Iterator[Document]:
     """Yield the documents of a file as plain text with their sections, in order, as they are read.
 
     Most files are one document, called `name` or else by the path. A mailbox, a MediaWiki export or a JSON Lines
-    file holds many, called ``name#1``, ``name#2`` and so on; those that cannot be read are handed to `refused`.
+    file holds many, called ``name#1``, ``name#2`` and so on; those that cannot be read are handed to `refused`. What is
+    attached to a message is read as a file of its own and follows it, unless `depth` messages hold it already.
 
     Raises SourceError, one line beginning with the path, when the file cannot be read, is not what its name
     says, holds no readable text, is protected or broken, or exceeds a limit.
@@ -56,7 +62,8 @@ def read_documents(
     number = 0
     for member, item in items:
         try:
-            yield _readable(item, name + member, one_line(_shown(path.stem)) or "untitled", kind)
+            whole = _whole(item, limits, depth) if isinstance(item, Letter) else item
+            yield _readable(whole, name + member, one_line(_shown(path.stem)) or "untitled", kind)
             number += 1
         except SourceError as error:
             if not many:
@@ -66,20 +73,29 @@ def read_documents(
         raise SourceError(f"{path}: no text found")
 
 
-def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[Item]:
+def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Document | Letter | SourceError]]:
     """Parse in this process; raises SourceError as `parsed` does."""
     try:
-        yield from parser(kind)(path, limits)
+        yield from ((member, item) for member, item in parser(kind)(path, limits) if item is not None)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:
         raise SourceError(f"{path}: {clause(kind, error, limits)}") from error
 
 
+def _whole(letter: Letter, limits: SourceLimits, depth: int) -> Document:
+    """A message with what is attached to it."""
+    if depth >= DEEPEST:
+        letter = replace(letter, attached=())
+    return opened(letter, lambda path: read_documents(path, limits=limits, depth=depth + 1))
+
+
 def _readable(item: Document | SourceError, source: str, title: str, kind: str) -> Document:
     if isinstance(item, SourceError):
         raise item
     document = readable(replace(item, source=source, title=item.title or title), kind)
+    if foreign := foreign_paragraphs(document.text):
+        document = replace(document, notes=(*document.notes, (Note.FOREIGN, foreign)))
     if not document.text.strip():
         raise SourceError("; ".join(["no text found", *(note.counted(count) for note, count in document.notes)]))
     return document

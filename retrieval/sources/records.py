@@ -1,4 +1,7 @@
-"""JSON and JSON Lines: objects as lines of ``key: value``, long texts as paragraphs, keys of objects as headings."""
+"""JSON, JSON Lines and notebooks: objects as rows of ``key: value``, long texts as paragraphs, keys as headings.
+
+An object in an object that holds but single values is told with its path, as configuration is.
+"""
 
 import json
 from collections import Counter
@@ -7,15 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from retrieval.markup import Outline, one_line
+from retrieval.outline import Outline, one_line
 from retrieval.rows import line
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.tables import add_lines
+from retrieval.sources.tree import NAMES, Tree, add_tree, name_in
 from retrieval.types import Document, Note, SourceError
 
 _Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | int | Decimal | float | bool | None"
-_TITLES: Final = ("title", "name", "headline", "subject")
 _TEXTS: Final = ("text", "contents", "content", "body", "passage", "abstract")
 _IDS: Final = ("_id", "id", "uuid")
 _DEEPEST: Final = 50
@@ -28,6 +31,8 @@ def read_json(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
         value = _loaded(decode(path.read_bytes(), outline.notes), outline.notes)
     except json.JSONDecodeError as error:
         raise SourceError(f"broken JSON: line {error.lineno}: {error.msg}") from None
+    if isinstance(value, list):
+        value = [_unfolded(item) for item in value]
     if isinstance(value, list) and all(map(_is_row, value)):
         add_lines(outline, ((number, _line(item)) for number, item in enumerate(value, start=1)), "item", limits)
     elif isinstance(value, list):
@@ -36,7 +41,8 @@ def read_json(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
             _add_item(outline, item, 1)
     else:
         _add(outline, value, 1)
-    yield "", outline.document("", _title(value))
+    named = "" if isinstance(value, list) else one_line(name_in(_as_tree(value)))
+    yield "", outline.document("", _title(value) or named)
 
 
 def read_jsonl(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document | SourceError]]:
@@ -98,7 +104,7 @@ def _record(line: bytes) -> Document:
     return outline.document("", _title(value))
 
 
-def _add(outline: Outline, value: _Json, level: int) -> None:
+def _add(outline: Outline, value: _Json, level: int, path: tuple[str, ...] = ()) -> None:
     """Append a value: what is flat first, then the rest under headings. Raises SourceError for a deep one."""
     if level > _DEEPEST:
         raise SourceError(f"nested more than {_DEEPEST} deep")
@@ -107,11 +113,19 @@ def _add(outline: Outline, value: _Json, level: int) -> None:
             _add_item(outline, item, level)
     elif isinstance(value, dict):
         outline.add(_prose(value))
-        outline.add(_line(value), item=True)
+        if level == 1 and any(isinstance(item, dict) for item in value.values()) and not _prose(value):
+            given: dict[str, _Json] = {
+                key: item for key, item in value.items() if _is_flat(item) and item not in (None, "", [])
+            }
+            add_tree(outline, _as_tree(given))  # settings rather than a record
+        else:
+            outline.add(_line(value), item=True)
         for key, item in value.items():
-            if not _is_flat(item):
+            if isinstance(item, dict) and _is_settings(item):
+                add_tree(outline, _as_tree(item), None, ".".join([*path, key]))
+            elif not _is_flat(item):
                 outline.heading(level, key)
-                _add(outline, item, level + 1)
+                _add(outline, item, level + 1, (*path, key))
                 outline.close(level)
     else:
         outline.add(_line(value))
@@ -119,12 +133,42 @@ def _add(outline: Outline, value: _Json, level: int) -> None:
 
 def _add_item(outline: Outline, item: _Json, level: int) -> None:
     """Append an item of a list, under its title where it is more than a row."""
+    item = _unfolded(item)
     if _is_row(item):
         outline.add(_line(item), item=True)
     else:
         outline.heading(level, _title(item))
         _add(outline, item, level + 1)
         outline.close(level)
+
+
+def _is_settings(value: dict[str, _Json]) -> bool:
+    """Whether an object holds but single values, and objects of these, and no text."""
+    return not _prose(value) and all(
+        _is_settings(item) if isinstance(item, dict) else _is_flat(item) for item in value.values()
+    )
+
+
+def _as_tree(value: _Json) -> Tree:
+    if isinstance(value, dict):
+        return {key: _as_tree(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_tree(item) for item in value]
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unfolded(value: _Json) -> _Json:
+    """An object with the fields of the objects in it as its own, ``master.name``; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    made: dict[str, _Json] = {}
+    for key, item in value.items():
+        if isinstance(item, dict) and item and _is_settings(item):
+            inner = _unfolded(item)
+            made |= {f"{key}.{name}": field for name, field in inner.items()} if isinstance(inner, dict) else {}
+        else:
+            made[key] = item
+    return made
 
 
 def _is_flat(value: _Json) -> bool:
@@ -142,7 +186,7 @@ def _is_row(value: _Json) -> bool:
 
 
 def _title(value: _Json) -> str:
-    fields = [value.get(key) for key in _TITLES] if isinstance(value, dict) else []
+    fields = [value.get(key) for key in NAMES] if isinstance(value, dict) else []
     return one_line(next((field for field in fields if isinstance(field, str) and field.strip()), ""))
 
 
@@ -157,7 +201,7 @@ def _line(value: _Json) -> str:
         return ", ".join(filter(None, map(_line, value)))
     if not isinstance(value, dict):
         return "" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value).strip()
-    prose = [_prose(value), *(field for key, field in value.items() if key in _TITLES and _prose(value))]
+    prose = [_prose(value), *(field for key, field in value.items() if key in NAMES and _prose(value))]
     flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in _IDS}
     told = {key: text for key, text in flat.items() if text and value[key] not in prose}
     return line([*told], [*told.values()])

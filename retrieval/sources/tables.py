@@ -1,28 +1,20 @@
-"""Tables: CSV, TSV and Excel, each row a line that names its columns, placed by its rows."""
+"""Tables: CSV and TSV, each row a line that names its columns, placed by its rows; and what spreadsheets share."""
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
-from retrieval.markup import Outline, one_line
-from retrieval.rows import cells, line, taken_apart
-from retrieval.sources.archive import checked_zip
+from retrieval.outline import Outline
+from retrieval.rows import are_names, cells, line, taken_apart
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits
-from retrieval.types import Document, Note, SourceError
-
-if TYPE_CHECKING:
-    from openpyxl.cell import Cell
-    from openpyxl.styles.colors import Color
+from retrieval.types import Document, SourceError
 
 _BLOCK: Final = 400  # characters from which on a section of rows ends
-TINY: Final = 3.0  # points of letters that nobody reads
+_FEW: Final = 5  # rows of one cell that are a title, or remarks, beside a table
 _NAMED_DELIMITER: Final = re.compile(r"\"?sep=([^\s\w])\"?\s*?(?=\n|\Z)")  # a line for Excel
 _LONGEST_FIELD: Final = 1_000_000  # characters
 
@@ -39,7 +31,7 @@ def read_csv(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         rows[0] = "\n"
     reader = csv.reader(rows, delimiter=delimiter, strict=True)
     try:
-        _add_rows(outline, enumerate(reader, start=1), limits)
+        add_rows(outline, enumerate(reader, start=1), limits)
     except csv.Error as error:
         raise SourceError(f"broken table: line {reader.line_num}: {error}") from None
     yield "", outline.document("", outline.title)
@@ -58,75 +50,31 @@ def _delimiter(text: str) -> str:
     return max(",;\t|", key=agreement)
 
 
-def read_xlsx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
-    """Yield the one document: a heading per sheet that is not hidden, formulas by the value last computed."""
-    from openpyxl import load_workbook
-
-    checked_zip(path, "Excel", limits).close()
-    book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    outline = Outline()
-    for sheet in book.worksheets:
-        if sheet.sheet_state != "visible":
-            outline.notes[Note.SHEET] += 1
-            continue
-        sheet.reset_dimensions()  # what a file says of its size may be wrong
-        outline.heading(1, sheet.title)
-        rows = ([_seen(cell, outline.notes) for cell in row] for row in sheet.iter_rows())
-        _add_rows(outline, enumerate(rows, start=1), limits, level=2)
-    yield "", outline.document("", one_line(book.properties.title or ""))
+Numbered = list[tuple[int, list[str]]]  # rows with their numbers
 
 
-def _seen(cell: "Cell", notes: Counter[Note]) -> str:
-    """The value of a cell; nothing of one whose letters or whose format hide it."""
-    text = _shown(cell)
-    if text and _is_hidden(cell):
-        notes[Note.HIDDEN] += 1
-        return ""
-    return text
+def add_rows(
+    outline: Outline,
+    rows: Iterable[tuple[int, list[str]]],
+    limits: SourceLimits,
+    level: int = 1,
+    wide: Container[int] = (),
+) -> None:
+    """Add numbered rows, table by table: a blank row and other names of columns begin another.
 
-
-def _is_hidden(cell: "Cell") -> bool:
-    if "".join((cell.number_format or "").split()) == ";;;":
-        return True
-    font, fill = cell.font, cell.fill
-    if font is None or fill is None:
-        return False
-    if font.sz is not None and font.sz < TINY:
-        return True
-    behind = WHITE if fill.fill_type is None else _colour(fill.fgColor) if fill.fill_type == "solid" else None
-    return font.color is not None and alike(_colour(font.color), behind)
-
-
-def _colour(colour: "Color") -> Colour | None:
-    """A colour of a workbook, where its figures or the theme's white are given; a zero before them is no opacity."""
-    if colour.type == "theme":
-        return WHITE if colour.theme == 0 and not colour.tint else None
-    if colour.type == "indexed":
-        return {1: WHITE, 9: WHITE, 0: BLACK, 8: BLACK}.get(colour.indexed)
-    read = read_colour(str(colour.rgb)[-6:]) if colour.type == "rgb" else None
-    return read[0] if read else None
-
-
-def _shown(cell: "Cell") -> str:
-    """The value of a cell as a person would write it."""
-    value = cell.value
-    if value is None or (cell.data_type == "e"):
-        return ""
-    if isinstance(value, datetime) and value.time() == time():
-        value = value.date()
-    if isinstance(value, date | time):
-        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        percent = "%" in (cell.number_format or "")
-        return f"{value * 100:.10g}%" if percent else f"{value:.15g}"
-    return str(value)
-
-
-def _add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: SourceLimits, level: int = 1) -> None:
-    """Add numbered rows, table by table: a blank row and other names of columns begin another."""
+    Some rows of one cell before a table are its title and remarks. Rows whose numbers are in `wide` hold cells that
+    several columns share, and name these together with the rows of names below them.
+    """
     names: tuple[str, ...] = ()
-    for place, numbered in enumerate(_tables(rows, limits)):
-        table = taken_apart([row for _, row in numbered], plain=not place)
+    tables = [part for table in _tables(rows, limits) for part in _beside(table)]
+    widths = [max(sum(map(bool, row)) for _, row in table) for table in tables]
+    titled = False
+    for place, numbered in enumerate(tables):
+        if not names and widths[place] == 1 and len(numbered) <= _FEW and max(widths[place:]) > 1:
+            titled = _add_remarks(outline, numbered, level, title=not titled)
+            continue
+        heads = _heads(numbered, wide)
+        table = taken_apart([row for _, row in numbered], heads, plain=not names)
         for (number, _), title in zip(numbered, table.titles, strict=False):
             outline.at(f"row {number}")
             outline.heading(level, title)
@@ -138,9 +86,34 @@ def _add_rows(outline: Outline, rows: Iterable[tuple[int, list[str]]], limits: S
         add_lines(outline, lines, "row", limits)
 
 
-def _tables(rows: Iterable[tuple[int, list[str]]], limits: SourceLimits) -> Iterator[list[tuple[int, list[str]]]]:
+def _add_remarks(outline: Outline, numbered: Numbered, level: int, *, title: bool) -> bool:
+    """Add rows of one cell each, the first as a heading where it is a `title`; return whether one was."""
+    for place, (number, row) in enumerate(numbered):
+        outline.at(f"row {number}")
+        told = next(filter(None, row))
+        if title and not place:
+            outline.heading(level, told)
+        else:
+            outline.add(told)
+    return title
+
+
+def _heads(numbered: Numbered, wide: Container[int]) -> list[bool]:
+    """Of each row, whether it names columns because cells of it or of the one above it are shared by several."""
+    heads = [False] * len(numbered)
+    start = next((at for at, (_, row) in enumerate(numbered) if sum(map(bool, row)) > 1), 0)
+    at = start
+    while at < len(numbered) and numbered[at][0] in wide:
+        heads[at] = True
+        at += 1
+    if at > start and at + 1 < len(numbered) and all(not any(map(str.isdigit, cell)) for cell in numbered[at][1]):
+        heads[at] = True
+    return heads
+
+
+def _tables(rows: Iterable[tuple[int, list[str]]], limits: SourceLimits) -> Iterator[Numbered]:
     """Yield the runs of rows between blank ones, as far as their text is allowed."""
-    table: list[tuple[int, list[str]]] = []
+    table: Numbered = []
     length = 0
     for number, row in rows:
         cleaned = cells(row)
@@ -152,6 +125,26 @@ def _tables(rows: Iterable[tuple[int, list[str]]], limits: SourceLimits) -> Iter
             table = []
     if table:
         yield table
+
+
+def _beside(table: Numbered) -> list[Numbered]:
+    """The tables that stand side by side in these rows, a blank column between them: they differ in their length."""
+    width = max(len(row) for _, row in table)
+    filled = [any(len(row) > at and row[at] for _, row in table) for at in range(width)]
+    if all(filled[filled.index(True) :]) or len(table) < 2:
+        return [table]
+    edges = [at for at in range(width + 1) if (at < width and filled[at]) != (at > 0 and filled[at - 1])]
+    parts: list[Numbered] = []
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        cut = [(number, row[first:last]) for number, row in table]
+        parts.append([(number, row) for number, row in cut if any(row)])
+    differ = len({len(part) for part in parts}) > 1
+    named = all(len(part) > 1 and _width(part) > 1 and are_names(part[0][1]) for part in parts)
+    return parts if differ and named else [table]
+
+
+def _width(table: Sequence[tuple[int, list[str]]]) -> int:
+    return max(sum(map(bool, row)) for _, row in table)
 
 
 def add_lines(outline: Outline, lines: Iterable[tuple[int, str]], noun: str, limits: SourceLimits) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from retrieval.hidden import hides, is_passage
-from retrieval.markup import Outline, one_line
-from retrieval.rows import MOST_SPANNED, Grid, lines
+from retrieval.outline import Outline, one_line
+from retrieval.rows import MOST_SPANNED, Grid
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.types import Document, Note, SourceError
 
@@ -113,8 +113,7 @@ def _add(outline: Outline, line: list[str], node: "Node", unread: set[str]) -> N
         _flush(outline, line)
         grid = Grid()
         _fill(grid, node, unread)
-        for told in lines(grid.taken()):
-            outline.add(told, item=True)
+        outline.add_table(grid.taken())
     elif isinstance(node, Tag) and node.wiki_markup in {"*", "#", ":", ";"}:
         line.append("\0")  # marks an item of a list
     else:

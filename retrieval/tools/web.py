@@ -4,15 +4,15 @@ Nothing is asked unless a user names where. The query goes there, and to no othe
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
-from re import sub
 from typing import Any, Final, Protocol
-from urllib.parse import quote_plus, unquote, urlsplit
+from urllib.parse import quote_plus, unquote, urljoin, urlsplit
 
 from retrieval.index.memory import MemoryRetriever
 from retrieval.passages import cut
@@ -33,6 +33,10 @@ SUFFIXES: Final = {
     "text/markdown": ".md",
     "application/pdf": ".pdf",
 }
+_HEAD: Final = 200_000  # bytes of a page in which its head is looked for
+_LINK: Final = re.compile(rb"<link\b[^>]{1,3000}>", re.IGNORECASE)
+_CANONICAL: Final = re.compile(rb"\brel\s*=\s*[\"']?canonical\b", re.IGNORECASE)
+_HREF: Final = re.compile(rb"\bhref\s*=\s*[\"']?([^\"'\s>]{1,2000})", re.IGNORECASE)
 _JSON: Final = ("application/json", "text/json")
 
 
@@ -127,7 +131,7 @@ class Web:
             page = (self.engine.fetcher if own else self.fetcher).fetch(hit.url)
             return cut(read_page(page, hit.url))
         except (Unreachable, SourceError):
-            text = " ".join(clean(unescape(sub(r"<[^>]*>", "", hit.snippet))).split())
+            text = " ".join(clean(unescape(re.sub(r"<[^>]*>", "", hit.snippet))).split())
             try:
                 source = plain_address(hit.url)
             except Refused:
@@ -138,6 +142,23 @@ class Web:
 def plain_address(url: str) -> str:
     """Return the form in which an address names a page: as it is fetched, without a fragment. Raises Refused."""
     return str(checked(url).copy_with(fragment=None))
+
+
+def canonical_address(page: Page) -> str:
+    """Return the address that a page calls its own, where that is one of its site, else the one it was found at."""
+    found = plain_address(page.url)
+    for link in _LINK.findall(page.data[:_HEAD]):
+        named = _HREF.search(link) if _CANONICAL.search(link) else None
+        if named is None:
+            continue
+        try:
+            own = plain_address(urljoin(found, unescape(named[1].decode("utf-8", "replace"))))
+        except (Refused, ValueError):
+            continue
+        at_root = urlsplit(own).path in ("", "/") and urlsplit(found).path not in ("", "/")  # a mistake of many sites
+        if urlsplit(own).netloc == urlsplit(found).netloc and not at_root:
+            return own
+    return found
 
 
 def read_page(page: Page, url: str = "") -> Document:
@@ -160,7 +181,7 @@ def stored(page: Page, folder: Path, number: int = 0) -> Path:
     if suffix is None:
         raise SourceError(f"{page.url}: cannot read {page.kind or 'what is of no kind'}")
     last = unquote(urlsplit(page.url).path.rstrip("/").rpartition("/")[2]) or str(urlsplit(page.url).hostname)
-    stem = sub(r"[^\w -]+", "_", last.rsplit(".", 1)[0])[:60].strip(" _") or "page"
+    stem = re.sub(r"[^\w -]+", "_", last.rsplit(".", 1)[0])[:60].strip(" _") or "page"
     inside = folder / str(number)
     inside.mkdir(parents=True, exist_ok=True)
     path = inside / f"{stem}{suffix}"

@@ -1,0 +1,136 @@
+"""The parts of a bot that its settings choose between: the index, what reads again, tools, judges, how turns are taken.
+
+What is imported late takes seconds, and a folder that is in use or damaged is reported before.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+from app.config import Settings
+from app.errors import SettingsError
+from app.library.library import Library
+from app.store.database import Database
+from dialogue.query import Rewriter
+from dialogue.respond import Options
+from dialogue.types import Judge, LanguageModel, Sampling
+from retrieval.tools.addresses import read_networks
+from retrieval.tools.toolset import Tool
+from retrieval.types import Embedder, Retriever
+
+if TYPE_CHECKING:
+    from retrieval.encoder.embed import Encoder
+    from retrieval.reader import PassageReader
+
+QUOTING: Final = "quoting mode: no language model is loaded"
+
+
+def options_of(settings: Settings, speaker: LanguageModel) -> Options:
+    """How turns are taken: only a language model that is up to it looks things up and is told why drafts failed."""
+    from dialogue.models import reads_prompts, takes_steps
+    from dialogue.models.small import GATES, small_sampling
+    from dialogue.rank import Gates
+
+    language, steps = reads_prompts(settings.model), takes_steps(speaker)
+    return Options(
+        sampling=Sampling(settings.candidates) if steps else small_sampling(settings.candidates),
+        gates=Gates() if steps else GATES,
+        passages=settings.passages,
+        research=settings.research_rounds if language and steps else 0,
+        early=language and settings.early_stop == "on",
+    )
+
+
+def notice_of(speaker: LanguageModel, quotes: LanguageModel | None) -> str:
+    """Say in words what writes."""
+    return QUOTING if speaker.name == "quote" else f"{speaker.name} writes drafts beside the quotes" if quotes else ""
+
+
+def searching(
+    settings: Settings, database: Database, searcher: Embedder, stack: ExitStack
+) -> tuple[Library, Retriever, Callable[[], Mapping[str, int]]]:
+    """Return the library, what finds its passages in the index that the settings name, and their words.
+
+    The words of an index in Milvus are not known. Raises RetrievalError.
+    """
+    if settings.index == "faiss":
+        from retrieval.search import HybridRetriever
+
+        library = Library(database, settings.data_dir, searcher)
+        retriever = HybridRetriever(searcher, library.open(), library.passages)
+        library.feed(retriever.use)
+        return library, retriever, retriever.vocabulary
+    from app.library.milvus import MilvusLibrary
+    from retrieval.index.milvus import Milvus, MilvusRetriever
+
+    server = Milvus(settings.index.removeprefix("milvus:"), settings.index_key)
+    stack.callback(server.close)
+    remote = MilvusLibrary(database, settings.data_dir, searcher, server)
+    remote.open()
+    return remote, MilvusRetriever(searcher, remote.collection, remote.passages), dict
+
+
+def understanding(
+    encoder: "Encoder", vocabulary: Callable[[], Mapping[str, int]]
+) -> tuple[Callable[[str], str], Rewriter]:
+    """Return what mends slips by the words of the collection, and what reads follow-ups. Raises RetrievalError."""
+    from dialogue.rewriter import load_rewriter
+    from retrieval.spelling import Spelling, lexicon_of
+
+    return Spelling(lexicon_of(encoder.vocabulary), vocabulary).corrected, load_rewriter(encoder)
+
+
+def reading(
+    settings: Settings, database: Database, library: Library, retriever: Retriever, reader: "PassageReader"
+) -> tuple[Retriever, Tool]:
+    """Return what reads again what is found, newer versions first, and the tool that knows the library itself."""
+    from app.library.shelf import Shelf
+    from retrieval.cross_encoder import load_cross_encoder
+    from retrieval.rerank import load_reranker
+    from retrieval.tools.library import LibraryTool
+    from retrieval.tools.requests import Requests
+    from retrieval.versions import Versioned
+
+    if settings.rerank and settings.reranker:
+        retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
+    elif settings.rerank:
+        retriever = load_reranker(retriever, reader, library.passages, settings.rerank)
+    shelf = Shelf(database)
+    return Versioned(retriever, shelf.openings), LibraryTool(shelf, Requests(reader.encoder), retriever)
+
+
+def tools_of(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
+    """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
+    from retrieval.tools.calculator import Calculator
+    from retrieval.tools.fetch import Fetcher, PageLimits
+    from retrieval.tools.web import WAIT, Engine, MediaWiki, SearXNG, Web
+
+    first: list[Tool] = [Calculator(), library]
+    if settings.translator:
+        from retrieval.tools.translator import load_translator
+
+        first.append(load_translator(settings.translator))
+    fetcher = Fetcher(read_networks(settings.fetch_allow), PageLimits(whole=WAIT))
+    engines: list[Engine] = []
+    if settings.wiki:
+        engines.append(MediaWiki(settings.wiki))
+    if settings.searxng:
+        engines.append(SearXNG(settings.searxng))
+    return tuple(first), tuple(Web(engine, fetcher, embedder) for engine in engines)
+
+
+def judged_by(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:
+    """Return the judge that the settings name, around the embedded one. Raises SettingsError, ModelError."""
+    from dialogue.models import reads_prompts
+
+    if settings.judges == "generator":
+        from dialogue.judges.discriminator import GeneratorJudge
+
+        if not reads_prompts(settings.model):
+            raise SettingsError(f"judges = 'generator' needs a language model, not {settings.model!r}: name an hf: one")
+        return GeneratorJudge(embedded, speaker)
+    if settings.judges.startswith("hf:"):
+        from dialogue.judges.classifier import load_classifier_judge
+
+        return load_classifier_judge(settings.judges, embedded)
+    return embedded

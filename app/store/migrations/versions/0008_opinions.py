@@ -1,0 +1,40 @@
+"""Versions of turns, what users think of replies, and shared conversations."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """Add the columns and tables; every turn so far is the only version of itself."""
+    op.add_column("turn", sa.Column("version_of", sa.Integer(), nullable=True))
+    op.add_column("turn", sa.Column("hidden", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_table(
+        "rating",
+        sa.Column("turn_id", sa.Integer(), sa.ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("good", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+    )
+    op.create_table(
+        "preference",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column(
+            "turn_id", sa.Integer(), sa.ForeignKey("turn.id", ondelete="CASCADE"), nullable=False, index=True
+        ),
+        sa.Column("chosen", sa.Integer(), nullable=False),
+        sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "share",
+        sa.Column(
+            "conversation_id", sa.Text(), sa.ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("word", sa.Text(), nullable=False, unique=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+    )

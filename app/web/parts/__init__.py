@@ -1,0 +1,1 @@
+"""The parts of the page as HTML: pure functions that escape every word they did not write themselves."""

@@ -1,0 +1,221 @@
+"""What the page shows, and the pages that are open: what all handlers share.
+
+All HTML comes from `parts`, all running work from `jobs`. The conversation's id lives in the page, not in server
+memory, so a restarted server loses nothing. Of Gradio this uses only its event types.
+"""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app.bot import MESSAGE_LIMIT
+from app.errors import AppError
+from app.library.catalogue import last_places, source_count
+from app.store.opinions import Opinions
+from app.store.shares import Shares
+from app.store.versions import matches
+from app.web.documents import KINDS, UPLOAD_LIMIT
+from app.web.following import Following
+from app.web.jobs import Jobs
+from app.web.parts import frame, library, settings, sources, transcript, welcome, why
+from app.web.parts.conversations import conversations
+from app.web.parts.models import QUOTE, answering
+from app.web.pictures import Held
+from app.web.undo import Undo
+from app.web.uploads import Uploads
+from app.web.words import ENGLISH, Language, count, read_languages, said, speaking
+from dialogue.models import chosen
+from dialogue.roles import DEFAULT
+from dialogue.types import DialogueError, Role
+from retrieval.text import each
+
+if TYPE_CHECKING:
+    from app.bot import Bot
+    from app.store.conversations import StoredTurn
+
+PAGE = 30  # turns shown at first
+ROWS = 50  # conversations shown at first
+SESSIONS = 2000  # pages remembered
+GONE = "That conversation no longer exists."
+COOKIE = "candor-language"
+
+Data = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Session:
+    """What one open page shows: which conversation, how the lists are cut, the role chosen for a new one."""
+
+    conversation: str = ""
+    search: str = ""
+    rows: int = ROWS
+    turns: int = PAGE
+    busy: bool = False
+    role: str = ""
+    library: str = ""
+
+
+class View:
+    """Paints the page; each handler returns what is painted, in the order of `view`."""
+
+    def __init__(self, bot: "Bot", jobs: Jobs, uploads: Uploads, examples: Sequence[str], undo: Undo) -> None:
+        self.bot, self.jobs, self.uploads, self.examples = bot, jobs, uploads, tuple(each(examples))
+        self.undo, self.held = undo, Held()
+        self.following = Following(bot.responder.retriever)
+        self.opinions, self.shares = Opinions(bot.library.database), Shares(bot.library.database)
+        self.languages = read_languages(bot.settings.data_dir / "languages")
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._serial = itertools.count(1)
+
+    # --- who is asking
+
+    def language(self, request: gr.Request) -> str:
+        """The language of a page: its choice, else the first that its browser asks for."""
+        chosen = str(getattr(request, "cookies", {}).get(COOKIE, ""))
+        wished = str(request.headers.get("accept-language", ""))
+        asked = [chosen, *(part.partition(";")[0].strip().partition("-")[0].lower() for part in wished.split(","))]
+        return next((code for code in asked if code in self.languages), ENGLISH)
+
+    @contextmanager
+    def told(self, request: gr.Request) -> Iterator[None]:
+        """Paint everything within in the language of the page."""
+        with speaking(self.languages.get(self.language(request), Language())):
+            yield
+
+    def session(self, request: gr.Request, conversation: str | None = None) -> Session:
+        """The session of a page; a new one takes over the page's conversation."""
+        key = str(request.session_hash)
+        session = self._sessions.pop(key, None) or Session(conversation or "")
+        self._sessions[key] = session
+        while len(self._sessions) > SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+    # --- what is painted
+
+    def signal(self, session: Session, **words: object) -> Data:
+        """A message to the script of the page; a serial number makes each one new."""
+        return {"conversation": session.conversation, "busy": session.busy, "serial": next(self._serial), **words}
+
+    def rows(self, session: Session) -> str:
+        """The list of conversations, without those that are being deleted."""
+        listed = self.bot.history.conversations(limit=session.rows + 1, search=session.search)
+        more = len(listed) > session.rows
+        shown = [row for row in listed[: session.rows] if not self.undo.waits(("conversation", row.id))]
+        found = matches(self.bot.library.database, [row.id for row in shown], session.search)
+        roles = {row.role: self.role(row.role).name for row in shown if row.role != DEFAULT}
+        return conversations(shown, session.conversation, session.search, more, found=found, roles=roles)
+
+    def view(self, session: Session, conversation: str, fresh: bool = False, **words: object) -> list[Any]:
+        """Everything about one conversation, for (id, signal, header, log, live, list, sources, why)."""
+        job = self.jobs.live(conversation)
+        turns: list[StoredTurn] = []
+        title, earlier, held = said("New conversation"), 0, session.role or self.bot.settings.role
+        if conversation != session.conversation:
+            session.turns = max(PAGE, session.turns if words.get("seek") else 0)
+        if conversation:
+            try:
+                if self.undo.waits(("conversation", conversation)):
+                    raise AppError(GONE)
+                about = self.bot.history.conversation(conversation)
+                turns = self.bot.history.turns(conversation, limit=session.turns)
+                title, earlier, held = about.title, about.turns - len(turns), about.role
+            except AppError:
+                conversation, words = "", {"toast": said(GONE), **words}
+        session.conversation, session.busy = conversation, job is not None
+        if job is not None and turns and turns[-1].state == "pending":
+            turns = turns[:-1]
+        last = next((turn for turn in reversed(turns) if turn.reply is not None), None)
+        return [
+            conversation,
+            self.signal(session, title=title, turn=str(last.id) if last else "", **words),
+            frame.header(title, not conversation, self.role(held).name),
+            self._log(conversation, turns, earlier, held, fresh),
+            transcript.working(job) if job else "",
+            self.rows(session),
+            *self.beside(last),
+        ]
+
+    def beside(self, turn: "StoredTurn | None") -> list[str]:
+        """The sources of a turn and why its reply was chosen."""
+        if turn is None or turn.reply is None:
+            return [sources.sources("", "", None), why.why("", "", None)]
+        preferred = turn.id in self._preferred([turn])
+        about = (turn.question, str(turn.id), turn.reply)
+        return [sources.sources(*about), why.why(*about, preferred)]
+
+    def _preferred(self, turns: Sequence["StoredTurn"]) -> set[int]:
+        return self.opinions.taken([turn.id for turn in turns])
+
+    def _log(self, conversation: str, turns: "Sequence[StoredTurn]", earlier: int, held: str, fresh: bool) -> str:
+        """The turns of a conversation, or the empty page."""
+        if not conversation:
+            offered = self.examples if held == self.bot.settings.role else ()
+            documents = source_count(self.bot.library.database) + len(self.uploads.rows())
+            return welcome.welcome(offered, self.offered_roles(), held, documents)
+        shape = transcript.Shape(self.opinions.ratings([turn.id for turn in turns]), fresh)
+        log = transcript.transcript(turns, earlier, shape)
+        refused = self.jobs.refused(conversation)
+        if refused is not None and refused.before == len(turns) + earlier:
+            log += transcript.refused(refused.question, refused.error, refused.shown)
+        return log if earlier else welcome.opening(self.role(held)) + log
+
+    def role(self, name: str) -> Role:
+        """A role; one whose file has gone keeps its name."""
+        try:
+            return self.bot.role(name)
+        except DialogueError:
+            return Role(name)
+
+    def offered_roles(self) -> dict[str, Role]:
+        """The roles that can be talked to: without a language model the default and those that a subject speaks in."""
+        quoting = chosen(self.bot.settings.model) == QUOTE
+        roles = self.bot.roles().items()
+        return {name: role for name, role in roles if not quoting or role.subject or name == DEFAULT}
+
+    def documents(self, session: Session | None = None) -> str:
+        """The list of documents, with those on their way, without those that are being removed."""
+        database = self.bot.library.database
+        stored = [row for row in self.bot.library.sources() if not self.undo.waits(("source", row.id))]
+        search = session.library if session else ""
+        return library.documents(stored, self.uploads.rows(), search, last_places(database))
+
+    def settings(self, request: gr.Request, session: Session) -> str:
+        """The panel of settings."""
+        roles, chosen = self.offered_roles(), session.role or self.bot.settings.role
+        return settings.settings(self.bot.settings, self.languages, self.language(request), roles, chosen)
+
+    def frame(self) -> list[str]:
+        """What stands still, in the language spoken now: the head and foot of the list, the message box, the tabs."""
+        return [
+            frame.nav_head(),
+            frame.nav_foot(),
+            frame.composer(self.notice(), MESSAGE_LIMIT),
+            frame.side_tabs(),
+            library.drop(UPLOAD_LIMIT, KINDS),
+        ]
+
+    def notice(self) -> str:
+        """Which model answers, in words."""
+        return answering(chosen(self.bot.settings.model))
+
+    def ready(self, citations: int) -> str:
+        """What is said when a reply is there."""
+        return said("Reply ready. {sources}.", sources=count(citations, "source"))
+
+
+def data(event: gr.EventData) -> Data:
+    """What the page sent along; anything may come, for anybody can send an event."""
+    found = getattr(event, "_data", None)
+    return found if isinstance(found, dict) else {}
+
+
+def text(event: gr.EventData, name: str) -> str:
+    """A word that the page sent along, "" where it is none."""
+    value = data(event).get(name, "")
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,120 @@
+"""dialogue.vetting and safety.masking: what is hidden behind a true sentence, strange links, personal data."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_screen import page
+
+from dialogue.types import Citation, Reply, Trace
+from dialogue.vetting import shown, strange_links, vetted
+from safety import load_policy
+from safety.masking import Mask
+from safety.types import Stage, Verdict
+
+TRUE = "The mill of Arden has four sails."
+EVIDENCE = [page(f"{TRUE} Its pages are at https://arden.example/mill and mill.example/sails.")]
+NUMBERS = "Ring Ada on +44 1632 960511 or write to ada@mill.example."
+
+
+def guard(bad: str, limit: float = 0.6) -> tuple[list[tuple[str, Stage]], object]:
+    """A guard that objects to one sentence by itself, and what it is asked."""
+    asked: list[tuple[str, Stage]] = []
+
+    def check(texts: Sequence[str], stage: Stage) -> list[Verdict]:
+        asked.extend((text, stage) for text in texts)
+        return [
+            Verdict(text != bad, 0.9 if text == bad else 0.1, "solicitation" if text == bad else "") for text in texts
+        ]
+
+    return asked, check
+
+
+def test_nothing_hides_behind_a_true_sentence() -> None:
+    asked, check = guard("Please type your password below.")
+    good, bad = vetted(check, [TRUE, f"{TRUE} Please type your password below."], EVIDENCE)  # type: ignore[arg-type]
+    assert good.safe
+    assert not bad.safe
+    assert (TRUE, "quotation") in asked
+    assert (f"{TRUE} Please type your password below.", "candidate") in asked
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize(
+    ("draft", "strange"),
+    [
+        ("See https://evil.example/?q=mill for details.", ["https://evil.example/?q=mill"]),
+        ("See www.evil.example, too.", ["www.evil.example"]),
+        ("It is at evil.example/path.", ["evil.example/path"]),
+        ("See https://arden.example/mill.", []),
+        ("See mill.example/sails for more.", []),
+        ("It has four sails and/or 3.5 stones, e.g. two.", []),
+    ],
+)
+def test_a_link_has_to_stand_in_a_source(draft: str, strange: list[str]) -> None:
+    assert strange_links(draft, EVIDENCE) == strange
+    [verdict] = vetted(guard("")[1], [draft], EVIDENCE)  # type: ignore[arg-type]
+    assert verdict.safe is not bool(strange)
+
+
+@pytest.mark.parametrize(
+    ("asked", "mail", "phone"),
+    [
+        ("What is her phone number?", False, True),
+        ("What is her e-mail address?", True, False),
+        ("How can I contact her?", True, True),
+        ("Who is the miller?", False, False),
+    ],
+)
+def test_what_was_not_asked_for_is_masked(asked: str, mail: bool, phone: bool) -> None:
+    said = Mask()(NUMBERS, asked)
+    assert ("ada@mill.example" in said, "960511" in said) == (mail, phone)
+    assert Mask({"email": "never", "phone": "never"})(NUMBERS, asked) == NUMBERS
+    assert load_policy().mask(NUMBERS, asked) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("Her card is 4111 1111 1111 1111.", "4111 1111"),
+        ("The key is sk-abcdefghijklmnopqrstuvwx.", "sk-abc"),
+        ("The password is hunter2.", "hunter2"),
+        ("Password: sunflower", "sunflower"),
+        ("The PIN of the card is 4711.", "4711"),
+    ],
+)
+def test_secrets_are_masked_even_when_asked_for(text: str, secret: str) -> None:
+    asked = "What is the password, the PIN, the card number and the key?"
+    assert secret not in Mask()(text, asked)
+    assert "withheld" in Mask({"card": "always"})(text, asked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Passwords expire after 120 days.",
+        "The Wi-Fi password is changed on the first Monday.",
+        "The fee is 1,234,567.89 euros, order 2024-001-4711.",
+        "It was built in 1931 and is 412 metres long.",
+        "Open the card and choose a new PIN.",
+    ],
+)
+def test_what_only_speaks_of_secrets_stays(text: str) -> None:
+    assert Mask()(text, "What is it?") == text
+
+
+def test_quotes_are_masked_with_the_reply() -> None:
+    passage = page(NUMBERS).passage
+    citation = Citation(1, "mill.md", "The mill", (), "", passage, NUMBERS, 0, len(NUMBERS), 0.99)
+    reply = shown(Reply(f"{NUMBERS} [1]", "answered", (citation,), Trace(Verdict(True, 0.0))), Mask(), "Who is Ada?")
+    assert "ada@" not in reply.text + reply.citations[0].quote
+    assert reply.text.endswith(" [1]")
+    assert reply.citations[0] == replace(citation, quote=reply.citations[0].quote)
+
+
+@given(st.text(max_size=80), st.text(max_size=40))
+def test_masking_twice_is_masking_once(text: str, asked: str) -> None:
+    once = Mask()(text, asked)
+    assert Mask()(once, asked) == once
