@@ -26,7 +26,9 @@ from app.commands.cli import run
 from dialogue.intent import load_listener
 from dialogue.judges.embedded import load_judge
 from dialogue.judges.shipped import load_head
+from dialogue.models.smollm2 import ADAPTER, load_smollm2, packaged
 from dialogue.rewriter import load_rewriter
+from dialogue.types import ModelError
 from retrieval.encoder.adapters import Reader, load_adapter, load_reader
 from retrieval.encoder.embed import Encoder, load_encoder, minilm_files
 from retrieval.reader import PassageReader, load_passage_reader
@@ -148,7 +150,15 @@ def candor(monkeypatch: pytest.MonkeyPatch, encoder: Encoder, capfd: pytest.Capt
     return call
 
 
-@pytest.fixture(params=sorted(path.name for path in OURS))
+@pytest.mark.skipif(packaged() is None, reason="the packaged model is not installed")
+def test_the_packaged_model_is_not_loaded_with_a_damaged_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: whole(path)[:-1] + b"?" if path == ADAPTER else whole(path))
+    with pytest.raises(ModelError, match=r"smollm2-lora.safetensors is damaged.*reinstall candor"):
+        load_smollm2("cpu")
+
+
+@pytest.fixture(params=sorted(path.name for path in OURS if path != ADAPTER))
 def file(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a file of ours that has another bit than the one that ships, wherever it is read."""
     whole = Path.read_bytes
