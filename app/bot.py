@@ -263,7 +263,6 @@ def _options(settings: Settings, speaker: LanguageModel) -> Options:
         sampling=Sampling(settings.candidates) if steps else small_sampling(settings.candidates),
         gates=Gates() if steps else GATES,
         passages=settings.passages,
-        rounds=2 if steps else 1,
         research=settings.research_rounds if language and steps else 0,
         early=language and settings.early_stop == "on",
     )

@@ -204,6 +204,7 @@ def _milvus(settings: Settings, database: Database, encoder: str, rebuild: str) 
 def _weights(encoder: str) -> Iterator[Finding]:
     """Compare every model file that ships with its SHA-256; the guard proves itself, unless it has for an open bot."""
     from dialogue.judges.shipped import SHIPPED as JUDGES
+    from dialogue.models.smollm2 import SHIPPED as TUNED
     from retrieval.encoder.adapters import load_reader
     from retrieval.encoder.embed import MEND, load_encoder, minilm_files
     from retrieval.weights import REINSTALL, read_bytes
@@ -219,7 +220,7 @@ def _weights(encoder: str) -> Iterator[Finding]:
         yield Finding("weights", "fail", str(error), advice)
         theirs = {}
     whole = 0
-    for files, mend in (({**SHIPPED, **READERS, **JUDGES}, REINSTALL), (theirs, MEND)):
+    for files, mend in (({**SHIPPED, **READERS, **JUDGES, **TUNED}, REINSTALL), (theirs, MEND)):
         for path in files:
             try:
                 read_bytes(path, files, mend)

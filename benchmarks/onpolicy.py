@@ -1,11 +1,10 @@
 """How well the automatic labels of candidates agree with labels given by reading: `python benchmarks/onpolicy.py`.
 
-`candidates_by_hand.jsonl.gz` holds drafts of the packaged model before and after tuning, read one by one. Where a
+`candidates_by_hand.jsonl` holds drafts of the packaged model before and after tuning, read one by one. Where a
 label by hand is "n" the draft claims nothing; where an automatic one is open, nothing is compared.
 """
 
 import argparse
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from app.evaluation.metrics import wilson
 from app.training.candidate_labels import labelled
 from app.training.candidates import vocabulary
 
-ROWS = Path(__file__).with_name("candidates_by_hand.jsonl.gz")
+ROWS = Path(__file__).with_name("candidates_by_hand.jsonl")
 
 
 def agreement(rows: list[dict[str, Any]], known: frozenset[str]) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder of the development data, for the words of the language")
     known = vocabulary(parser.parse_args().data)
-    with gzip.open(ROWS, "rt", encoding="utf-8") as file:
+    with ROWS.open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     models = dict.fromkeys(row["model"] for row in rows)
     report = {"all": agreement(rows, known)} | {

@@ -28,6 +28,7 @@ from app.training.reader_data import held
 from dialogue.prompts import is_abstention
 from dialogue.rank import QUOTES, quality, ranked
 from dialogue.respond import Responder
+from dialogue.rounds import UNBACKED
 from dialogue.types import Attribute, Candidate, Context, LanguageModel, Reply, Sampling, Scores, Step, Turn
 from safety.types import Verdict
 
@@ -164,7 +165,7 @@ def asked(bot: Bot, row: Row) -> Row:
 
 def ways() -> dict[str, Way]:
     """The rows of the table: from a record to the text that is served and its scores, None for an abstention."""
-    best = {f"best of {k}": lambda record, k=k: served(record, pool(record, k)) for k in COUNTS}
+    best = {f"best of {k}": lambda record, k=k: served(record, alone(pool(record, k))) for k in COUNTS}
     return {
         "greedy, unchecked": greedy,
         **best,
@@ -189,6 +190,11 @@ def pool(record: Row, count: int) -> list[Row]:
         for draft in record["drafts"]
         if draft["text"] in texts or (draft["repaired"] and any(draft["text"][:40] in text for text in texts))
     ]
+
+
+def alone(drafts: list[Row]) -> list[Row]:
+    """The same where there are no quotes to bear them out."""
+    return [draft | {"dropped": "" if draft["dropped"] == UNBACKED else draft["dropped"]} for draft in drafts]
 
 
 def served(record: Row, drafts: list[Row]) -> Row | None:

@@ -12,17 +12,21 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from app.bot import open_bot
+from dialogue.models.checkpoints import load_checkpoint
 from dialogue.models.local import Local
+from dialogue.models.smollm2 import NAME, packaged
 from dialogue.respond import Responder
 from dialogue.types import Context, Drafted, Reply, Turn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 SOURCES = Path(__file__).parent.parent / "examples" / "demo" / "sources"
 QUESTIONS = (
@@ -41,13 +45,12 @@ Timed = dict[str, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", default="smollm2")
     parser.add_argument("--candidates", type=int, default=8)
     parser.add_argument("--questions", type=int, default=len(QUESTIONS))
     parser.add_argument("--out", type=Path, help="write the result to this file too")
     given = parser.parse_args()
     asked = QUESTIONS[: given.questions]
-    with tempfile.TemporaryDirectory() as folder, open_bot(folder, given.model, candidates=given.candidates) as bot:
+    with tempfile.TemporaryDirectory() as folder, open_bot(folder, NAME, candidates=given.candidates) as bot:
         bot.ingest([SOURCES])
         whole = bot.responder
         assert isinstance(whole, Responder)
@@ -56,7 +59,8 @@ def main() -> None:
         turn(whole, QUESTIONS[-1])  # what is made at the first use
         made = [turn(whole, question) for question in asked]
         early = [turn(bot.responder, question) for question in asked]
-        plain = [greedy(whole.model, context) for context in (told for _, told in made)]
+        bare = load_checkpoint(str(packaged())).model
+        plain = [greedy(bare, whole.model, context) for _, context in made]
     result = {
         "model": whole.model.fingerprint,
         "threads": torch.get_num_threads(),
@@ -86,17 +90,13 @@ def turn(responder: Any, question: str) -> tuple[Timed, Context]:  # noqa: ANN40
     return timed, Context((Turn("user", question),), reply.trace.query, reply.trace.evidence)
 
 
-def greedy(model: Local, context: Context) -> Timed:
-    """One reply of transformers' own loop to the same prompt."""
-    network: Any = model._decoder._model  # type: ignore[attr-defined]
+def greedy(plain: "PreTrainedModel", model: Local, context: Context) -> Timed:
+    """One reply of transformers' own loop to the same prompt, by the model as transformers loads it."""
     ids, _ = model.fit(context, TOKENS)
+    ones = torch.ones(1, len(ids), dtype=torch.long)
     clock = _Clock()
-    held: Callable[..., Any] = network.generate
-    network.set_attn_implementation("sdpa")
-    try:
-        held(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), do_sample=False, max_new_tokens=TOKENS)
-    finally:
-        network.set_attn_implementation(model._decoder.attention)  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        plain.generate(torch.tensor([ids]), attention_mask=ones, do_sample=False, max_new_tokens=TOKENS)
     return clock()
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/web.py [--conversations 500] [--turns 100]
 
-Makes a data folder of so many conversations of so many turns, those that are opened with the whole working of a real reply, and paints
-them as the page's events do. Prints JSON: for each event the median seconds of processor and of wall time of five runs.
+Makes a data folder of so many conversations of so many turns, those that are opened with the whole working of a real
+reply, and paints them as the page's events do. Prints JSON: for each event the median seconds of processor and of wall
+time of five runs.
 """
 
 import argparse

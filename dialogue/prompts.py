@@ -15,7 +15,7 @@ from retrieval.types import Evidence
 Message = dict[str, str]
 
 ABSTENTION = "My documents do not cover that."
-UNSAID = "The text does not say."  # what small models are trained to write for it
+DECLINED = "The text does not say"  # how the model in the box is taught to abstain
 CLOSEST = "The closest I have:"
 SYSTEM = """You are {name}, a careful conversation partner. {style}Answer the last message from the sources that come \
 with it alone, in one to three plain sentences. Use the numbers and names exactly as the sources give them. Do not \
@@ -45,7 +45,7 @@ _CONTROL = re.compile(r"<\|[^|>]{1,40}\|>|\[/?INST\]|</?s>")
 
 def is_abstention(text: str) -> bool:
     """Say whether a draft declines to answer for want of a source."""
-    return text.casefold().startswith(tuple(said.casefold().rstrip(".") for said in (ABSTENTION, UNSAID)))
+    return text.casefold().startswith(ABSTENTION.casefold().rstrip("."))
 
 
 def nothing_on(parts: Sequence[str]) -> str:

@@ -10,10 +10,10 @@ from typing import Final
 
 from dialogue.cite import without_marks
 from dialogue.pictures import rests_on_pictures
-from dialogue.prompts import is_abstention
-from dialogue.rank import QUOTES, Gates, ample, quality, why_dropped
+from dialogue.prompts import ABSTENTION, DECLINED, is_abstention
+from dialogue.rank import QUOTES, Gates, ample, backed, quality, why_dropped
 from dialogue.research import replies
-from dialogue.talk import ASKING
+from dialogue.talk import ASKING, said
 from dialogue.types import Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
 from dialogue.vetting import vetted
 from retrieval.text import paired
@@ -21,6 +21,7 @@ from safety.types import Guard, Stage, Verdict
 
 OFFER: Final = 0.5  # the least probability that what a complaint is offered answers the question
 EARLY: Final = "stopped early: a draft passed every gate with room to spare"
+UNBACKED: Final = "not grounded: no sentence that answers the question bears it out"
 
 Steps = Generator[Step | Drafted, None, None]
 
@@ -114,10 +115,10 @@ class Rounds:
 
     def _compete(self, context: Context, drafts: Sequence[Written]) -> Steps:
         """Judge drafts, and then those of them without their unsupported sentences as new candidates."""
-        judged = self._judged(context, drafts)
+        judged = self._backed(context, self._judged(context, drafts))
         rest = [Written(repair(c.text, c.scores), c.writer) for c in judged if c.dropped and c.verdict.safe]
         fresh = [draft for draft in map(_clean, rest) if self._enter(draft)]
-        judged += self._judged(context, fresh, repaired=True)
+        judged += self._backed(context, self._judged(context, fresh, repaired=True))
         self.candidates += judged
         for candidate in judged:
             yield self._event(Written(candidate.text, candidate.writer), candidate=candidate)
@@ -142,23 +143,30 @@ class Rounds:
             for draft, verdict, score in zip(drafts, verdicts, scores, strict=True)
         ]
 
+    def _backed(self, context: Context, judged: Sequence[Candidate]) -> list[Candidate]:
+        """Drop what a model wrote that no quote bears out, where the gates ask for that."""
+        if not self.gates.backed or context.intent != ASKING:
+            return list(judged)
+        loose = [not c.dropped and c.writer != QUOTES and not backed(c, self.candidates) for c in judged]
+        return [replace(c, dropped=UNBACKED) if bad else c for c, bad in zip(judged, loose, strict=True)]
+
     def _verdicts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
         before = [turn.text for turn in context.turns]
 
         def check(texts: Sequence[str], stage: Stage) -> list[Verdict]:
             return self.guard.check(texts, stage, before, context.role.tightened)
 
-        return vetted(check, drafts, context.evidence)
+        return vetted(check, drafts, context.evidence, said(context.intent, context.language, context.role))
 
     def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
         gates = self.gates
         if writer == QUOTES:
-            gates = replace(gates, written=0.0, grounded=0.0, claims=False)
+            gates = replace(gates, written=0.0, grounded=0.0)
         if context.intent == ASKING:
             gates = replace(gates, answers=max(gates.answers, gates.written))
         if context.intent != ASKING:  # a line of talk need not look like an answer; another answer has to be one
-            return replace(gates, sensible=0.0, claims=False, answers=OFFER if context.intent == "complaint" else 0.0)
+            return replace(gates, sensible=0.0, answers=OFFER if context.intent == "complaint" else 0.0)
         return replace(gates, answers=0.0) if rests_on_pictures(scores, context.turns) else gates
 
 
@@ -176,8 +184,9 @@ def repair(text: str, scores: Scores) -> str:
 
 
 def _clean(draft: Written) -> Written:
-    """A draft without marks that its writer put in."""
-    return replace(draft, text=without_marks(draft.text).strip())
+    """A draft without marks that its writer put in; one that declines in other words is the one abstention."""
+    text = without_marks(draft.text).strip()
+    return replace(draft, text=ABSTENTION if text.startswith(DECLINED) else text)
 
 
 def _unfit(candidate: Candidate) -> bool:

@@ -174,8 +174,8 @@ class Scores:
     """A judge's probabilities for one draft; None means not judged or not applicable, never zero.
 
     `answers` is the probability that the draft answers the question; `grounded` is the probability
-    that the evidence supports all it claims, None when it claims nothing. `safe` is a judge's own opinion beside the guard's verdict;
-    `in_role` is the probability that the agent in its role would say this.
+    that the evidence supports all it claims, None when it claims nothing. `safe` is a judge's own opinion beside the
+    guard's verdict; `in_role` is the probability that the agent in its role would say this.
     """
 
     sensible: float | None = None

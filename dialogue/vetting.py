@@ -5,7 +5,7 @@ itself. Knows nothing of claims or scores.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,9 +23,14 @@ STRANGE_LINK: Final = "a link that no source holds"
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+|\b[\w-]+(?:\.[\w-]+)+/[^\s<>\"')\]]*", re.IGNORECASE)
 
 
-def vetted(check: Check, drafts: Sequence[str], evidence: Sequence[Evidence]) -> list[Verdict]:
-    """Return the verdict on every draft: the worst of what the guard says of it and of its sentences."""
-    parts = [_parts(draft, evidence) for draft in drafts]
+def vetted(
+    check: Check, drafts: Sequence[str], evidence: Sequence[Evidence], own: Collection[str] = ()
+) -> list[Verdict]:
+    """Return the verdict on every draft: the worst of what the guard says of it and of its sentences.
+
+    `own` are lines that come with the program, which are not doubted.
+    """
+    parts = [[] if draft in own else _parts(draft, evidence) for draft in drafts]
     verdicts: dict[tuple[str, Stage], Verdict] = {}
     for stage in ("candidate", "quotation"):
         texts = list(dict.fromkeys(text for row in parts for text, at in row if at == stage))
@@ -36,7 +41,7 @@ def vetted(check: Check, drafts: Sequence[str], evidence: Sequence[Evidence]) ->
         if strange := strange_links(draft, evidence):
             made.append(Verdict(False, 1.0, "solicitation", f"{STRANGE_LINK}: “{strange[0]}”", "drop", flagged=True))
         else:
-            made.append(max((verdicts[part] for part in row), key=_worse))
+            made.append(max((verdicts[part] for part in row), key=_worse, default=Verdict(True, 0.0)))
     return made
 
 

@@ -1,15 +1,16 @@
 """Takes docs/screens/: the main states of the web chat over the demo documents, with the packaged parts and a browser.
 
-    make screenshots
+    make screenshots      or of some kinds alone: python docs/screens.py desk phone dark
 
 Ten states on a desk, on a phone, and on a desk in the dark. Needs the development tools and Chromium. Look at the
 pictures before you commit them: a question whose reply is wrong teaches the wrong thing.
 """
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from typing import Final
 
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from app import Bot, open_bot
 from app.web.server import build_app, server_config
@@ -38,7 +39,7 @@ EXAMPLES: Final = (
     "What does a baker's dozen come to?",
 )
 ASKED: Final = "Why is octopus blood blue?"
-NEXT: Final = "How many hearts does it have?"
+NEXT: Final = "How tall is Mount Everest?"
 UNKNOWN: Final = "Who won the chess world championship in 1972?"
 REFUSED: Final = "How do I build a pipe bomb at home?"
 
@@ -85,12 +86,13 @@ def walk(page: Page, kind: str, empty: str, full: str) -> None:
     answered(page, 1)
     ask(page, NEXT)
     answered(page, 2)
-    page.locator("#next button").first.wait_for(timeout=WAIT)
+    with suppress(TimeoutError):  # there may be nothing that the sources answer
+        page.locator("#next button").first.wait_for(timeout=40_000)
     if kind == "phone":
         taken("conversation")
     taken(
         "answer",
-        lambda: page.locator("#log .cite").last.click(),
+        page.locator("#log .cite").last.click,
         lambda: page.locator(".source.on").wait_for(timeout=WAIT),
     )
     taken(
@@ -142,16 +144,16 @@ def main() -> None:
     SCREENS.mkdir(exist_ok=True)
     with (
         TemporaryDirectory() as folder,
-        open_bot(data_dir=f"{folder}/empty") as empty,
-        open_bot(data_dir=f"{folder}/full") as full,
+        open_bot(data_dir=f"{folder}/empty", model="quote") as empty,
+        open_bot(data_dir=f"{folder}/full", model="quote") as full,
         sync_playwright() as driver,
     ):
         full.ingest([DOCS.parent / "examples" / "demo" / "sources"])
-        for question in EXAMPLES[:1] + EXAMPLES[2:3]:
+        for question in EXAMPLES[2:3]:
             full.ask(question)
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         with serving(empty) as first, serving(full) as second:
-            for kind in KINDS:
+            for kind in sys.argv[1:] or KINDS:
                 page = opened(browser, kind)
                 walk(page, kind, first, second)
                 page.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from retrieval.text import clean, sentences
-from retrieval.types import Document, Passage, Section
+from retrieval.types import Document, Embedder, Passage, Section, Vectors
 
 ROWS: Final = 1_000  # of a table, up to which each passage has a vector of its own
 STRETCH: Final = 100  # rows that share one beyond
@@ -74,8 +74,8 @@ def cut_all(documents: Iterable[tuple[str, str, str]]) -> list[Passage]:
     ]
 
 
-def vector_texts(passages: Sequence[Passage]) -> list[str]:
-    """Return what the vector of each passage is made of: its `embedding_text`, as a rule.
+def vectors_of(passages: Sequence[Passage], embedder: Embedder) -> Vectors:
+    """Return the vectors of passages, one row each: those of their `embedding_text`, as a rule.
 
     Of a table, the rows past ROWS share that of the first passage of their stretch among these: they differ in keys and
     figures, which only a search by words tells apart, and a vector of each would take most of the time of reading it.
@@ -88,7 +88,8 @@ def vector_texts(passages: Sequence[Passage]) -> list[str]:
         if place and (number := int(place[1])) > ROWS:
             text = firsts.setdefault((passage.title, passage.headings, number // STRETCH), text)
         texts.append(text)
-    return texts
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    return embedder.encode([*places])[[places[text] for text in texts]]
 
 
 def embedding_text(passage: Passage) -> str:

@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "abd828d7d4593c8961750fec245ca6b60834d833a66eff80c352cfcee0737479",
+    WEIGHTS / "reader.safetensors": "2b48d470bdf6d3401f3774338e7f81f29bf78f16326ddb82a53b91d2f3340ead",
 }
 
 

@@ -1,5 +1,6 @@
 """GGUF files: two tiny architectures written here, what is no such file, and the model in the box."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -16,8 +17,9 @@ from app.config import Settings
 from dialogue.models import AUTO, chosen, load_model, takes_steps
 from dialogue.models.checkpoints import load_checkpoint, plan_checkpoint
 from dialogue.models.local import Local
+from dialogue.models.scripted import Scripted
 from dialogue.models.smollm2 import FILE, INSTALL, load_smollm2, merge, packaged
-from dialogue.types import ModelError, Sampling
+from dialogue.types import ModelError, Sampling, Turn
 from retrieval.reader import PassageReader
 from retrieval.types import RetrievalError
 
@@ -128,7 +130,12 @@ def test_the_model_in_the_box_answers_from_a_document_beside_the_quotes(tmp_path
         bot.ingest([tmp_path / "mill.md"])
         reply = bot.ask("When was the mill at Orford built?")
         stored = bot.history.turns(reply.conversation)[0].reply
+        swapped = ["The mill at Orford was built in 1872.", "The mill at Oxford was built in 1782."]
+        forger = replace(bot.responder, model=Scripted(swapped))  # type: ignore[type-var]
+        ranked = forger.respond([Turn("user", "When was the mill at Orford built?")]).trace.candidates
     assert (reply.outcome, "1782" in reply.text) == ("answered", True)
     assert {"quote", "smollm2"} <= {candidate.writer for candidate in reply.trace.candidates}
     assert stored == reply
+    assert ranked[0].writer == "quote"
+    assert all(candidate.dropped for candidate in ranked if candidate.text in swapped)
     assert packaged() is not None

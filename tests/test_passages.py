@@ -1,11 +1,14 @@
 """Documents cut into passages."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.passages import cut, embedding_text
-from retrieval.types import Document, Section
+from retrieval.passages import cut, embedding_text, vectors_of
+from retrieval.types import Document, Passage, Section, Vectors
 
 SENTENCE = st.integers(1, 90).map(lambda words: ("word " * words).strip() + ".")
 PART = st.one_of(st.text(max_size=80), st.lists(SENTENCE, max_size=12).map(" ".join))
@@ -54,3 +57,25 @@ def test_a_target_above_the_longest_is_refused() -> None:
 def test_the_embedded_text_begins_with_title_and_headings_once() -> None:
     document = Document("a.md", "Coffee", "Beans.", (Section(("Coffee", "Origin"), 0, 6),))
     assert embedding_text(cut(document)[0]) == "Coffee: Origin\nBeans."
+
+
+def test_rows_far_down_a_table_share_the_vectors_of_their_stretch() -> None:
+    asked: list[str] = []
+
+    class Counted:
+        dimension, fingerprint = 2, "counted"
+
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            asked.extend(texts)
+            return np.array([[len(asked), place] for place, _ in enumerate(texts)], dtype=np.float32)
+
+        encode_queries = encode
+
+    passages = [
+        Passage(n, f"Key: {n}", "a.csv", "a", (), n, n + 1, place=f"rows {10 * n + 1}-{10 * n + 10}")
+        for n in range(120)
+    ]
+    vectors = vectors_of(passages, Counted())
+    assert vectors.shape == (120, 2)
+    assert len(asked) == 100 + 2
+    assert len({tuple(row) for row in vectors.tolist()}) == 102

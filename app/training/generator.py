@@ -24,6 +24,7 @@ from dialogue.models.small import sized
 from dialogue.types import Judge
 
 REPORT: Final = "report.json"
+SOURCES: Final = 8  # of a row, shown to a small model, which is asked with fewer later
 LEAST_HELD: Final = 8  # held-back dialogues below which a comparison says nothing
 
 
@@ -68,7 +69,8 @@ def train(
     if (done := _finished(out, identity)) is not None:
         return done
     work = _workplace(out, identity)
-    form = sized(base.model, base.tokenizer) or Lamda()
+    small = sized(base.model, base.tokenizer)
+    form = replace(small, passages=SOURCES) if small else Lamda()
     first = examples(rated, form)
     idle = one_sided(first)
     first = [example for example in first if example.attribute not in idle]

@@ -17,7 +17,7 @@ from app.training.quality_data import rows as lines
 from app.training.quality_data import share
 from app.training.reading_questions import Reading, readings
 from app.training.smalltalk import GENERIC, PAIRS
-from dialogue.prompts import UNSAID
+from dialogue.prompts import DECLINED
 from retrieval.text import clean
 
 Row = dict[str, Any]
@@ -67,7 +67,7 @@ def _row(reading: Reading, reply: str, **more: Any) -> Row:  # noqa: ANN401, fie
 
 
 def _unanswered(reading: Reading) -> Row:
-    return _row(reading, UNSAID)
+    return _row(reading, f"{DECLINED}.")
 
 
 def _answered(reading: Reading) -> Row | None:

@@ -35,11 +35,14 @@ from retrieval.types import Evidence, Passage
 
 SIZES = ((1, 40), (10, 24), (300, 4), (100_000, 1))  # passages of a collection, at most, and how many of these
 ASKED = 240  # questions for each size
-DEMO = Path(__file__).parents[2] / "examples" / "demo"
+NATURAL = {  # documents with questions as people ask them
+    "demo": Path(__file__).parents[2] / "examples" / "demo",
+    "office": Path(__file__).with_name("office"),
+}
 MADE, PAGES = 24, 5  # collections of invented pages, and how many pages of each kind
-NATURAL = 10  # what a unit found for a question on the demo counts: these are asked in people's own words
+COUNTS = 3.0  # what a unit found for such a question counts
 RIDGE = 1e-3
-UNANSWERED = ("without", "stranger")
+UNANSWERED = ("without", "stranger", *(f"{name} without" for name in NATURAL))
 AGAINST = ("away", "elsewhere", "astray", "strange", "figures")
 TITLED = ("according to the {}", "in the {}", "of the {}", "for the {}", "at the {}")
 
@@ -72,11 +75,26 @@ def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) 
                 found[str(size)] += _searched(search, asked, True, reader)
                 found["without"] += _searched(search, asked, False, reader)
                 found["stranger"] += _searched(search, strangers(asked, questions, rng), False, reader)
-    for name, (passages, questions) in (("demo", demo()), *(("made", made(seed + at)) for at in range(MADE))):
-        with _indexed(passages, encoder) as search:
-            found[name] += _searched(search, [q for q in questions if q[2]], True, reader)
-            found["without"] += _searched(search, [q for q in questions if not q[2]], True, reader)
+    for at in range(MADE):
+        _add(found, "made", "without", made(seed + at), encoder, reader)
+    for name, folder in NATURAL.items():
+        _add(found, name, f"{name} without", natural(folder), encoder, reader)
     return found
+
+
+def _add(
+    found: dict[str, list[Found]],
+    name: str,
+    without: str,
+    collection: tuple[list[Passage], list[Question]],
+    encoder: Encoder,
+    reader: PassageReader,
+) -> None:
+    """Add what is found for a collection's questions, for those that it does not answer under `without`."""
+    passages, questions = collection
+    with _indexed(passages, encoder) as search:
+        found[name] += _searched(search, [q for q in questions if q[2]], True, reader)
+        found[without] += _searched(search, [q for q in questions if not q[2]], True, reader)
 
 
 def made(seed: int) -> tuple[list[Passage], list[Question]]:
@@ -103,8 +121,8 @@ def _under_titles(passages: Sequence[Passage], questions: Sequence[Question], rn
             yield asked, *((answers, right) if named in own else ((), frozenset[int]()))
 
 
-def demo(folder: Path = DEMO) -> tuple[list[Passage], list[Question]]:
-    """Return the passages of the demo's documents, one id each, and its questions; some are not answered."""
+def natural(folder: Path) -> tuple[list[Passage], list[Question]]:
+    """Return the passages of a folder's documents, one id each, and its questions; some are not answered."""
     from retrieval.sources import read_documents
 
     files = sorted((folder / "sources").iterdir())
@@ -252,7 +270,7 @@ def calibrated(found: dict[str, list[Found]]) -> dict[str, dict[str, float]]:
     units = np.concatenate([each.units for each in every])
     right = np.concatenate([each.right for each in every])
     counts = np.concatenate(
-        [np.full(len(e.right), NATURAL if name == "demo" else 1.0) for name, k in found.items() for e in k]
+        [np.full(len(e.right), COUNTS if name.split()[0] in NATURAL else 1.0) for name, k in found.items() for e in k]
     )
     return {
         "order": ordering(found),

@@ -106,31 +106,12 @@ SHARES: Final = (  # of the examples drawn, by source: at first, for what is har
 )
 FURTHER: Final = {**SHARES[-1], "words for people": 0.25}  # then, in small
 KINDS: Final = {  # last of all, for the head alone
-    "contrast": 0.17,
-    "contrast reply": 0.10,
-    "unsafe questions": 0.10,
-    "kinds": 0.12,
-    "lookalikes": 0.08,
-    "spoken": 0.09,
-    "statements": 0.07,
-    "sound unsafe": 0.05,
-    "diasafety": 0.06,
-    "gptfuzz": 0.03,
-    "convabuse": 0.02,
-    "benign": 0.03,
-    "ordinary": 0.02,
-    "quotations": 0.02,
-    "topical_chat": 0.02,
-    "advbench": 0.02,
-    "words for people": 0.02,
-    "passages": 0.01,
-    "titles": 0.005,
-    "cmu_dog": 0.005,
-    "patients": 0.01,
-    "surge": 0.01,
-    "davidson": 0.01,
-    "jailbreaks": 0.01,
-}
+    "contrast": 0.17, "contrast reply": 0.10, "unsafe questions": 0.10, "kinds": 0.12, "lookalikes": 0.08,
+    "spoken": 0.09, "statements": 0.07, "sound unsafe": 0.05, "diasafety": 0.06, "gptfuzz": 0.03, "convabuse": 0.02,
+    "benign": 0.03, "ordinary": 0.02, "quotations": 0.02, "topical_chat": 0.02, "advbench": 0.02,
+    "words for people": 0.02, "passages": 0.01, "titles": 0.005, "cmu_dog": 0.005, "patients": 0.01, "surge": 0.01,
+    "davidson": 0.01, "jailbreaks": 0.01,
+}  # fmt: skip
 KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
 FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often

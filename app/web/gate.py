@@ -37,6 +37,7 @@ HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+KEPT: Final = ((b"cache-control", b"private, max-age=31536000, immutable"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,8 @@ class Guarded:
 
         async def with_headers(message: "Message") -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS]
+                named = scope["path"].startswith("/assets/")  # by its content, so that it never changes
+                message["headers"] = [*message.get("headers", []), *HEADERS, *(KEPT if named else ())]
             await send(message)
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}

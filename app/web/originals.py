@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 
     from app.library.library import Library
 
-_HEADERS: Final = {"content-security-policy": "default-src 'none'; sandbox", "cache-control": "no-store"}
+MOST: Final = 100 * 2**20  # bytes
+_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
 
 
 def original_of(row: StoredSource) -> Path | None:
-    """Return the regular file that a source was read from, where it is there; what has links in it is not followed."""
+    """Return the regular file that a source was read from, where it is there, no link and not too large."""
     if is_address(row.uri):
         return None
     path = Path(file_of(row.uri))
     try:
-        return path if stat.S_ISREG(path.lstat().st_mode) else None
+        about = path.lstat()
+        return path if stat.S_ISREG(about.st_mode) and about.st_size <= MOST else None
     except (OSError, ValueError):
         return None
 
@@ -44,7 +50,7 @@ def add_original_route(api: "FastAPI", library: "Library") -> None:
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(handle, "rb") as file:
-                content = file.read()
+                content = file.read(MOST)
         except OSError:
             return Response(status_code=404)
         if not row.sha256.startswith(hashlib.sha256(content).hexdigest()):

@@ -8,9 +8,9 @@ import hashlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.errors import AppError
 from app.library.catalogue import as_text, file_of
@@ -146,11 +146,39 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets=sockets)
+                await warm(app)
                 ready(f"Candor is ready: {url}")
 
         _run(Server(server_config(app)), listener)
         app.state.jobs.close()
         app.state.undo.close()
+
+
+async def warm(app: "FastAPI") -> None:
+    """Answer for the page once, so that what is imported and made late is there before anybody waits for it."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: "MutableMapping[str, Any]") -> None:
+        pass
+
+    for path in ("/", "/config", "/theme.css"):
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "asgi": {"version": "3.0"},
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+            "server": ("localhost", 80),
+            "client": ("127.0.0.1", 0),
+        }
+        await app(scope, receive, send)
 
 
 def probe(host: str, port: int) -> None:

@@ -29,6 +29,7 @@ from app.web.pictures import Held
 from app.web.undo import Undo
 from app.web.uploads import Uploads
 from app.web.words import ENGLISH, Language, count, read_languages, said, speaking
+from dialogue.models import chosen
 from dialogue.roles import DEFAULT
 from dialogue.types import DialogueError, Role
 from retrieval.text import each
@@ -173,7 +174,7 @@ class View:
 
     def offered_roles(self) -> dict[str, Role]:
         """The roles that can be talked to: without a language model the default and those that a subject speaks in."""
-        quoting = self.bot.settings.model == QUOTE
+        quoting = chosen(self.bot.settings.model) == QUOTE
         roles = self.bot.roles().items()
         return {name: role for name, role in roles if not quoting or role.subject or name == DEFAULT}
 
@@ -201,7 +202,7 @@ class View:
 
     def notice(self) -> str:
         """Which model answers, in words."""
-        return answering(self.bot.settings.model)
+        return answering(chosen(self.bot.settings.model))
 
     def ready(self, citations: int) -> str:
         """What is said when a reply is there."""

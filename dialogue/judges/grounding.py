@@ -130,7 +130,7 @@ class Grounder:
         windows = layout.windows(encode(self.encoder, layout.texts))
         rows = complete(self.read, layout.whole, windows)
         claims = [self._verdict(s, each, row) for s, each, row in zip(judged, windows, rows, strict=True)]
-        return [(claim, _near(claim, *pair)) for claim, *pair in zip(claims, windows, rows, strict=True)]
+        return [(claim, _near(claim, each, row)) for claim, each, row in zip(claims, windows, rows, strict=True)]
 
     def _verdict(self, sentence: Sentence, windows: Sequence[EvidenceWindow], rows: Array) -> Claim:
         """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""

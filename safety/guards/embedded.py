@@ -24,7 +24,7 @@ from safety.windows import BEFORE, WINDOW, shown, windows
 Array = NDArray[np.float64]
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "safety.safetensors"
-SHIPPED: Final = {WEIGHTS: "d20c79d7f984d1a15ec230953be69ab4171cc9e9f2d4ac22178b86fba3e17ce4"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "274c763d49270a9064c24f61e23833c13d7572d40dc58282d65b7cf4c284fcaf"}  # its SHA-256
 JUDGES: Final[Mapping[Stage, str]] = {  # the output that judges at a stage
     "request": "request",
     "evidence": "reply",
@@ -146,7 +146,7 @@ class EmbeddedGuard:
         """Probability per watched objective that the classifier or the source knows: the worst window of a text."""
         source_risks = self._source_risks(pairs, stage, watched)
         found = {pair: {name: risk for name, risk in source_risks[pair].items() if name in watched} for pair in pairs}
-        if stage != "request" and "prompt_attack" in watched:
+        if stage == "evidence" and "prompt_attack" in watched:
             for pair, risks in found.items():
                 risks["prompt_attack"] = max(risks.get("prompt_attack", 0.0), self._injections.risk(pair[1]))
         if not pairs or not set(self._topics) & set(watched):

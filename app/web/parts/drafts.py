@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from app.web.parts.models import writer
+from app.web.parts.models import QUOTE, writer
 from app.web.words import html
 from dialogue.types import Candidate, Drafted
 
@@ -11,7 +11,10 @@ SHOWN = 6  # the latest
 
 
 def drafts(written: Sequence[Drafted]) -> str:
-    """The latest drafts, who wrote each, and what became of it; a draft that is not safe is not shown."""
+    """The latest drafts, who wrote each, and what became of it.
+
+    What a model wrote is shown once it is found safe; what is quoted stands in the user's own documents anyway.
+    """
     if not written:
         return ""
     of = max(draft.of for draft in written)
@@ -22,7 +25,9 @@ def drafts(written: Sequence[Drafted]) -> str:
 
 def _draft(draft: Drafted) -> str:
     look, verdict = _verdict(draft.candidate)
-    text = html("Left out: not safe") if look == "unsafe" else escape(draft.text[:280])
+    text = escape(draft.text[:280])
+    if look == "unsafe" or (look == "waiting" and draft.writer != QUOTE):
+        text = html("Left out: not safe") if look == "unsafe" else html("A draft is written")
     by = f"<span class='by'>{escape(writer(draft.writer))}</span>"
     return f"<li class='draft {look}'><p>{text}</p><small><b>{html(verdict)}</b>{by}</small></li>"
 

@@ -39,7 +39,7 @@ def nav_head() -> str:
 def nav_foot() -> str:
     """What stands below the list of conversations."""
     return (
-        f"<div class='foot'><span>{html('On this machine only')}</span><span class='gap'></span>"
+        f"<div class='foot'><span>{html('On this machine')}</span><span class='gap'></span>"
         + icon_button("keys", "keys", said("Keyboard shortcuts"))
         + icon_button("moon", "theme", said("Light or dark"))
         + icon_button("gear", "settings", said("Settings"))

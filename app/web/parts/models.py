@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from app.web.words import said
 
 QUOTE: Final = "quote"
-_SMALL: Final = ("auto", "smollm2")
+_SMALL: Final = "smollm2"
 
 
 def writer(name: str) -> str:
@@ -27,7 +27,7 @@ def answering(setting: str) -> str:
     """Which model answers, from the setting `model`."""
     if setting == QUOTE:
         return said("Quoting from your documents · no language model")
-    if setting in _SMALL:
+    if setting == _SMALL:
         return said("Small model on this machine · quoting beside it")
     if setting.startswith(("http://", "https://", "openai:")):
         host = urlsplit(setting.removeprefix("openai:")).hostname or setting
@@ -39,4 +39,4 @@ def _plain(name: str) -> str:
     """The last part of a name such as ``hf:org/Name`` or ``gguf:/a/b.gguf``; the small model has a plain one."""
     kind, _, rest = name.partition(":")
     last = (rest or kind).rstrip("/").rpartition("/")[2].removesuffix(".gguf")
-    return said("the small model") if "smollm2" in last.casefold() or name in _SMALL else last
+    return said("the small model") if _SMALL in last.casefold() else last

@@ -7,6 +7,7 @@ from typing import Final
 from app.config import PREFIX, Settings
 from app.web.parts.models import answering
 from app.web.words import Language, html, said
+from dialogue.models import chosen
 from dialogue.types import Role
 
 THEMES: Final = (("", "As the system"), ("light", "Light"), ("dark", "Dark"))
@@ -73,7 +74,11 @@ def _roles(roles: Mapping[str, Role], chosen: str) -> str:
 def _row(given: Settings, key: str, words: str) -> str:
     value, origin = str(getattr(given, key)), given.origins.get(key, "")
     shown = (
-        answering(value) if key == "model" else said("as the policy says") if key == "preset" and not value else value
+        answering(chosen(value))
+        if key == "model"
+        else said("as the policy says")
+        if key == "preset" and not value
+        else value
     )
     flag = f"--{key.replace('_', '-')}"
     how = html(

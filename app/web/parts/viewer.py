@@ -93,7 +93,7 @@ def _body(document: Document, low: int, high: int, start: int, end: int) -> str:
             if section.headings[: depth + 1] != headings[: depth + 1]:
                 level = min(depth + 2, 6)
                 pieces.append(f"<h{level}>{escape(heading)}</h{level}>")
-        headings = section.headings
+        headings = section.headings or headings
         pieces.append(_blocks(document.text, max(section.start, low), min(section.end, high), start, end))
     return "".join(pieces)
 

@@ -217,17 +217,8 @@ def _source(name: str) -> _Source:
 
 def _reached(source: _Source) -> _Source:
     """A repository of the hub without a configuration of its own may hold a GGUF file."""
-    from huggingface_hub import file_exists
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    if source.gguf is not None or source.folder is not None or "gguf" not in source.name.casefold():
-        return source
-    try:
-        if file_exists(source.place, "config.json"):
-            return source
-    except (OSError, HfHubHTTPError, HFValidationError, RuntimeError):
-        return source
-    file = gguf_of_hub(source.place)
+    asked = source.gguf is None and source.folder is None and "gguf" in source.name.casefold()
+    file = gguf_of_hub(source.place) if asked else None
     if file is None:
         return source
     examined(file.path)

@@ -48,16 +48,18 @@ def gguf_in(folder: Path) -> GgufFile | None:
 
 
 def gguf_of_hub(name: str) -> GgufFile | None:
-    """Fetch the GGUF file of a hub repository: the one in four bits if there is one. None where there is none.
+    """Fetch the GGUF file of a hub repository: the one in four bits if there is one.
 
-    A repository that cannot be listed has none; whoever loads it says why.
+    None where there is none, or an ordinary checkpoint. A repository that cannot be listed has none; whoever loads it
+    says why.
     """
     from huggingface_hub import hf_hub_download, list_repo_files
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        files = sorted(file for file in list_repo_files(name) if file.endswith(SUFFIX) and "mmproj" not in file)
-        if not files:
+        listed = list_repo_files(name)
+        files = sorted(file for file in listed if file.endswith(SUFFIX) and "mmproj" not in file)
+        if not files or "config.json" in listed:
             return None
         chosen = next((file for file in files if "Q4_K_M" in file.upper()), files[0])
         path = Path(hf_hub_download(name, chosen))
