@@ -21,6 +21,7 @@ Mask = Callable[[str, str], str]  # a reply and what was asked, to the reply as 
 STRANGE_LINK: Final = "a link that no source holds"
 
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+|\b[\w-]+(?:\.[\w-]+)+/[^\s<>\"')\]]*", re.IGNORECASE)
+_VERDICT = re.compile(r"^(?:Yes|No)[.:,] (?=\S)")
 
 
 def vetted(
@@ -59,10 +60,15 @@ def shown(reply: Reply, mask: Mask, asked: str) -> Reply:
 
 
 def _parts(draft: str, evidence: Sequence[Evidence]) -> list[tuple[str, Stage]]:
-    """Return what is judged of a draft: the whole and each of its sentences, with the stage it is judged at."""
-    cut = [draft[start:end] for start, end in sentences(draft)]
-    texts = [draft, *cut] if len(cut) > 1 else [draft]
-    return [(text, "quotation" if quotes(text, evidence) else "candidate") for text in texts]
+    """Return what is judged of a draft: the whole and each of its sentences, with the stage it is judged at.
+
+    Where all that stands behind a yes or a no is quoted, so is the whole.
+    """
+    said = _VERDICT.sub("", draft)
+    cut = [said[start:end] for start, end in sentences(said)]
+    stages: list[Stage] = ["quotation" if quotes(text, evidence) else "candidate" for text in cut]
+    whole: Stage = "quotation" if quotes(said, evidence) or set(stages) == {"quotation"} else "candidate"
+    return [(said, whole), *(zip(cut, stages, strict=True) if len(cut) > 1 else ())]
 
 
 def _worse(verdict: Verdict) -> tuple[bool, bool, bool, float]:

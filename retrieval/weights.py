@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "62cd539c44f0cc71c7efda3882cd5c18cc09595dcd9e2c4b579654f496f6d214",
+    WEIGHTS / "reader.safetensors": "abbe29c78ca1ebe0a25b67695ddbde223b0fded518dc929cbadd00dd8c6da642",
 }
 
 

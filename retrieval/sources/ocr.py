@@ -13,6 +13,7 @@ DOTS: Final = 150  # an inch, at which pages are looked at
 INSTALL: Final = "pip install 'candor[ocr]' to have its words recognised"
 _SURE: Final = 0.6  # of a line, by the recogniser's own account
 MOST_PIXELS: Final = 3000  # pixels of a side; what is larger is made smaller
+_UPRIGHT: Final = 0.8  # of the lines seen, on average; below, the picture may be upside down
 _TALL: Final = 1.5  # times as high as wide: lines that stand upright
 
 Pixels: TypeAlias = Any  # an array (height, width, 3), blue first
@@ -37,15 +38,18 @@ def pixels(picture: "Image.Image") -> Pixels:
 def recognised(picture: Pixels, dots: float = DOTS) -> Page:
     """Return the lines of a picture, an array (height, width, 3) with blue first, each line as one word.
 
-    Lines that run upwards or downwards are looked at again with the picture turned.
+    A picture that is turned or upside down is looked at again, turned back.
     """
     import numpy as np
 
-    lines = _lines(picture)
+    lines, poor = _lines(picture)
     high = [box for text, box, _ in lines if len(text) > 3 and box[3] - box[1] > _TALL * (box[2] - box[0])]
-    if len(high) * 2 > len(lines):
-        ways = [(_lines(other), other) for other in (np.ascontiguousarray(np.rot90(picture, k)) for k in (1, 3))]
-        lines, picture = max(ways, key=lambda way: sum(len(text) * score for text, _, score in way[0]))
+    quarters = (1, 3) if len(high) * 2 > len(lines) else (2, 1, 3) if poor else ()
+    ways = [(lines, picture)]
+    for quarter in quarters:
+        other = np.ascontiguousarray(np.rot90(picture, quarter))
+        ways.append((_lines(other)[0], other))
+    lines, picture = max(ways, key=lambda way: sum(len(text) * score for text, _, score in way[0]))
     scale = 72 / dots
     words = []
     for text, (left, top, right, bottom), _ in lines:
@@ -65,20 +69,22 @@ def _make_room() -> None:
 _Line = tuple[str, tuple[float, float, float, float], float]
 
 
-def _lines(picture: Pixels) -> list[_Line]:
-    """Return the lines that the recogniser is sure of: text, box (left, top, right, bottom) in pixels, score."""
+def _lines(picture: Pixels) -> tuple[list[_Line], bool]:
+    """Return the lines that the recogniser is sure of: text, box (left, top, right, bottom) in pixels, score; and
+    whether it is not sure of most that it sees, as in a picture that is upside down.
+    """
     global _engine  # noqa: PLW0603 - loading takes seconds
     if _engine is None:
         _make_room()
         from rapidocr import RapidOCR
 
         _engine = RapidOCR(params={"Global.log_level": "critical", "Global.max_side_len": MOST_PIXELS})
-    found = _engine(picture)
+    found = _engine(picture, use_cls=False)  # which would turn each line, and leave their order upside down
     if found.txts is None:
-        return []
+        return [], False
     lines: list[_Line] = []
     for text, corners, score in zip(found.txts, found.boxes, found.scores, strict=True):
         if score >= _SURE and text.strip():
             xs, ys = [float(x) for x, _ in corners], [float(y) for _, y in corners]
             lines.append((text.strip(), (min(xs), min(ys), max(xs), max(ys)), float(score)))
-    return lines
+    return lines, sum(score for _, _, score in lines) < _UPRIGHT * len(found.txts)
