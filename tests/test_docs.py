@@ -141,7 +141,7 @@ def test_the_gates_and_weights_of_the_architecture_are_those_of_the_code() -> No
     gates = Gates()
     assert f"`safe` is below {gates.safe:g};" in ARCHITECTURE
     assert f"`sensible` is below {gates.sensible:g} " in ARCHITECTURE
-    assert f"`answers` is below {gates.answers:g}." in ARCHITECTURE
+    assert f"`answers` is below {gates.answers:g};" in ARCHITECTURE
     assert f"`{GROUNDED_WEIGHT:g}*grounded` and `{ANSWERS_WEIGHT:g}*answers`" in ARCHITECTURE
     assert f"`{IN_ROLE_WEIGHT:g}*in_role`" in ARCHITECTURE
 
