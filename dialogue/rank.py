@@ -29,7 +29,7 @@ class Gates:
     """
 
     sensible: float = 0.28
-    answers: float = 0.16
+    answers: float = 0.28
     safe: float = 0.5
     shown: float = 0.05
     ample: float = 0.7

@@ -107,8 +107,10 @@ def feed_html(outline: Outline, text: str) -> str:
     for part in margins:
         outline.close(1)
         _feed(outline, part)
-    outline.close(1)
-    for line in told.missing(soup.get_text(" ") + " ".join(part.get_text(" ") for part in margins)):
+    missing = list(told.missing(soup.get_text(" ") + " ".join(part.get_text(" ") for part in margins)))
+    if missing:  # else what follows a piece of HTML in Markdown stays under its heading
+        outline.close(1)
+    for line in missing:
         outline.add(line, item=True)
     return title
 

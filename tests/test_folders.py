@@ -41,9 +41,9 @@ def test_folders_are_searched_sorted_without_hidden_linked_or_special_files(
 def test_a_named_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"gone\.md: no such file"):
         find_files([tmp_path / "gone.md"])
-    (tmp_path / "a.odt").touch()
-    with pytest.raises(SourceError, match=r"'\.odt'.*\.docx.*source code"):
-        find_files([tmp_path / "a.odt"])
+    (tmp_path / "a.pages").touch()
+    with pytest.raises(SourceError, match=r"'\.pages'.*\.docx.*source code"):
+        find_files([tmp_path / "a.pages"])
 
 
 def test_what_a_folder_says_to_ignore_is_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

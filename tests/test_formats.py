@@ -144,7 +144,7 @@ def test_every_cell_of_a_csv_is_found_in_its_row(tmp_path: Path, cells: list[tup
     lines = [line for line in str(row["text"]).split("\n") if line]
     wanted = [[" ".join(cell.split()) for cell in pair] for pair in cells]
     named = [[f"{name}: {cell}" for name, cell in zip(("One", "Two"), pair, strict=True) if cell] for pair in wanted]
-    assert lines == [" | ".join(pair) for pair in named if pair]
+    assert lines == ([" | ".join(pair) for pair in named if pair] or ["One | Two"])
 
 
 def test_json_becomes_rows_texts_and_headings(tmp_path: Path) -> None:

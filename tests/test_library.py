@@ -275,7 +275,7 @@ def test_a_document_that_cannot_be_embedded_fails_and_the_others_stay(
     report = ingest(library, [notes])
     assert outcomes(report) == {"everest.md": "added", "whale.md": "failed", "sub/bread.txt": "added"}
     [reason] = [file.reason for file in report.files if file.reason]
-    assert "no unit vector for the passage 'The blue whale" in reason
+    assert "no unit vector for 'The blue whale" in reason
     embedder.spoil = lambda text: False
     assert outcomes(ingest(library, [notes]))["whale.md"] == "added"
 

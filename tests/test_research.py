@@ -367,7 +367,8 @@ def one_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
 
 
 @pytest.mark.usefixtures("one_encoder")
-def test_gibberish_of_a_real_model_breaks_nothing(tmp_path: Path) -> None:
+def test_gibberish_of_a_real_model_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dialogue.models.small.PARAMETERS", 0)  # a small one is asked for no research
     folder = tiny_models.save(tmp_path / "llama", "llama", tiny_models.CHAT)
     (tmp_path / "london.md").write_text(f"# London\n\n{SHARD}\n")
     with open_bot(tmp_path / "data", f"hf:{folder}", candidates=1, research_rounds=2) as bot:
@@ -390,7 +391,7 @@ def test_a_server_is_asked_with_the_whole_exchange_and_never_more_than_allowed(t
     ):
         bot.ingest([tmp_path])
         reply = bot.ask("How high is the Shard?")
-        assert reply.outcome == "abstained"
+        assert {candidate.writer for candidate in reply.trace.candidates if not candidate.dropped} <= {"quote"}
         assert lookups(reply.trace.research) == [("London", 2), ("London", 0)]
         base, first, second, *samples = [body["messages"] for body in server.asked("/chat/completions")]
         assert first[: len(base)] == base
