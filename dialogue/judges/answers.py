@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
 from dialogue.judges.facts import words
+from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
 from dialogue.judges.subject import names_another, names_of, placed, stems, subject_of
+from dialogue.shapes.words import is_difference, plain
 from retrieval.reading import Page, Reading, bounded
 from retrieval.text import BAR
 from retrieval.types import RetrievalError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 FEATURES = ("span", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
 MOST = 12.0  # by how much, in logits, another answer may be likelier
+_HOW = re.compile(r"\bhow ([a-z]+) (?:is|are|was|were|does|do|did|will|can|would)\b", re.IGNORECASE)
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
 TokenEncoder = Callable[[Sequence[str]], Sequence[Tokens]]
 
@@ -70,7 +73,8 @@ class AnswerScorer:
         return self.reader.fingerprint
 
     def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
-        """Return one probability per offer: 0 for what is about another identifier than the question.
+        """Return one probability per offer: 0 for what is about another identifier than the question, or tells
+        how much more than another thing something is, where the question asks how much it is.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
@@ -80,7 +84,9 @@ class AnswerScorer:
         rows = self.features(question, offers, beside)
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
         asked = subject_of(question)
-        another = [names_another(asked, o.page, o.start, o.stop) for o in offers]
+        another = [
+            names_another(asked, o.page, o.start, o.stop) or _tells_differences(question, o.line) for o in offers
+        ]
         found: list[float] = np.where(another, 0.0, 1 / (1 + np.exp(-logits))).tolist()
         return found
 
@@ -147,6 +153,15 @@ def _only_in_titles(question: str, page: Page, pages: Sequence[Page]) -> set[str
 def _plain(text: str) -> str:
     found = re.findall(r"[^\W_]+", text.casefold())
     return f" {' '.join(found)} " if found else ""
+
+
+def _tells_differences(question: str, text: str) -> bool:
+    """Whether a sentence states but how much more one thing is than another, where "How high is it?" is asked."""
+    asked = _HOW.search(question)
+    if not asked or plain(asked[1]) is None:
+        return False
+    figures = [quantity.text for quantity in read(text)[0] if quantity.dimension]
+    return bool(figures) and all(is_difference(figure, text) for figure in figures)
 
 
 def _alone(offer: Offer) -> Offer:

@@ -9,7 +9,7 @@ from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Quantity, read
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cell_of, cells
-from dialogue.shapes.words import degree
+from dialogue.shapes.words import is_difference
 from dialogue.units import quotable, setting, units, with_lead
 from retrieval.types import Passage
 
@@ -90,7 +90,7 @@ def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
     fitting = [
         quantity
         for quantity in read(text)[0]
-        if _usable(quantity) and (plan.fits is None or plan.fits(quantity)) and not _is_difference(quantity, text)
+        if _usable(quantity) and (plan.fits is None or plan.fits(quantity)) and not is_difference(quantity.text, text)
     ]
     spanned = [quantity for quantity in fitting if quantity.value in {q.value for q in read(inside)[0]}]
     named = _in_named_clause(text, question, fitting)
@@ -126,12 +126,6 @@ def _date_of(text: str, inside: str, label: str) -> Value | None:
 
 def _usable(quantity: Quantity) -> bool:
     return quantity.dimension not in ("ordinal", "decade")
-
-
-def _is_difference(quantity: Quantity, text: str) -> bool:
-    """Whether a quantity says by how much one thing is more than another: "300 metres higher"."""
-    behind = re.search(rf"{re.escape(quantity.text)} ([a-z]+)", text)
-    return behind is not None and (degree(behind[1]) is not None or behind[1] in ("above", "below", "beyond"))
 
 
 def _only(quantities: Sequence[Quantity]) -> Quantity | None:

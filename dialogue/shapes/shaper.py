@@ -5,6 +5,7 @@ draft quotes one unit for a part and, where something was worked out, says so as
 any other. The drafts compete with all others and pass the same judges.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -48,6 +49,12 @@ NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
+
+_FOUNDED = re.compile(
+    r"\b(?:found|establish|buil[td]|beg[au]n|born|open|creat|start|set up|launch|dates? |made|complet|form|la[iy]d|"
+    r"inaug|releas|publish|introduc|finish|invent|consecrat)",
+    re.IGNORECASE,
+)
 
 Search = Callable[[str], Sequence[Evidence]]
 
@@ -160,6 +167,7 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
                 (value, fact)
                 for fact in row
                 if usable(fact) and is_about(about, fact) and fact.probability >= LIKELY
+                if "established" not in part or _FOUNDED.search(fact.text)
                 if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
                 if plan.kind == "compare" or value.said not in [other.said for other in values]
             ),

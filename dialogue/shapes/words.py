@@ -82,6 +82,12 @@ def degree(word: str) -> Degree | None:
     return Degree(word, base, measure, less, superlative)
 
 
+def is_difference(figure: str, text: str) -> bool:
+    """Say whether a figure tells by how much one thing is more than another: "300 metres higher"."""
+    behind = re.search(rf"{re.escape(figure)} ([a-z]+)", text)
+    return behind is not None and (degree(behind[1]) is not None or behind[1] in ("above", "below", "beyond"))
+
+
 def plain(adjective: str) -> tuple[str, bool] | None:
     """Return what an adjective measures, and whether it speaks of little ("expensive": money, False)."""
     return _MEASURES.get(adjective.casefold())
