@@ -20,7 +20,7 @@ from safety.rules import visible
 from safety.types import SafetyError
 
 WEIGHTS: Final = Path(__file__).with_name("injection.toml")
-SHIPPED: Final = {WEIGHTS: "8736ba19e4bd0ea1fb969eb4d5676661a71397804ea87ad6b5d030fb7c4ca825"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "b1efd88a906bb7695faf16ca7162a514c028b278d75ce532265ded719a83003f"}  # its SHA-256
 LONGEST: Final = 3  # words of an n-gram
 CLAUSE: Final = 60  # words that are read as one sentence
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[<>\[\]#|{}!:\"]")
