@@ -220,7 +220,7 @@ def test_a_folder_with_an_unknown_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_training_that_was_killed_ends_with_the_same_weights(place: Path, base: Path) -> None:
     data = written(place / "short.jsonl", [*replies(3, 50, True), *replies(4, 90, False)])
-    short = Tuning(epochs=6, rate=5e-3, rank=8, batch=8, accumulate=2, longest=256, save_every=4)
+    short = Tuning(epochs=12, rate=5e-3, rank=8, batch=8, accumulate=2, longest=256, save_every=4)
     plan = GeneratorTraining(str(base), short, held=0.2)
     samples = read_samples(data)
     whole = train(plan, samples, place / "whole", None, quiet)
