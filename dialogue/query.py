@@ -116,8 +116,9 @@ def likeliest(
     plain = stands_alone(typed) and len(turns) > 1 and typed not in [query for query, _ in readings]
     if len({query for query, _ in readings}) == 1 and not plain:
         return readings[0]
-    best = max(readings, key=lambda reading: likely(reading[1]))
-    return (typed, (typed,)) if plain and likely([typed]) > likely(best[1]) + PLAIN else best
+    chances = [likely(forms) for _, forms in readings]
+    most = max(chances)
+    return (typed, (typed,)) if plain and likely([typed]) > most + PLAIN else readings[chances.index(most)]
 
 
 def fluent(question: str) -> str:

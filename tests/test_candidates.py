@@ -118,7 +118,7 @@ class Writer:
         yield f"{context.evidence[0].passage.text[:14]} was built in 1817."
 
     def weigh(self, context: Context, drafts: Sequence[str], attributes: Sequence[Attribute]) -> list[list[float]]:
-        raise NotImplementedError
+        raise AssertionError("a sampling weighs nothing")
 
 
 def test_sampling_goes_on_where_it_stopped_and_every_draft_becomes_a_row(tmp_path: Path) -> None:

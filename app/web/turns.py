@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from app.store.conversations import StoredTurn
 
 POLL = 0.08  # seconds between two looks at a running job
-KEPT = 200  # replies whose follow-up questions are kept
 
 Given = tuple[tuple[Picture, ...], tuple[Shown, ...]]  # the pictures of a message, and how they are shown
 

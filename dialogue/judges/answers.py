@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FEATURES = ("span", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
 MOST = 12.0  # by how much, in logits, another answer may be likelier
+MISSING = 3  # words that stand in other titles that count
 _HOW = re.compile(r"\bhow ([a-z]+) (?:is|are|was|were|does|do|did|will|can|would)\b", re.IGNORECASE)
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
 TokenEncoder = Callable[[Sequence[str]], Sequence[Tokens]]
@@ -113,15 +114,17 @@ class AnswerScorer:
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
         named = subject_of(question, names_of(pages))
         best = {page: _best(page, reading) for page, reading in readings.items()}
+        away = _only_in_titles(question, pages)
         rows = []
         for o in offers:
             said = [tokens[text][0] for text in (o.text, leads[o], o.page.title)]
             alike = _cosine(vectors, said[0]), _cosine(vectors, np.concatenate(said))
             subject = placed(named, o.page, o.start, o.stop)
-            margin = _margin(alone[o], readings[alone[o].page], best)
-            away = min(3, len(_only_in_titles(question, o.page, pages)))
-            span = bounded(readings[alone[o].page].best(alone[o].start, alone[o].end)[0])
-            rows.append((span, *_matched(asked, np.concatenate(said)), *alike, margin, away, *subject))
+            mine, reading = alone[o], readings[alone[o].page]
+            own = _best(mine.page, reading, mine.start, mine.stop)
+            margin = _margin(mine, own, reading, best)
+            matched = _matched(asked, np.concatenate(said))
+            rows.append((bounded(own[0]), *matched, *alike, margin, away[o.page], *subject))
         return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
 
 
@@ -134,20 +137,24 @@ def _best(page: Page, reading: Reading, start: int = 0, end: int | None = None) 
     return logit, _plain(page.text[begin:stop])
 
 
-def _margin(offer: Offer, reading: Reading, best: Mapping[Page, Answer]) -> float:
-    """By how much the offer's best span is likelier than the best one that says something else: 0 or less, to -MOST."""
-    own, said = _best(offer.page, reading, offer.start, offer.stop)
+def _margin(offer: Offer, own: Answer, reading: Reading, best: Mapping[Page, Answer]) -> float:
+    """By how much its `own` span is likelier than the best one that says something else: 0 or less, to -MOST."""
+    logit, said = own
     before, after = _best(offer.page, reading, 0, offer.start), _best(offer.page, reading, offer.stop)
     others = [before, after, *(answer for page, answer in best.items() if page != offer.page)]
-    rivals = [logit for logit, other in others if other and not (other in said or said in other)]
-    return min(0.0, max(-MOST, own - max(rivals))) if rivals and said else 0.0
+    rivals = [likely for likely, other in others if other and not (other in said or said in other)]
+    return min(0.0, max(-MOST, logit - max(rivals))) if rivals and said else 0.0
 
 
-def _only_in_titles(question: str, page: Page, pages: Sequence[Page]) -> set[str]:
-    """The stems of the question that stand in the title of another page and nowhere on this one."""
+def _only_in_titles(question: str, pages: Sequence[Page]) -> dict[Page, int]:
+    """How many stems of the question stand in the title of another page and nowhere on this one, MISSING at most."""
     asked = {word.stem for word in words(question) if word.content}
-    others = frozenset[str]().union(*(stems(other.title) for other in pages if other.title != page.title))
-    return (asked & others) - stems(page.title) - stems(page.text)
+    titles = {page.title: asked & stems(page.title) for page in pages}
+    found = {}
+    for page in pages:
+        others = set[str]().union(*(said for title, said in titles.items() if title != page.title))
+        found[page] = min(MISSING, len(others - stems(page.title) - stems(page.text)))
+    return found
 
 
 def _plain(text: str) -> str:

@@ -24,7 +24,6 @@ TINY: Final = 2.0  # points
 _START: Final[Matrix] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 _SCAN: Final = 0.3  # share of a page from which on its pictures may be a scan
 _INVISIBLE: Final = frozenset({3, 7})  # modes of drawing text
-_FILLED: Final = frozenset({0, 2, 4, 6})
 _MOST_PAINTED: Final = 2_000  # boxes remembered; beyond, what lies behind text is not known
 _DEEPEST: Final = 6  # forms within forms
 _THIN: Final = 2.5  # points of a line ruled
