@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pypdf import PdfWriter
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
 from source_files import pdf, read, refusal, sections
 
 from retrieval.html import from_html
@@ -189,9 +190,9 @@ def test_pdfs_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     assert "no text layer" in refusal(tmp_path, "scan.pdf", pdf(""))
     assert "broken" in refusal(tmp_path, "cut.pdf", whole[:150])
     assert "broken" in refusal(tmp_path, "junk.pdf", b"%PDF-1.7\n" + b"junk " * 50)
-    writer = PdfWriter(clone_from=tmp_path / "scan.pdf")
-    writer.encrypt("secret", algorithm="RC4-128")
-    writer.write(tmp_path / "locked.pdf")
+    locked = Canvas(str(tmp_path / "locked.pdf"), encrypt=StandardEncryption("secret", strength=128))
+    locked.drawString(72, 720, "Nobody reads this.")
+    locked.save()
     assert "password-protected" in refusal(tmp_path, "locked.pdf", (tmp_path / "locked.pdf").read_bytes())
     assert "3 pages, more than the 2" in refusal(tmp_path, "l.pdf", pdf("a", "b", "c"), SourceLimits(max_pages=2))
     assert "more than the 5 characters" in refusal(tmp_path, "t.pdf", whole, SourceLimits(max_text=5))

@@ -102,7 +102,7 @@ def _row(item: Document | Letter | SourceError, limits: SourceLimits) -> dict[st
         files = [(file.name, base64.b64encode(file.data).decode()) for file in item.attached]
         return {**_row(item.document, limits), "attached": files}
     if isinstance(item, Document) and len(item.text) > limits.max_text:
-        item = SourceError(f"more than the {limits.max_text} characters of text allowed")
+        item = SourceError(limits.too_much_text)
     if isinstance(item, SourceError):
         return {"error": str(item)}
     sections = [(s.headings, s.start, s.end, s.place) for s in item.sections]

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from retrieval.outline import Outline, one_line
-from retrieval.sources.decode import decode
-from retrieval.sources.filetypes import SourceLimits, suffix_of
+from retrieval.sources.decode import decoded
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.text import clean
-from retrieval.types import Document, SourceError
+from retrieval.types import Document
 
 _BLOCK: Final = 400  # characters from which on a section ends where the code has a gap
 _BEGINS: Final = re.compile(
@@ -64,12 +64,7 @@ class _Part:
 def read_code(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield source code; its title is the name of the file and what its first comment says of it."""
     outline = Outline()
-    try:
-        text = clean(decode(path.read_bytes(), outline.notes))
-    except SourceError as error:
-        raise SourceError(f"named as source code ({suffix_of(path)}) but {error}") from None
-    if len(text) > limits.max_text:
-        raise SourceError(f"{len(text)} characters of text, more than the {limits.max_text} allowed")
+    text = clean(decoded(path, limits, outline.notes, "source code"))
     lines = text.expandtabs(4).splitlines()
     parts = _parts(lines)
     borders = [0]

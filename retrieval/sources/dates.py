@@ -71,7 +71,7 @@ def read_ics(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         for key, _, value in properties:
             if key in {"DESCRIPTION", "COMMENT"}:
                 outline.add(_text(value))
-        _checked(outline, limits)
+        limits.check_text(outline.length)
     yield "", outline.document("", one_line(title))
 
 
@@ -95,7 +95,7 @@ def read_vcf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         for key, _, value in properties:
             if key == "NOTE":
                 outline.add(_text(value))
-        _checked(outline, limits)
+        limits.check_text(outline.length)
     yield "", outline.document("", "")
 
 
@@ -127,11 +127,6 @@ def _things(path: Path, outline: Outline, wanted: str) -> Iterator[tuple[str, li
 def _add_row(outline: Outline, row: Sequence[tuple[str, str]]) -> None:
     filled = [(name, value) for name, value in row if value]
     outline.add(line([name for name, _ in filled], cells(value for _, value in filled)), item=True)
-
-
-def _checked(outline: Outline, limits: SourceLimits) -> None:
-    if outline.length > limits.max_text:
-        raise SourceError(f"more than the {limits.max_text} characters of text allowed")
 
 
 def _text(value: str) -> str:

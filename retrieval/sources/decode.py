@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
-from retrieval.sources.filetypes import BOMS, utf16_of
+from retrieval.sources.filetypes import BOMS, SourceLimits, suffix_of, utf16_of
 from retrieval.sources.readability import is_misdecoded
 from retrieval.types import Note, SourceError
 
@@ -11,6 +12,20 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")  # terminal log
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,20})", re.IGNORECASE)
 _CHANCE = 8  # letters beyond ASCII in a line that is UTF-8, as none in an older encoding is by chance
 _SURE = 0.2  # from this coherence on the guesser has recognised the language
+
+
+def decoded(path: Path, limits: SourceLimits, notes: Counter[Note], kind: str = "") -> str:
+    """Return the text of a file, decoded as `decode` does; an HTML page may declare its character set.
+
+    Raises SourceError, which says the `kind` that the name promises where one is given, and for too much text.
+    """
+    try:
+        text = decode(path.read_bytes(), notes, page=kind == "HTML")
+    except SourceError as error:
+        raise SourceError(f"named as {kind} ({suffix_of(path)}) but {error}" if kind else str(error)) from None
+    if len(text) > limits.max_text:
+        raise SourceError(f"{len(text)} characters of text, more than the {limits.max_text} allowed")
+    return text
 
 
 def decode(data: bytes, notes: Counter[Note], *, page: bool = False) -> str:

@@ -117,6 +117,16 @@ class SourceLimits:
     cpu_seconds: int = 30
     wall_seconds: int = 120  # a busy machine is no reason to refuse a file
 
+    @property
+    def too_much_text(self) -> str:
+        """What is said of a source with more text than is allowed."""
+        return f"more than the {self.max_text} characters of text allowed"
+
+    def check_text(self, characters: int) -> None:
+        """Raise SourceError for more text than is allowed."""
+        if characters > self.max_text:
+            raise SourceError(self.too_much_text)
+
 
 DEFAULT_LIMITS: Final = SourceLimits()
 

@@ -69,8 +69,7 @@ class _Reading:
         for place in range(count):
             found, read = self._blocks(place, margins, paged)
             paged.take(place, found, self.marks.get(place, []), read)
-            if paged.length > self.limits.max_text:
-                raise SourceError(f"more than the {self.limits.max_text} characters of text allowed")
+            self.limits.check_text(paged.length)
             if read is not None or place % _RUN == 0:
                 yield "", None
         self._refuse(paged)

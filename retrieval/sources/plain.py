@@ -12,8 +12,8 @@ from typing import Final
 from retrieval.html import from_html
 from retrieval.markup import from_markdown
 from retrieval.outline import Outline, iso_date
-from retrieval.sources.decode import decode
-from retrieval.sources.filetypes import SourceLimits, suffix_of
+from retrieval.sources.decode import decoded
+from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.settings import read_front
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section, SourceError
@@ -31,7 +31,7 @@ _OMITTED: Final = re.compile(r"^\[?\d[^\n]{5,60}: ?<[^<>\n]* omitted>\n?", re.MU
 def read_text(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the text by the headings that stand on lines of their own: underlined, in capitals, numbered, the first."""
     notes: Counter[Note] = Counter()
-    text = _OMITTED.sub("", clean(_decoded(path, "text", limits, notes)))
+    text = _OMITTED.sub("", clean(decoded(path, limits, notes, "text")))
     outline = Outline()
     outline.notes = notes
     if add_text(outline, text) and outline.length:
@@ -84,7 +84,7 @@ def _rank(line: str, first: bool) -> int:
 def read_markdown(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the text by its headings, what its front matter says first."""
     outline = Outline()
-    text = clean(_decoded(path, "Markdown", limits, outline.notes))
+    text = clean(decoded(path, limits, outline.notes, "Markdown"))
     front = read_front(text)
     for key, value in front.items():
         if key not in ("title", "layout"):
@@ -99,17 +99,7 @@ def read_markdown(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Docum
 def read_html(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield what can be seen of the page, by its headings."""
     outline = Outline()
-    text = _decoded(path, "HTML", limits, outline.notes)
+    text = decoded(path, limits, outline.notes, "HTML")
     if (tags := text.count("<")) > limits.max_tags:
         raise SourceError(f"{tags} tags, more than the {limits.max_tags} allowed")
     yield "", from_html(text, "", "", outline)
-
-
-def _decoded(path: Path, kind: str, limits: SourceLimits, notes: Counter[Note]) -> str:
-    try:
-        text = decode(path.read_bytes(), notes, page=kind == "HTML")
-    except SourceError as error:
-        raise SourceError(f"named as {kind} ({suffix_of(path)}) but {error}") from None
-    if len(text) > limits.max_text:
-        raise SourceError(f"{len(text)} characters of text, more than the {limits.max_text} allowed")
-    return text

@@ -87,7 +87,7 @@ def _lines(process: "subprocess.Popen[bytes]", path: Path, limits: SourceLimits)
                 continue
             searched = len(buffer)
             if searched > _BYTES * limits.max_text + 1_000_000:
-                raise SourceError(f"{path}: more than the {limits.max_text} characters of text allowed")
+                raise SourceError(f"{path}: {limits.too_much_text}")
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 raise SourceError(f"{path}: took more than {limits.wall_seconds} seconds to read")
             if not (chunk := os.read(output, 1 << 16)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from retrieval.outline import Outline, one_line
 from retrieval.sources.code import read_code
-from retrieval.sources.decode import decode
+from retrieval.sources.decode import decoded
 from retrieval.sources.filetypes import SourceLimits, suffix_of
 from retrieval.sources.tree import Tree, add_tree, leaves, masked, name_in
 from retrieval.text import clean
@@ -40,9 +40,7 @@ _NO_NAME: Final = re.compile(r"copyright|licen[cs]e|spdx|-\*-|vim:|^!|coding[:=]
 def read_settings(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
     """Yield the one document, its title the file's name and what the file says that it sets."""
     outline = Outline()
-    text = clean(decode(path.read_bytes(), outline.notes))
-    if len(text) > limits.max_text:
-        raise SourceError(f"{len(text)} characters of text, more than the {limits.max_text} allowed")
+    text = clean(decoded(path, limits, outline.notes))
     try:
         tree, comments = _read(text, suffix_of(path))
     except (ValueError, RecursionError):

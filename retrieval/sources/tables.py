@@ -158,5 +158,4 @@ def add_lines(outline: Outline, lines: Iterable[tuple[int, str]], noun: str, lim
                 outline.add(text, item=True)
             block = []
         block.append((number, told))
-        if outline.length > limits.max_text:
-            raise SourceError(f"more than the {limits.max_text} characters of text allowed")
+        limits.check_text(outline.length)
