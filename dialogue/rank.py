@@ -31,7 +31,7 @@ class Gates:
     sensible: float = 0.28
     answers: float = 0.28
     safe: float = 0.5
-    shown: float = 0.1
+    shown: float = 0.07
     ample: float = 0.7
     written: float = 0.0
     grounded: float = 0.0

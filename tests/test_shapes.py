@@ -341,7 +341,7 @@ def test_no_is_said_where_the_same_is_said_of_another_place() -> None:
 def test_how_much_more_one_thing_is_than_another_is_no_size_of_it() -> None:
     plan = Plan(("How high is the Horn?",), work=lambda values: "")
     higher = Fact(Offer(Page("The Horn is only about 300 metres higher and has more ice.")), 0.5, (24, 34))
-    high = Fact(Offer(Page("The Horn rises to 4,310 metres and has more ice.")), 0.5, (18, 30))
+    high = Fact(Offer(Page("The Horn rises to 4,310 metres above the sea and has more ice.")), 0.5, (18, 30))
     assert value_of(higher, plan, "", "How high is the Horn?") is None
     found = value_of(high, plan, "", "How high is the Horn?")
     assert found is not None

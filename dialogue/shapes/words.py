@@ -85,7 +85,7 @@ def degree(word: str) -> Degree | None:
 def is_difference(figure: str, text: str) -> bool:
     """Say whether a figure tells by how much one thing is more than another: "300 metres higher"."""
     behind = re.search(rf"{re.escape(figure)} ([a-z]+)", text)
-    return behind is not None and (degree(behind[1]) is not None or behind[1] in ("above", "below", "beyond"))
+    return behind is not None and degree(behind[1]) is not None
 
 
 def plain(adjective: str) -> tuple[str, bool] | None:
