@@ -13,7 +13,7 @@ from typing import Protocol
 from dialogue.cite import without_marks
 from dialogue.names import COMMON, names
 from dialogue.persona import about_subject
-from dialogue.proposals import Said
+from dialogue.proposals import IMPERATIVES, Said
 from dialogue.types import Turn
 
 PLAIN = 0.1  # how much likelier a follow-up has to be answered as typed, to be read so
@@ -142,7 +142,7 @@ def stands_alone(question: str) -> bool:
     words = question.split()
     if len(words) < 5 or _WHAT_ABOUT.match(question) or _OPENER.match(question) or _PRONOUN.search(question):
         return False
-    return _starts_question(question)
+    return _starts_question(question) or words[0].casefold() in IMPERATIVES
 
 
 def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:

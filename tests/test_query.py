@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialogue.names import names
-from dialogue.query import likeliest, meant, search_queries, standalone
+from dialogue.query import likeliest, meant, search_queries, standalone, stands_alone
 from dialogue.types import Turn
 
 
@@ -111,3 +111,17 @@ def test_a_question_that_stands_alone_is_read_so_only_where_that_is_much_likelie
     assert likeliest(own, "", None, likely)[0] != own[-1].text
     chances[own[-1].text] = 0.9
     assert likeliest(own, "", None, likely) == (own[-1].text, (own[-1].text,))
+
+
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        ("Tell me about the octopus", True),
+        ("How much is one towel at home?", True),
+        ("Tell me about its arms please", False),
+        ("And what about the octopus here?", False),
+        ("why so?", False),
+    ],
+)
+def test_a_question_with_a_subject_of_its_own_stands_alone(question: str, alone: bool) -> None:
+    assert stands_alone(question) is alone
