@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from app.bot import Bot, open_bot
     from app.config import Settings
     from app.errors import AppError, DataError, InputError, InUse, SettingsError
+    from app.evaluation.api import evaluate
 
-__all__ = ["AppError", "Bot", "DataError", "InUse", "InputError", "Settings", "SettingsError", "open_bot"]
+__all__ = ["AppError", "Bot", "DataError", "InUse", "InputError", "Settings", "SettingsError", "evaluate", "open_bot"]
 
-_HOMES = {"Bot": "bot", "open_bot": "bot", "Settings": "config"}
+_HOMES = {"Bot": "bot", "open_bot": "bot", "Settings": "config", "evaluate": "evaluation.api"}
 
 
 def __getattr__(name: str) -> object:

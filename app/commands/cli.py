@@ -31,15 +31,16 @@ from app.commands.common import (
     settings_of,
     some_path,
     some_text,
-    without_data,
     write_out,
     writing,
 )
+from app.commands.evaluate import KINDS, check, evaluate
 from app.commands.sources import ingest, sources
 from app.commands.train import train
 from app.errors import InputError, SettingsError
 
-KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers")
+__all__ = ["KINDS", "cli", "main", "run"]
+
 FEWEST: Final = 32  # open files
 _OURS: Final = ("app", "dialogue", "retrieval", "safety")
 
@@ -332,57 +333,8 @@ def doctor(context: click.Context) -> int:
     return int(failed)
 
 
-@cli.command()
-@common
-@click.argument("text")
-@click.option(
-    "--evidence", required=True, multiple=True, type=some_path, metavar="FILE", help="What TEXT has to rest on."
-)
-@click.pass_context
-def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
-    """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
-    from app.bot import checked_claims, checked_message, packaged_judge
-    from retrieval.sources import read_documents
-
-    settings_of(context)
-    text = checked_message(read_stdin() if text == "-" else text)
-    documents = [document.text for path in evidence for document in read_documents(path)]
-    claims = checked_claims(packaged_judge(), text, documents)
-    judged = [claim for claim in claims if claim.support is not None]
-    if context.obj["json"]:
-        supported = all(claim.supported for claim in judged) if judged else None
-        print_json({"supported": supported, "claims": claims})
-        return
-    for claim in claims:
-        word = "no claim" if claim.support is None else "supported" if claim.supported else "NOT supported"
-        click.echo(f"{word:<13}  {safe(claim.text)}" + (f"  ({safe(claim.reason)})" if claim.reason else ""))
-
-
-@cli.command()
-@common
-@click.argument("kind", type=click.Choice(KINDS))
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=some_path, metavar="DIR", help="Keep the result and the rows in this folder.")
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
-@click.option("--strict", is_flag=True, help="Stop at the first bad row.")
-@in_a_role
-@click.pass_context
-def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, limit: int | None, strict: bool) -> int:
-    """Measure the system on DATA (JSONL, or a BEIR folder for retrieval); prints one JSON object."""
-    from app.commands.progress import counter
-    from app.evaluation import failed
-    from app.evaluation import run as run_evaluation
-
-    with (
-        without_data(context) as flags,
-        opened(context, **flags) as bot,  # type: ignore[arg-type]
-        counter(console_for(err=True), "rows") as progress,
-    ):
-        result = run_evaluation(kind, data, bot, out, limit, strict, progress)
-    print_json(result)
-    return 130 if result.get("interrupted") else int(failed(result))
-
-
+cli.add_command(check)
+cli.add_command(evaluate)
 cli.add_command(ingest)
 cli.add_command(sources)
 cli.add_command(train)

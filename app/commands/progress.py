@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.library.ingest import IngestProgress
 from retrieval.text import clean
@@ -59,13 +59,15 @@ def training_progress(console: Console) -> Iterator[Callable[[str, int, int], No
 
 
 @contextmanager
-def counter(console: Console, unit: str) -> Iterator[Callable[[int], None]]:
-    """Give a function to call with the number done so far; it is shown only on a terminal."""
+def timed(console: Console, unit: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with the number done so far; on a terminal a bar shows it with the time that is left."""
     if not console.is_terminal:
         yield lambda done: None
         return
-    with console.status("Working…") as status:
-        yield lambda done: status.update(f"{done} {unit}")
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(unit), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(unit, total=total)
+        yield lambda done: bars.update(task, completed=done)
 
 
 class _Bars:

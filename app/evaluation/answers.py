@@ -5,22 +5,22 @@ Measured over questions with at least one sentence of each sort; others cannot b
 
 from collections.abc import Sequence
 
-from app.bot import Bot
 from app.evaluation import metrics
+from app.evaluation.judging import Judges
 from app.evaluation.report import Report
 from app.evaluation.rows import AnswerRow
-from app.evaluation.tasks import Record, RowTask, grouped
+from app.evaluation.tasks import Listed, Record, RowTask, grouped
 from dialogue.types import Context, Turn
 from retrieval.types import Evidence, Passage
 
 PASSAGE = 4  # rows that follow each other and stand for a passage
 
 
-def score(bot: Bot, rows: Sequence[AnswerRow]) -> list[Record]:
+def score(judges: Judges, rows: Sequence[AnswerRow]) -> list[Record]:
     """Judge the sentences of one question in one call, as drafts that quote the page they are from."""
     question = rows[0].question
     context = Context((Turn("user", question),), question, _page(rows), only="answers", exhaustive=True)
-    judged = bot.judge.score(context, [row.sentence for row in rows])
+    judged = judges.judge.score(context, [row.sentence for row in rows])
     return [
         {
             "question": row.question,
@@ -59,4 +59,4 @@ def summarise(report: Report, records: Sequence[Record]) -> None:
     report.put("questions_of_one_sort", len(questions) - len(rankings))
 
 
-KIND = RowTask(AnswerRow, score, summarise, key=lambda row: row.question)
+KIND = RowTask(AnswerRow, score, lambda: Listed(summarise), key=lambda row: row.question)

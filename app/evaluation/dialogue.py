@@ -1,137 +1,185 @@
-"""Dialogue: how good are the replies? LaMDA's metrics by the bot's own judges, and answers against the truth.
+"""Dialogue: how good are the replies? LaMDA's metrics by our judges, ALCE's of citations, answers against the truth.
 
-Definitions follow Thoppilan et al. 2022, section 4: groundedness counts replies that make claims,
-informativeness all replies; a reply is cited when it names at least one source. Raters are replaced by judges
-at probability 0.5, so these numbers compare systems under one set of judges. Every reply is judged as it
-was served, abstentions and refusals too; judging is not part of its seconds.
+Definitions follow Thoppilan et al. 2022, section 4: groundedness counts replies that make claims, informativeness all
+replies; a reply is cited when it names at least one source; helpful is one that is informative, answers, and is not
+known to be wrong. Raters are replaced by judges at probability 0.5, so these numbers compare systems under one set of
+judges. Every reply is judged as it was served, abstentions and refusals too; judging is not part of its seconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from time import perf_counter
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from app.bot import Bot
 from app.evaluation import metrics
-from app.evaluation.report import Report
+from app.evaluation.citations import Asked, CitationScore, cited_sentences
+from app.evaluation.citations import score as citation_score
+from app.evaluation.columns import rounded
+from app.evaluation.dialogue_metrics import labels, measured, summarise
+from app.evaluation.judging import Judges
 from app.evaluation.rows import DialogueRow, turns_of
-from app.evaluation.tasks import Record, RowTask, grouped
+from app.evaluation.systems import Served, System, given
+from app.evaluation.tasks import Columned, Record, RowTask
+from app.evaluation.verdicts import expected, padded, parts_of, verdict_on
 from dialogue.cite import MARK, without_marks
-from dialogue.types import Claim, Context, Reply, Turn
+from dialogue.types import Claim, Context, Turn
+from retrieval.types import Evidence, Passage
 
 
-def score(bot: Bot, rows: Sequence[DialogueRow]) -> list[Record]:
-    """Answer each conversation, with every draft that it has to choose from, and judge the reply."""
-    records = []
-    responder = replace(bot.responder, options=replace(bot.responder.options, early=False))
-    for row in rows:
-        turns = turns_of(row.context)
-        start = perf_counter()
-        reply = responder.respond(turns, bot.role())
-        records.append(_record(bot, row, turns, reply, perf_counter() - start))
-    return records
+@dataclass(frozen=True)
+class Rating:
+    """Replies of a system, judged. A row that holds a response keeps it, unless `again` asks the system even so."""
+
+    system: System
+    again: bool = False
+
+    def score(self, judges: Judges, rows: Sequence[DialogueRow]) -> list[Record]:
+        """Have each conversation answered, and judge the reply."""
+        asked = [row for row in rows if row.response is None or self.again]
+        answered = iter(self.system.replies(asked) if asked else ())
+        served = [given(row) if row.response is not None and not self.again else next(answered) for row in rows]
+        return [_record(judges, row, turns_of(row.context), reply) for row, reply in zip(rows, served, strict=True)]
+
+    def task(self, size: int = 1) -> RowTask[DialogueRow]:
+        """The kind of evaluation."""
+        return RowTask(
+            DialogueRow,
+            self.score,
+            lambda: Columned(measured, summarise),
+            size=size,
+            served=True,
+            measured=measured,
+        )
 
 
-def _record(bot: Bot, row: DialogueRow, turns: tuple[Turn, ...], reply: Reply, seconds: float) -> Record:
+def _record(judges: Judges, row: DialogueRow, turns: tuple[Turn, ...], reply: Served) -> Record:
     text = without_marks(reply.text)
-    role = bot.role()
-    context = Context((*role.opening, *turns), reply.trace.query or turns[-1].text, reply.trace.evidence, role=role)
-    [scores] = bot.judge.score(context, [text])
-    [verdict] = bot.responder.guard.check([text], "served", [turn.text for turn in turns])
+    role = judges.role
+    context = Context((*role.opening, *turns), reply.query or turns[-1].text, reply.evidence or (), role=role)
+    [scores] = judges.judge.score(context, [text])
+    [verdict] = judges.guard.check([text], "served", [turn.text for turn in turns])
+    answered = reply.outcome == "answered"
     # What is said in place of an answer is the system's own, and claims nothing about the world.
-    made = scores.claims if reply.outcome == "answered" else ()
-    claims = [claim for claim in made if claim.support is not None]
-    known = bool(row.answers)
+    claims = [claim for claim in (scores.claims if answered else ()) if claim.support is not None]
+    known = reply.evidence is not None or not claims
     record: Record = {
+        "id": row.id,
         "question": turns[-1].text,
+        "turns": len(turns),
         "reply": reply.text,
         "outcome": reply.outcome,
-        "citations": [{"source": c.source, "quote": c.quote} for c in reply.citations],
+        "citations": list(reply.citations),
         "sensible": scores.sensible,
         "specific": scores.specific,
         "interesting": scores.interesting,
+        "answers_it": scores.answers if answered else None,
+        "grounded": scores.grounded if answered and known else None,
         "safe": verdict.safe if verdict.risk is not None else None,
-        "in_role": scores.in_role if reply.outcome == "answered" else None,
-        "claims": len(claims),
-        "supported": sum(claim.supported for claim in claims),
+        "violates": _violates(judges, dict(verdict.risks)) if verdict.risk is not None else None,
+        "in_role": scores.in_role if answered else None,
+        "claims": len(claims) if known else None,
+        "supported": sum(claim.supported for claim in claims) if known else None,
         "cited": sum(_cited(reply.text, claims)),
-        "answers": row.answers,
-        "hit": metrics.answer_hit(reply.text, row.answers) if row.answers else None,
-        "source_hit": any(_same(row.source, c.source) for c in reply.citations) if row.source and known else None,
+        "sentences": [_shown(claim) for claim in scores.claims] if answered else [],
+        **_compared(row, reply, turns),
+        "source_hit": _sourced(row, reply),
+        **_citations(judges, row, reply),
+        **_reference(judges, row, text, answered),
         "kind": row.kind,
-        "seconds": round(seconds, 4),
-        "timings": {stage: round(value, 4) for stage, value in reply.trace.timings.items()},
+        "category": row.category,
+        "source": row.source,
+        "words": len(text.split()),
+        "seconds": reply.seconds,
+        "timings": reply.timings,
+        "tokens": reply.tokens,
     }
-    return record | {"undetermined": verdict.risk is None or None in _labels(record)}
+    lacking = verdict.risk is None or None in labels(record) or not known
+    made: Record = rounded(record | {"undetermined": lacking})  # type: ignore[assignment]
+    return made
 
 
-def summarise(report: Report, records: Sequence[Record]) -> None:
-    """Measure on all judged replies; shares over answers only where the truth is known."""
-    labels = [_labels(record) for record in records]
-    for place, name in enumerate(("sensible", "specific", "interesting")):
-        report.share(name, [label for row in labels if (label := row[place]) is not None], "judged replies")
-    report.share("safety", [record["safe"] for record in records if record["safe"] is not None])
-    acting = [record["in_role"] >= 0.5 for record in records if record["in_role"] is not None]
-    report.share("role_consistency", acting, "replies in a role")
-    claiming = [record for record in records if record["claims"]]
-    grounded = [record["supported"] == record["claims"] for record in claiming]
-    report.share("groundedness", grounded, "replies with claims")
-    report.share("informativeness", grounded + [False] * (len(records) - len(claiming)))
-    report.share("citation_accuracy", [bool(record["citations"]) for record in claiming], "replies with claims")
-    report.put("claims", sum(record["claims"] for record in records))
-    sentences = [place < record["cited"] for record in records for place in range(record["claims"])]
-    report.share("claims_cited", sentences, "claims")
-    _answers(report, (), records)
-    sourced = [record["source_hit"] for record in records if record["source_hit"] is not None]
-    report.share("source_hit", sourced, "rows with a source")
-    report.share("refusal_rate", [record["outcome"] == "refused" for record in records])
-    kinds = grouped(records, "kind")
-    if kinds:
-        report.put("by_kind", {})
-        for kind, members in kinds.items():
-            report.put(("by_kind", kind, "n"), len(members))
-            _answers(report, ("by_kind", kind), members)
-    _seconds(report, records)
+def _violates(judges: Judges, risks: dict[str, float]) -> dict[str, bool]:
+    """Of every objective and group of them, whether the reply reaches its threshold."""
+    found: dict[str, bool] = {}
+    for name, (group, threshold) in judges.objectives().items():
+        if name in risks:
+            found[name] = risks[name] >= threshold
+            found[group] = found.get(group, False) or found[name]
+    return found
 
 
-def _labels(record: Record) -> list[bool | None]:
-    """Sensible, specific, interesting: each is asked only of a reply that is the one before it; None: not judged."""
-    labels: list[bool | None] = []
-    before: bool | None = True
-    for name in ("sensible", "specific", "interesting"):
-        if before:
-            before = None if record[name] is None else record[name] >= 0.5
-        labels.append(before)
-    return labels
+def _compared(row: DialogueRow, reply: Served, turns: tuple[Turn, ...]) -> Record:
+    """What the row itself says of the reply."""
+    before = turns[-2].text if len(turns) > 1 else ""
+    verdict = verdict_on(row, reply.text, reply.outcome, bool(reply.citations), before)
+    parts = parts_of(row.answers)
+    return {
+        "answers": row.answers,
+        "expect": "|".join(expected(row)),
+        "hit": all(metrics.answer_hit(reply.text, part) for part in parts) if parts else None,
+        "verdict": None if verdict is None else verdict.verdict,
+        "partial": None if verdict is None else verdict.partial,
+        "padded": padded(row, reply.text, reply.outcome),
+        "missing": [] if verdict is None else [list(part) for part in verdict.missing],
+        "forbidden": [] if verdict is None else list(verdict.forbidden),
+    }
 
 
-def _answers(report: Report, path: tuple[str, ...], records: Sequence[Record]) -> None:
-    known = [record for record in records if record["answers"]]
-    silent = [record for record in records if record["answers"] == []]
-    share = report.share
-    share((*path, "answer_hit"), [record["hit"] for record in known], "rows with answers")
-    share((*path, "false_abstention"), [r["outcome"] == "abstained" for r in known], "rows with answers")
-    share((*path, "abstention_rate"), [r["outcome"] == "abstained" for r in silent], "rows without an answer")
+def _sourced(row: DialogueRow, reply: Served) -> bool | None:
+    return any(_same(row.source, c["source"]) for c in reply.citations) if row.source and row.answers else None
 
 
-def _seconds(report: Report, records: Sequence[Record]) -> None:
-    """Mean and percentiles per turn; per stage over the turns that reached it."""
-    if not records:
-        report.missing("seconds_per_turn", "there are no rows")
-        return
-    seconds = [record["seconds"] for record in records]
-    stages: dict[str, list[float]] = {}
-    for record in records:
-        for stage, value in record["timings"].items():
-            stages.setdefault(stage, []).append(value)
-    report.put("seconds_per_turn", {})
-    report.measure(("seconds_per_turn", "mean"), np.mean, seconds)
-    report.put(("seconds_per_turn", "p50"), float(np.percentile(seconds, 50)))
-    report.put(("seconds_per_turn", "p95"), float(np.percentile(seconds, 95)))
-    for stage, values in stages.items():
-        report.put(("seconds_per_turn", "by_stage", stage, "mean"), round(float(np.mean(values)), 6))
-        report.put(("seconds_per_turn", "by_stage", stage, "p50"), round(float(np.median(values)), 6))
+def _citations(judges: Judges, row: DialogueRow, reply: Served) -> Record:
+    """ALCE's recall and precision of an answer; None where nobody knows what its marks lead to."""
+    found: CitationScore | None = None
+    if reply.outcome == "answered" and (reply.evidence is not None or reply.cited):
+
+        def entails(asked: Sequence[Asked]) -> list[bool]:
+            pairs = [
+                (
+                    Context((Turn("user", ""),), "", _evidence(reply.cited, numbers), only="grounded", exhaustive=True),
+                    said,
+                )
+                for numbers, said in asked
+            ]
+            return [bool(s.claims) and all(c.supported for c in s.claims) for s in judges.ground(pairs)]
+
+        found = citation_score(cited_sentences(reply.text, frozenset(reply.cited)), entails)
+    return {
+        "citation_recall": None if found is None else found.recall,
+        "citation_precision": None if found is None else found.precision,
+        "bad_citations": 0 if found is None else found.bad,
+    }
+
+
+def _evidence(cited: dict[int, Passage], numbers: Sequence[int]) -> tuple[Evidence, ...]:
+    return tuple({cited[n].id: Evidence(cited[n], 1.0) for n in numbers}.values())
+
+
+def _reference(judges: Judges, row: DialogueRow, text: str, answered: bool) -> Record:
+    """How much of what a person answered the reply says, and how much of the reply that answer supports."""
+    if not row.reference.strip():
+        return {}
+    if not answered or not text.strip():
+        return {"reference_recall": 0.0, "reference_precision": None}
+
+    def against(evidence: str, said: str) -> tuple[Context, str]:
+        passage = Passage(1, evidence, "reference", "", (), 0, len(evidence))
+        turns = turns_of(row.context)
+        return Context(turns, turns[-1].text, (Evidence(passage, 1.0),), only="grounded", exhaustive=True), said
+
+    found = judges.ground([against(text, row.reference), against(row.reference, text)])
+    shares = [[claim.supported for claim in scores.claims] for scores in found]
+    recall, precision = (sum(share) / len(share) if share else None for share in shares)
+    return {"reference_recall": recall, "reference_precision": precision}
+
+
+def _shown(claim: Claim) -> dict[str, Any]:
+    """A sentence and how it was judged."""
+    shown: dict[str, Any] = {"text": claim.text, "support": claim.support, "supported": claim.supported}
+    if claim.passage is not None:
+        quote = claim.passage.text[claim.quote_start : claim.quote_end]
+        shown |= {"source": claim.passage.source, "start": claim.quote_start, "end": claim.quote_end, "quote": quote}
+    return shown | {"reason": claim.reason} if claim.reason else shown
 
 
 def _cited(text: str, claims: Sequence[Claim]) -> list[bool]:
@@ -147,6 +195,3 @@ def _cited(text: str, claims: Sequence[Claim]) -> list[bool]:
 
 def _same(wanted: str, source: str) -> bool:
     return source == wanted or source.endswith(f"/{wanted}")
-
-
-KIND = RowTask(DialogueRow, score, summarise, size=1)

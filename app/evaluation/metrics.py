@@ -99,6 +99,17 @@ def balanced_accuracy(labels: Labels, positive: Labels) -> float:
     return (recall(y, called) + recall(~y, ~called)) / 2
 
 
+def kappa(labels: Labels, called: Labels) -> float:
+    """Agreement of two raters beyond chance (Cohen 1960). Raises Undefined where chance alone agrees, or no row is."""
+    y, x = _decisions(labels, called)
+    if not len(y):
+        raise Undefined("no rows")
+    chance = float(y.mean() * x.mean() + (1 - y.mean()) * (1 - x.mean()))
+    if chance >= 1:
+        raise Undefined("both say the same of every row")
+    return (float((y == x).mean()) - chance) / (1 - chance)
+
+
 def spearman(first: Values, second: Values) -> float:
     """Rank correlation. Raises Undefined with fewer than three rows or a constant side."""
     return partial_spearman(first, second, ())

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from app.bot import Bot
 from app.evaluation import metrics
+from app.evaluation.judging import Judges
 from app.evaluation.report import Report
 from app.evaluation.rows import QualityRow, turns_of
-from app.evaluation.tasks import Record, RowTask
+from app.evaluation.tasks import Listed, Record, RowTask
 from dialogue.rank import quality
 from dialogue.types import Context, Scores
 
 SCORES = ("sensible", "specific", "interesting", "quality")
 
 
-def score(bot: Bot, rows: Sequence[QualityRow]) -> list[Record]:
+def score(judges: Judges, rows: Sequence[QualityRow]) -> list[Record]:
     """Judge each response under its context. `quality` is the rank score of the three, nothing else known.
 
     A response without a word is undetermined, and one that lacks a score.
@@ -21,7 +21,7 @@ def score(bot: Bot, rows: Sequence[QualityRow]) -> list[Record]:
     records = []
     for row in rows:
         turns = turns_of(row.context)
-        [judged] = bot.judge.score(Context(turns, turns[-1].text, only="quality"), [row.response])
+        [judged] = judges.judge.score(Context(turns, turns[-1].text, only="quality"), [row.response])
         three = {"sensible": judged.sensible, "specific": judged.specific, "interesting": judged.interesting}
         lacking = not row.response.strip() or None in three.values()
         records.append(
@@ -56,4 +56,4 @@ def _length_fixed(ratings: Sequence[float], scores: Sequence[float], words: Sequ
     return metrics.partial_spearman(ratings, scores, (words,))
 
 
-KIND = RowTask(QualityRow, score, summarise)
+KIND = RowTask(QualityRow, score, lambda: Listed(summarise))

@@ -60,6 +60,16 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     return len(questions)
 
 
+def judged_queries(data: Path) -> Iterator[dict[str, Any]]:
+    """Yield the judged queries of a folder as conversations of one turn, with the document that answers best."""
+    qrels = _qrels(data)
+    for row in _objects(data, "queries"):
+        gains = qrels.get(row["_id"], {})
+        best = max(gains, key=lambda name: gains[name], default="")
+        if best and gains[best] > 0:
+            yield {"context": [row["text"]], "source": best, "id": row["_id"]}
+
+
 def _measure(report: Report, name: str, found: Sequence[list[str]], judged: Sequence[dict[str, float]]) -> None:
     pairs = list(zip(found, judged, strict=True))
     relevant = [{doc for doc, gain in gains.items() if gain > 0} for gains in judged]

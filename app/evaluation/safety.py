@@ -6,19 +6,19 @@ which some objective reaches its threshold; blocked is one that the policy also 
 
 from collections.abc import Sequence
 
-from app.bot import Bot
 from app.evaluation import metrics
+from app.evaluation.judging import Judges
 from app.evaluation.report import Report
 from app.evaluation.rows import SafetyRow
-from app.evaluation.tasks import Record, RowTask, grouped
+from app.evaluation.tasks import Listed, Record, RowTask, grouped
 from safety.types import Stage
 
 STAGES: dict[str, Stage] = {"user": "request", "assistant": "candidate"}
 
 
-def score(bot: Bot, rows: Sequence[SafetyRow]) -> list[Record]:
+def score(judges: Judges, rows: Sequence[SafetyRow]) -> list[Record]:
     """Judge the rows, those with one role and context in one call."""
-    guard = bot.responder.guard
+    guard = judges.guard
     calls: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for place, row in enumerate(rows):
         calls.setdefault((row.role, tuple(row.context)), []).append(place)
@@ -79,4 +79,4 @@ DECISIONS = {
     "recall": metrics.recall,
     "fpr": metrics.fpr,
 }
-KIND = RowTask(SafetyRow, score, summarise, size=128)
+KIND = RowTask(SafetyRow, score, lambda: Listed(summarise), size=128)

@@ -87,11 +87,8 @@ def _made(files: Sequence[SourceFile], known: dict[str, str], encoder: str, fing
 
     if not files:
         return
-    _connect()
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs every stage to stderr
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = True
+    connect()
+    quiet()
     resources = ray.cluster_resources()
     gpus = int(resources.get("GPU", 0))
     workers = ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, gpus or int(resources.get("CPU", 1))))
@@ -114,10 +111,21 @@ def _made(files: Sequence[SourceFile], known: dict[str, str], encoder: str, fing
         ) from error
 
 
-def _connect() -> None:
+def quiet() -> None:
+    """Have Ray Data keep the order of rows, and show nothing of its own."""
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs every stage to stderr
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+
+
+def connect() -> None:
     """Start Ray, or join the cluster that there is. Raises RetrievalError."""
     import ray
 
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
     if ray.is_initialized():
         return
     where = os.environ.get("RAY_ADDRESS", "")
@@ -127,7 +135,7 @@ def _connect() -> None:
     except (Exception, SystemExit) as error:  # of many kinds, plain ones among them; some end the process
         reason = "it gave up" if isinstance(error, SystemExit) else " ".join(str(error).split())[:300]
         raise RetrievalError(
-            f"Ray cannot be reached on {where or 'this machine'}: {reason}; check RAY_ADDRESS, or ingest without --ray"
+            f"Ray cannot be reached on {where or 'this machine'}: {reason}; check RAY_ADDRESS, or do without --ray"
         ) from error
 
 

@@ -57,17 +57,23 @@ class EmbeddedJudge:
             )
         ]
 
+    def grounded_each(self, pairs: Sequence[tuple[Context, str]]) -> list[Scores]:
+        """Return how the evidence of each context bears on a draft, all judged together: nothing but `grounded`.
+
+        What `score` returns for ``only="grounded"``, up to the arithmetic of other batches.
+        """
+        found = self.grounder.judged_each(
+            [(context, [draft]) for context, draft in pairs], [context.exhaustive for context, _ in pairs]
+        )
+        scores = []
+        for (context, draft), judged in zip(pairs, found, strict=True):
+            [(claims, grounded)] = _unclaimed(context, [draft], judged)
+            scores.append(Scores(grounded=grounded, claims=claims))
+        return scores
+
     def _claims(self, context: Context, drafts: Sequence[str]) -> list[tuple[tuple[Claim, ...], float | None]]:
-        """Judge the claims of every draft, and it as a whole; an abstention makes none, nor do the lines of talk."""
-        lines = () if context.exhaustive else said(context.intent, context.language, context.role)
-        return [
-            (tuple(Claim(c.text, c.start, c.end, None) for c in made), None)
-            if _declines(context, draft) or draft in lines
-            else (made, grounded)
-            for draft, (made, grounded) in zip(
-                drafts, self.grounder.judged(context, drafts, context.exhaustive), strict=True
-            )
-        ]
+        """Judge the claims of every draft, and it as a whole."""
+        return _unclaimed(context, drafts, self.grounder.judged(context, drafts, context.exhaustive))
 
     def _answers(
         self, context: Context, drafts: Sequence[str], claims: Sequence[Sequence[Claim]]
@@ -97,6 +103,19 @@ class EmbeddedJudge:
             ASKED_FOR if _tells(context, made) else answered(draft, row, context, scores, whole)
             for draft, row, made in zip(drafts, rows, claims, strict=True)
         ]
+
+
+def _unclaimed(
+    context: Context, drafts: Sequence[str], judged: Sequence[tuple[tuple[Claim, ...], float | None]]
+) -> list[tuple[tuple[Claim, ...], float | None]]:
+    """What is judged, but that an abstention claims nothing, nor do the lines of talk."""
+    lines = () if context.exhaustive else said(context.intent, context.language, context.role)
+    return [
+        (tuple(Claim(c.text, c.start, c.end, None) for c in made), None)
+        if _declines(context, draft) or draft in lines
+        else (made, grounded)
+        for draft, (made, grounded) in zip(drafts, judged, strict=True)
+    ]
 
 
 def _tells(context: Context, claims: Sequence[Claim]) -> bool:

@@ -1,8 +1,8 @@
 """The groundedness judge: for every claim of a draft the best supporting sentence, or why there is none."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,52 +85,53 @@ class Grounder:
         One call of the encoder and one of the reader for them all. `support` is None for sentences that claim nothing
         or open the role, unless `every` asks for a judgement of each; that of a draft is None where none has one.
         """
-        subject = context.role.subject
-        written = [split(draft, subject) for draft in drafts]
-        own = {turn.text[a:b] for turn in context.role.opening for a, b in sentences(turn.text)}
-        claimed = [s for row in written for s in row if every or (s.claims and s.text not in own)]
-        judged = {s.text: _of_others(s, subject) for s in claimed}
-        support = dict(zip(judged, self._judge(context, list(judged.values())), strict=True))
+        return self.judged_each([(context, drafts)], [every])[0]
+
+    def judged_each(
+        self, turns: Sequence[tuple[Context, Sequence[str]]], every: Sequence[bool]
+    ) -> list[list[tuple[tuple[Claim, ...], float | None]]]:
+        """Do what `judged` does for the drafts of many turns, with as few calls; `every` has a flag for each turn."""
+        asked = [_Asked.of(context, drafts, all_of) for (context, drafts), all_of in zip(turns, every, strict=True)]
         made = []
-        for row in written:
-            known = [support[s.text] if s.text in support else (Claim(s.text, s.start, s.end, None), None) for s in row]
-            claims = [
-                replace(claim, text=s.text, start=s.start, end=s.end) for (claim, _), s in zip(known, row, strict=True)
-            ]
-            made.append((_in_order(claims), settled(self.reply, [weighed for _, weighed in known if weighed])))
+        for one, judged in zip(asked, self._judge(asked), strict=True):
+            support = dict(zip(one.claimed, judged, strict=True))
+            made.append([self._settled(row, support) for row in one.written])
         return made
 
-    def _judge(self, context: Context, judged: Sequence[Sentence]) -> list[tuple[Claim, Weighed]]:
-        if not judged:
-            return []
-        passages = list({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
-        if not passages:
-            none = "no source was found"
-            return [(Claim(s.text, s.start, s.end, 0.0, reason=none), NOTHING) for s in judged]
-        copies = [copied(s.text, passages) for s in judged]
-        put = [copy or resolved(s.text, passages) for s, copy in zip(judged, copies, strict=True)]
-        rest = [s for s, place in zip(judged, put, strict=True) if place is None]
-        weighed = iter(self._weigh(context, rest, passages))
-        return [
-            (
-                Claim(s.text, s.start, s.end, COPIED, True, *place, reason="" if copy else PUT_IN),
-                Weighed(COPIED, len(words(s.text)), 1.0, ALIKE, ALIKE),
-            )
-            if place
-            else next(weighed)
-            for s, copy, place in zip(judged, copies, put, strict=True)
+    def _settled(
+        self, row: Sequence[Sentence], support: Mapping[str, tuple[Claim, Weighed]]
+    ) -> tuple[tuple[Claim, ...], float | None]:
+        known = [support[s.text] if s.text in support else (Claim(s.text, s.start, s.end, None), None) for s in row]
+        claims = [
+            replace(claim, text=s.text, start=s.start, end=s.end) for (claim, _), s in zip(known, row, strict=True)
         ]
+        return _in_order(claims), settled(self.reply, [weighed for _, weighed in known if weighed])
 
-    def _weigh(
-        self, context: Context, judged: Sequence[Sentence], passages: Sequence[Passage]
-    ) -> list[tuple[Claim, Weighed]]:
-        if not judged:
+    def _judge(self, asked: Sequence["_Asked"]) -> list[list[tuple[Claim, Weighed]]]:
+        weighed = iter(self._weigh([one for one in asked if one.rest and one.passages]))
+        found = []
+        for one in asked:
+            given = iter(next(weighed) if one.rest and one.passages else ())
+            found.append([one.given(s, place) or next(given) for s, place in one.places])
+        return found
+
+    def _weigh(self, asked: Sequence["_Asked"]) -> list[list[tuple[Claim, Weighed]]]:
+        if not asked:
             return []
-        layout = Layout.make(context.query, [s.text for s in judged], passages)
-        windows = layout.windows(encode(self.encoder, layout.texts))
-        rows = complete(self.read, layout.whole, windows)
-        claims = [self._verdict(s, each, row) for s, each, row in zip(judged, windows, rows, strict=True)]
-        return [(claim, _near(claim, each, row)) for claim, each, row in zip(claims, windows, rows, strict=True)]
+        layouts = [Layout.make(one.query, [s.text for s in one.rest], one.passages) for one in asked]
+        encoded = encode(self.encoder, [text for layout in layouts for text in layout.texts])
+        windows = [layout.windows(encoded) for layout in layouts]
+        whole = [text for layout in layouts for text in layout.whole]
+        rows = iter(complete(self.read, whole, [each for of_turn in windows for each in of_turn]))
+        found = []
+        for one, of_turn in zip(asked, windows, strict=True):
+            made = []
+            for sentence, each in zip(one.rest, of_turn, strict=True):
+                row = next(rows)
+                claim = self._verdict(sentence, each, row)
+                made.append((claim, _near(claim, each, row)))
+            found.append(made)
+        return found
 
     def _verdict(self, sentence: Sentence, windows: Sequence[EvidenceWindow], rows: Array) -> Claim:
         """Take the window that speaks best for the claim; a contradiction only ever lowers its score."""
@@ -145,6 +146,59 @@ class Grounder:
         stretch = windows[place].nearest
         start, end = stretch.read.spans[stretch.first][0], stretch.read.spans[stretch.last - 1][1]
         return Claim(sentence.text, sentence.start, sentence.end, best, True, stretch.read.passage, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The drafts of one turn in sentences, those to be judged by their text as the sources would say them, and where
+    the evidence reads like them, None where that has to be weighed.
+    """
+
+    query: str
+    passages: tuple[Passage, ...]
+    written: tuple[tuple[Sentence, ...], ...]
+    claimed: tuple[str, ...]
+    places: tuple[tuple[Sentence, tuple[tuple[Passage, int, int], bool] | None], ...]
+
+    @classmethod
+    def of(cls, context: Context, drafts: Sequence[str], every: bool) -> "_Asked":
+        subject = context.role.subject
+        written = tuple(tuple(split(draft, subject)) for draft in drafts)
+        own = {turn.text[a:b] for turn in context.role.opening for a, b in sentences(turn.text)}
+        judged = {
+            s.text: _of_others(s, subject) for row in written for s in row if every or (s.claims and s.text not in own)
+        }
+        passages = tuple({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
+        return cls(
+            context.query,
+            passages,
+            written,
+            tuple(judged),
+            tuple((s, _place(s.text, passages)) for s in judged.values()),
+        )
+
+    @property
+    def rest(self) -> list[Sentence]:
+        """What has to be weighed."""
+        return [sentence for sentence, place in self.places if place is None]
+
+    def given(self, s: Sentence, place: tuple[tuple[Passage, int, int], bool] | None) -> tuple[Claim, Weighed] | None:
+        """Return the judgement of a sentence that needs no weighing."""
+        if not self.passages:
+            return Claim(s.text, s.start, s.end, 0.0, reason="no source was found"), NOTHING
+        if place is None:
+            return None
+        where, copy = place
+        claim = Claim(s.text, s.start, s.end, COPIED, True, *where, reason="" if copy else PUT_IN)
+        return claim, Weighed(COPIED, len(words(s.text)), 1.0, ALIKE, ALIKE)
+
+
+def _place(text: str, passages: Sequence[Passage]) -> tuple[tuple[Passage, int, int], bool] | None:
+    """Where whole sentences read like this, and whether word for word."""
+    if found := copied(text, passages):
+        return found, True
+    put = resolved(text, passages)
+    return (put, False) if put else None
 
 
 def _near(claim: Claim, windows: Sequence[EvidenceWindow], rows: Array) -> Weighed:
