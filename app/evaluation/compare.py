@@ -20,10 +20,12 @@ from app.evaluation.journal import RUN, stored_rows
 from app.evaluation.tables import EvaluationError
 
 LEVEL: Final = 0.05
-DRAWS: Final = 4000  # of permutations and of resamples
+DRAWS: Final = 4000  # permutations
+RESAMPLES: Final = 1000
 BLOCK: Final = 2**22  # numbers drawn at once
 LEFT_OUT: Final = ("undetermined", "label", "claimed", "claims", "claims_cited", "overlap", "words")
 TIMED: Final = ("seconds", "stage ")  # how busy a machine was is no property of a system
+INNER: Final = "p_"  # probabilities behind the labels that are compared
 Array = NDArray[np.float64]
 
 
@@ -122,7 +124,7 @@ def differences(first: Columns, other: Columns, run: str = "other", seed: int = 
     found = []
     for measure in [*first.flags, *first.values]:
         known = measure in {*other.flags, *other.values}
-        if measure in LEFT_OUT or measure.startswith(TIMED) or not known:
+        if measure in LEFT_OUT or measure.startswith((*TIMED, INNER)) or not known:
             continue
         one = difference(first.numbers(measure), other.numbers(measure), seed)
         if one is not None:
@@ -200,16 +202,21 @@ def _permuted(moved: Array, still: Array, seen: float, random: np.random.Generat
     swing = moved[:, 2:] - moved[:, :2]  # what a row adds to the first run when the two change places
     base, total = still[:2] + moved[:, :2].sum(0), still + moved.sum(0)
     both = total[:2] + total[2:]
+    kinds, counts = np.unique(swing, axis=0, return_counts=True)
+    few = 4 * len(kinds) < len(swing)
     hits = done = 0
-    step = max(1, BLOCK // len(moved))
-    for start in range(0, DRAWS, step):
-        swapped = random.integers(0, 2, (min(step, DRAWS - start), len(moved)), dtype=np.int8).astype(np.float32)
-        first = base + swapped @ swing
+    step = max(1, BLOCK // len(kinds if few else swing))
+    while done < DRAWS:
+        some = min(step, DRAWS - done)
+        if few:  # how many rows of each kind change places
+            first = base + random.binomial(counts, 0.5, (some, len(kinds))) @ kinds
+        else:
+            first = base + random.integers(0, 2, (some, len(swing)), dtype=np.int8).astype(np.float32) @ swing
         second = both - first
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn = np.nan_to_num(second[:, 0] / second[:, 1]) - np.nan_to_num(first[:, 0] / first[:, 1])
         hits += int((np.abs(drawn) >= abs(seen) - 1e-9).sum())
-        done += len(drawn)
+        done += some
     return (hits + 1) / (done + 1)
 
 
@@ -217,8 +224,8 @@ def _interval(table: Array, random: np.random.Generator) -> tuple[float, float]:
     """The 2.5 and 97.5 percentiles of the difference over rows drawn with replacement."""
     n = len(table)
     kinds, counts = np.unique(table, axis=0, return_counts=True)
-    step = max(1, min(DRAWS, BLOCK // len(kinds)))
-    draws = max(200, min(DRAWS, 64 * step))  # many rows need fewer
+    step = max(1, min(RESAMPLES, BLOCK // len(kinds)))
+    draws = max(200, min(RESAMPLES, 64 * step))  # many rows need fewer
     parts = [random.multinomial(n, counts / n, size=min(step, draws - done)) @ kinds for done in range(0, draws, step)]
     drawn = np.concatenate(parts)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from app.evaluation.catalogue import about
+from app.evaluation.catalogue import ABOUT, about
 from app.evaluation.columns import Columns, Measured
 from app.evaluation.examples import Worst
 from app.evaluation.journal import stored_rows
@@ -117,7 +117,9 @@ def _metrics(result: Mapping[str, Any]) -> str:
     """The metrics that are shares or means in [0, 1], and below them the other numbers."""
     rows, others = [], []
     limits, counts = dict(flat(result["ci95"])), dict(flat(result["n_of"]))
-    for path, value in flat({k: v for k, v in result.items() if k not in ("ci95", "n_of", "undefined", "required")}):
+    order = {name: place for place, name in enumerate(ABOUT)}
+    shown = {name: result[name] for name in sorted(result, key=lambda name: order.get(name, len(order)))}
+    for path, value in flat({k: v for k, v in shown.items() if k not in ("ci95", "n_of", "undefined", "required")}):
         if path not in counts or path[0].startswith("by_") or value is None:
             continue
         said = about(path[0] if path[0] != "safety_by_objective" else f"not {path[-1]}")
@@ -126,9 +128,9 @@ def _metrics(result: Mapping[str, Any]) -> str:
         if pair and 0 <= value <= 1 and path[0] not in ("seconds_per_turn", "words_per_reply", "tokens_per_turn"):
             rows.append(_metric(Interval(name, value, *pair, counts[path]), said.says))
         else:
-            shown = f"{_number(value)}" + (f" ({_number(pair[0])} to {_number(pair[1])})" if pair else "")
+            said_so = f"{_number(value)}" + (f" ({_number(pair[0])} to {_number(pair[1])})" if pair else "")
             others.append(
-                f"<tr><td>{escape(name)}</td><td class=num>{shown}</td><td class=num>{counts[path]:,}</td></tr>"
+                f"<tr><td>{escape(name)}</td><td class=num>{said_so}</td><td class=num>{counts[path]:,}</td></tr>"
             )
     undefined = "; ".join(
         f"{about(name).title}: {reason}" for name, reason in result["undefined"].items() if "." not in name
@@ -216,7 +218,7 @@ def _sliced(kind: str, columns: Columns, key: str, name: str) -> str:
             )
         rows.append(f"<tr><td>{escape(value)}</td><td class=num>{int(members.sum()):,}</td>{''.join(cells)}</tr>")
     heads = "".join(f"<th colspan=2>{escape(about(metric).title)}</th>" for metric in metrics)
-    table = f"<div class=scroll><table><tr><th>{name}</th><th class=num>n</th>{heads}</tr>{''.join(rows)}</table></div>"
+    table = f"<div class=scroll><table class=slices><tr><th>{name}</th><th class=num>n</th>{heads}</tr>{''.join(rows)}</table></div>"
     return f"<h2>By {name}</h2>{table}"
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 WIDTH: Final = 340
 HEIGHT: Final = 220
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 12, 38
+LEFT, RIGHT, TOP, BOTTOM = 48, 10, 12, 38
 Array = NDArray[np.float64]
 
 
