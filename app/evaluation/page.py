@@ -6,11 +6,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.evaluation.catalogue import ABOUT, about
 from app.evaluation.columns import Columns, Measured
 from app.evaluation.examples import Worst
 from app.evaluation.journal import stored_rows
 from app.evaluation.plots import Interval, against_length, histogram, interval, reliability
+from app.evaluation.report import Report
 from app.evaluation.tables import EvaluationError
 
 Record = dict[str, Any]
@@ -197,38 +201,38 @@ def _calibration(kind: str, columns: Columns) -> list[str]:
 
 
 def _sliced(kind: str, columns: Columns, key: str, name: str) -> str:
-    from app.evaluation.report import Report
-
     slices = list(columns.slices(key, SLICES))
     if len(slices) < 2:
         return ""
     metrics = [metric for metric in SHOWN[kind] if len(columns.value(metric))][:3]
     rows = []
     for value, members in slices:
-        cells = []
-        for metric in metrics:
-            report, values = Report(), columns.value(metric, members)
-            report.mean("m", values) if metric in columns.values else report.share("m", values > 0)
-            pair = report.ci95.get("m")
-            shown = (
-                Interval(f"{value}, {about(metric).title}", report.metrics["m"], *pair, len(values)) if pair else None
-            )
-            cells.append(
-                f"<td class=num>{shown.value:.2f}</td><td>{interval(shown)}</td>" if shown else "<td></td><td></td>"
-            )
+        cells = [_slice(columns, metric, value, members) for metric in metrics]
         rows.append(f"<tr><td>{escape(value)}</td><td class=num>{int(members.sum()):,}</td>{''.join(cells)}</tr>")
     heads = "".join(f"<th colspan=2>{escape(about(metric).title)}</th>" for metric in metrics)
-    table = f"<div class=scroll><table class=slices><tr><th>{name}</th><th class=num>n</th>{heads}</tr>{''.join(rows)}</table></div>"
-    return f"<h2>By {name}</h2>{table}"
+    head = f"<tr><th>{name}</th><th class=num>n</th>{heads}</tr>"
+    return f"<h2>By {name}</h2><div class=scroll><table class=slices>{head}{''.join(rows)}</table></div>"
+
+
+def _slice(columns: Columns, metric: str, name: str, members: NDArray[np.bool_]) -> str:
+    """Two cells: a metric of the rows of a slice, and its interval."""
+    report, values = Report(), columns.value(metric, members)
+    if metric in columns.values:
+        report.mean("m", values)
+    else:
+        report.share("m", values > 0)
+    pair = report.ci95.get("m")
+    if not pair:
+        return "<td></td><td></td>"
+    found = Interval(f"{name}, {about(metric).title}", report.metrics["m"], *pair, len(values))
+    return f"<td class=num>{found.value:.2f}</td><td>{interval(found)}</td>"
 
 
 def _section(title: str, plots: Sequence[str]) -> str:
     return f'<h2>{title}</h2><div class="plots">{"".join(plots)}</div>' if plots else ""
 
 
-def _gone(values: Any) -> Any:  # noqa: ANN401
-    import numpy as np
-
+def _gone(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.isnan(values)
 
 
