@@ -7,6 +7,7 @@ Settings, ranges and what each is come from `app.config`, commands and options f
 
 from collections.abc import Iterator, Set
 from dataclasses import fields
+from inspect import cleandoc
 from textwrap import fill
 from typing import Final
 
@@ -104,7 +105,7 @@ def _flag(setting: str) -> str:
 
 
 def _help(command: click.Command) -> str:
-    return "\n\n".join(fill(part, WIDTH) for part in (command.help or "").split("\n\n"))
+    return "\n\n".join(fill(part, WIDTH) for part in cleandoc(command.help or "").split("\n\n"))
 
 
 def _options(command: click.Command, without: Set[str | None]) -> Iterator[str]:
