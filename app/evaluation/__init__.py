@@ -19,12 +19,9 @@ from app.evaluation.report import Report
 from app.evaluation.require import checked, parsed
 from app.evaluation.rows import SHOWN, DialogueRow, EvaluationError, Rows, RowT, digest_of
 from app.evaluation.systems import BotSystem, GivenReplies, System
-from app.evaluation.tasks import Record, RowTask
-from dialogue.types import DialogueError
-from retrieval.types import RetrievalError
-from safety.types import SafetyError
+from app.evaluation.tasks import Record, RowTask, scored
 
-__all__ = ["KINDS", "EvaluationError", "Options", "failed", "has_replies", "run", "scored", "task_of"]
+__all__ = ["KINDS", "EvaluationError", "Options", "failed", "has_replies", "run", "task_of"]
 
 KINDS: Final = ("dialogue", "grounding", "safety", "quality", "retrieval", "answers", "agreement")
 ROW_TASKS: Final[dict[str, RowTask[Any]]] = {
@@ -239,24 +236,3 @@ def _records(
         for place, (line, _) in enumerate(batch):
             before = known[place]
             yield before if before is not None else journal.keep(line, found[place])
-
-
-def scored(kind: RowTask[RowT], judges: Judges, rows: Sequence[RowT]) -> list[Record]:
-    """Score a batch; when it fails, its rows one by one, so that only the bad ones are lost."""
-    if not rows:
-        return []
-    try:
-        return [_sound(record) for record in kind.score(judges, rows)]
-    except (DialogueError, RetrievalError, SafetyError, EvaluationError, ValueError, RuntimeError) as error:
-        if len(rows) == 1:
-            return [{"error": f"{type(error).__name__}: {error}"}]
-        return [record for row in rows for record in scored(kind, judges, [row])]
-
-
-def _sound(record: Record) -> Record:
-    """Return the record, or an error where it cannot be counted: a number is not finite, a text half a character."""
-    try:
-        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError as error:
-        return {"error": f"what came of the row cannot be kept: {error}"}
-    return record

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from app.evaluation.beir import judged_queries
 from app.evaluation.tables import EvaluationError, Raw, lines, raw_rows
 
 Object = Mapping[str, Any]
@@ -209,8 +210,6 @@ def rows_of(path: Path) -> Iterator[tuple[int, Raw]]:
     if tasks:
         yield from lines(tasks)
     elif any((path / name).is_file() for name in ("queries.jsonl", "queries.jsonl.gz")):
-        from app.evaluation.retrieval import judged_queries
-
         yield from enumerate(judged_queries(path), 1)
     else:
         raise EvaluationError(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from app.evaluation.grounding import KIND
 from app.evaluation.rows import EvaluationError, GroundingRow, Row
-from app.evaluation.tasks import Record
+from app.evaluation.tasks import Record, scored
 from app.library.ray import connect, quiet
 from retrieval.types import RetrievalError
 
@@ -95,8 +96,5 @@ class _Worker:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return the records of each batch."""
-        from app.evaluation import scored
-        from app.evaluation.grounding import KIND
-
         made = [pickle.dumps(scored(KIND, self._judges, pickle.loads(rows))) for rows in batch["rows"]]
         return {"made": np.array(made, dtype=object)}

@@ -4,17 +4,16 @@ Documents are cut, embedded and indexed as ingestion does; a document ranks wher
 the id of the query is the query itself, as in ArguAna, and is left out, as BEIR's own evaluation leaves it out.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from app.bot import Bot
 from app.evaluation import metrics
+from app.evaluation.beir import read_objects, read_qrels
 from app.evaluation.report import Report
-from app.evaluation.rows import EvaluationError, lines
+from app.evaluation.tables import EvaluationError
 from retrieval.cross_encoder import CrossEncoderReranker
 from retrieval.index.generation import Generation, build_of
 from retrieval.passages import cut_all
@@ -32,13 +31,13 @@ Progress = Callable[[int], None]
 
 def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progress) -> int:
     """Measure every ranker on the judged queries and return their number. Raises EvaluationError."""
-    qrels = _qrels(data)
-    queries = {row["_id"]: row["text"] for row in _objects(data, "queries") if row["_id"] in qrels}
+    qrels = read_qrels(data)
+    queries = {row["_id"]: row["text"] for row in read_objects(data, "queries") if row["_id"] in qrels}
     questions = [(name, text) for name, text in queries.items() if any(gain > 0 for gain in qrels[name].values())]
     questions = questions[:limit]
     if not questions:
         raise EvaluationError(f"{str(data)!r} has 0 rows to evaluate: no query has a relevant document in qrels")
-    passages = cut_all((row["_id"], row.get("title") or "", row["text"]) for row in _objects(data, "corpus"))
+    passages = cut_all((row["_id"], row.get("title") or "", row["text"]) for row in read_objects(data, "corpus"))
     if not passages:
         raise EvaluationError(f"{str(data)!r} has 0 documents with text in its corpus")
     embedder = bot.library.embedder
@@ -58,16 +57,6 @@ def run(report: Report, data: Path, bot: Bot, limit: int | None, progress: Progr
     report.put("documents", len({passage.source for passage in passages}))
     report.put("passages", len(passages))
     return len(questions)
-
-
-def judged_queries(data: Path) -> Iterator[dict[str, Any]]:
-    """Yield the judged queries of a folder as conversations of one turn, with the document that answers best."""
-    qrels = _qrels(data)
-    for row in _objects(data, "queries"):
-        gains = qrels.get(row["_id"], {})
-        best = max(gains, key=lambda name: gains[name], default="")
-        if best and gains[best] > 0:
-            yield {"context": [row["text"]], "source": best, "id": row["_id"]}
 
 
 def _measure(report: Report, name: str, found: Sequence[list[str]], judged: Sequence[dict[str, float]]) -> None:
@@ -105,37 +94,3 @@ def _rankers(generation: Generation, passages: Sequence[Passage], bot: Bot) -> d
         reranked = replace(over, passages=lambda ids: ()) if isinstance(over, Reranker) else over
         rankers["reranked"] = lambda text: documents(found.passage.id for found in reranked.search([text], WIDE))
     return rankers
-
-
-def _objects(data: Path, stem: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of ``<stem>.jsonl`` or ``<stem>.jsonl.gz``, which must have ``_id`` and ``text``."""
-    path = next((p for p in (data / f"{stem}.jsonl", data / f"{stem}.jsonl.gz") if p.is_file()), None)
-    if path is None:
-        raise EvaluationError(f"{str(data)!r} is no BEIR folder: it has no {stem}.jsonl or {stem}.jsonl.gz")
-    for number, line in lines(path):
-        try:
-            row = json.loads(line)
-            if not isinstance(row["_id"], str) or not isinstance(row["text"], str):
-                raise TypeError("_id and text are strings")
-        except (ValueError, KeyError, TypeError) as error:
-            raise EvaluationError(f"{str(path)!r}, line {number}: expected _id and text ({error!r})") from error
-        yield row
-
-
-def _qrels(data: Path) -> dict[str, dict[str, float]]:
-    """Read the judgements of the test split, or of the only split there is."""
-    splits = sorted((data / "qrels").glob("*.tsv"))
-    path = next((split for split in splits if split.stem == "test"), splits[0] if len(splits) == 1 else None)
-    if path is None:
-        raise EvaluationError(f"{str(data)!r} is no BEIR folder: it has no qrels/test.tsv")
-    qrels: dict[str, dict[str, float]] = {}
-    for number, line in lines(path):
-        fields = line.decode("utf-8", "replace").split()
-        try:
-            query, document, gain = fields[0], fields[-2], float(fields[-1])
-        except (IndexError, ValueError):
-            if number > 1:  # the first line names the columns
-                raise EvaluationError(f"{str(path)!r}, line {number}: expected query, document, score") from None
-            continue
-        qrels.setdefault(query, {})[document] = gain
-    return qrels

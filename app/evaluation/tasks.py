@@ -4,6 +4,7 @@ A record is a flat JSON object with what the metrics need of one row; ``{"error"
 ``"undetermined": true`` when the judge or the guard gave no score: then it is counted apart.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -12,7 +13,10 @@ from typing import Any, Generic, Protocol
 from app.evaluation.columns import Columns, Measured
 from app.evaluation.judging import Judges
 from app.evaluation.report import Report
-from app.evaluation.rows import RowT
+from app.evaluation.rows import EvaluationError, RowT
+from dialogue.types import DialogueError
+from retrieval.types import RetrievalError
+from safety.types import SafetyError
 
 Record = dict[str, Any]
 BATCH = 32
@@ -106,6 +110,27 @@ class RowTask(Generic[RowT]):
             held += words
         if batch:
             yield batch
+
+
+def scored(kind: RowTask[RowT], judges: Judges, rows: Sequence[RowT]) -> list[Record]:
+    """Score a batch; when it fails, its rows one by one, so that only the bad ones are lost."""
+    if not rows:
+        return []
+    try:
+        return [_sound(record) for record in kind.score(judges, rows)]
+    except (DialogueError, RetrievalError, SafetyError, EvaluationError, ValueError, RuntimeError) as error:
+        if len(rows) == 1:
+            return [{"error": f"{type(error).__name__}: {error}"}]
+        return [record for row in rows for record in scored(kind, judges, [row])]
+
+
+def _sound(record: Record) -> Record:
+    """Return the record, or an error where it cannot be counted: a number is not finite, a text half a character."""
+    try:
+        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        return {"error": f"what came of the row cannot be kept: {error}"}
+    return record
 
 
 def grouped(records: Sequence[Record], key: str) -> dict[str, list[Record]]:
