@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from app.commands.cli import run as command
 from app.evaluation import Options, run
 from app.evaluation.grounding import KIND, pairs
 from app.evaluation.journal import stored_rows
@@ -293,6 +294,31 @@ def test_an_evaluation_in_python_gives_rows_and_a_frame(
     assert given["by_kind.fact.n"] == 2
     with pytest.raises(EvaluationError, match="a row is an object"):
         evaluate("grounding", [{"evidence": {1, 2}}])
+
+
+def test_the_commands_judge_files_and_fail_on_what_is_required(
+    judges: Judges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.evaluation.judging.packaged_judges", lambda settings: judges)
+    data = str(written(tmp_path / "a.jsonl", facts(3)))
+    assert command(["check", data]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["called"] for line in lines] == [True, True, False]
+    assert command(["check", data, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 3
+    assert command(["evaluate", "grounding", data, "--require", "auroc>=0.9", "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert command(["evaluate", "grounding", data, "--require", "supported_rate<0.5"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["required"][0]["met"] is False
+    assert "not met: supported_rate<0.5: it is 0.666667" in err
+    replies = str(written(tmp_path / "b.jsonl", REPLIES))
+    assert command(["evaluate", "dialogue", replies, "--require", "wrong_when_served<=0.04"]) == 1
+    assert command(["evaluate", "dialogue", replies, "--require", "right==1"]) == 2
+    assert "no condition: write it as" in capsys.readouterr().err
+    for wrong in (["check", "none.jsonl"], ["check", "Text."], ["evaluate", "dialogue", replies, "--system", "ftp"]):
+        assert command(wrong) in (1, 2)
+    assert list(tmp_path.glob("candor-data")) == []
 
 
 def test_stored_rows_come_in_the_order_of_the_data_and_later_lines_count(tmp_path: Path) -> None:

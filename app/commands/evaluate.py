@@ -5,7 +5,7 @@ Knows options and output; what is measured stands in `app.evaluation`.
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -105,7 +105,7 @@ def _on_ray(command: Command) -> Command:
 )
 @in_a_role
 @click.pass_context
-def dialogue(context: click.Context, data: Path, system: str | None, **given: Any) -> int:  # noqa: ANN401
+def dialogue(context: click.Context, /, data: Path, system: str | None, **given: Any) -> int:  # noqa: ANN401
     """Have the conversations of DATA continued, or judge the replies that stand in it, and measure them.
 
     DATA is JSONL, CSV, Parquet, or a folder of BEIR or MTRAG; rows of RAGAS, OpenAI, LangSmith and Phoenix are known by
@@ -130,7 +130,7 @@ def dialogue(context: click.Context, data: Path, system: str | None, **given: An
 @_tabled
 @_on_ray
 @click.pass_context
-def grounding(context: click.Context, data: Path, ray: str | None, **given: Any) -> int:  # noqa: ANN401
+def grounding(context: click.Context, /, data: Path, ray: str | None, **given: Any) -> int:  # noqa: ANN401
     """Judge whether the evidence of each row supports its response; where rows are labelled, measure the judge."""
     return _run(context, "grounding", data, _with(_options(given), ray=_address(ray)), alone=True)
 
@@ -143,7 +143,7 @@ def _kind(name: str, about: str) -> None:
     @_measures
     @in_a_role
     @click.pass_context
-    def kind(context: click.Context, data: Path, **given: Any) -> int:  # noqa: ANN401
+    def kind(context: click.Context, /, data: Path, **given: Any) -> int:  # noqa: ANN401
         return _run(context, name, data, _options(given), alone=name == "agreement")
 
 
@@ -265,17 +265,13 @@ def _measured(context: click.Context, kind: str, data: Path, options: "Options",
     from app.evaluation.judging import packaged_judges
     from app.evaluation.tables import count
 
-    settings = settings_of(context)
-    if alone and settings.judges == "embedded":
-        total = options.limit or count(data)
-        with timed(console_for(err=True), "rows", total) as progress:
-            return run(kind, data, packaged_judges(settings), progress=progress, options=options)
-    with (
-        without_data(context) if not alone else nullcontext({}) as flags,
-        _bot(context, flags) as bot,
-        timed(console_for(err=True), "rows", options.limit or count(data)) as progress,
-    ):
-        judges: Bot | Judges = bot
+    settings, total = settings_of(context), options.limit or count(data)
+    with ExitStack() as stack:
+        if alone and settings.judges == "embedded":
+            judges: Bot | Judges = packaged_judges(settings)
+        else:
+            judges = stack.enter_context(_bot(context, stack.enter_context(without_data(context))))
+        progress = stack.enter_context(timed(console_for(err=True), "rows", total))
         return run(kind, data, judges, progress=progress, options=options)
 
 

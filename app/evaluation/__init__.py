@@ -226,6 +226,7 @@ def _records(
     def local(batch: Sequence[tuple[int, RowT]]) -> list[Record]:
         return scored(kind, judges, [row for _, row in batch])
 
+    made: Iterator[tuple[list[tuple[int, RowT]], list[Record | None], list[Record]]]
     if given.ray is None:
         made = ((batch, known, local(batch) if None in known else []) for batch, known in batches())
     else:

@@ -7,6 +7,7 @@ raters: a judge that reaches it is as good as one more person.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -121,21 +122,24 @@ def _ceiling(
             continue
         counted += 1
         mine, others = np.asarray(shared).T
-        for name, value in (
-            ("spearman", lambda mine=mine, others=others: metrics.spearman(others, mine)),
-            ("auroc", lambda mine=mine, others=others: metrics.auroc(others > middle, mine)),
-            ("kappa", lambda mine=mine, others=others: metrics.kappa(others > middle, mine > middle)),
-        ):
-            try:
-                found[name].append(value())
-            except Undefined:
-                continue
+        for name, values in found.items():
+            with suppress(Undefined):
+                values.append(_alike(name, others, mine, middle))
     report.put((*path, "raters"), counted)
     for name, values in found.items():
         if values:
             report.put((*path, name), round(float(np.mean(values)), 6))
         else:
             report.missing((*path, name), f"no two raters share {FEWEST} rows")
+
+
+def _alike(name: str, others: Array, mine: Array, middle: float) -> float:
+    """One of the three measures of a rater beside the mean of the others. Raises Undefined."""
+    if name == "spearman":
+        return metrics.spearman(others, mine)
+    if name == "auroc":
+        return metrics.auroc(others > middle, mine)
+    return metrics.kappa(others > middle, mine > middle)
 
 
 def _raters(found: Any) -> dict[str, float]:  # noqa: ANN401

@@ -204,11 +204,10 @@ def rows_of(path: Path) -> Iterator[tuple[int, Raw]]:
     if not path.is_dir():
         yield from raw_rows(path)
         return
-    tasks = next(
-        (p for p in (path / "generation_tasks" / "reference.jsonl", path / "reference.jsonl") if p.is_file()), 0
-    )
-    if tasks:
-        yield from lines(tasks)
+    tasks = [path / "generation_tasks" / "reference.jsonl", path / "reference.jsonl"]
+    found = [place for place in tasks if place.is_file()]
+    if found:
+        yield from lines(found[0])
     elif any((path / name).is_file() for name in ("queries.jsonl", "queries.jsonl.gz")):
         yield from enumerate(judged_queries(path), 1)
     else:

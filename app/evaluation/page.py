@@ -130,7 +130,7 @@ def _metrics(result: Mapping[str, Any]) -> str:
         name = said.title if len(path) == 1 or path[0] == "safety_by_objective" else " ".join(path).replace("_", " ")
         pair = limits.get(path)
         if pair and 0 <= value <= 1 and path[0] not in ("seconds_per_turn", "words_per_reply", "tokens_per_turn"):
-            rows.append(_metric(Interval(name, value, *pair, counts[path]), said.says))
+            rows.append(_metric(Interval(name, value, pair[0], pair[1], counts[path]), said.says))
         else:
             said_so = f"{_number(value)}" + (f" ({_number(pair[0])} to {_number(pair[1])})" if pair else "")
             others.append(
@@ -224,7 +224,7 @@ def _slice(columns: Columns, metric: str, name: str, members: NDArray[np.bool_])
     pair = report.ci95.get("m")
     if not pair:
         return "<td></td><td></td>"
-    found = Interval(f"{name}, {about(metric).title}", report.metrics["m"], *pair, len(values))
+    found = Interval(f"{name}, {about(metric).title}", report.metrics["m"], pair[0], pair[1], len(values))
     return f"<td class=num>{found.value:.2f}</td><td>{interval(found)}</td>"
 
 

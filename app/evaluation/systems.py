@@ -212,7 +212,8 @@ def _answered(server: Server, answer: tuple[dict[str, Any], float] | None) -> Se
             raise TypeError("the content is no text")
     except (KeyError, IndexError, TypeError) as error:
         raise ModelError(f"{server} gave no reply ({error!r}): is it a server of chat completions?") from error
-    beside = {**message, **data, **(data.get("candor") if isinstance(data.get("candor"), dict) else {})}
+    own = data.get("candor")
+    beside = {**message, **data, **(own if isinstance(own, dict) else {})}
     fields: dict[str, Any] = {"context": ["?"], "response": text, "seconds": round(seconds, 4)}
     for name, keys in (("citations", ("citations",)), ("evidence", ("evidence", "context", "contexts", "documents"))):
         listed = next((beside[key] for key in keys if isinstance(beside.get(key), list)), None)
@@ -220,8 +221,9 @@ def _answered(server: Server, answer: tuple[dict[str, Any], float] | None) -> Se
             fields[name] = [item for item in listed if _readable(item)]
     if beside.get("outcome") in ("answered", "abstained", "refused"):
         fields["outcome"] = beside["outcome"]
-    usage = data.get("usage") if isinstance(data.get("usage"), dict) else {}
-    counted = {"prompt": usage.get("prompt_tokens"), "sampled": usage.get("completion_tokens")}
+    usage = data.get("usage")
+    known = usage if isinstance(usage, dict) else {}
+    counted = {"prompt": known.get("prompt_tokens"), "sampled": known.get("completion_tokens")}
     fields["tokens"] = {name: n for name, n in counted.items() if isinstance(n, int)}
     return given(DialogueRow.model_validate(fields))
 

@@ -127,7 +127,7 @@ def _delimited(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             with gzip.open(file) if zipped else file as stream:
-                text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
+                text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
                 tabs = path.name.removesuffix(".gz").endswith(".tsv")
                 for number, row in enumerate(csv.DictReader(text, delimiter="\t" if tabs else ","), 1):
                     yield number, {name: _cell(name, cell) for name, cell in row.items() if name and cell}
