@@ -74,6 +74,12 @@ def test_the_python_of_the_scores_runs() -> None:
 
 
 @pytest.mark.usefixtures("one_encoder")
+def test_the_python_of_the_evaluation_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    run_blocks(DOCS / "evaluation.md")
+    assert_printed((DOCS / "evaluation.md").read_text(encoding="utf-8"), capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("one_encoder")
 def test_the_quickstart_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

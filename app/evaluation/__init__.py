@@ -135,8 +135,13 @@ def task_of(kind: str, bot: Bot | Judges, given: Options) -> RowTask[Any]:
     """The evaluation of rows that a kind is."""
     if kind != "dialogue":
         return ROW_TASKS[kind]
-    system = given.system or (GivenReplies() if isinstance(bot, Judges) else BotSystem(bot))
+    system = _system(bot, given)
     return Rating(system, given.again).task(1 if isinstance(system, BotSystem) else ASKED)
+
+
+def _system(bot: Bot | Judges, given: Options) -> System:
+    """What replies: the one that is named, else the bot, else nobody."""
+    return given.system or (GivenReplies() if isinstance(bot, Judges) else BotSystem(bot, given.seed))
 
 
 def measured_of(kind: str) -> Callable[[Record], Any]:
@@ -159,7 +164,7 @@ def _about(kind: str, data: Path, bot: Bot | Judges, judges: Judges, given: Opti
         "seed": given.seed,
     }
     if kind == "dialogue":
-        system = given.system or (GivenReplies() if isinstance(bot, Judges) else BotSystem(bot))
+        system = _system(bot, given)
         about |= {"role": judges.role.name if isinstance(bot, Judges) else bot.settings.role}
         about |= {"system": system.name, "bot": system.fingerprint, "again": given.again}
     return about

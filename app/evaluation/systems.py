@@ -14,10 +14,9 @@ from app.evaluation.formats import source_of
 from app.evaluation.judging import pieces
 from app.evaluation.refusals import outcome_of
 from app.evaluation.rows import DialogueRow, EvaluationError, turns_of
-from dialogue.cite import without_marks
 from dialogue.models.server.address import read_address
 from dialogue.models.server.exchange import End, Piece, Request, Server, ServerLimits
-from dialogue.types import ModelError, Outcome, Turn
+from dialogue.types import ModelError, Outcome
 from retrieval.types import Evidence, Passage
 
 
@@ -56,9 +55,10 @@ class System(Protocol):
 
 @dataclass(frozen=True)
 class BotSystem:
-    """The bot, with every draft that it has to choose from."""
+    """The bot, with every draft that it has to choose from; a language model samples by `seed`."""
 
     bot: Bot
+    seed: int = 0
     name: str = "candor"
 
     @property
@@ -72,7 +72,9 @@ class BotSystem:
 
     def replies(self, rows: Sequence[DialogueRow]) -> list[Served]:
         """Answer each conversation."""
-        responder = replace(self.bot.responder, options=replace(self.bot.responder.options, early=False))
+        options = self.bot.responder.options
+        options = replace(options, early=False, sampling=replace(options.sampling, seed=self.seed))
+        responder = replace(self.bot.responder, options=options)
         found = []
         for row in rows:
             start = perf_counter()
@@ -236,8 +238,3 @@ def _readable(item: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-def spoken(row: DialogueRow) -> tuple[Turn, ...]:
-    """The turns of a row, the marks of earlier replies left out."""
-    return tuple(replace(turn, text=without_marks(turn.text)) for turn in turns_of(row.context))
