@@ -3,12 +3,12 @@
     python benchmarks/recipe.py READING.jsonl.gz --questions 60 --work /tmp/recipe --out benchmarks/results/recipe.json
     python benchmarks/recipe.py --field FIELD/A --work /tmp/recipe-a
 
-Questions are spread over articles that no judge and no reader was trained on (--split sample: that judges may learn
-from); the paragraphs of these articles are the library, but for those of every fifth question, which the sources cannot
-answer then. With --field they are the single questions of a field set, its documents the library. Every turn is taken
-once: quotes, one greedy draft and 16 samples, all judged; the rows of the table choose among the same drafts. What is
-done is kept in the folder --work, and the same command goes on from there; with --write it ends when all is written,
-and what is judged later are these drafts. Prints the table, and JSON with --out.
+Questions are spread over articles that neither the model nor the reader was tuned on (--split fit: those that the judge
+of what models write was fitted on); the paragraphs of these articles are the library, but for those of every fifth
+question, which the sources cannot answer then. With --field they are the single questions of a field set, its documents
+the library. Every turn is taken once: quotes, one greedy draft and 16 samples, all judged; the rows of the table choose
+among the same drafts. What is done is kept in the folder --work, and the same command goes on from there; with --write
+it ends when all is written, and what is judged later are these drafts. Prints the table, and JSON with --out.
 """
 
 import argparse
@@ -25,11 +25,14 @@ import numpy as np
 from app.bot import Bot, open_bot
 from app.evaluation.metrics import answer_hit, wilson
 from app.evaluation.rows import lines
+from app.training.quality_data import share
 from app.training.reading_questions import split_of
+from app.training.written import fit_written, worth
+from dialogue.judges.embedded import EmbeddedJudge
+from dialogue.models.small import GATES
 from dialogue.prompts import is_abstention
 from dialogue.rank import QUOTES, quality, ranked
 from dialogue.respond import Responder
-from dialogue.rounds import UNBACKED
 from dialogue.types import Attribute, Candidate, Context, LanguageModel, Reply, Sampling, Scores, Step, Turn
 from safety.types import Verdict
 
@@ -72,6 +75,25 @@ class Recorded:
         return self.model.weigh(context, drafts, attributes)
 
 
+class Watched(EmbeddedJudge):
+    """The judge that serves, remembering of each of a small model's drafts how it reads alone and what is known."""
+
+    def _right(
+        self,
+        context: Context,
+        drafts: Sequence[str],
+        answers: Sequence[float | None],
+        grounded: Sequence[float | None],
+    ) -> list[float | None]:
+        assert self.written is not None
+        rows = self.written.rows(context, drafts, grounded) if drafts else []
+        seen.update({draft: (alone, row.tolist()) for draft, alone, row in zip(drafts, answers, rows, strict=True)})
+        return super()._right(context, drafts, answers, grounded)
+
+
+seen: dict[str, tuple[float | None, list[float]]] = {}  # by draft of the running turn
+
+
 def main() -> None:
     given = arguments()
     given.work.mkdir(parents=True, exist_ok=True)
@@ -95,6 +117,8 @@ def main() -> None:
                     taken[row["id"]] = asked(bot, row, begun.get(row["id"], {}))
                     keep(given.work / "turns.jsonl", taken[row["id"]])
     records = [taken[row["id"]] for row in rows if row["id"] in taken]
+    if records and given.fit:
+        print(json.dumps(fitted(records, given.fit), indent=1))
     if records:
         tell(records, given.out)
 
@@ -104,10 +128,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, nargs="?", help="reading comprehension, JSONL")
     parser.add_argument("--field", type=Path, help="a field set instead")
     parser.add_argument("--questions", type=int, default=60)
-    parser.add_argument("--split", choices=("held", "sample"), default="held", help="which articles")
+    parser.add_argument("--split", choices=("report", "fit"), default="report", help="which articles")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--work", type=Path, required=True, help="the folder of what is done")
     parser.add_argument("--write", action="store_true", help="only write the drafts")
+    parser.add_argument("--fit", type=Path, help="fit the judge of what models write to these drafts, into this file")
     parser.add_argument("--minutes", type=float, default=1e9, help="take no new turn after so many")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -135,11 +160,40 @@ def tell(records: list[Row], out: Path | None) -> None:
         out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
+def fitted(records: list[Row], path: Path) -> Row:
+    """Fit the head, write it, and say what it is worth, each half of the questions by a head fitted to the other."""
+    drafts = [
+        (record, draft)
+        for record in records
+        for draft in record["drafts"]
+        if draft.get("row") and draft["answers"] is not None
+    ]
+    rows = np.array([draft["row"] for _, draft in drafts], np.float32)
+    told = np.array([right(draft["text"], record) for record, draft in drafts])
+    groups = [record["id"] for record, _ in drafts]
+    half = np.array([share(group) < 0.5 for group in groups])
+    after = np.zeros(len(rows), np.float32)
+    for side in (half, ~half):
+        part = [group for group, here in zip(groups, side, strict=True) if here]
+        after[~side] = fit_written(rows[side], told[side], part)(rows[~side])
+    head = fit_written(rows, told, groups)
+    head.save(path)
+    before = [draft["alone"] or 0.0 for _, draft in drafts]
+    return {"questions": len(set(groups)), **worth(before, after.tolist(), told), "weights": head.layers[0][0].tolist()}
+
+
 def of_reading(data: Path, split: str) -> tuple[list[Row], dict[str, str]]:
     """Questions of articles of one split, and all their paragraphs with the title of each."""
-    read = [row for row in (json.loads(text) for _, text in lines(data)) if split_of(row["title"]) == split]
+    read = [row for row in (json.loads(text) for _, text in lines(data)) if half_of(row["title"]) == split]
     rows = [{**row, "answers": [[answer] for answer in row["answers"][:1]]} for row in read]
     return rows, {row["paragraph"]: row["title"] for row in read}
+
+
+def half_of(title: str) -> str:
+    """Of the articles that the reader has not learnt from one half is for fitting, the other for the report."""
+    if split_of(title) != "held":
+        return ""
+    return "fit" if share(f"half {title}") < 0.5 else "report"
 
 
 def of_field(folder: Path) -> tuple[list[Row], Path]:
@@ -177,12 +231,17 @@ def recording(bot: Bot, known: Sequence[str] = ()) -> tuple[Responder, Recorded]
     model = Recorded(bot.responder.model, known=known)
     sampling = replace(bot.responder.options.sampling, n=MOST, seed=1)
     options = replace(bot.responder.options, sampling=sampling, early=False, rounds=1, research=0)
-    return replace(bot.responder, model=model, options=options), model
+    options = replace(options, gates=GATES)
+    judge = bot.responder.judge
+    assert isinstance(judge, EmbeddedJudge)
+    judge = Watched(judge.quality, judge.grounder, judge.answers, judge.written)
+    return replace(bot.responder, model=model, options=options, judge=judge), model
 
 
 def asked(bot: Bot, row: Row, before: Row) -> Row:
     """Take the turn and keep what the table needs of it; `before` has what was written in it already."""
     responder, model = recording(bot, before.get("written", ()))
+    seen.clear()
     begun = time.perf_counter()
     reply = next(step for step in responder.steps([Turn("user", row["question"])]) if isinstance(step, Reply))
     drafts = [
@@ -192,6 +251,7 @@ def asked(bot: Bot, row: Row, before: Row) -> Row:
             "dropped": c.dropped,
             "repaired": c.repaired,
             **{name: getattr(c.scores, name) for name in SCORES},
+            **({"alone": seen[c.text][0], "row": seen[c.text][1]} if c.writer != QUOTES and c.text in seen else {}),
         }
         for c in reply.trace.candidates
     ]
@@ -209,7 +269,7 @@ def asked(bot: Bot, row: Row, before: Row) -> Row:
 
 def ways() -> dict[str, Way]:
     """The rows of the table: from a record to the text that is served and its scores, None for an abstention."""
-    best = {f"best of {k}": lambda record, k=k: served(record, alone(pool(record, k))) for k in COUNTS}
+    best = {f"best of {k}": lambda record, k=k: served(record, pool(record, k)) for k in COUNTS}
     return {
         "greedy, unchecked": greedy,
         **best,
@@ -234,11 +294,6 @@ def pool(record: Row, count: int) -> list[Row]:
         for draft in record["drafts"]
         if draft["text"] in texts or (draft["repaired"] and any(draft["text"][:40] in text for text in texts))
     ]
-
-
-def alone(drafts: list[Row]) -> list[Row]:
-    """The same where there are no quotes to bear them out."""
-    return [draft | {"dropped": "" if draft["dropped"] == UNBACKED else draft["dropped"]} for draft in drafts]
 
 
 def served(record: Row, drafts: list[Row]) -> Row | None:
