@@ -32,7 +32,7 @@ COUNTS: Final = {
     "paragraphs": 1300, "sentences": 300, "tales": 100, "several": 60, "dolly": 50, "strange": 60, "rewriting": 150,
     "talk": 100, "ratings": 60,
 }  # fmt: skip
-# questions on one paragraph, which is read once for them all; at most one that it does not answer: more teach to abstain
+# questions on one paragraph, which is read once for all; at most one that it does not answer: more teach to abstain
 ANSWERED: Final = 5
 RATED: Final = 0.1  # of the paragraphs have a right and a wrong reply to be rated
 WRITTEN: Final = 30  # words of a reply that a person wrote
