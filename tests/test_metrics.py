@@ -225,3 +225,13 @@ def test_overlap_counts_content_words() -> None:
 def test_overlap_is_a_share(response: str, evidence: str) -> None:
     assert 0 <= m.token_overlap(response, evidence) <= 1
     assert m.token_overlap(response, response) == float(bool(m.tokens(response)))
+
+
+def test_kappa_is_agreement_beyond_chance() -> None:
+    assert m.kappa([1, 1, 0, 0], [1, 1, 0, 0]) == 1
+    assert m.kappa([1, 1, 0, 0], [1, 0, 1, 0]) == 0
+    assert m.kappa([1, 1, 0, 0], [0, 0, 1, 1]) == -1
+    with pytest.raises(m.Undefined, match="the same of every row"):
+        m.kappa([1, 1], [1, 1])
+    with pytest.raises(m.Undefined, match="no rows"):
+        m.kappa([], [])

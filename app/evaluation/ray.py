@@ -21,7 +21,7 @@ from retrieval.types import RetrievalError
 if TYPE_CHECKING:
     from app.evaluation.judging import Judges
 
-AT_ONCE: Final = 4096  # batches in the cluster's memory at a time
+AT_ONCE: Final = 1024  # batches in the cluster's memory at a time
 Batch = tuple[list[tuple[int, Any]], list[Record | None]]
 
 
