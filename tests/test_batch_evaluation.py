@@ -226,26 +226,47 @@ def test_a_run_that_was_stopped_anywhere_ends_in_the_same_files(judges: Judges, 
             assert (out / name).read_bytes() == (whole / name).read_bytes(), (cut, name)
 
 
+FORKING = """
+import os, sys
+from pathlib import Path
+from app.config import load_settings
+from app.evaluation import Options, run
+from app.evaluation.judging import packaged_judges
+judges = packaged_judges(load_settings({}, {}))
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        run("grounding", Path(sys.argv[1]), judges, options=Options(out=Path(line.strip())))
+        os._exit(0)
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
 @pytest.mark.slow
 def test_a_process_that_is_killed_ten_times_ends_in_the_same_files(tmp_path: Path) -> None:
-    data, root = written(tmp_path / "a.jsonl", facts(1500)), str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+    """The judges are loaded once, by a process that forks one for every run."""
+    data, root = written(tmp_path / "a.jsonl", facts(900)), str(Path(__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-c", FORKING, str(data)]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as loaded:
+        assert loaded.stdin is not None
+        assert loaded.stdout is not None
 
-    def started(out: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "app", "evaluate", "grounding", str(data), "--out", str(tmp_path / out)]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        def started(out: str) -> int:
+            print(tmp_path / out, file=loaded.stdin, flush=True)
+            return int(loaded.stdout.readline())
 
-    kills = 0
-    for place in range(1, 11):
-        process, rows = started("killed"), tmp_path / "killed" / "rows.jsonl"
-        wanted = place * 120
-        while process.poll() is None and (not rows.exists() or rows.read_bytes().count(b"\n") < wanted):
-            time.sleep(0.01)
-        kills += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert kills == 10
-    assert started("killed").wait() == started("whole").wait() == 0
+        rows = tmp_path / "killed" / "rows.jsonl"
+        for place in range(1, 11):
+            process = started("killed")
+            while not rows.exists() or rows.read_bytes().count(b"\n") < 70 * place:
+                time.sleep(0.01)
+            os.kill(process, signal.SIGKILL)
+            assert int(loaded.stdout.readline()) == -signal.SIGKILL
+        for out in ("killed", "whole"):
+            started(out)
+            assert int(loaded.stdout.readline()) == 0
     for name in ("grounding.json", "rows.csv", "report.html"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 

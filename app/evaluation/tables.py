@@ -84,7 +84,8 @@ def digest_of(path: Path) -> str:
     """Return the first 16 hex digits of the SHA-256 of a file, or of the files of a folder of data."""
     files = [path]
     if os.path.isdir(path):
-        files = sorted(item for place in ("*", "qrels/*", "generation_tasks/*") for item in path.glob(place) if item.is_file())
+        places = ("*", "qrels/*", "generation_tasks/*")
+        files = sorted(item for place in places for item in path.glob(place) if item.is_file())
     digest = hashlib.sha256()
     try:
         for file in files:
