@@ -55,7 +55,10 @@ def main() -> None:
             sets[name] = _figures(result, records, rows, encoder) | {"seconds": round(seconds, 1)}
             print(name, json.dumps(sets[name]["auroc"]), flush=True)
     figures = {
-        "command": f"python benchmarks/faithfulness.py DATA{f' --limit {given.limit}' if given.limit else ''}",
+        "command": " ".join(
+            ["python benchmarks/faithfulness.py DATA", *(f"--only {name}" for name in given.only or ())]
+        )
+        + (f" --limit {given.limit}" if given.limit else ""),
         "judges": judges.judge.fingerprint,
         "sets": sets,
     }
