@@ -105,6 +105,7 @@ def _bare(path: Path, judges: Judges, folder: Path) -> None:
     from dataclasses import replace
 
     for batch in KIND.batches(Rows(path, GroundingRow)):
+        judges.forget()
         asked = pairs([row for _, row in batch])
         found = judges.ground(asked)
         again = [(replace(c, exhaustive=True), t) for (c, t), s in zip(asked, found, strict=True) if s.grounded is None]

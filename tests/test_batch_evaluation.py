@@ -23,6 +23,7 @@ from app.evaluation.journal import stored_rows
 from app.evaluation.judging import Judges
 from app.evaluation.rows import EvaluationError, GroundingRow, Rows
 from app.evaluation.systems import open_endpoint
+from app.evaluation.tasks import scored
 from dialogue.judges.embedded import load_judge
 from dialogue.types import Role
 from retrieval.encoder.adapters import Reader
@@ -171,6 +172,13 @@ def test_a_batch_is_judged_as_its_rows_are_one_by_one(judges: Judges, tmp_path: 
         assert scores.grounded == pytest.approx(alone.grounded, abs=1e-4)
         assert [claim.supported for claim in scores.claims] == [claim.supported for claim in alone.claims]
         assert [claim.reason for claim in scores.claims] == [claim.reason for claim in alone.claims]
+
+
+def test_a_batch_is_scored_the_same_whatever_was_scored_before(judges: Judges, tmp_path: Path) -> None:
+    rows = [row for _, row in Rows(written(tmp_path / "a.jsonl", facts(40)), GroundingRow)]
+    alone = scored(KIND, judges, rows[25:])
+    scored(KIND, judges, rows[:25])
+    assert scored(KIND, judges, rows[25:]) == alone
 
 
 def test_batches_hold_so_many_words(tmp_path: Path) -> None:

@@ -33,6 +33,12 @@ class Judges:
             return found
         return [self.judge.score(context, [draft])[0] for context, draft in pairs]
 
+    def forget(self) -> None:
+        """Have the judge drop what it keeps of earlier texts, where it can, so that a batch is scored the same anywhere."""
+        forget = getattr(self.judge, "forget", None)
+        if forget is not None:
+            forget()
+
     def objectives(self) -> dict[str, tuple[str, float]]:
         """The group and the threshold of every objective looked at in replies, {} for a guard without a policy."""
         policy: Any = getattr(self.guard, "policy", None)

@@ -113,9 +113,10 @@ class RowTask(Generic[RowT]):
 
 
 def scored(kind: RowTask[RowT], judges: Judges, rows: Sequence[RowT]) -> list[Record]:
-    """Score a batch; when it fails, its rows one by one, so that only the bad ones are lost."""
+    """Score a batch by itself; when it fails, its rows one by one, so that only the bad ones are lost."""
     if not rows:
         return []
+    judges.forget()
     try:
         return [_sound(record) for record in kind.score(judges, rows)]
     except (DialogueError, RetrievalError, SafetyError, EvaluationError, ValueError, RuntimeError) as error:

@@ -61,6 +61,12 @@ class EmbeddedJudge:
             )
         ]
 
+    def forget(self) -> None:
+        """Drop what is kept of texts that were read, so that scores do not depend on what was judged before."""
+        forget = getattr(self.grounder.encoder, "forget", None)
+        if forget is not None:
+            forget()
+
     def grounded_each(self, pairs: Sequence[tuple[Context, str]]) -> list[Scores]:
         """Return how the evidence of each context bears on a draft, all judged together: nothing but `grounded`.
 

@@ -93,6 +93,15 @@ class Encoder:
                 self._forget(next(iter(self._cache)))
         return [found[text] for text in texts]
 
+    def forget(self) -> None:
+        """Drop the token vectors that are kept, so that what comes next does not depend on what was read before.
+
+        A text has other last digits in other batches.
+        """
+        with self._cache_lock:
+            self._cache.clear()
+            self._cached = 0
+
     def _forget(self, text: str) -> None:
         held = self._cache.pop(text, None)
         if held is not None:
