@@ -185,12 +185,13 @@ def _rows(
     counts = _Counts()
     interrupted = False
     try:
-        for record in _records(kind, rows, judges, journal, given):
-            counts.done += 1
-            if "error" in record:
-                counts.n_error += 1
-                counts.errors += [record["error"]] if len(counts.errors) < SHOWN else []
-            else:
+        for batch in _records(kind, rows, judges, journal, given):
+            for record in batch:
+                counts.done += 1
+                if "error" in record:
+                    counts.n_error += 1
+                    counts.errors += [record["error"]] if len(counts.errors) < SHOWN else []
+                    continue
                 counts.undetermined += bool(record.get("undetermined"))
                 if kind.served or not record.get("undetermined"):
                     counts.kept += 1
@@ -218,8 +219,8 @@ def _rows(
 
 def _records(
     kind: RowTask[RowT], rows: Rows[RowT], judges: Judges, journal: Journal, given: Options
-) -> Iterator[Record]:
-    """Yield the record of each row, in order, and keep those that are new.
+) -> Iterator[list[Record]]:
+    """Yield the records of each batch, in order, and keep those that are new.
 
     A batch of which some rows are known is scored whole, so that its arithmetic is the same as without the stop.
     """
@@ -239,6 +240,7 @@ def _records(
 
         made = scored_on_ray(batches(), kind.row, judges, given.ray)
     for batch, known, found in made:
-        for place, (line, _) in enumerate(batch):
-            before = known[place]
-            yield before if before is not None else journal.keep(line, found[place])
+        yield [
+            before if before is not None else journal.keep(line, found[place])
+            for place, ((line, _), before) in enumerate(zip(batch, known, strict=True))
+        ]

@@ -34,7 +34,7 @@ class Judges:
         return [self.judge.score(context, [draft])[0] for context, draft in pairs]
 
     def forget(self) -> None:
-        """Have the judge drop what it keeps of earlier texts, where it can, so that a batch is scored the same anywhere."""
+        """Have the judge drop what it keeps of earlier texts, where it can, so that every batch is scored by itself."""
         forget = getattr(self.judge, "forget", None)
         if forget is not None:
             forget()

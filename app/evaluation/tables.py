@@ -53,6 +53,8 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
         with open_regular(path) as file:
             start = file.read(4)
             file.seek(0)
+            if start == PARQUET:
+                raise EvaluationError(f"{str(path)!r} is Parquet: write it as JSON lines (.jsonl or .jsonl.gz)")
             with gzip.open(file) if start[:2] == b"\x1f\x8b" else file as stream:
                 number = 0
                 while line := stream.readline(LONGEST_LINE):
