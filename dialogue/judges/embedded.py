@@ -40,8 +40,8 @@ class EmbeddedJudge:
     @property
     def fingerprint(self) -> str:
         """Identifies the weights of all judges."""
-        parts = (self.quality, self.grounder, self.answers, *filter(None, [self.written]))
-        return "+".join(part.fingerprint for part in parts)
+        parts = [self.quality.fingerprint, self.grounder.fingerprint, self.answers.fingerprint]
+        return "+".join([*parts, self.written.fingerprint] if self.written is not None else parts)
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft, all drafts judged together."""
