@@ -35,7 +35,7 @@ def test_an_event_is_a_row_with_its_day_and_its_text_stands_below(tmp_path: Path
 def test_a_contact_is_a_row_that_says_what_its_numbers_are_for(tmp_path: Path) -> None:
     card = "BEGIN:VCARD\nN:Lund;Ada;;;\nTEL;TYPE=CELL:0123 45\nADR;TYPE=HOME:;;1 Weir Row;Holme;;HO1;\nBDAY:19710203\n"
     document = read(tmp_path, "a.vcf", f"{card}NOTE:Knows the sluice.\nEND:VCARD\n".encode())
-    row = "Name: Ada Lund | Telephone (cell): 0123 45 | Address (home): 1 Weir Row, Holme, HO1"
+    row = "Name: Ada Lund | Telephone (mobile): 0123 45 | Address (home): 1 Weir Row, Holme, HO1"
     assert sections(document) == [(("Ada Lund",), f"{row} | Birthday: 3 February 1971\n\nKnows the sluice.")]
 
 

@@ -202,6 +202,7 @@ def _line(value: _Json) -> str:
     if not isinstance(value, dict):
         return "" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value).strip()
     prose = [_prose(value), *(field for key, field in value.items() if key in NAMES and _prose(value))]
-    flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in _IDS}
+    unseen = _IDS if prose[0] else ()
+    flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in unseen}
     told = {key: text for key, text in flat.items() if text and value[key] not in prose}
     return line([*told], [*told.values()])
