@@ -56,6 +56,9 @@ class Note(Enum):
 
     HIDDEN = "hidden passage", "left out"
     SHEET = "hidden sheet", "left out"
+    ROW = "hidden row", "left out"
+    COLUMN = "hidden column", "left out"
+    FORMULA = "formula", "without a value: open the file in a spreadsheet and save it there"
     SLIDE = "hidden slide", "left out"
     ENCODED = "passage of encoded data", "left out"
     GARBLED = "garbled part", "left out"

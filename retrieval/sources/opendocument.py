@@ -76,6 +76,8 @@ def _add_sheets(outline: Outline, parent: "Element", hidden: set[str], limits: S
         if sheet.get(f"{_TABLE}style-name") in hidden:
             outline.notes[Note.SHEET] += 1
             continue
+        unseen = [row for row in sheet.iter(f"{_TABLE}table-row") if row.get(f"{_TABLE}visibility") == "collapse"]
+        outline.notes[Note.ROW] += sum(_number(row, "number-rows-repeated") for row in unseen if _holds(row))
         outline.close(1)
         outline.heading(1, sheet.get(f"{_TABLE}name") or "")
         add_rows(outline, enumerate((row for row, _ in _rows(sheet)), start=1), limits, level=2)
@@ -127,9 +129,14 @@ def _rows(table: "Element") -> Iterator[tuple[list[str], bool]]:
 def _row_elements(parent: "Element", head: bool) -> "Iterator[tuple[Element, bool]]":
     for child in parent:
         if child.tag == f"{_TABLE}table-row":
-            yield child, head
+            if child.get(f"{_TABLE}visibility") != "collapse":
+                yield child, head
         elif child.tag in {f"{_TABLE}{name}" for name in ("table-header-rows", "table-rows", "table-row-group")}:
             yield from _row_elements(child, head or child.tag.endswith("header-rows"))
+
+
+def _holds(row: "Element") -> bool:
+    return any(_read(part).strip() for part in row.iter(f"{_TEXT}p"))
 
 
 def _number(element: "Element", name: str) -> int:
