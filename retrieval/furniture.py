@@ -88,6 +88,11 @@ def _strip(margin: "Tag", everything: bool) -> None:
         legal = _LEGAL.search(text) and not _REACHED.search(text)
         if not text or legal or not wanted or _linked(tag) >= _ALL_LINKS:
             tag.decompose()
+    for heading in margin.find_all(re.compile("^h[1-6]$")):  # of links that are gone
+        if not any(part.get_text(" ").strip() for part in heading.find_next_siblings()):
+            alone = heading.parent is not margin and not heading.parent.find_next_sibling()
+            if not alone or not heading.get_text(" ").strip():
+                heading.decompose()
     inside = margin.name == "address" or margin.find(["address", "dl"]) is not None
     if not inside and not _CONTACT.search(margin.get_text(" ")):
         margin.clear()
