@@ -111,7 +111,7 @@ class Version:
         if self.number and other.number and self.number != other.number:
             return self.number > other.number
         if self.date and other.date and self.date != other.date:
-            return self.date > other.date and (self.told and other.told or self._near(other))
+            return self.date > other.date and ((self.told and other.told) or self._near(other))
         return self.status > other.status
 
     def _near(self, other: "Version") -> bool:
@@ -263,9 +263,9 @@ def left_out(question: str, found: Sequence[Version], likely: Mapping[str, float
             named = [one for one in (newer, older) if asked & (one.marks - _other(one, newer, older).marks)]
             if named and not bounded:
                 gone |= {one.source for one in (newer, older) if one not in named}
-            elif _wants_older(question, newer.words | older.words):
-                gone.add(newer.source)
-            elif both == [older] and likely.get(older.source, 0.0) >= AS_LIKELY * likely.get(newer.source, 0.0):
+            elif _wants_older(question, newer.words | older.words) or (
+                both == [older] and likely.get(older.source, 0.0) >= AS_LIKELY * likely.get(newer.source, 0.0)
+            ):
                 gone.add(newer.source)
             elif _NEWEST.search(question) or likely.get(newer.source, 0.0) >= share * likely.get(older.source, 0.0):
                 gone.add(older.source)
@@ -314,9 +314,10 @@ def _remark(version: Version, versions: Sequence[Version], gone: set[str]) -> st
     """What is said of a version beside a reply from it: that another one gave way to it."""
     others = [one for one in versions if one.source in gone and version.source not in gone]
     older = [one.source for one in others if version.newer(one)]
-    newer = [one.source for one in others if one.newer(version)]
+    newer = [one for one in others if one.newer(version)]
     if newer:
-        return f"There is a newer version: “{newer[0]}”."
+        newest = max(newer, key=lambda one: sum(one.newer(other) for other in newer))
+        return f"There is a newer version: “{newest.source}”."
     if older:
         named = ", ".join(f"“{name}”" for name in older[:2])
         return f"This is the newer version; {'an older one is' if len(older) == 1 else 'older ones are'} {named}."

@@ -8,7 +8,10 @@ ORDERS = [
     (f"order: ORD-{number} | customer: Ames Ltd | town: Holme | pieces: {pieces} | sent on: 2024-05-03", "orders")
     for number, pieces in ((700, 41), (701, 58), (7001, 99))
 ]
-TENTS = [(f"Tent: {name} | Beds: {beds} | Warden: {who}", "Camp") for name, beds, who in (("Otter", 6, "Petra"), ("Heron", 10, "Sunil"))]
+TENTS = [
+    (f"Tent: {name} | Beds: {beds} | Warden: {who}", "Camp")
+    for name, beds, who in (("Otter", 6, "Petra"), ("Heron", 10, "Sunil"))
+]
 PARTS = [
     (f"site: {site} | unit: {unit} | part no.: P-{part} | in stock: {left}", "parts")
     for site, unit, part, left in (("North", 7, "5001/A", 12), ("South", 7, "5001/A", 30), ("South", 8, "5001/A", 31))

@@ -99,7 +99,8 @@ def test_the_passages_of_a_version_that_gives_way_are_left_out() -> None:
     assert asked == [[OLD.source, OTHER.source, NEW.source]]
 
 
-JANUARY, SEPTEMBER, JUNE = (version_of(f"ferry-{day}.html", "Ferry notice") for day in ("2023-01-15", "2023-09-01", "2024-06-30"))
+DAYS = ("2023-01-15", "2023-09-01", "2024-06-30")
+JANUARY, SEPTEMBER, JUNE = (version_of(f"ferry-{day}.html", "Ferry notice") for day in DAYS)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_a_question_that_says_when_gets_the_newest_version_of_that_time(question
 
 def test_a_line_below_the_title_or_the_file_dates_a_version_and_a_draft_is_older() -> None:
     draft = version_of("waste-draft.txt", "Waste calendar", "Draft of 4 January 2024\n\nPaper goes on Mondays.")
-    final = version_of("waste-final.txt", "Waste calendar", "Final version of 20 February 2024\n\nPaper goes on Fridays.")
+    final = version_of("waste-final.txt", "Waste calendar", "Final version of 20 February 2024\n\nPaper: Fridays.")
     assert (draft.date, final.date) == ((2024, 1, 4), (2024, 2, 20))
     assert final.newer(draft)
     assert version_of("rules-final.txt", "Rules").newer(version_of("rules-draft.txt", "Rules"))

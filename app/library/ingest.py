@@ -220,7 +220,7 @@ class Ingestion:
         if self.failures == failures:
             self.changed |= self.library.complete(file.uri, digest + _PART, digest)
             outcome: Outcome = "replaced" if file.uri in self.files else "added"
-            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages, notes=_note_counts(notes.items())))
+            self.outcomes.append(_outcome(file.uri, file.name, outcome, passages, notes.items()))
 
     def _refused(self, file: SourceFile, error: SourceError) -> None:
         member, _, reason = str(error).removeprefix(str(file.path)).partition(": ")
@@ -283,12 +283,13 @@ class Ingestion:
             about = read.about
             if file_of(about.uri) == about.uri:
                 outcome: Outcome = "replaced" if about.uri in self.known else "added"
-                notes = _note_counts(read.document.notes)
-                self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages, notes=notes))
+                self.outcomes.append(_outcome(about.uri, about.name, outcome, about.passages, read.document.notes))
 
 
-def _note_counts(notes: Iterable[tuple[Note, int]]) -> tuple[str, ...]:
-    return tuple(note.counted(count) for note, count in notes)
+def _outcome(uri: str, name: str, outcome: Outcome, passages: int, notes: Iterable[tuple[Note, int]]) -> FileOutcome:
+    counts = {note: count for note, count in notes if count}
+    told = tuple(note.counted(count) for note, count in counts.items())
+    return FileOutcome(uri, name, outcome, passages, "", told, {note.name: count for note, count in counts.items()})
 
 
 def read_file(file: SourceFile, known: str | None) -> ReadFile | None:

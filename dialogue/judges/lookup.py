@@ -16,7 +16,10 @@ _PLAIN = re.compile(r"[^\W_]+")
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
 _ASIDE = re.compile(r"\([^()]*\)|[\[\]_.]")
 _ACTOR = re.compile(r"(?:er|or)$")
-_GENERIC = frozenset(map(stem, "give tell show list find look have need please number many much value entry row".split()))
+_GENERIC = frozenset(
+    map(stem, "give tell show list find look have need please number many much value entry row".split())
+)
+_COMMON = frozenset(map(stem, "name number no id kind type date value per unit".split()))
 
 
 def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
@@ -40,7 +43,7 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     named = [
         place
         for place, (name, _) in enumerate(cells)
-        if place not in keys and (wanted := _stems(name)) and {_ACTOR.sub("", one) for one in wanted[-1:]} <= roots
+        if place not in keys and {_ACTOR.sub("", one) for one in _stems(name)} & (roots - _COMMON)
     ]
     if not keys or not named:
         return False

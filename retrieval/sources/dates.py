@@ -34,7 +34,6 @@ _TOLD: Final = {
     "URL": "Address",
 }
 _CONTACT: Final = {
-    "ORG": "Organisation",
     "TITLE": "Position",
     "ROLE": "Role",
     "TEL": "Telephone",
@@ -94,9 +93,11 @@ def read_vcf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         outline.heading(1, f"{name}, {firm}" if name and firm else name)
         row = [("Name", name)]
         for key, parameters, value in properties:
-            if key not in _CONTACT or (key == "ORG" and _text(value) == name):
-                continue
-            row.append((_labelled(_CONTACT[key], parameters), _of_contact(key, value)))
+            if key == "ORG":
+                company, *departments = [part for part in _parts(value) if part] or [""]
+                row += [("Organisation", company)] * (company != name) + [("Department", ", ".join(departments))]
+            elif key in _CONTACT:
+                row.append((_labelled(_CONTACT[key], parameters), _of_contact(key, value)))
         _add_row(outline, row)
         for key, _, value in properties:
             if key == "NOTE":
@@ -214,7 +215,7 @@ def _labelled(name: str, parameters: Mapping[str, object]) -> str:
 
 
 def _of_contact(key: str, value: str) -> str:
-    if key in {"ADR", "ORG"}:
+    if key == "ADR":
         return ", ".join(part for part in _parts(value) if part)
     if key == "BDAY":
         return _birthday(value)

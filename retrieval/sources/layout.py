@@ -323,7 +323,9 @@ def _goes_on(above: _Row, row: _Row, right: float, running: bool) -> bool:
         return False
     room = right - above[-1].right
     line, word = row[0].text, row[0].text.split(" ", 1)[0]
-    first = (row[0].right - row[0].left) * len(word) / max(1, len(line))  # of a line that was recognised, its first word
+    first = (
+        (row[0].right - row[0].left) * len(word) / max(1, len(line))
+    )  # of a line that was recognised, its first word
     last = above[-1].text
     if line[:1].islower() or _OPEN.search(last) or (last[-1:].isdigit() and word.strip(".,") in _MONTHS):
         return True

@@ -73,7 +73,9 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         elif len(lines) == 1 and place + 1 < len(paragraphs) and (rank := _rank(lines[0].strip(), first)):
             yield rank, lines[0].strip()
             rest = ""
-        elif first and place + 1 < len(paragraphs) and _is_title_page(lines) and (rank := _rank(lines[0].strip(), first)):
+        elif (
+            first and place + 1 < len(paragraphs) and _is_title_page(lines) and (rank := _rank(lines[0].strip(), first))
+        ):
             yield rank, lines[0].strip()
             rest = "\n".join(lines[1:])
         if rest.strip():

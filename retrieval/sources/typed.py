@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from retrieval.rows import are_names, stand_out
@@ -60,7 +61,7 @@ def _between_spaces(rows: Sequence[str]) -> list[list[str]]:
     if not edges:
         return []
     borders = [0, *edges, _WIDEST]
-    cut = [[row[a:b].strip() for a, b in zip(borders, borders[1:], strict=False)] for row in rows]
+    cut = [[row[a:b].strip() for a, b in pairwise(borders)] for row in rows]
     filled = [cell for row in cut for cell in row if cell]
     most = sum(sum(map(bool, row)) > 1 for row in cut)
     short = sum(map(len, filled)) <= _LONGEST * len(filled)
