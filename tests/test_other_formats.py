@@ -63,14 +63,17 @@ def mail() -> EmailMessage:
 
 
 def test_what_is_attached_is_read_as_a_file_of_its_own(tmp_path: Path) -> None:
-    document = read(tmp_path, "a.eml", bytes(mail()))
-    assert [headings for headings, _ in sections(document)] == [(), ("gates.csv",), ("message.eml", "Old lock")]
-    assert "> " not in document.text
-    assert document.text.index("oak") < document.text.index("elm") < document.text.index("pine")
-    assert "Gate: Lower | Width: 5 m" in document.text
-    assert "The old lock was iron." in document.text
-    assert document.sections[1].place == "rows 2-3"
-    assert dict(document.notes) == {Note.ATTACHMENT: 1}
+    (tmp_path / "a.eml").write_bytes(bytes(mail()))
+    message, table, inner = read_documents(tmp_path / "a.eml", "a.eml")
+    assert [one.source for one in (message, table, inner)] == ["a.eml", "a.eml#gates.csv", "a.eml#message.eml"]
+    assert [one.title for one in (message, table, inner)] == ["Gates", "Gates: gates.csv", "Gates: message.eml"]
+    assert "> " not in message.text
+    assert message.text.index("oak") < message.text.index("elm") < message.text.index("pine")
+    assert "Gate: Lower | Width: 5 m" in table.text
+    assert table.sections[0].place == "rows 2-3"
+    assert "The old lock was iron." in inner.text
+    assert inner.sections[0].headings == ("Old lock",)
+    assert dict(message.notes) == {Note.ATTACHMENT: 1}
 
 
 def test_a_mailbox_reads_what_is_quoted_once(tmp_path: Path) -> None:
