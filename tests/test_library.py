@@ -400,7 +400,9 @@ def test_an_index_that_cannot_be_written_leaves_the_documents_stored(
     assert best(library, "the largest animal") == "whale.md"
 
 
-def test_what_is_attached_to_a_message_is_a_source_that_goes_and_comes_with_it(tmp_path: Path, library: Library) -> None:
+def test_what_is_attached_to_a_message_is_a_source_that_goes_and_comes_with_it(
+    tmp_path: Path, library: Library
+) -> None:
     def written(*names: str) -> None:
         message = EmailMessage()
         message["From"], message["Subject"] = "ada@example.org", "Gates"

@@ -20,6 +20,7 @@ _DEEPEST: Final = 4  # columns within columns
 _APART: Final = 2.6  # sizes between rows from which on a single piece belongs to the columns above no longer
 _STEP: Final = 1.75  # sizes from line to line within a paragraph
 _ANEW: Final = 1.8  # steps from row to row, from which on a row that is parted elsewhere begins another table
+_FAR: Final = 4.0  # steps from which on it does wherever it is parted
 _PROSE: Final = 0.25  # share of the lines that begin with a small letter, in running text
 _SLACK: Final = 0.3  # sizes of room by which a full line may fall short of its margin
 _RAGGED: Final = 2.5  # the same in running text
@@ -132,7 +133,7 @@ def _band(rows: list[_Row], first: int) -> tuple[int, list[_Gap]]:
         common = _common(gaps, other)
         inner = len([gap for gap in common if _parts(rows[first:end], gap)])
         alone = len(other) == 2 and row[0].top - rows[end - 1][0].bottom > (_APART - 1) * size
-        if not inner or alone or _begins_anew(rows, first, end, gaps, other):
+        if not inner or alone or _begins_anew(rows, first, end, other):
             break
         gaps, parted = common, parted + (len(other) > 2)
         end += 1
@@ -150,12 +151,15 @@ def _band(rows: list[_Row], first: int) -> tuple[int, list[_Gap]]:
     return (end, inner_gaps) if enough else (first, [])
 
 
-def _begins_anew(rows: list[_Row], first: int, place: int, gaps: list[_Gap], other: list[_Gap]) -> bool:
+def _begins_anew(rows: list[_Row], first: int, place: int, other: list[_Gap]) -> bool:
     """Whether something else begins with a row: farther below than the others, and parted in more or fewer places."""
     steps = [rows[at + 1][0].middle - rows[at][0].middle for at in range(first, place - 1)]
+    size = max(rows[place][0].size, 1.0)
+    usual = max(median(steps), size) if steps else 2 * size
     step = rows[place][0].middle - rows[place - 1][0].middle
-    far = step > _ANEW * max(median(steps), rows[place][0].size) if steps else step > 4 * max(rows[place][0].size, 1.0)
-    return far and len(other) > 2 and len(other) != max(len(_gaps(row)) for row in rows[first:place])
+    if len(other) < 3 or step <= _ANEW * usual:
+        return False
+    return step > _FAR * usual or len(other) != max(len(_gaps(row)) for row in rows[first:place])
 
 
 def _is_apart(rows: list[_Row], place: int) -> bool:
