@@ -35,7 +35,7 @@ class Letter:
     attached: tuple[Attachment, ...] = ()
 
 
-def opened(letter: Letter, read: Read) -> list[tuple[str, Document]]:
+def opened(letter: Letter, read: Read) -> tuple[Document, list[tuple[str, Document]]]:
     """Return the message and what `read` makes of its attachments, each with its name behind that of the message.
 
     An attachment is a document of its own, ``mail.eml#menu.pdf``, its title that of the message before its name. What
@@ -62,10 +62,8 @@ def opened(letter: Letter, read: Read) -> list[tuple[str, Document]]:
                 notes[Note.ATTACHMENT] += 1
             finally:
                 os.unlink(path)
-    return [
-        ("", replace(document, notes=tuple((+notes).items()))),
-        *((f"#{name}", part) for name, part in found.items()),
-    ]
+    message = replace(document, notes=tuple((+notes).items()))
+    return message, [(f"#{name}", part) for name, part in found.items()]
 
 
 def _name(name: str, taken: Container[str]) -> str:

@@ -62,7 +62,7 @@ def read_documents(
     number = 0
     for member, item in items:
         try:
-            (_, first), *attached = _parts(item, limits, depth) if isinstance(item, Letter) else [("", item)]
+            first, attached = _opened(item, limits, depth) if isinstance(item, Letter) else (item, [])
             yield _readable(first, name + member, one_line(_shown(path.stem)) or "untitled", kind)
             yield from (replace(part, source=f"{name}{member}{called}") for called, part in attached)
             number += 1
@@ -84,8 +84,8 @@ def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Do
         raise SourceError(f"{path}: {clause(kind, error, limits)}") from error
 
 
-def _parts(letter: Letter, limits: SourceLimits, depth: int) -> list[tuple[str, Document]]:
-    """A message and what is attached to it."""
+def _opened(letter: Letter, limits: SourceLimits, depth: int) -> tuple[Document, list[tuple[str, Document]]]:
+    """A message, and what is attached to it, each with its name."""
     if depth >= DEEPEST:
         letter = replace(letter, attached=())
     return opened(letter, lambda path: read_documents(path, limits=limits, depth=depth + 1))

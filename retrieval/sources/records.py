@@ -124,7 +124,7 @@ def _add(outline: Outline, value: _Json, level: int, path: tuple[str, ...] = ())
             if isinstance(item, dict) and _is_settings(item):
                 add_tree(outline, _as_tree(item), None, ".".join([*path, key]))
             elif not _is_flat(item):
-                called = "" if _prose(item) else _title(item) if isinstance(item, dict) else ""
+                called = _title(item) if isinstance(item, dict) and not _prose(item) else ""
                 outline.heading(level, f"{key}: {called}" if called else key)
                 _add(outline, item, level + 1, (*path, key))
                 outline.close(level)
