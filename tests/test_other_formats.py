@@ -297,3 +297,11 @@ def test_a_constant_is_told_with_the_comment_above_it(tmp_path: Path) -> None:
 )
 def test_a_document_bears_its_own_date(tmp_path: Path, name: str, data: bytes) -> None:
     assert read(tmp_path, name, data).dated == "2024-03-05"
+
+
+def test_lists_and_texts_in_objects_are_headed_by_their_keys(tmp_path: Path) -> None:
+    tree = {
+        "yard": {"name": "Hollin", "houses": [[1, [2]], {"text": "The loom is old."}]},
+        "log": [{"a": [1, {"b": 2}]}],
+    }
+    assert "The loom is old." in read(tmp_path, "a.json", json.dumps(tree).encode()).text
