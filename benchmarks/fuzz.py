@@ -15,11 +15,13 @@ import os
 import random
 import resource
 import signal
+import struct
 import tempfile
 import time
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from formats import deck, page, pdfs, words
@@ -46,14 +48,123 @@ TEXTS = {
     "a.vcf": "BEGIN:VCARD\nVERSION:3.0\nFN:Ford Kiln\nTEL:01632 960808\nEND:VCARD\n",
     "a.srt": "1\n00:00:01,000 --> 00:00:04,000\nThe kiln was fired\n\n2\n00:00:04,000 --> 00:00:06,000\nin 1938.\n",
     "a.rtf": "{\\rtf1\\ansi The kiln was {\\b last} fired in 1938.\\par It is cold.}",
+    "a.ipynb": '{"cells": [{"cell_type": "markdown", "source": ["# Kilns\\n", "They burn lime."]}, '
+    '{"cell_type": "code", "source": "print(19)", "outputs": [{"text": ["19"]}]}], "nbformat": 4}',
+    "a.vtt": "WEBVTT\n\n00:01.000 --> 00:03.000\n<v Ada>The kiln was fired\n\n00:03.000 --> 00:05.000\nin 1938.\n",
+    "a.mbox": "From a\nFrom: a@ford.example\nSubject: Kiln\n\nIt is cold.\n\nFrom b\nFrom: b@ford.example\n\n> Cold?\n",
     "a.tex": "\\documentclass{article}\\begin{document}\\section{Kilns}The kiln was fired.\\end{document}",
 }
+
+
+def workbook() -> bytes:
+    """Return a workbook with merged cells, dates, a formula and a hidden sheet."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (
+        ["Firings of the kiln"],
+        ["Day", "Charge", "Share"],
+        [date(2024, 5, 3), "tuff", 0.4],
+        ["", "=1+1", 0.6],
+    ):
+        sheet.append(row)
+    sheet.merge_cells("A1:C1")
+    sheet.column_dimensions["C"].hidden = True
+    book.create_sheet("Old").sheet_state = "hidden"
+    held = io.BytesIO()
+    book.save(held)
+    return held.getvalue()
+
+
+def zipped(parts: dict[str, str]) -> bytes:
+    """Return a ZIP file of these parts."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return held.getvalue()
+
+
+def open_document(kind: str, body: str) -> bytes:
+    """Return an OpenDocument file with this body."""
+    names = {"office": "office", "text": "text", "table": "table", "draw": "drawing"}
+    spaces = " ".join(f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{of}:1.0"' for name, of in names.items())
+    content = f"<office:document-content {spaces}><office:body>{body}</office:body></office:document-content>"
+    return zipped({"mimetype": f"application/vnd.oasis.opendocument.{kind}", "content.xml": content})
+
+
+def open_text() -> bytes:
+    note = "<text:note><text:note-body><text:p>By hand.</text:p></text:note-body></text:note>"
+    head = '<text:h text:outline-level="1">Kilns</text:h>'
+    return open_document("text", f"<office:text>{head}<text:p>It was last fired in 1938.{note}</text:p></office:text>")
+
+
+def open_sheet() -> bytes:
+    cells = ("<table:table-cell><text:p>%s</text:p></table:table-cell>" * 2) % ("Tuff", "17 kg")
+    row = f'<table:table-row table:number-rows-repeated="3">{cells}</table:table-row>'
+    table = f'<table:table table:name="Stones">{row}</table:table>'
+    return open_document("spreadsheet", f"<office:spreadsheet>{table}</office:spreadsheet>")
+
+
+def book() -> bytes:
+    """Return a book of one page."""
+    container = '<container><rootfiles><rootfile full-path="b.opf"/></rootfiles></container>'
+    package = (
+        '<package><metadata><title>Kilns</title></metadata><manifest><item id="c" href="c.xhtml"/></manifest>'
+        '<spine><itemref idref="c"/></spine></package>'
+    )
+    page = "<html><body><h1>Kilns</h1><p>The kiln was last fired in 1938.</p></body></html>"
+    return zipped({"META-INF/container.xml": container, "b.opf": package, "c.xhtml": page})
+
+
+def outlook() -> bytes:
+    """Return a message as Outlook saves it: a compound file of one short stream for each property.
+
+    Its sectors are, in order: the table of sectors, the directory, the table of short sectors, the short sectors.
+    """
+    texts = {0x0037: "Kiln", 0x1000: "The kiln is cold.\r\nIt was last fired in 1938.", 0x0C1A: "Ada Ford"}
+    streams = {f"__substg1.0_{tag:04X}001F": text.encode("utf-16-le") for tag, text in texts.items()}
+    entries = b"".join(
+        struct.pack("<HHII", 0x001F, tag, 6, len(text.encode("utf-16-le")) + 2) + bytes(4)
+        for tag, text in texts.items()
+    )
+    streams["__properties_version1.0"] = bytes(32) + entries
+    short, chains, starts = b"", list[int](), dict[str, int]()
+    for name, data in streams.items():
+        starts[name], count = len(chains), -(-len(data) // 64)
+        chains += [*range(starts[name] + 1, starts[name] + count), _END]
+        short += data.ljust(64 * count, b"\0")
+    sectors = -(-len(short) // 512)
+    names = sorted(streams, key=lambda name: (len(name), name.upper()))
+    entry = [_entry("Root Entry", 5, 3, len(short), child=1)]
+    for place, name in enumerate(names, start=1):
+        right = place + 1 if place < len(names) else _NONE
+        entry.append(_entry(name, 2, starts[name], len(streams[name]), right=right))
+    directory = b"".join(entry).ljust(1024, b"\0")
+    table = [0xFFFFFFFD, 3 + sectors, _END, *range(4, 3 + sectors), _END, _END]
+    fat = struct.pack(f"<{len(table)}I", *table).ljust(512, b"\xff")
+    minifat = struct.pack(f"<{len(chains)}I", *chains).ljust(512, b"\xff")
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<5H", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    head += struct.pack("<9I", 0, 1, 1, 0, 4096, 2, 1, _END, 0) + struct.pack("<I", 0) + b"\xff" * 432
+    return head + fat + directory[:512] + minifat + short.ljust(512 * sectors, b"\0") + directory[512:]
+
+
+_END, _NONE = 0xFFFFFFFE, 0xFFFFFFFF
+
+
+def _entry(name: str, kind: int, start: int, size: int, child: int = _NONE, right: int = _NONE) -> bytes:
+    """Return an entry of the directory of a compound file, 128 bytes."""
+    called = name.encode("utf-16-le") + b"\0\0"
+    head = called.ljust(64, b"\0") + struct.pack("<HBB3I", len(called), kind, 1, _NONE, right, child)
+    return head + bytes(36) + struct.pack("<IQ", start, size)
 
 
 def seeds(folder: Path | None) -> dict[str, bytes]:
     """Return the small files that are spoilt, by name."""
     made = {case.name: case.data for case in (*pdfs(), words(), deck(), page())}
     made |= {name: text.encode() for name, text in TEXTS.items()}
+    made |= {"a.xlsx": workbook(), "a.odt": open_text(), "a.ods": open_sheet(), "a.msg": outlook(), "a.epub": book()}
     found = sorted(folder.iterdir()) if folder else []
     named = {path.name: path.read_bytes() for path in found if suffix_of(path) in SUFFIXES}
     return {**made, **{name: data for name, data in named.items() if len(data) < 200_000}}

@@ -268,7 +268,9 @@ def _best(trace: Trace, gates: Gates) -> Reply:
     served = [candidate for candidate in trace.candidates if not candidate.dropped]
     if served and not is_abstention(served[0].text):
         text, citations = cited(served[0])
-        left = left_out(trace, {citation.source for citation in citations}) if citations else ""
+        sources = {citation.source for citation in citations}
+        remarks = dict.fromkeys(item.remark for item in trace.evidence if item.passage.source in sources)
+        left = " ".join(filter(None, [left_out(trace, sources) if citations else "", *remarks]))
         return Reply(f"{text}\n\n{left}".strip(), "answered", citations, trace)
     if trace.candidates and not any(candidate.verdict.safe for candidate in trace.candidates):
         return Reply(UNSAFE_REPLIES, "refused", (), trace)

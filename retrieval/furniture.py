@@ -36,6 +36,7 @@ _CONTACT: Final = re.compile(
 )
 _REACHED: Final = re.compile(r"@\w|\d[\d ()/.-]{6,}\d")
 _BLOCKS: Final = [*"p li div address dt dd tr span small section h2 h3 h4 h5 h6".split(), "a"]
+_HEADING: Final = re.compile(r"h[1-6]$")
 _LINKED: Final = 0.6  # share of the letters that are links, of what is named as a menu
 _ALL_LINKS: Final = 0.8  # of what is not
 _FEWEST: Final = 3  # links of a menu
@@ -79,6 +80,7 @@ def _is_margin(tag: "Tag") -> bool:
 
 def _strip(margin: "Tag", everything: bool) -> None:
     """Leave of a margin what is no link and no legal line; unless `everything` else is wanted, what one looks for."""
+    led = [heading for heading in margin.find_all(_HEADING) if _is_followed(heading)]
     for tag in margin.find_all(_BLOCKS):
         if tag.decomposed or tag.find(_BLOCKS[:-1]) is not None:
             continue
@@ -88,9 +90,17 @@ def _strip(margin: "Tag", everything: bool) -> None:
         legal = _LEGAL.search(text) and not _REACHED.search(text)
         if not text or legal or not wanted or _linked(tag) >= _ALL_LINKS:
             tag.decompose()
+    for heading in led:
+        if not heading.decomposed and not _is_followed(heading):  # by links that are gone
+            heading.decompose()
     inside = margin.name == "address" or margin.find(["address", "dl"]) is not None
     if not inside and not _CONTACT.search(margin.get_text(" ")):
         margin.clear()
+
+
+def _is_followed(heading: "Tag") -> bool:
+    """Whether something is said after a heading, beside it."""
+    return any(part.get_text(" ").strip() for part in heading.find_next_siblings())
 
 
 def _leads(tag: "Tag") -> bool:

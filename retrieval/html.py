@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from retrieval.furniture import margins_of, take_out_furniture
 from retrieval.hidden import styles_of, take_out_hidden
 from retrieval.linked import said_in_data
-from retrieval.outline import Outline, one_line
+from retrieval.outline import Outline, iso_date, one_line
 from retrieval.rows import MOST_SPANNED, Grid
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
-    from bs4 import Tag
+    from bs4 import BeautifulSoup, Tag
 
 _DROPPED = [
     *(
@@ -63,6 +63,11 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _ITEMS = frozenset({"li", "dd"})
+_DATES = (  # the last change before the first appearance
+    *("datemodified", "article:modified_time", "og:updated_time", "last-modified", "dcterms.modified"),
+    *("datepublished", "article:published_time", "dcterms.created", "dcterms.date", "dc.date", "date"),
+)
+_IN_DATA = re.compile(r"\"(dateModified|datePublished)\"\s*:\s*\"([^\"]{4,40})\"")
 _SHORT = 200  # characters below which a page may be one that scripts write
 _NEEDS_SCRIPTS = re.compile(
     r"<noscript[^>]*>(?:(?!</noscript).){0,2000}javascript|"
@@ -94,6 +99,7 @@ def feed_html(outline: Outline, text: str) -> str:
 
     soup = BeautifulSoup(text, "html.parser")
     title = one_line(soup.title.get_text()) if soup.title else ""
+    outline.dated = outline.dated or _dated(soup)
     styles = styles_of(soup)
     told = said_in_data(soup)
     for tag in soup.find_all(_is_dropped):
@@ -113,6 +119,17 @@ def feed_html(outline: Outline, text: str) -> str:
     for line in missing:
         outline.add(line, item=True)
     return title
+
+
+def _dated(soup: "BeautifulSoup") -> str:
+    """The day on which a page says that it was changed, or else written; "" where it does not."""
+    told: dict[str, str] = {}
+    for meta in soup.find_all("meta"):
+        name = str(meta.get("property") or meta.get("name") or meta.get("itemprop") or "").casefold()
+        told.setdefault(name, str(meta.get("content") or ""))
+    for script in soup.find_all("script", type="application/ld+json"):
+        told |= {name.casefold(): day for name, day in _IN_DATA.findall(script.get_text())}
+    return next(filter(None, (iso_date(told.get(name)) for name in _DATES)), "")
 
 
 def _feed(outline: Outline, root: "Tag") -> None:

@@ -15,18 +15,23 @@ MOST_SPANNED: Final = 100  # columns or rows that one cell takes up
 _LONGEST_NAME: Final = 80  # characters of a column's name
 _LONGEST_TITLE: Final = 120  # characters of a table's
 _WORD: Final = re.compile(r"[^\W\d_]")
-_TOTAL: Final = re.compile(r"(?:grand |sub)?totals?\b|sum\b", re.IGNORECASE)
+_TOTAL: Final = re.compile(r"(?:grand |sub-?)?totals?\b|sum\b", re.IGNORECASE)
 
 
 def line(names: Sequence[str], row: Sequence[str]) -> str:
     """Return a row with the name of its column before each cell that has one; empty cells are left out.
 
-    A row of three columns or more that holds but its first cell is a remark, and no value of that column.
+    A row of three columns or more that holds but its first cell is a remark, and no value of that column; "Total" is
+    the value of none.
     """
     if len(names) > 2 and row[0] and not any(row[1:]):
         return row[0]
     named = zip_longest(names[: len(row)], row, fillvalue="")
-    return BAR.join(f"{name}: {cell}" if name and name != cell else cell for name, cell in named if cell)
+    return BAR.join(
+        f"{name}: {cell}" if name and name != cell and not _TOTAL.fullmatch(cell.rstrip(" :")) else cell
+        for name, cell in named
+        if cell
+    )
 
 
 def cells(row: Iterable[str]) -> list[str]:
@@ -65,8 +70,36 @@ def _has_digit(text: str) -> bool:
     return any(sign.isdigit() for sign in text)
 
 
+def _spanned(body: Sequence[Sequence[str]]) -> int:
+    """How many rows name columns together, by their form: 2 or 0.
+
+    Those are two rows of words above figures, of which the upper says what several columns have in common: one cell
+    for two columns side by side, or one with none beside it above names that come again.
+    """
+    if len(body) < 3:
+        return 0
+    above, below, rest = body[0], body[1], body[2:]
+    if not 1 < len(above) <= len(below) or any(map(_has_digit, below)) or not all(below[1:]):
+        return 0
+    shared = any(one and one == other for one, other in pairwise(above[1:]))
+    again = len(set(below)) < len(below) and any(one and not other for one, other in pairwise(above[1:]))
+    figures = sum(any(map(_has_digit, row[1:])) for row in rest)
+    return 2 if (shared or again) and 2 * figures > len(rest) else 0
+
+
+def _reaching(row: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Return the upper of two rows of names with its empty cells filled from the left, where names below repeat."""
+    made = [*row, *[""] * (len(below) - len(row))]
+    if len(set(below)) < len(below):
+        for place in range(2, len(made)):
+            made[place] = made[place] or made[place - 1]
+    return made
+
+
 def _joined(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the names of columns that stand in several rows, one below the other: ``Adult single``."""
+    if len(rows) == 2:
+        rows = [_reaching(rows[0], rows[1]), rows[1]]
     columns = zip_longest(*rows, fillvalue="")
     return [" ".join(dict.fromkeys(filter(None, column))).rstrip(" :") for column in columns]
 
@@ -126,8 +159,11 @@ def taken_apart(rows: Sequence[Sequence[str]], heads: Sequence[bool] = (), plain
     while len(titles) + 1 < len(rows) and (title := _title(rows[len(titles)], len(rows[len(titles) + 1]))):
         titles.append(title)
     body, marks = rows[len(titles) :], list(heads[len(titles) :])
-    if any(marks):
+    spanned = _spanned(body)
+    if any(marks) and not (spanned and sum(marks) == 1 and marks[0]):
         headed = marks.index(False) if False in marks else len(marks)
+    elif spanned:
+        headed = spanned
     else:
         first, rest = body[0], body[1:]
         headed = int(bool(rest) and (are_names(first) if plain else stand_out(first, rest)))

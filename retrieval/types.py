@@ -56,6 +56,9 @@ class Note(Enum):
 
     HIDDEN = "hidden passage", "left out"
     SHEET = "hidden sheet", "left out"
+    ROW = "hidden row", "left out"
+    COLUMN = "hidden column", "left out"
+    FORMULA = "formula", "without a value: open the file in a spreadsheet and save it there"
     SLIDE = "hidden slide", "left out"
     ENCODED = "passage of encoded data", "left out"
     GARBLED = "garbled part", "left out"
@@ -124,13 +127,15 @@ class Evidence:
 
     `score` is the fused rank score (higher is better, only comparable within one search);
     `similarity` is the cosine of query and passage, None when only the words matched; `probability`, calibrated, is
-    that of the passage answering the query, None when it was not read for that.
+    that of the passage answering the query, None when it was not read for that. `remark` is what a reply that cites it
+    says beside: that another version of the document gave way to it.
     """
 
     passage: Passage
     score: float
     similarity: float | None = None
     probability: float | None = None
+    remark: str = ""
 
 
 class Embedder(Protocol):

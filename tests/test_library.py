@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -397,3 +398,29 @@ def test_an_index_that_cannot_be_written_leaves_the_documents_stored(
     (tmp_path / INDEX).unlink()
     assert set(outcomes(ingest(library, [notes])).values()) == {"unchanged"}
     assert best(library, "the largest animal") == "whale.md"
+
+
+def test_what_is_attached_to_a_message_is_a_source_that_goes_and_comes_with_it(
+    tmp_path: Path, library: Library
+) -> None:
+    def written(*names: str) -> None:
+        message = EmailMessage()
+        message["From"], message["Subject"] = "ada@example.org", "Gates"
+        message.set_content("The gates are oak.")
+        for name in names:
+            message.add_attachment(f"Gate,Width\nUpper,{len(name)} m\n", subtype="csv", filename=name)
+        (tmp_path / "a.eml").write_bytes(bytes(message))
+
+    def held() -> list[tuple[str, str]]:
+        return [(row.name, row.kind) for row in library.sources()]
+
+    written("gates.csv", "locks.csv")
+    report = ingest(library, tmp_path / "a.eml")
+    assert (report.count("added"), len(report.files)) == (1, 1)
+    assert held() == [("a.eml", "eml"), ("a.eml#gates.csv", "csv"), ("a.eml#locks.csv", "csv")]
+    assert ingest(library, tmp_path / "a.eml").count("unchanged") == 1
+    written("locks.csv")
+    assert ingest(library, tmp_path / "a.eml").count("replaced") == 1
+    assert held() == [("a.eml", "eml"), ("a.eml#locks.csv", "csv")]
+    assert len(library.remove("a.eml")) == 2
+    assert held() == []

@@ -35,7 +35,7 @@ def test_an_event_is_a_row_with_its_day_and_its_text_stands_below(tmp_path: Path
 def test_a_contact_is_a_row_that_says_what_its_numbers_are_for(tmp_path: Path) -> None:
     card = "BEGIN:VCARD\nN:Lund;Ada;;;\nTEL;TYPE=CELL:0123 45\nADR;TYPE=HOME:;;1 Weir Row;Holme;;HO1;\nBDAY:19710203\n"
     document = read(tmp_path, "a.vcf", f"{card}NOTE:Knows the sluice.\nEND:VCARD\n".encode())
-    row = "Name: Ada Lund | Telephone (cell): 0123 45 | Address (home): 1 Weir Row, Holme, HO1"
+    row = "Name: Ada Lund | Telephone (mobile): 0123 45 | Address (home): 1 Weir Row, Holme, HO1"
     assert sections(document) == [(("Ada Lund",), f"{row} | Birthday: 3 February 1971\n\nKnows the sluice.")]
 
 
@@ -63,14 +63,17 @@ def mail() -> EmailMessage:
 
 
 def test_what_is_attached_is_read_as_a_file_of_its_own(tmp_path: Path) -> None:
-    document = read(tmp_path, "a.eml", bytes(mail()))
-    assert [headings for headings, _ in sections(document)] == [(), ("gates.csv",), ("message.eml", "Old lock")]
-    assert "> " not in document.text
-    assert document.text.index("oak") < document.text.index("elm") < document.text.index("pine")
-    assert "Gate: Lower | Width: 5 m" in document.text
-    assert "The old lock was iron." in document.text
-    assert document.sections[1].place == "rows 2-3"
-    assert dict(document.notes) == {Note.ATTACHMENT: 1}
+    (tmp_path / "a.eml").write_bytes(bytes(mail()))
+    message, table, inner = read_documents(tmp_path / "a.eml", "a.eml")
+    assert [one.source for one in (message, table, inner)] == ["a.eml", "a.eml#gates.csv", "a.eml#message.eml"]
+    assert [one.title for one in (message, table, inner)] == ["Gates", "Gates: gates.csv", "Gates: message.eml"]
+    assert "> " not in message.text
+    assert message.text.index("oak") < message.text.index("elm") < message.text.index("pine")
+    assert "Gate: Lower | Width: 5 m" in table.text
+    assert table.sections[0].place == "rows 2-3"
+    assert "The old lock was iron." in inner.text
+    assert inner.sections[0].headings == ("Old lock",)
+    assert dict(message.notes) == {Note.ATTACHMENT: 1}
 
 
 def test_a_mailbox_reads_what_is_quoted_once(tmp_path: Path) -> None:
@@ -237,3 +240,68 @@ def test_a_few_nuls_are_left_out_and_said(tmp_path: Path) -> None:
     )
     assert "\0" not in document.text
     assert dict(document.notes) == {Note.CONTROL: 2}
+
+
+def test_what_is_hidden_in_a_sheet_is_left_out_and_said_and_what_a_filter_hides_is_read(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["Fly", "Price", "Cost"], ["Midge", 3, 1], ["Sedge", 4, 2], ["Nymph", "=1+1", 1]):
+        sheet.append(row)
+    sheet.column_dimensions["C"].hidden = True
+    sheet.row_dimensions[3].hidden = True
+    book.save(tmp_path / "a.xlsx")
+    [document] = read_documents(tmp_path / "a.xlsx")
+    assert document.text == "Fly: Midge | Price: 3\nFly: Nymph"
+    assert dict(document.notes) == {Note.ROW: 1, Note.COLUMN: 1, Note.FORMULA: 1}
+    sheet.auto_filter.ref = "A1:C4"
+    sheet.auto_filter.add_filter_column(0, ["Midge", "Nymph"])
+    book.save(tmp_path / "a.xlsx")
+    [document] = read_documents(tmp_path / "a.xlsx")
+    assert "Fly: Sedge | Price: 4" in document.text
+
+
+def test_a_contact_of_the_older_form_is_read(tmp_path: Path) -> None:
+    card = (
+        "BEGIN:VCARD\r\nVERSION:2.1\r\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Jo=C3=ABl=\r\n M=C3=BCller\r\n"
+        "ORG:Weir Slates;Yard\r\nTEL;CELL:0770 11\r\nTEL;WORK;VOICE:0163 22\r\nEND:VCARD\r\n"
+    )
+    document = read(tmp_path, "a.vcf", card.replace("=\r\n M", " =\r\nM").encode())
+    row = "Name: Joël Müller | Organisation: Weir Slates | Department: Yard | Telephone (mobile): 0770 11"
+    assert sections(document) == [(("Joël Müller, Weir Slates, Yard",), f"{row} | Telephone (work): 0163 22")]
+
+
+def test_objects_keep_their_ids_and_are_headed_by_their_names(tmp_path: Path) -> None:
+    tree = {"depot": {"name": "Ashby", "carts": [{"id": "T-4", "driver": {"name": "Noor"}}, {"id": "T-7"}]}}
+    document = read(tmp_path, "a.json", json.dumps(tree).encode())
+    assert sections(document)[1:] == [(("depot: Ashby", "carts"), "id: T-4 | driver.name: Noor\nid: T-7")]
+
+
+def test_a_constant_is_told_with_the_comment_above_it(tmp_path: Path) -> None:
+    code = "package ledger\n\n// MaxOpen is how many may be open.\nconst MaxOpen = 48\n\n# plain\nvalue = compute(3)\n"
+    document = read(tmp_path, "a.go", code.encode())
+    assert document.text.startswith("MaxOpen = 48  # MaxOpen is how many may be open.\n")
+    assert "compute(3)  #" not in document.text
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.html", b'<html><head><meta property="article:modified_time" content="2024-03-05T10:00:00Z"></head><p>Hi.'),
+        (
+            "b.html",
+            b'<script type="application/ld+json">{"dateModified": "2024-03-05"}</script><p>The weir is old.</p>',
+        ),
+        ("a.md", b"---\nupdated: 2024-03-05\n---\n\nThe weir is old.\n"),
+        ("a.eml", b"From: a@b.example\nSubject: Weir\nDate: Tue, 5 Mar 2024 08:00:00 +0000\n\nIt is old.\n"),
+    ],
+)
+def test_a_document_bears_its_own_date(tmp_path: Path, name: str, data: bytes) -> None:
+    assert read(tmp_path, name, data).dated == "2024-03-05"
+
+
+def test_lists_and_texts_in_objects_are_headed_by_their_keys(tmp_path: Path) -> None:
+    tree = {
+        "yard": {"name": "Hollin", "houses": [[1, [2]], {"text": "The loom is old."}]},
+        "log": [{"a": [1, {"b": 2}]}],
+    }
+    assert "The loom is old." in read(tmp_path, "a.json", json.dumps(tree).encode()).text

@@ -212,3 +212,39 @@ def test_without_recognition_a_scan_names_what_to_install(tmp_path: Path, monkey
     monkeypatch.setattr("retrieval.sources.ocr.is_installed", lambda: False)
     with pytest.raises(SourceError, match=r"candor\[ocr\]"):
         made(tmp_path, lambda canvas: canvas.rect(60, 60, 200, 200, fill=1))
+
+
+def test_a_letterhead_stands_beside_its_figures_and_above_another_table(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, 60, 780, ["Nye & Daughter", "2 Pipers Row, Wexley"])
+        lines(canvas, 350, 780, ["Invoice no.", "Date", "Your order", "Due"])
+        lines(canvas, 440, 780, ["HN-204", "17 October 2023", "PO 77", "16 November 2023"])
+        for x, column in (
+            (60, ["Pos.", "1", "2"]),
+            (100, ["Work", "Glass, cut", "Putty"]),
+            (330, ["Price", "14.20", "9.80"]),
+        ):
+            lines(canvas, x, 660, column, step=16)
+
+    text = made(tmp_path, draw).text
+    assert "Invoice no.: HN-204\n" in text
+    assert "Due: 16 November 2023" in text
+    assert "Pos.: 2 | Work: Putty | Price: 9.80" in text
+    assert "Row, Wexley |" not in text
+
+
+def test_ragged_lines_are_joined_and_lines_that_end_early_are_not(tmp_path: Path) -> None:
+    ragged = [
+        "The footbridge at Pinder is closed until 14",
+        "June. Walkers cross by the weir, where a rope has",
+        "been put up.",
+    ]
+    listed = ["Present: Ada, Bo", "The lease of the boat shed costs 610 pounds.", "Cy orders the paint."]
+
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, 60, 700, ragged)
+        lines(canvas, 60, 600, listed)
+
+    text = made(tmp_path, draw).text
+    assert "until 14 June." in text
+    assert "Present: Ada, Bo\n" in text

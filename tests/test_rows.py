@@ -11,6 +11,7 @@ from retrieval.markup import from_markdown
 from retrieval.passages import cut
 from retrieval.rows import Grid, cells, line, read_table
 from retrieval.sources import read_documents
+from retrieval.sources.typed import table_in
 from retrieval.text import BAR, sentences
 
 ROWS = [["Course", "Room", "Fee"], ["Pottery", "B2", "£40"], ["Weaving", "B4", "£35"]]
@@ -166,3 +167,48 @@ def test_passages_hold_rows_whole_and_repeat_nothing(table: list[list[str]]) -> 
     rows = [told for told in document.text.split("\n") if BAR in told]
     found = [p.text[start:end] for p in passages for start, end in sentences(p.text)]
     assert [told for told in found if BAR in told] == [told.strip() for told in rows]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["", "Single", "Single", "Return", "Return"], ["", "Adult", "Child", "Adult", "Child"]],  # merged, as in Word
+        [["", "Single", "", "Return", ""], ["", "Adult", "Child", "Adult", "Child"]],  # as in CSV
+    ],
+)
+def test_two_rows_name_columns_together_by_their_form(rows: list[list[str]]) -> None:
+    table = read_table(
+        (row, False) for row in [*rows, ["Eday", "5.10", "2.55", "9.70", "4.85"], ["Total", "9", "", "", ""]]
+    )
+    assert table is not None
+    row = "Eday | Single Adult: 5.10 | Single Child: 2.55 | Return Adult: 9.70 | Return Child: 4.85"
+    assert table.lines == [row, "Total | Single Adult: 9"]
+
+
+def test_a_total_is_no_value_of_its_column() -> None:
+    table = read_table(
+        (row, False) for row in [["Stand", "Queen", "Honey"], ["Mill", "2023", "24"], ["", "Total", "51"]]
+    )
+    assert table is not None
+    assert table.lines[-1] == "Total | Honey: 51"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+------+-------+\n| Lift | Load  |\n+------+-------+\n| East | 630kg |\n| West | 900kg |\n+------+-------+",
+        "Lift   Load\n====   =====\nEast   630kg\nWest   900kg",
+        "Lift     Load\nEast     630kg\nWest     900kg",
+        "Lift\tLoad\nEast\t630kg\nWest\t900kg",
+    ],
+)
+def test_a_table_typed_in_text_gives_rows(tmp_path: Path, typed: str) -> None:
+    path = tmp_path / "lifts.txt"
+    path.write_text(f"Lifts of the house\n\n{typed}\n\nThey are checked in May.\n", encoding="utf-8")
+    assert read(path) == ["Lift: East | Load: 630kg", "Lift: West | Load: 900kg", "They are checked in May."]
+
+
+def test_lines_with_wide_spaces_are_no_table() -> None:
+    prose = "The lift is old.  It stands in the east of the house.\nIt  takes four people up.\nNobody likes  it."
+    assert table_in(prose) is None
+    assert table_in("Dear Ada,\nthe lift is old.\nYours, Bo") is None

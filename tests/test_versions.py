@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.types import Evidence, Passage
-from retrieval.versions import Version, Versioned, dates, left_out, marks_of, version_of
+from retrieval.versions import BORN, Version, Versioned, dates, left_out, marks_of, version_of
 
 OLD = version_of("fees-2021.md", "Fees of the pool (valid from 1 April 2021)")
 NEW = version_of("fees-2024.md", "Fees of the pool (valid from 1 July 2024)")
@@ -97,3 +97,47 @@ def test_the_passages_of_a_version_that_gives_way_are_left_out() -> None:
     found = Versioned(Found(), openings).search(["What does a ticket cost?"], 8)  # type: ignore[arg-type]
     assert [item.passage.source for item in found] == [OTHER.source, NEW.source]
     assert asked == [[OLD.source, OTHER.source, NEW.source]]
+
+
+DAYS = ("2023-01-15", "2023-09-01", "2024-06-30")
+JANUARY, SEPTEMBER, JUNE = (version_of(f"ferry-{day}.html", "Ferry notice") for day in DAYS)
+
+
+@pytest.mark.parametrize(
+    ("question", "kept"),
+    [
+        ("What does a car cost?", JUNE),
+        ("What did a car cost before 2024?", SEPTEMBER),
+        ("What did a car cost until August 2023?", JANUARY),
+        ("What did a car cost in May 2023?", JANUARY),
+        ("What has a car cost since June 2024?", JUNE),
+        ("What has a car cost since March?", JUNE),
+        ("In the newest version, what does a car cost?", JUNE),
+        ("What did a car cost in 2022?", JUNE),
+    ],
+)
+def test_a_question_that_says_when_gets_the_newest_version_of_that_time(question: str, kept: Version) -> None:
+    notices = [JANUARY, SEPTEMBER, JUNE]
+    likely = {one.source: 0.5 for one in notices}
+    assert left_out(question, notices, likely) == {one.source for one in notices} - {kept.source}
+
+
+def test_a_line_below_the_title_or_the_file_dates_a_version_and_a_draft_is_older() -> None:
+    draft = version_of("waste-draft.txt", "Waste calendar", "Draft of 4 January 2024\n\nPaper goes on Mondays.")
+    final = version_of("waste-final.txt", "Waste calendar", "Final version of 20 February 2024\n\nPaper: Fridays.")
+    assert (draft.date, final.date) == ((2024, 1, 4), (2024, 2, 20))
+    assert final.newer(draft)
+    assert version_of("rules-final.txt", "Rules").newer(version_of("rules-draft.txt", "Rules"))
+    same = "The gates are shut at ten. Dogs are kept on a lead."
+    old, new = (version_of(f"{n}.docx", "Park", f"{same}{BORN}{n}-02-03") for n in (2021, 2023))
+    other = version_of("c.docx", "Park", f"Trees were felled and planted in the north.{BORN}2024-01-01")
+    assert new.newer(old)
+    assert not other.newer(new)
+    assert version_of("a.txt", "Tides", "The flood of 3 May 2021 was the highest of all so far.").date == ()
+
+
+def test_a_version_is_remarked_upon_beside_the_one_that_gave_way() -> None:
+    found = Versioned(Found(), lambda sources: {}).search(["What does a ticket cost?"], 8)  # type: ignore[arg-type]
+    assert [item.remark for item in found] == ["", f"This is the newer version; an older one is “{OLD.source}”."]
+    found = Versioned(Found(), lambda sources: {}).search(["What did it cost in 2021?"], 8)  # type: ignore[arg-type]
+    assert f"There is a newer version: “{NEW.source}”." in [item.remark for item in found]

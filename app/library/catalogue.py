@@ -19,7 +19,9 @@ from app.store.tables import PassageRow, SourceRow
 from retrieval.sources import READING
 
 COMPARED: Final = 5_000
-_MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name that ends so
+_MEMBER: Final = re.compile(  # no file that can be read has a name that ends so, unless somebody means it
+    r"(?<=\.eml)#[^/]+\Z|(?<=\.msg)#[^/]+\Z|(?<=\.mbox)#\d+#[^/]+\Z|#\d+\Z", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,21 @@ def stored_sources(database: Database) -> list[StoredSource]:
         StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin, r.dated)
         for r, passages in rows
     ]
-    return sorted(found, key=lambda row: (file := file_of(row.name), int(row.name[len(file) + 1 :] or 0)))
+    return sorted(found, key=lambda row: _order(row.name))
+
+
+def _order(name: str) -> tuple[str, int, str]:
+    """Where a name stands: by its file, its number in it, and what is attached."""
+    file = file_of(name)
+    number, _, rest = name[len(file) + 1 :].partition("#")
+    return (file, int(number), rest) if number.isdecimal() else (file, 0, number + rest)
 
 
 def file_of(name: str) -> str:
-    """Return the uri or name of the file that holds the document of this uri or name: ``a.mbox`` for ``a.mbox#12``."""
+    """Return the uri or name of the file that holds the document of this uri or name.
+
+    It is ``a.mbox`` for ``a.mbox#12``, ``a.eml`` for ``a.eml#menu.pdf``.
+    """
     return _MEMBER.sub("", name)
 
 
@@ -112,6 +124,8 @@ def sources_named(known: Sequence[StoredSource], name: str | int) -> list[Stored
     for place, reading in enumerate(readings):
         if found := [row for row in known if reading(row)]:
             files = {file_of(row.uri) for row in found}
+            whole = {row.uri for row in found if file_of(row.uri) == row.uri}  # a message means what is attached too
+            found = [row for row in known if row in found or file_of(row.uri) in whole]
             if place in (1, 3) and len(files) > 1:  # a mere name
                 raise InputError(f"{len(files)} sources are called {text!r}: give the id or the path of one")
             return found

@@ -159,8 +159,8 @@ class Ingestion:
             try:
                 if file.many:
                     self._take_many(file)
-                elif document := read():
-                    self._take(document)
+                elif documents := read():
+                    self._take(*documents)
                 else:
                     self.outcomes.append(FileOutcome(file.uri, file.name, "unchanged"))
             except (SourceError, OSError) as error:
@@ -169,28 +169,30 @@ class Ingestion:
             self.progress(IngestProgress("reading", len(files), len(files)))
         self.flush()
 
-    def _ahead(self, files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, Callable[[], ReadFile | None]]]:
+    def _ahead(self, files: Sequence[SourceFile]) -> Iterator[tuple[SourceFile, Callable[[], Sequence[ReadFile]]]]:
         """Yield the files with what gives their documents, which are read up to AHEAD files before they are needed.
 
         The encoder need not wait for a parser then, which works in a process of its own.
         """
         pool = ThreadPoolExecutor(1, "reading")
-        coming: deque[tuple[SourceFile, Callable[[], ReadFile | None]]] = deque()
+        coming: deque[tuple[SourceFile, Callable[[], Sequence[ReadFile]]]] = deque()
         try:
             for file in files:
                 known = self.files.get(file.uri)
                 reading = None if file.many else pool.submit(read_file, file, known)
-                coming.append((file, reading.result if reading else lambda: None))
+                coming.append((file, reading.result if reading else lambda: ()))
                 if len(coming) > AHEAD:
                     yield coming.popleft()
             yield from coming
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _take(self, read: ReadFile) -> None:
-        self.pending.append(read)
-        self.waiting += len(read.passages)
-        self.seen += len(read.passages)
+    def _take(self, *read: ReadFile) -> None:
+        """Take documents that are stored together, such as a message and what is attached to it."""
+        passages = sum(len(one.passages) for one in read)
+        self.pending += read
+        self.waiting += passages
+        self.seen += passages
         if self.waiting >= BATCH:
             self.flush()
 
@@ -220,7 +222,7 @@ class Ingestion:
         if self.failures == failures:
             self.changed |= self.library.complete(file.uri, digest + _PART, digest)
             outcome: Outcome = "replaced" if file.uri in self.files else "added"
-            self.outcomes.append(FileOutcome(file.uri, file.name, outcome, passages, notes=_note_counts(notes.items())))
+            self.outcomes.append(_outcome(file.uri, file.name, outcome, passages, notes.items()))
 
     def _refused(self, file: SourceFile, error: SourceError) -> None:
         member, _, reason = str(error).removeprefix(str(file.path)).partition(": ")
@@ -281,25 +283,36 @@ class Ingestion:
         self.changed = True
         for read, _ in made:
             about = read.about
-            if file_of(about.uri) == about.uri:
-                outcome: Outcome = "replaced" if about.uri in self.known else "added"
-                notes = _note_counts(read.document.notes)
-                self.outcomes.append(FileOutcome(about.uri, about.name, outcome, about.passages, notes=notes))
+            if file_of(about.uri) != about.uri:
+                continue
+            attached = [other for other, _ in made if file_of(other.about.uri) == about.uri and other is not read]
+            if about.uri in self.known:  # what was attached before is gone unless it came again
+                self.library.complete(about.uri, about.sha256, about.sha256)
+            notes = sum((Counter(dict(one.document.notes)) for one in (read, *attached)), Counter[Note]())
+            passages = sum(one.about.passages for one in (read, *attached))
+            outcome: Outcome = "replaced" if about.uri in self.known else "added"
+            self.outcomes.append(_outcome(about.uri, about.name, outcome, passages, notes.items()))
 
 
-def _note_counts(notes: Iterable[tuple[Note, int]]) -> tuple[str, ...]:
-    return tuple(note.counted(count) for note, count in notes)
+def _outcome(uri: str, name: str, outcome: Outcome, passages: int, notes: Iterable[tuple[Note, int]]) -> FileOutcome:
+    counts = {note: count for note, count in notes if count}
+    told = tuple(note.counted(count) for note, count in counts.items())
+    return FileOutcome(uri, name, outcome, passages, "", told, {note.name: count for note, count in counts.items()})
 
 
-def read_file(file: SourceFile, known: str | None) -> ReadFile | None:
-    """Read and cut a file that is one document; None when its content is the known one. Raises SourceError, OSError."""
+def read_file(file: SourceFile, known: str | None) -> tuple[ReadFile, ...]:
+    """Read and cut a file that is one document, and what is attached to it; () when its content is the known one.
+
+    Raises SourceError, OSError.
+    """
     for _ in range(2):  # once more when the file changes under our hands
         digest, size = _digest(file)
         if digest == known:
-            return None
-        [document] = read_documents(file.path, file.name)
+            return ()
+        first, *attached = read_documents(file.path, file.name)
         if _digest(file)[0] == digest:
-            return _cut(file, document, digest, size)
+            parts = [_cut(file, part, digest, len(part.text.encode())) for part in attached if part.text.strip()]
+            return (_cut(file, first, digest, size), *parts)
     raise SourceError(_CHANGED)
 
 
@@ -308,7 +321,9 @@ def _cut(file: SourceFile, document: Document, digest: str, size: int) -> ReadFi
     if not passages:
         raise SourceError("there is no text in it")
     uri = file.uri + document.source.removeprefix(file.name)
-    kind, now = suffix_of(file.path).removeprefix("."), datetime.now(UTC)
+    held = document.source.removeprefix(file.name).rpartition("#")[2]  # an attachment is of its own kind
+    kind = suffix_of(file.path if held.isdecimal() or not held else Path(held)).removeprefix(".")
+    now = datetime.now(UTC)
     title, count = document.title, len(passages)
     about = StoredSource(
         *(0, uri, document.source, title, kind, size, count, digest, now, file.origin), dated=document.dated

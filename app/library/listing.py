@@ -6,7 +6,7 @@ A folder or a sitemap is the origin of what is found through it.
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -27,7 +27,8 @@ Outcome = Literal["added", "replaced", "unchanged", "removed", "failed"]
 class FileOutcome:
     """What became of one file, or why one document of a file that holds many failed, as `reason` says.
 
-    `notes` tell what was left out or mended while it was read: ``3 hidden passages left out``.
+    `notes` tell what was left out or mended while it was read: ``3 hidden passages left out``; `counts` are the same by
+    the names of their kinds.
     """
 
     uri: str
@@ -36,6 +37,7 @@ class FileOutcome:
     passages: int = 0
     reason: str = ""
     notes: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

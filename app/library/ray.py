@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FILES: Final = 16  # that one call of a worker takes
 PATIENCE: Final = 5.0  # seconds for a cluster to answer
 _HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # and empty settings
-Made = FileOutcome | tuple[ReadFile, list[bytes]]  # why a file gives nothing, or a document with its vectors
+Made = FileOutcome | list[tuple[ReadFile, list[bytes]]]  # why a file gives nothing, or its documents with their vectors
 
 
 def ingest_on_ray(
@@ -73,9 +73,8 @@ class _RayIngestion(Ingestion):
             elif isinstance(made := next(given), FileOutcome):
                 self.outcomes.append(made)
             else:
-                read, vectors = made
-                self.embedded += len(vectors)
-                self._store([(read, vectors)])
+                self.embedded += sum(len(vectors) for _, vectors in made)
+                self._store(made)
             self.progress(IngestProgress("reading", place, len(files), file.name))
 
 
@@ -166,26 +165,29 @@ class _Worker:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return what is made of each file, embedding all their passages together."""
         found = [self._read(*pickle.loads(row)) for row in batch["file"]]
-        passages = [passage for item in found if isinstance(item, ReadFile) for passage in item.passages]
+        passages = [p for item in found if not isinstance(item, FileOutcome) for read in item for p in read.passages]
         try:
             vectors = iter(packed(self._encoder, passages))
-            made = [
-                item if isinstance(item, FileOutcome) else (item, [next(vectors) for _ in item.passages])
+            made: list[Made] = [
+                item
+                if isinstance(item, FileOutcome)
+                else [(read, [next(vectors) for _ in read.passages]) for read in item]
                 for item in found
             ]
         except EMBEDDING_FAILS:  # one poisoned text must not take the others with it
             made = [item if isinstance(item, FileOutcome) else self._alone(item) for item in found]
         return {"made": np.array([pickle.dumps(item) for item in made], dtype=object)}
 
-    def _read(self, file: SourceFile, known: str | None) -> ReadFile | FileOutcome:
+    def _read(self, file: SourceFile, known: str | None) -> tuple[ReadFile, ...] | FileOutcome:
         try:
             read = read_file(file, known)
         except (SourceError, OSError) as error:
             return FileOutcome(file.uri, file.name, "failed", reason=reason_of(file.path, error))
-        return FileOutcome(file.uri, file.name, "unchanged") if read is None else read
+        return read or FileOutcome(file.uri, file.name, "unchanged")
 
-    def _alone(self, item: ReadFile) -> Made:
+    def _alone(self, item: tuple[ReadFile, ...]) -> Made:
         try:
-            return item, packed(self._encoder, item.passages)
+            return [(read, packed(self._encoder, read.passages)) for read in item]
         except EMBEDDING_FAILS as error:
-            return FileOutcome(item.about.uri, item.about.name, "failed", reason=str(error))
+            about = item[0].about
+            return FileOutcome(about.uri, about.name, "failed", reason=str(error))

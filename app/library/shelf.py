@@ -9,7 +9,7 @@ from app.store.database import Database, read_meta
 from app.store.tables import PassageRow, SourceRow
 from retrieval.tools.holdings import Holding
 from retrieval.types import Passage
-from retrieval.versions import OPENING
+from retrieval.versions import BORN, OPENING
 
 
 class Shelf:
@@ -30,10 +30,11 @@ class Shelf:
         return self._known[1]
 
     def openings(self, sources: Sequence[str]) -> Mapping[str, str]:
-        """Return how the documents of these names begin. Raises DataError."""
-        query = select(SourceRow.name, func.substr(SourceRow.text, 1, OPENING))
+        """Return how the documents of these names begin, the dates of their files behind it. Raises DataError."""
+        query = select(SourceRow.name, func.substr(SourceRow.text, 1, OPENING), SourceRow.dated)
         with self._database.read() as session:
-            return {name: text for name, text in session.execute(query.where(SourceRow.name.in_(sources)))}
+            rows = session.execute(query.where(SourceRow.name.in_(sources)))
+            return {name: f"{text}{BORN}{dated}" if dated else text for name, text, dated in rows}
 
     def passages(self, holding: Holding) -> Sequence[Passage]:
         """Return the passages of a document in reading order. Raises DataError."""

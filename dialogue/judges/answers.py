@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
 from dialogue.judges.facts import words
+from dialogue.judges.lookup import LOOKED_UP, looked_up
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
 from dialogue.judges.subject import names_another, names_of, placed, stems, subject_of
@@ -75,7 +76,8 @@ class AnswerScorer:
 
     def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
         """Return one probability per offer: 0 for what is about another identifier than the question, or tells
-        how much more than another thing something is, where the question asks how much it is.
+        how much more than another thing something is, where the question asks how much it is; LOOKED_UP at least for
+        the one row that a question looks up by its key.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
@@ -89,6 +91,9 @@ class AnswerScorer:
             names_another(asked, o.page, o.start, o.stop) or _tells_differences(question, o.line) for o in offers
         ]
         found: list[float] = np.where(another, 0.0, 1 / (1 + np.exp(-logits))).tolist()
+        row = looked_up(question, [(offer.line, offer.page.title) for offer in offers])
+        if row is not None:
+            found[row] = max(found[row], LOOKED_UP)
         return found
 
     def features(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> NDArray[np.float64]:

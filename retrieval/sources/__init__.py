@@ -4,7 +4,7 @@ from retrieval.sources.filetypes import COLLECTIONS, DEFAULT_LIMITS, READABLE, S
 from retrieval.sources.folders import find_files
 from retrieval.sources.reader import read_documents
 
-READING = 3  # raised when the same file comes out otherwise than before, so that what is stored is read again
+READING = 4  # raised when the same file comes out otherwise than before, so that what is stored is read again
 
 __all__ = [
     "COLLECTIONS",

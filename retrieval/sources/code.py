@@ -37,6 +37,15 @@ _HEAD: Final = 2_000  # characters in which a file says what it is
 _WIDEST: Final = 500  # characters of a line that are looked at
 _LONGEST: Final = 300  # characters of what is told of a part
 _DECORATED: Final = re.compile(r" *(?:@|#\[|//|#(?!include|define|if|end)|/?\*|--)")
+_REMARK: Final = re.compile(r"\s*(?:///?!?|#+(?!\w)|--|;+|/?\*+)\s?(?P<said>.*?)\s*(?:\*/)?$")
+_CONSTANT: Final = re.compile(
+    r"\s*(?:#define\s+(?=\w+\s)|(?:(?:export|public|private|protected|internal|static|final|readonly|const(?:expr)?|let|"
+    r"var|val|pub)\s+)*(?:[A-Za-z_][\w:<>]*\s+)?)(?P<name>[A-Za-z_]\w*)\s*(?::\s*[\w\[\], .&'|]+?)?\s*"
+    r"(?::?=(?!=)|(?<=\s)(?=[\d\"'-]))\s*(?P<value>[^=\n;]+?)\s*;?\s*$"
+)
+_LITERAL: Final = re.compile(
+    r"-?[\d_.]+\w{0,3}(?:\s*[*+/-]\s*[\d_.]+)*|\"[^\"]*\"|'[^']*'|true|false|None|null|nil", re.IGNORECASE
+)
 _ABOUT: Final = re.compile(
     r"\A(?:#![^\n]*\n|#.*?coding[^\n]*\n|\s)*(?:[ru]*(?:\"\"\"|''')|/\*\*?|//[/!]?|#|--|;+)\s*(?P<said>[^\n]{3,100}?)"
     r"\s*(?:\"\"\"|'''|\*/)?(?:\n|\Z)"
@@ -117,6 +126,16 @@ def _told(lines: Sequence[str], part: _Part, begin: int) -> str:
     return f"{part.called}({taken}): {said}" if part.word == "function" else f"{part.called}: {said}"
 
 
+def _constants(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the constants with a comment on the lines above, as `settings` tells keys: ``LIMIT = 48  # what it is``."""
+    above: list[str] = []
+    for line in lines:
+        remark, given = _REMARK.match(line[:_WIDEST]), _CONSTANT.match(line[:_WIDEST])
+        if given and above and _LITERAL.fullmatch(given["value"]):
+            yield f"{given['name']} = {given['value']}  # {one_line(' '.join(above))[:_LONGEST]}"
+        above = [*above, remark["said"]] if remark and remark["said"] else []
+
+
 def _above(lines: Sequence[str], line: int, first: int) -> int:
     """The line, from `first` on, on which the comments and decorators above a part begin."""
     while line > first and _DECORATED.match(lines[line - 1]):
@@ -138,6 +157,8 @@ def _add_lines(outline: Outline, lines: Sequence[str], first: int, last: int, to
                 outline.at(f"line {filled[0] + 1}" if one else f"lines {filled[0] + 1}-{filled[-1] + 1}")
                 if start == first and told:
                     outline.add(told)
+                for said in _constants(lines[filled[0] : filled[-1] + 1]):
+                    outline.add(said, item=True)
                 outline.add("\n".join(lines[filled[0] : filled[-1] + 1]))
             start, length = number, 0
         if not ends:

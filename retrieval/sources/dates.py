@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from quopri import decodestring
 from typing import Final
 
 from retrieval.outline import Outline, one_line
@@ -33,7 +34,6 @@ _TOLD: Final = {
     "URL": "Address",
 }
 _CONTACT: Final = {
-    "ORG": "Organisation",
     "TITLE": "Position",
     "ROLE": "Role",
     "TEL": "Telephone",
@@ -44,6 +44,10 @@ _CONTACT: Final = {
     "NICKNAME": "Nickname",
 }
 _PLAIN: Final = frozenset({"voice", "pref", "internet", "text", "x-internet"})  # what a kind of number adds nothing by
+_CALLED: Final = {"cell": "mobile", "dom": "domestic", "intl": "international"}
+_ENCODINGS: Final = frozenset({"QUOTED-PRINTABLE", "BASE64", "8BIT", "7BIT"})
+_SOFT: Final = re.compile(r"=\n(?=.)")
+_OLDER: Final = re.compile(r"(?P<name>[\w.-]+)(?P<given>(?:;[^;:]*)*):(?P<value>.*)", re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\([\\;,:nN])")
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z)?)?")
 _RULE: Final = {"FREQ": "{}", "INTERVAL": "every {}", "BYDAY": "on {}", "COUNT": "{} times", "UNTIL": "until {}"}
@@ -84,13 +88,16 @@ def read_vcf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
         named = {key: _text(value) for key, _, value in reversed(properties)}
         parts = [part for part in _parts(named.get("N", "")) if part]
         name = named.get("FN") or " ".join([*parts[1:2], *parts[:1]]) or named.get("ORG", "")
+        firm = ", ".join(part for part in _parts(named.get("ORG", "")) if part and part != name)
         outline.close(1)
-        outline.heading(1, name)
+        outline.heading(1, f"{name}, {firm}" if name and firm else name)
         row = [("Name", name)]
         for key, parameters, value in properties:
-            if key not in _CONTACT or (key == "ORG" and _text(value) == name):
-                continue
-            row.append((_labelled(_CONTACT[key], parameters), _of_contact(key, value)))
+            if key == "ORG":
+                company, *departments = [part for part in _parts(value) if part] or [""]
+                row += [("Organisation", company)] * (company != name) + [("Department", ", ".join(departments))]
+            elif key in _CONTACT:
+                row.append((_labelled(_CONTACT[key], parameters), _of_contact(key, value)))
         _add_row(outline, row)
         for key, _, value in properties:
             if key == "NOTE":
@@ -107,21 +114,52 @@ def _things(path: Path, outline: Outline, wanted: str) -> Iterator[tuple[str, li
     if f"BEGIN:{wanted}" not in text.upper():
         raise SourceError(f"nothing begins with BEGIN:{wanted} in it")
     held: list[tuple[str, list[Property]]] = []
-    for content in Contentlines.from_ical(text):
+    for content in Contentlines.from_ical(_joined(text)):
         if not content.strip():
             continue
         try:
             name, parameters, value = content.parts()
-        except ValueError:  # one broken line
-            continue
+        except ValueError:
+            if (parts := _older(content)) is None:  # one broken line
+                continue
+            name, parameters, value = parts
         key = name.upper().rpartition(".")[2]
         if key == "BEGIN":
             held.append((value.upper(), []))
         elif key == "END" and held:
             yield held.pop()
         elif held:
-            held[-1][1].append((key, parameters, str(value)))
+            told = [f"{name}={said}".upper() for name, said in parameters.items()]
+            held[-1][1].append((key, parameters, _unquoted(str(value), told)))
     yield from reversed(held)
+
+
+def _joined(text: str) -> str:
+    """The text with lines joined that quoted-printable parts, as vCard 2.1 has them."""
+    return _SOFT.sub("", text) if "QUOTED-PRINTABLE" in text.upper() else text
+
+
+def _older(content: str) -> Property | None:
+    """A line in which parameters stand without their names, ``TEL;WORK;VOICE:...``; None for what is none."""
+    found = _OLDER.fullmatch(content.strip())
+    if not found:
+        return None
+    given = [part.partition("=") for part in found["given"].split(";") if part]
+    parameters: dict[str, object] = {name.upper(): said for name, sign, said in given if sign}
+    kinds = [name for name, sign, _ in given if not sign and name.upper() not in _ENCODINGS]
+    if kinds:
+        parameters["TYPE"] = kinds
+    return found["name"], parameters, _unquoted(found["value"], [part.upper() for part in found["given"].split(";")])
+
+
+def _unquoted(value: str, given: Sequence[str]) -> str:
+    if not any(part.removeprefix("ENCODING=") == "QUOTED-PRINTABLE" for part in given):
+        return value
+    charset = next((part.removeprefix("CHARSET=") for part in given if part.startswith("CHARSET=")), "utf-8")
+    try:
+        return decodestring(value.encode()).decode(charset, "replace")
+    except LookupError:
+        return decodestring(value.encode()).decode("utf-8", "replace")
 
 
 def _add_row(outline: Outline, row: Sequence[tuple[str, str]]) -> None:
@@ -172,12 +210,12 @@ def _labelled(name: str, parameters: Mapping[str, object]) -> str:
     """The name of a field with what it is for: ``Telephone (work)``."""
     given = parameters.get("TYPE") or ()
     kinds = [given] if isinstance(given, str) else list(given) if isinstance(given, list | tuple) else []
-    said = [kind for one in kinds for kind in str(one).lower().split(",") if kind not in _PLAIN]
+    said = [_CALLED.get(kind, kind) for one in kinds for kind in str(one).lower().split(",") if kind not in _PLAIN]
     return f"{name} ({', '.join(said)})" if said else name
 
 
 def _of_contact(key: str, value: str) -> str:
-    if key in {"ADR", "ORG"}:
+    if key == "ADR":
         return ", ".join(part for part in _parts(value) if part)
     if key == "BDAY":
         return _birthday(value)

@@ -1,12 +1,14 @@
 """Excel: a heading per sheet that is seen, its tables row by row, values as they are displayed, formulas by theirs.
 
-Merged cells count in all rows and columns that they cover. Hidden sheets, and cells whose letters or format hide them,
-are left out and counted.
+Merged cells count in all rows and columns that they cover. Hidden sheets, rows and columns, and cells whose letters or
+format hide them, are left out and counted; rows that a filter hides, and those of a part that is folded, are read.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 from zipfile import ZipFile
@@ -25,11 +27,31 @@ if TYPE_CHECKING:
     from openpyxl.styles.colors import Color
 
 TINY: Final = 3.0  # points of letters that nobody reads
-_MERGED: Final = re.compile(rb"<(?:\w+:)?mergeCell\b[^>]*?ref=\"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})\"")
+_TOLD: Final = re.compile(
+    rb"<(?:\w+:)?(?:mergeCell\b[^>]*?ref=\"(?P<left>[A-Z]{1,3})(?P<top>\d{1,7}):(?P<right>[A-Z]{1,3})"
+    rb"(?P<bottom>\d{1,7})\"|(?P<col>col\b[^>]*\bhidden=\"(?:1|true)\"[^>]*)|"
+    rb"(?P<row>row\b[^>]*\bhidden=\"(?:1|true)\"[^>]*)|(?P<filter>filterColumn\b)|"
+    rb"f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)(?P<blank>(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?"
+    rb"</(?:\w+:)?c>))"
+)
+_NUMBER: Final = re.compile(rb"\b(r|min|max)=\"(\d{1,7})\"")
 _CHUNK: Final = 1 << 20
-_MOST_MERGED: Final = 100_000  # cells
+_LONGEST: Final = 1_000  # bytes of what is looked for, longer formulas apart
+_MOST_TOLD: Final = 100_000  # merged cells, or hidden rows
+_WIDEST: Final = 16_384  # columns
 
 Merged = dict[int, list[tuple[int, int, int]]]  # by its first row: first column, last column, last row; from 1 on
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a sheet says beside the values of its cells, which are read apart."""
+
+    merged: Merged = field(default_factory=lambda: defaultdict(list))
+    rows: set[int] = field(default_factory=set)  # hidden by hand: neither by a filter nor as a part that is folded
+    columns: set[int] = field(default_factory=set)
+    filtered: bool = False
+    blank: int = 0  # formulas that nobody computed
 
 
 def read_xlsx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
@@ -45,40 +67,65 @@ def read_xlsx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
             continue
         sheet.reset_dimensions()  # what a file says of its size may be wrong
         outline.heading(1, sheet.title)
-        merged = _merged(path, getattr(sheet, "_worksheet_path", ""))
+        told = _told(path, getattr(sheet, "_worksheet_path", ""))
+        outline.notes += Counter({Note.ROW: len(told.rows), Note.COLUMN: len(told.columns), Note.FORMULA: told.blank})
         hidden: dict[int, bool] = {}
         rows = ([_seen(cell, outline.notes, hidden) for cell in row] for row in sheet.iter_rows())
         wide: set[int] = set()
-        add_rows(outline, _spread(rows, merged, wide), limits, level=2, wide=wide)
+        add_rows(outline, _shown(_spread(rows, told.merged, wide), told), limits, level=2, wide=wide)
     outline.dated = iso_date(book.properties.modified or book.properties.created)
     yield "", outline.document("", one_line(book.properties.title or ""))
 
 
-def _merged(path: Path, member: str) -> Merged:
-    """The merged cells of a sheet, which stand behind its rows and are not read with them."""
-    found: Merged = defaultdict(list)
+def _told(path: Path, member: str) -> _Told:
+    """What a sheet says of merged cells, which stand behind its rows, and of what is hidden or was never computed."""
+    found = _Told()
     with ZipFile(path) as archive:
         try:
             file = archive.open(member.lstrip("/"))
         except KeyError:
             return found
         with file:
-            for count, (left, top, right, bottom) in enumerate(_ranges(file)):
-                if count >= _MOST_MERGED:
-                    break
-                found[int(top)].append((_column(left), _column(right), int(bottom)))
+            for match in islice(_matches(file), _MOST_TOLD):
+                _take(found, match)
+    if found.filtered:
+        found.rows.clear()
     return found
 
 
-def _ranges(file: IO[bytes]) -> Iterator[tuple[bytes, ...]]:
+def _take(found: _Told, match: re.Match[bytes]) -> None:
+    hidden = match["col"] or match["row"]
+    if match["left"]:
+        span = _column(match["left"]), _column(match["right"]), int(match["bottom"])
+        found.merged[int(match["top"])].append(span)
+    elif match["filter"]:
+        found.filtered = True
+    elif hidden and b"outlineLevel=" not in hidden:
+        numbers = {name: int(number) for name, number in _NUMBER.findall(hidden)}
+        if match["row"] and b"r" in numbers:
+            found.rows.add(numbers[b"r"])
+        elif match["col"] and numbers.get(b"max", _WIDEST) - numbers.get(b"min", 0) < _WIDEST // 2:
+            found.columns.update(range(numbers[b"min"], numbers[b"max"] + 1))
+    elif match["blank"]:
+        found.blank += 1
+
+
+def _matches(file: IO[bytes]) -> Iterator[re.Match[bytes]]:
     rest = b""
     while chunk := file.read(_CHUNK):
         data = rest + chunk
         end = 0
-        for match in _MERGED.finditer(data):
-            yield match.groups()
+        for match in _TOLD.finditer(data):
+            yield match
             end = match.end()
-        rest = data[max(end, len(data) - 200) :]
+        rest = data[max(end, len(data) - _LONGEST) :]
+
+
+def _shown(rows: Iterator[tuple[int, list[str]]], told: _Told) -> Iterator[tuple[int, list[str]]]:
+    """Yield the numbered rows without what is hidden."""
+    for number, row in rows:
+        if number not in told.rows:
+            yield number, [cell for place, cell in enumerate(row, start=1) if place not in told.columns]
 
 
 def _column(letters: bytes) -> int:

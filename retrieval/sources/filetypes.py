@@ -93,6 +93,8 @@ BOMS: Final = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_STRAY: Final = 4
+_BESIDE = re.compile(rb"(?<=[\s.!?,;:])\0(?!\0)|(?<!\0)\0(?=\s|\Z)")
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
 
 
@@ -153,7 +155,8 @@ def check_kind(path: Path, head: bytes, kind: str) -> None:
         held = "HTML"
     if (not held and kind == "PDF" and b"%PDF-" in head) or (kind == PICTURE and _is_picture(head, held)):
         return
-    if not held and 100 * head.count(b"\0") > len(head) and not head.startswith(tuple(bom for bom, _ in BOMS)):
+    nuls = head.count(b"\0") - min(_STRAY, len(_BESIDE.findall(head)))  # a few between words make no binary data
+    if not held and 100 * nuls > len(head) and not head.startswith(tuple(bom for bom, _ in BOMS)):
         held = "" if kind in _DECODED and utf16_of(head) else "binary"
     if not held and kind in {*_ZIPPED, "PDF", "Outlook", PICTURE}:
         held = "text"

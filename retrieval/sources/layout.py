@@ -19,6 +19,16 @@ _GUTTER: Final = 0.9  # sizes of the letters that part columns at least
 _DEEPEST: Final = 4  # columns within columns
 _APART: Final = 2.6  # sizes between rows from which on a single piece belongs to the columns above no longer
 _STEP: Final = 1.75  # sizes from line to line within a paragraph
+_ANEW: Final = 1.8  # steps from row to row, from which on a row that is parted elsewhere begins another table
+_FAR: Final = 4.0  # steps from which on it does wherever it is parted
+_PROSE: Final = 0.25  # share of the lines that begin with a small letter, in running text
+_SLACK: Final = 0.3  # sizes of room by which a full line may fall short of its margin
+_RAGGED: Final = 2.5  # the same in running text
+_OPEN: Final = re.compile(  # what no paragraph ends with
+    r"(?:\b(?:a|an|the|of|in|on|at|to|by|for|from|with|and|or|nor|but|as|than|is|are|was|were|be|been|has|have|had|its|"
+    r"his|her|their|our|your|my|this|that|these|those|which|who|whose|until|between|into|per|Mr|Mrs|Ms|Dr|St|no)|,)$"
+)
+_MONTHS: Final = "January February March April May June July August September October November December".split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ def _band(rows: list[_Row], first: int) -> tuple[int, list[_Gap]]:
         common = _common(gaps, other)
         inner = len([gap for gap in common if _parts(rows[first:end], gap)])
         alone = len(other) == 2 and row[0].top - rows[end - 1][0].bottom > (_APART - 1) * size
-        if not inner or alone:
+        if not inner or alone or _begins_anew(rows, first, end, other):
             break
         gaps, parted = common, parted + (len(other) > 2)
         end += 1
@@ -139,6 +149,17 @@ def _band(rows: list[_Row], first: int) -> tuple[int, list[_Gap]]:
     if not enough and wide > 3 * rows[first][0].size and rows[first][0].size:
         enough = True
     return (end, inner_gaps) if enough else (first, [])
+
+
+def _begins_anew(rows: list[_Row], first: int, place: int, other: list[_Gap]) -> bool:
+    """Whether something else begins with a row: farther below than the others, and parted in more or fewer places."""
+    steps = [rows[at + 1][0].middle - rows[at][0].middle for at in range(first, place - 1)]
+    size = max(rows[place][0].size, 1.0)
+    usual = max(median(steps), size) if steps else 2 * size
+    step = rows[place][0].middle - rows[place - 1][0].middle
+    if len(other) < 3 or step <= _ANEW * usual:
+        return False
+    return step > _FAR * usual or len(other) != max(len(_gaps(row)) for row in rows[first:place])
 
 
 def _is_apart(rows: list[_Row], place: int) -> bool:
@@ -192,6 +213,9 @@ def _columns(rows: list[_Row], gaps: list[_Gap], deeper: int) -> Iterator[Block]
         for part in parts:
             yield from _region([row for row in part if row], [], deeper - 1)
         return
+    if letterhead := _letterhead(parts):
+        yield from _paragraphs([row for row in parts[0] if row])
+        parts, rows = parts[1:], [row[letterhead.get(number, 0) :] for number, row in enumerate(rows)]
     table = _continued([[text_of(_undotted(part[number])) for part in parts] for number in range(len(rows))], rows)
     bold = [all(word.bold for word in row) for row in rows]
     first = rows[0]
@@ -199,6 +223,22 @@ def _columns(rows: list[_Row], gaps: list[_Gap], deeper: int) -> Iterator[Block]
     yield Block(
         rows=tuple(map(tuple, table)), size=first[0].size, bold=headed, top=first[0].top, bottom=rows[-1][0].bottom
     )
+
+
+def _letterhead(parts: list[list[_Row]]) -> dict[int, int]:
+    """How many words of each row stand left of labels and their values, as an address does; {} where none does.
+
+    It is written in the first rows, two at least, and ends above the last.
+    """
+    if len(parts) != 3:
+        return {}
+    filled = [bool(row) for row in parts[0]]
+    count = filled.index(False) if False in filled else 0
+    labels = [text_of(row) for row in parts[1]]
+    plain = all(label and not any(map(str.isdigit, label)) for label in labels) and len({*labels}) == len(labels)
+    if count < 2 or any(filled[count:]) or not plain or not all(parts[2]) or all(word.bold for word in parts[1][0]):
+        return {}
+    return {number: len(row) for number, row in enumerate(parts[0])}
 
 
 def _are_numbers(part: list[_Row]) -> bool:
@@ -250,7 +290,10 @@ def _continued(table: list[list[str]], rows: list[_Row]) -> list[list[str]]:
         tight = number > 0 and steps[number - 1] <= _STEP * max(rows[number][0].size, 1.0)
         goes_on = tight and not row[0] and any(row) and len(made) > 0
         filled = [cell for cell in row if cell]
-        if goes_on and (steps[number - 1] < 0.92 * usual or all(cell[0].islower() for cell in filled)):
+        small = bool(filled) and all(cell[0].islower() for cell in filled)
+        beside = [[*map(bool, other)] for other in (*table[number - 1 : number], *table[number + 1 : number + 2])]
+        alike = len(filled) > 1 and [*map(bool, row)] in beside
+        if goes_on and (small or (steps[number - 1] < 0.92 * usual and not alike)):
             made[-1] = [f"{above} {cell}".strip() for above, cell in zip(made[-1], row, strict=True)]
         else:
             made.append(row)
@@ -262,9 +305,10 @@ def _paragraphs(rows: list[_Row]) -> Iterator[Block]:
     if not rows:
         return
     right = max(row[-1].right for row in rows)
+    running = sum(row[0].text[:1].islower() for row in rows[1:]) >= _PROSE * len(rows[1:])
     paragraph = [rows[0]]
     for above, row in pairwise(rows):
-        if _goes_on(above, row, right):
+        if _goes_on(above, row, right, running):
             paragraph.append(row)
         else:
             yield _paragraph(paragraph)
@@ -272,8 +316,8 @@ def _paragraphs(rows: list[_Row]) -> Iterator[Block]:
     yield _paragraph(paragraph)
 
 
-def _goes_on(above: _Row, row: _Row, right: float) -> bool:
-    """Whether a line was broken only because the next word had no room."""
+def _goes_on(above: _Row, row: _Row, right: float, running: bool) -> bool:
+    """Whether a line was broken only because the next word had no room; `running` text is ragged at its margin."""
     size, other = above[0].size, row[0].size
     if row[0].middle - above[0].middle > _STEP * max(size, other, 1.0) or max(size, other) > 1.1 * min(size, other):
         return False
@@ -282,11 +326,16 @@ def _goes_on(above: _Row, row: _Row, right: float) -> bool:
     if all(word.bold for word in above) != all(word.bold for word in row) and not row[0].text[:1].islower():
         return False
     room = right - above[-1].right
-    first = row[0].right - row[0].left
-    full = room < first + 0.6 * max(size, 1.0)
-    if row[0].text[:1].islower():
+    line, word = row[0].text, row[0].text.split(" ", 1)[0]
+    first = (
+        (row[0].right - row[0].left) * len(word) / max(1, len(line))
+    )  # of a line that was recognised, its first word
+    last = above[-1].text
+    if line[:1].islower() or _OPEN.search(last) or (last[-1:].isdigit() and word.strip(".,") in _MONTHS):
         return True
-    return full and not (_ENDED.search(above[-1].text) and room > 2.5 * first and room > 8 * size)
+    ended = _ENDED.search(last) is not None
+    full = room < first + (_RAGGED if running and not ended else _SLACK) * max(size, 1.0)
+    return full and not (ended and room > 2.5 * first and room > 8 * size)
 
 
 def _paragraph(rows: list[_Row]) -> Block:

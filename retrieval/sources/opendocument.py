@@ -1,5 +1,6 @@
 """OpenDocument: texts by their headings, sheets by their rows, slides with their notes."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _NAMES: Final = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 _OFFICE, _TEXT, _TABLE = _NAMES % "office", _NAMES % "text", _NAMES % "table"
 _DRAW, _STYLE, _PRESENTATION = _NAMES % "drawing", _NAMES % "style", _NAMES % "presentation"
+_DC: Final = "{http://purl.org/dc/elements/1.1/}"
 _UNREAD: Final = {
     f"{_OFFICE}annotation",
     f"{_OFFICE}annotation-end",
@@ -29,7 +31,7 @@ _MOST_REPEATED: Final = 1_000  # blank rows or columns that count
 
 
 def read_odf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
-    """Yield the one document; deleted text, comments and hidden sheets are left out. Raises SourceError."""
+    """Yield the one document; deleted text and hidden sheets are left out. Raises SourceError."""
     from defusedxml.ElementTree import fromstring
 
     with checked_zip(path, "OpenDocument", limits) as archive:
@@ -52,8 +54,15 @@ def read_odf(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
             _add_slides(outline, part)
         else:
             _add_blocks(outline, part)
-    outline.dated = iso_date(about.findtext(".//{http://purl.org/dc/elements/1.1/}date")) if about is not None else ""
-    title = about.findtext(".//{http://purl.org/dc/elements/1.1/}title") if about is not None else ""
+    outline.notes += Counter(
+        {
+            Note.FOOTNOTE: sum(1 for _ in content.iter(f"{_TEXT}note")),
+            Note.PICTURE: sum(1 for _ in content.iter(f"{_DRAW}image")),
+            Note.CHANGE: sum(1 for _ in content.iter(f"{_TEXT}changed-region")),
+        }
+    )
+    outline.dated = iso_date(about.findtext(f".//{_DC}date")) if about is not None else ""
+    title = about.findtext(f".//{_DC}title") if about is not None else ""
     sheets = content.find(f".//{_OFFICE}spreadsheet") is not None  # a name such as Sheet1 is no title
     yield "", outline.document("", one_line(title or "") or ("" if sheets else outline.title))
 
@@ -65,6 +74,9 @@ def _add_blocks(outline: Outline, parent: "Element", item: bool = False) -> None
             outline.heading(int(block.get(f"{_TEXT}outline-level") or 1), _read(block))
         elif block.tag == f"{_TEXT}p":
             outline.add(_read(block), item=item)
+            for said in _comments(block):
+                outline.add(said)
+                outline.notes[Note.COMMENT] += 1
         elif block.tag == f"{_TABLE}table":
             outline.add_table((row, head) for row, head in _rows(block))
         elif block.tag not in _UNREAD:
@@ -76,6 +88,8 @@ def _add_sheets(outline: Outline, parent: "Element", hidden: set[str], limits: S
         if sheet.get(f"{_TABLE}style-name") in hidden:
             outline.notes[Note.SHEET] += 1
             continue
+        unseen = [row for row in sheet.iter(f"{_TABLE}table-row") if row.get(f"{_TABLE}visibility") == "collapse"]
+        outline.notes[Note.ROW] += sum(_number(row, "number-rows-repeated") for row in unseen if _holds(row))
         outline.close(1)
         outline.heading(1, sheet.get(f"{_TABLE}name") or "")
         add_rows(outline, enumerate((row for row, _ in _rows(sheet)), start=1), limits, level=2)
@@ -127,9 +141,14 @@ def _rows(table: "Element") -> Iterator[tuple[list[str], bool]]:
 def _row_elements(parent: "Element", head: bool) -> "Iterator[tuple[Element, bool]]":
     for child in parent:
         if child.tag == f"{_TABLE}table-row":
-            yield child, head
+            if child.get(f"{_TABLE}visibility") != "collapse":
+                yield child, head
         elif child.tag in {f"{_TABLE}{name}" for name in ("table-header-rows", "table-rows", "table-row-group")}:
             yield from _row_elements(child, head or child.tag.endswith("header-rows"))
+
+
+def _holds(row: "Element") -> bool:
+    return any(_read(part).strip() for part in row.iter(f"{_TEXT}p"))
 
 
 def _number(element: "Element", name: str) -> int:
@@ -154,6 +173,15 @@ def _read(element: "Element") -> str:
             yield child.tail or ""
 
     return "".join(parts(element))
+
+
+def _comments(paragraph: "Element") -> Iterator[str]:
+    """Yield the comments on a paragraph, each with who wrote it."""
+    for note in paragraph.iter(f"{_OFFICE}annotation"):
+        said = " ".join(filter(None, (_read(part) for part in note.iter(f"{_TEXT}p"))))
+        author = one_line(note.findtext(f"{_DC}creator") or "")
+        if said:
+            yield f"Comment by {author}: {said}" if author else f"Comment: {said}"
 
 
 def _spaces(element: "Element") -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from retrieval.hidden import is_passage
-from retrieval.outline import one_line
+from retrieval.outline import iso_date, one_line
 from retrieval.sources import ocr
 from retrieval.sources.canvas import drawn
 from retrieval.sources.fields import overlay
@@ -15,7 +15,7 @@ from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.layout import Block, blocks
 from retrieval.sources.margins import Margins
 from retrieval.sources.paged import Paged, Usual
-from retrieval.sources.words import Page
+from retrieval.sources.words import Box, Page
 from retrieval.types import Document, Note, SourceError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _POOR_TITLE: Final = re.compile(
 _PROTECTED: Final = "password-protected; save a copy without the password"
 _RUN: Final = 20  # pages looked at together for what recurs, at the beginning, the middle and the end
 _MOST_BOOKMARKS: Final = 5_000
+_ORNAMENT: Final = 0.05  # share of a page below which a picture is one
+_DAY: Final = re.compile(r"D:(\d{4})(\d\d)(\d\d)")
 
 Marks = dict[int, list[tuple[int, str]]]  # the bookmarks of each page: rank and title
 
@@ -76,6 +78,8 @@ class _Reading:
         title = one_line(str(self.document.get_metadata_value("Title")))
         outline = paged.finished(margins.lines)
         outline.notes += self.notes
+        told = (_DAY.match(str(self.document.get_metadata_value(key))) for key in ("ModDate", "CreationDate"))
+        outline.dated = next((iso_date("-".join(day.groups())) for day in told if day), "")
         said = title and not _POOR_TITLE.search(title)
         yield "", outline.document("", title if said else paged.title or margins.title)
 
@@ -83,10 +87,12 @@ class _Reading:
         """Return what stands on a page, and the page as it was recognised if its text is in a picture."""
         page, comments = self._drawn(place, paged)
         paged.comments += [(place, comment) for comment in comments]
+        self.notes[Note.COMMENT] += len(comments)
         hidden = " ".join(word.text for word in page.hidden)
         self.notes[Note.HIDDEN] += is_passage(hidden)
         page.words = margins.taken_off(page)
         if page.words or page.aside or not page.drawn or (page.hidden and not page.pictures):
+            self.notes[Note.PICTURE] += sum(_is_large(picture, page) for picture in page.pictures)
             return blocks(page), None
         if not ocr.is_installed() or self.notes[Note.RECOGNISED] >= self.limits.max_recognised:
             self.notes[Note.PICTURED] += 1
@@ -133,6 +139,13 @@ class _Reading:
         if self.notes[Note.PICTURED]:
             raise SourceError(f"no text layer, so it is probably scanned; {ocr.INSTALL}")
         raise SourceError("no text layer, and its pages are empty")
+
+
+def _is_large(picture: Box, page: Page) -> bool:
+    """Whether a picture is no mere ornament."""
+    left, top, right, bottom = picture
+    wide, high = page.box[2] - page.box[0], page.box[3] - page.box[1]
+    return abs((right - left) * (bottom - top)) >= _ORNAMENT * abs(wide * high) > 0
 
 
 def _bookmarks(document: "PdfDocument") -> Marks:

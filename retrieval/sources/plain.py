@@ -5,7 +5,7 @@ What they cost grows faster than they do where somebody means harm, Markdown and
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,17 +15,22 @@ from retrieval.outline import Outline, iso_date
 from retrieval.sources.decode import decoded
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.settings import read_front
+from retrieval.sources.typed import table_in
 from retrieval.text import clean
 from retrieval.types import Document, Note, Section, SourceError
 
 _LONGEST: Final = 80  # characters of a heading
+_TITLED: Final = 4  # lines of a title and what belongs to it
 _UNDERLINE: Final = re.compile(r"([=~^\"'*#+-])\1{2,}\s*")
 _NO_HEADING: Final = re.compile(
     r"[^\w\"'“‘(*]|[A-Za-z]:|\d+[.)]\s|.*(?:[.,;:!?…]|[.!?][\"'”’)])$|.*(?:\||://|@|\t| {3}|: )|(?:dear|hi|hello)\b",
     re.IGNORECASE,
 )
 _NUMBERED: Final = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,3})\.? [A-Z][^.!?:;]*")
-_OMITTED: Final = re.compile(r"^\[?\d[^\n]{5,60}: ?<[^<>\n]* omitted>\n?", re.MULTILINE)  # a picture in a chat
+_OMITTED: Final = re.compile(  # a picture in a chat, and what its program says
+    r"^\[?\d[^\n]{5,60}: ?<[^<>\n]* omitted>\n?|^\[?\d[^\n]{5,30}Messages and calls are end-to-end encrypted[^\n]*\n?",
+    re.MULTILINE,
+)
 
 
 def read_text(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]:
@@ -41,12 +46,15 @@ def read_text(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
 
 
 def add_text(outline: Outline, text: str) -> bool:
-    """Append a text by its headings; return whether it has some."""
+    """Append a text by its headings, tables typed in it as rows; return whether it has some of these."""
     found = False
     for rank, said in _pieces(text):
-        found = found or bool(rank)
+        table = None if rank else table_in(said)
+        found = found or bool(rank) or table is not None
         if rank:
             outline.heading(rank, said)
+        elif table:
+            outline.add_table(table)
         else:
             outline.add(said)
     return found
@@ -65,9 +73,21 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         elif len(lines) == 1 and place + 1 < len(paragraphs) and (rank := _rank(lines[0].strip(), first)):
             yield rank, lines[0].strip()
             rest = ""
+        elif (
+            first and place + 1 < len(paragraphs) and _is_title_page(lines) and (rank := _rank(lines[0].strip(), first))
+        ):
+            yield rank, lines[0].strip()
+            rest = "\n".join(lines[1:])
         if rest.strip():
             yield 0, rest
         first = False
+
+
+def _is_title_page(lines: Sequence[str]) -> bool:
+    """Whether the first lines of a text are a title with what belongs to it, such as a date, and no sentences."""
+    return 1 < len(lines) <= _TITLED and all(
+        len(line) <= _LONGEST and not re.search(r"[.!?:;,]\s*$|[|\t]| {3}", line.strip()) for line in lines
+    )
 
 
 def _rank(line: str, first: bool) -> int:

@@ -43,7 +43,7 @@ def read_documents(
 
     Most files are one document, called `name` or else by the path. A mailbox, a MediaWiki export or a JSON Lines
     file holds many, called ``name#1``, ``name#2`` and so on; those that cannot be read are handed to `refused`. What is
-    attached to a message is read as a file of its own and follows it, unless `depth` messages hold it already.
+    attached to a message follows it as a document of its own, ``name#menu.pdf``, unless `depth` messages hold it.
 
     Raises SourceError, one line beginning with the path, when the file cannot be read, is not what its name
     says, holds no readable text, is protected or broken, or exceeds a limit.
@@ -62,8 +62,9 @@ def read_documents(
     number = 0
     for member, item in items:
         try:
-            whole = _whole(item, limits, depth) if isinstance(item, Letter) else item
-            yield _readable(whole, name + member, one_line(_shown(path.stem)) or "untitled", kind)
+            first, attached = _opened(item, limits, depth) if isinstance(item, Letter) else (item, [])
+            yield _readable(first, name + member, one_line(_shown(path.stem)) or "untitled", kind)
+            yield from (replace(part, source=f"{name}{member}{called}") for called, part in attached)
             number += 1
         except SourceError as error:
             if not many:
@@ -83,8 +84,8 @@ def _here(path: Path, kind: str, limits: SourceLimits) -> Iterator[tuple[str, Do
         raise SourceError(f"{path}: {clause(kind, error, limits)}") from error
 
 
-def _whole(letter: Letter, limits: SourceLimits, depth: int) -> Document:
-    """A message with what is attached to it."""
+def _opened(letter: Letter, limits: SourceLimits, depth: int) -> tuple[Document, list[tuple[str, Document]]]:
+    """A message, and what is attached to it, each with its name."""
     if depth >= DEEPEST:
         letter = replace(letter, attached=())
     return opened(letter, lambda path: read_documents(path, limits=limits, depth=depth + 1))

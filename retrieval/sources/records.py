@@ -124,7 +124,8 @@ def _add(outline: Outline, value: _Json, level: int, path: tuple[str, ...] = ())
             if isinstance(item, dict) and _is_settings(item):
                 add_tree(outline, _as_tree(item), None, ".".join([*path, key]))
             elif not _is_flat(item):
-                outline.heading(level, key)
+                called = _title(item) if isinstance(item, dict) and not _prose(item) else ""
+                outline.heading(level, f"{key}: {called}" if called else key)
                 _add(outline, item, level + 1, (*path, key))
                 outline.close(level)
     else:
@@ -202,6 +203,7 @@ def _line(value: _Json) -> str:
     if not isinstance(value, dict):
         return "" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value).strip()
     prose = [_prose(value), *(field for key, field in value.items() if key in NAMES and _prose(value))]
-    flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in _IDS}
+    unseen = _IDS if prose[0] else ()
+    flat = {key: _line(field) for key, field in value.items() if _is_flat(field) and key not in unseen}
     told = {key: text for key, text in flat.items() if text and value[key] not in prose}
     return line([*told], [*told.values()])

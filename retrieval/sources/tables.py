@@ -66,7 +66,9 @@ def add_rows(
     several columns share, and name these together with the rows of names below them.
     """
     names: tuple[str, ...] = ()
-    tables = [part for table in _tables(rows, limits) for part in _beside(table)]
+    beside = [_beside(table) for table in _tables(rows, limits)]
+    tables = [part for parts in beside for part in parts]
+    alone = [len(parts) == 1 for parts in beside for _ in parts]
     widths = [max(sum(map(bool, row)) for _, row in table) for table in tables]
     titled = False
     for place, numbered in enumerate(tables):
@@ -74,6 +76,7 @@ def add_rows(
             titled = _add_remarks(outline, numbered, level, title=not titled)
             continue
         heads = _heads(numbered, wide)
+        names = names if alone[place] else ()
         table = taken_apart([row for _, row in numbered], heads, plain=not names)
         for (number, _), title in zip(numbered, table.titles, strict=False):
             outline.at(f"row {number}")

@@ -10,7 +10,7 @@ from retrieval.outline import Outline, one_line
 from retrieval.sources.decode import decode
 from retrieval.sources.filetypes import SourceLimits
 from retrieval.sources.plain import add_text
-from retrieval.types import Document, SourceError
+from retrieval.types import Document, Note, SourceError
 
 _RTF_TITLE: Final = re.compile(r"\{\\title\s+([^{}\\]+)\}")
 _HEADS: Final = ("part", "chapter", "section", "subsection", "subsubsection", "paragraph")
@@ -58,6 +58,8 @@ def read_tex(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]]
     title = _TITLE.search(source)
     begin, _, rest = source.partition(r"\begin{document}")
     body = (rest or begin).partition(r"\end{document}")[0]
+    outline.notes[Note.FOOTNOTE] += body.count(r"\footnote{")
+    outline.notes[Note.PICTURE] += body.count(r"\includegraphics")
     place = 0
     for head in [*_HEAD.finditer(body), None]:
         _add_piece(outline, body[place : head.start() if head else len(body)])

@@ -1,0 +1,73 @@
+"""A row looked up by its key: the question names what the row is of and a column of it, and nothing that is not there.
+
+Compared by words and signs alone: of a hundred thousand rows that differ in a digit, an embedding tells none from the
+next.
+"""
+
+import re
+from collections.abc import Sequence, Set
+
+from dialogue.judges.facts import stem, words
+from retrieval.text import BAR
+
+LOOKED_UP = 0.9  # probability that the one row which a question looks up answers it
+LOOSE = 3  # one in so many words of a question that names an identifier may stand nowhere in the row
+_PLAIN = re.compile(r"[^\W_]+")
+_SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
+_ASIDE = re.compile(r"\([^()]*\)|[\[\]_.]")
+_ACTOR = re.compile(r"(?:er|or)$")
+_GENERIC = frozenset(
+    map(stem, "give tell show list find look have need please number many much value entry row".split())
+)
+_COMMON = frozenset(map(stem, "name number no id kind type date value per unit".split()))
+
+
+def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
+    """Return which of the rows, each with the titles that it stands under, a question looks up; None for no single one.
+
+    A row is looked up where a cell of it stands in the question word for word, the name of another cell does so as
+    well, and so does every figure and identifier of the question in the row. Other words of the question have to stand
+    in the row or its titles; beside an identifier one in LOOSE need not, unless another row holds it.
+    """
+    others = frozenset(_stems(" ".join(row for row, _ in rows if BAR in row)))
+    found = [place for place, (row, title) in enumerate(rows) if BAR in row and _is_asked(question, row, title, others)]
+    return found[0] if len({rows[place][0] for place in found}) == 1 else None
+
+
+def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
+    cells = [cell.rpartition(": ")[::2] if ": " in cell else ("", cell) for cell in row.split(BAR)]
+    said = _plain(question)
+    keys = [place for place, (_, value) in enumerate(cells) if _PLAIN.search(value) and _plain(value) in said]
+    asked = {word.stem for word in words(question) if word.content} - _GENERIC
+    roots = {_ACTOR.sub("", one) for one in asked}
+    named = [
+        place
+        for place, (name, _) in enumerate(cells)
+        if place not in keys and {_ACTOR.sub("", one) for one in _stems(name)} & (roots - _COMMON)
+    ]
+    if not keys or not named:
+        return False
+    text = _plain(row)
+    if any(_plain(sign) not in text for sign in _signs(question)):
+        return False
+    there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title))}
+    beside = roots - there
+    exact = any(_is_identifier(cells[place][1]) for place in keys) and not (asked - set(_stems(row))) & others
+    return len(beside) <= (max(1, len(asked) // LOOSE) if exact else 0)
+
+
+def _signs(question: str) -> list[str]:
+    return [sign.strip("./-") for sign in _SIGN.findall(question)]
+
+
+def _is_identifier(value: str) -> bool:
+    """Whether a cell is one sign with a digit in it, and no mere small number."""
+    return " " not in value and sum(map(str.isdigit, value)) > 0 and len(value) > 3
+
+
+def _stems(text: str) -> list[str]:
+    return [word.stem for word in words(_ASIDE.sub(" ", text)) if word.content]
+
+
+def _plain(text: str) -> str:
+    return f" {' '.join(_PLAIN.findall(text.casefold()))} "

@@ -1,0 +1,40 @@
+"""Rows that a question looks up by their keys."""
+
+import pytest
+
+from dialogue.judges.lookup import looked_up
+
+ORDERS = [
+    (f"order: ORD-{number} | customer: Ames Ltd | town: Holme | pieces: {pieces} | sent on: 2024-05-03", "orders")
+    for number, pieces in ((700, 41), (701, 58), (7001, 99))
+]
+TENTS = [
+    (f"Tent: {name} | Beds: {beds} | Warden: {who}", "Camp")
+    for name, beds, who in (("Otter", 6, "Petra"), ("Heron", 10, "Sunil"))
+]
+PARTS = [
+    (f"site: {site} | unit: {unit} | part no.: P-{part} | in stock: {left}", "parts")
+    for site, unit, part, left in (("North", 7, "5001/A", 12), ("South", 7, "5001/A", 30), ("South", 8, "5001/A", 31))
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "rows", "found"),
+    [
+        ("How many pieces are in ORD-701?", ORDERS, 1),
+        ("how many pieces has order ord-7001", ORDERS, 2),
+        ("When was order ORD-700 sent on?", ORDERS, 0),
+        ("How many pieces are in ORD-702?", ORDERS, None),
+        ("Who is the father of ORD-701?", ORDERS, None),
+        ("How many beds does the tent Heron have?", TENTS, 1),
+        ("How many beds does the tent have?", TENTS, None),
+        ("How many beds does the tent Heron have in winter?", TENTS, None),
+        ("How many of part no. P-5001/A are in stock at site South, unit 7?", PARTS, 1),
+        ("How many of part no. P-5001/A are in stock at site North, unit 8?", PARTS, None),
+        ("How many of part no. P-5001/A are in stock?", PARTS, None),
+    ],
+)
+def test_a_row_is_looked_up_by_what_it_is_of_and_a_column_of_it(
+    question: str, rows: list[tuple[str, str]], found: int | None
+) -> None:
+    assert looked_up(question, rows) == found
