@@ -71,8 +71,11 @@ class Database:
             return cursor.fetchall()
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session committed at the end of the block, rolled back when it raises. Raises DataError."""
+    def write(self, about: str = "") -> Iterator[Session]:
+        """A session committed at the end of the block, rolled back when it raises. Raises DataError.
+
+        Those who write `about` the same thing wait for each other.
+        """
         with self._writer, self._usable():
             with Session(self._writable(), expire_on_commit=False) as session, session.begin():
                 yield session
