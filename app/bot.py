@@ -202,7 +202,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         folder = made_folder(settings.data_dir)
         load_role(settings.role, settings.role_folder)  # an unknown one is reported before anything is loaded
         stack.enter_context(FolderLock(folder, command, hosts=hosts))
-        database = open_database(folder)
+        database = open_database(folder, url=settings.database)
         stack.callback(database.close)
         history = History(database)
         stopped = history.interrupt()

@@ -17,7 +17,7 @@ from safety.policy import PRESETS
 from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
-SECRET: Final = ("api_key", "guard_key", "index_key")
+SECRET: Final = ("api_key", "guard_key", "index_key", "database")
 RANGES: Final = {
     "timeout": (5, 3600),
     "port": (0, 65535),
@@ -35,6 +35,10 @@ _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
+    "database": (
+        "the database of history and documents, `postgresql://USER:PASSWORD@HOST/NAME`; "
+        "empty, it is a file in the data folder"
+    ),
     "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
     "viewer": "the model that describes pictures, `hf:NAME`",
     "api_key": "the key of a model server; never shown",
@@ -78,6 +82,7 @@ class Settings:
     """
 
     data_dir: Path = Path("candor-data")
+    database: str = field(default="", repr=False)
     model: str = "auto"
     viewer: str = ""
     api_key: str = field(default="", repr=False)
@@ -194,6 +199,8 @@ def _check_choice(key: str, value: str) -> None:
     """Raise ValueError when a setting with few values has another; classifiers are named as ``hf:NAME``."""
     if key == "index" and not re.fullmatch(_INDEX, value):
         raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
+    if key == "database" and value and not re.match(r"postgres(ql)?(\+psycopg)?://", value):
+        raise ValueError("must be postgresql://USER:PASSWORD@HOST/NAME, or empty")
     if key in TOOLS and value:
         _check_tool(key, value)
     if key == "reranker" and value and (not value.startswith("hf:") or value == "hf:"):

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.store.database import Database
@@ -115,8 +115,9 @@ def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401
 
 def passages_of(database: Database, ids: Sequence[int]) -> list[Passage]:
     """Return the undamaged passages with these ids, by id. Searches spend most of their time here."""
-    rows = database.rows(_by_id(len(ids)), ids)
-    return _whole((*row[:4], _decoded(row[4]), *row[5:]) for row in rows)
+    rows = database.rows(_by_id(len(ids), database.dialect), ids)
+    read = _decoded if database.dialect == "sqlite" else list  # PostgreSQL's driver reads JSON itself
+    return _whole((*row[:4], read(row[4]), *row[5:]) for row in rows)
 
 
 def passages_where(session: Session, condition: ColumnElement[bool]) -> list[Passage]:
@@ -167,10 +168,11 @@ def damaged_sources(session: Session) -> list[str]:
 
 
 @cache
-def _by_id(count: int) -> str:
+def _by_id(count: int, dialect: str) -> str:
     """The query for so many ids."""
     query = _SHOWN.where(_PASSAGE.id.in_([0] * count)).order_by(_PASSAGE.id)
-    return str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}))
+    spoken = sqlite.dialect() if dialect == "sqlite" else postgresql.dialect(paramstyle="format")
+    return str(query.compile(dialect=spoken, compile_kwargs={"render_postcompile": True}))
 
 
 @lru_cache(maxsize=1024)  # the passages of a section share their headings

@@ -122,7 +122,7 @@ class Library:
         if state.passages == 0:
             if state.version == 0 and (self._folder / "CURRENT").exists():
                 raise DataError(
-                    f"{str(self.database.path)!r} holds no sources, but an index of some lies beside it: restore the "
+                    f"{self.database.name} holds no sources, but an index of some lies beside it: restore the "
                     f"database from a backup, or remove the folder {str(self._folder)!r} to start afresh"
                 )
             return None
@@ -166,7 +166,7 @@ class Library:
     def _published(self) -> Generation | None:
         before = self._generation
         with self.database.read() as session:
-            state = _state(session)
+            state = _state(session, self.database)
             ids = np.array(session.scalars(select(PassageRow.id)).all(), dtype=np.int64)
         self._version = state.version
         if (
@@ -175,7 +175,7 @@ class Library:
             and state.published != state.naming(before.id)
         ):
             raise DataError(
-                f"{str(self.database.path)!r} is damaged: it shows {len(ids)} passages of the version "
+                f"{self.database.name} is damaged: it shows {len(ids)} passages of the version "
                 f"{state.published!r}; restore it from a backup (`candor doctor` tells more)"
             )
         if not len(ids):
@@ -189,8 +189,8 @@ class Library:
         if state.published != state.naming(generation.id):
             if before is not None and (generation is before or not generation.holds(before.ids).all()):
                 sweep(self._folder, earlier=False)  # the one before holds the words of what is gone
-            with self.database.write() as session:
-                write_meta(session, "published", state.naming(generation.id))
+            with self.database.write("library") as session:
+                write_meta(session, published_key(self.database), state.naming(generation.id))
         return generation
 
     def rebuild(self) -> Generation | None:
@@ -198,10 +198,10 @@ class Library:
         with self.database.read() as session:
             sources = session.scalars(select(SourceRow.id).order_by(SourceRow.id)).all()
         for source in sources:
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 passages = passages_where(session, PassageRow.source_id == source)
                 write_vectors(session, passages, packed(self.embedder, passages))
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             write_meta(session, "encoder", self.embedder.fingerprint)
             _changed(session)
         self._generation = None  # nothing of it is used again
@@ -280,7 +280,7 @@ class Library:
             _log.warning("%d stored vectors are damaged: embedding their passages again", len(damaged))
             again = [passages[row] for row in damaged]
             mended = packed(self.embedder, again)
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 write_vectors(session, again, mended)
             for row, vector in zip(damaged, mended, strict=True):
                 vectors[row] = vector
@@ -300,7 +300,7 @@ class Library:
         `about.id` and `passages[...].id` do not count; new ids are given. The index is published apart.
         """
         ids = select(SourceRow.uri, SourceRow.id).where(SourceRow.uri.in_([item.about.uri for item in documents]))
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             old = {uri: number for uri, number in session.execute(ids)}
             session.execute(delete(PassageRow).where(PassageRow.source_id.in_(list(old.values()))))
             if again := [{"id": old[item.about.uri], **item.source()} for item in documents if item.about.uri in old]:
@@ -317,7 +317,7 @@ class Library:
 
     def confirm(self, about: StoredSource, document: Document) -> bool:
         """Whether the stored document of this uri reads the same; if so it takes on the digest of `about`."""
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             row = session.scalar(select(SourceRow).where(SourceRow.uri == about.uri))
             if row is None or (row.name, row.title, row.text) != (about.name, about.title, document.text):
                 return False
@@ -332,7 +332,7 @@ class Library:
         In one transaction. Returns whether any was removed. The index is published apart.
         """
         query = select(SourceRow.id, SourceRow.uri, SourceRow.sha256)
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             rows = session.execute(query.where(SourceRow.uri.startswith(f"{file}#", autoescape=True))).all()
             members = [(row.id, row.sha256 == marked) for row in rows if file_of(row.uri) == file]
             stale = [number for number, current in members if not current]
@@ -349,13 +349,13 @@ class Library:
     def adopt(self, origins: Mapping[int, str]) -> None:
         """Note the origins of sources, by id."""
         if values := [{"id": number, "origin": origin} for number, origin in origins.items()]:
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 session.execute(update(SourceRow), values)
 
     def forget(self, uris: Sequence[str]) -> None:
         """Remove the sources of these uris, some hundreds at a time. The index is published apart."""
         for first in range(0, len(uris), 500):  # others who write wait for a few seconds only
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 session.execute(delete(SourceRow).where(SourceRow.uri.in_(uris[first : first + 500])))
                 _changed(session)
                 owe_erasure(session)
@@ -369,13 +369,18 @@ class Library:
 def index_state(database: Database) -> IndexState:
     """Return how the library and its index stand; needs no encoder and no writing."""
     with database.read() as session:
-        return _state(session)
+        return _state(session, database)
 
 
-def _state(session: Session) -> IndexState:
+def published_key(database: Database) -> str:
+    """Return the name of the fact that tells which index was published: each data folder on a database has its own."""
+    return f"published {database.node}".strip()
+
+
+def _state(session: Session, database: Database) -> IndexState:
     return IndexState(
         _version(session),
-        read_meta(session, "published"),
+        read_meta(session, published_key(database)),
         read_meta(session, "encoder"),
         session.scalar(select(func.count()).select_from(PassageRow)) or 0,
     )

@@ -18,7 +18,7 @@ from app.config import Settings
 from app.errors import AppError, DataError, InUse
 from app.library.catalogue import StoredSource, file_of, is_address
 from app.library.ingest import IngestProgress, IngestReport, ingest, ingesting, refresh
-from app.library.library import Library
+from app.library.library import Library, published_key
 from app.library.lock import GUEST, FolderLock, holder, hosts_guests
 from app.store.database import open_database, read_meta
 from retrieval.index.generation import Generation
@@ -134,7 +134,8 @@ def open_guest(settings: Settings, command: str) -> Guest:
         raise InUse(f"the data folder {str(folder)!r} is in use by {holder(folder)}; stop it or use another --data-dir")
     with ExitStack() as stack:
         stack.enter_context(FolderLock(folder, command, GUEST))
-        database = open_database(folder, writable=False)  # what is written for an older schema is left to its process
+        # only read, because what is written for an older schema is left to its process
+        database = open_database(folder, False, settings.database)
         stack.callback(database.close)
         from retrieval.encoder.embed import load_encoder
 
@@ -155,7 +156,7 @@ class _UnpublishedLibrary(Library):
         if not self.command:
             return None
         try:
-            with FolderLock(self.database.path.parent, self.command):
+            with FolderLock(self._folder.parent, self.command):
                 return super().publish()
         except InUse:
             return None
@@ -166,6 +167,7 @@ class Publisher:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._key = published_key(library.database)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
@@ -197,5 +199,5 @@ class Publisher:
     def _behind(self) -> str:
         """Return the version of what is stored, "" once it is published."""
         with self._library.database.read() as session:
-            version, published = read_meta(session, "version"), read_meta(session, "published")
+            version, published = read_meta(session, "version"), read_meta(session, self._key)
         return "" if published.partition(":")[0] == version else version

@@ -20,7 +20,7 @@ from app.store.conversations import State, StoredConversation, StoredTurn
 from app.store.database import Database, owe_erasure
 from app.store.export import as_json, as_markdown
 from app.store.replies import load_working, reply_rows
-from app.store.tables import Base, ConversationRow, PictureRow, TurnRow
+from app.store.tables import Base, ConversationRow, PictureRow, TurnRow, storable
 from app.store.versions import holding, take_place, versions_of
 from dialogue.pictures import MOST_LOOKED_AT
 from dialogue.roles import DEFAULT
@@ -82,6 +82,7 @@ class History:
                 reason="",
                 created_at=now,
                 hidden=False,
+                holder=self._database.number,
             )
             if instead is not None:
                 turn.version_of = take_place(session, conversation, instead)
@@ -107,7 +108,7 @@ class History:
         columns, rows = reply_rows(turn, reply)
         now = datetime.now(UTC)
         with self._database.write() as session:
-            _settle(session, turn, "done", "", now, columns, rows)
+            _settle(session, turn, "done", "", now, columns, rows, self._database.number)
 
     def fail(self, turn: int, state: State, reason: str) -> None:
         """Mark a pending turn as not answered. A turn that is already settled stays as it is."""
@@ -115,10 +116,13 @@ class History:
             _settle(session, turn, state, reason, datetime.now(UTC))
 
     def interrupt(self) -> int:
-        """Mark the turns that a process left pending when it ended; return how many. For the writer alone."""
-        with self._database.write() as session:
+        """Mark the turns that a process left pending when it ended; return how many. For those who answer alone."""
+        alive = self._database.holders()
+        with self._database.write("interrupting") as session:
             values = {"state": "interrupted", "reason": "candor stopped before the reply was ready"}
-            pending = session.scalars(select(TurnRow).where(TurnRow.state == "pending")).all()
+            left = or_(TurnRow.holder.is_(None), TurnRow.holder.not_in(alive))
+            query = select(TurnRow).where(TurnRow.state == "pending", left).order_by(TurnRow.id)
+            pending = session.scalars(query.with_for_update(skip_locked=True)).all()
             whole = load_working(session, pending)
             session.execute(update(TurnRow).where(TurnRow.id.in_(list(whole))).values(**values))
             for turn, found in whole.items():
@@ -153,7 +157,7 @@ class History:
         for word in search.split():
             matching = select(TurnRow.conversation_id).where(~TurnRow.hidden, holding(word))
             query = query.where(
-                or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(matching))
+                or_(ConversationRow.title.icontains(storable(word), autoescape=True), ConversationRow.id.in_(matching))
             )
         order = (ConversationRow.pinned.desc(), ConversationRow.updated_at.desc(), ConversationRow.id)
         with self._database.read() as session:
@@ -288,17 +292,23 @@ def _settle(
     now: datetime,
     columns: Mapping[str, object] = MappingProxyType({}),
     rows: Sequence[Base] = (),
+    holder: int | None = None,
 ) -> None:
-    """Move a pending turn to its final state with these columns and rows beside it; not one that is gone or settled."""
+    """Move a pending turn to its final state with these columns and rows beside it; not one that is gone or settled.
+
+    One that others took for interrupted is its `holder`'s still, who was cut off from the database for a while.
+    """
+    of = select(TurnRow.conversation_id).where(TurnRow.id == turn).scalar_subquery()
+    conversation = session.scalar(select(ConversationRow).where(ConversationRow.id == of).with_for_update())
     row = session.get(TurnRow, turn)
-    if row is None or row.state != "pending":
+    if row is None or conversation is None:
+        return
+    if row.state != "pending" and not (row.state == "interrupted" and holder is not None and row.holder == holder):
         return
     whole = load_working(session, [row])[turn].whole  # a question that was damaged meanwhile stays so
     for name, value in {**columns, "state": state, "reason": reason, "finished_at": now}.items():
         setattr(row, name, value)
-    conversation = session.get(ConversationRow, row.conversation_id)
-    if conversation is not None:
-        conversation.updated_at = now
+    conversation.updated_at = now
     session.add_all(rows)
     if whole:
         seal(session, turn)
