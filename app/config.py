@@ -26,6 +26,9 @@ RANGES: Final = {
     "rerank": (0, 200),
     "research_rounds": (0, 8),
     "context": (0, 10_000_000),
+    "turns_per_minute": (0, 100_000),
+    "turns_per_day": (0, 10_000_000),
+    "retention": (0, 36_500),
 }
 TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
 SWITCH: Final = ("on", "off")
@@ -33,6 +36,14 @@ DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "log_level": LOG_LEVELS,
+    "dtype": DTYPES,
+    "judges": JUDGES,
+    "preset": PRESETS,
+    "early_stop": SWITCH,
+    "accounts": SWITCH,
+}
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
     "database": (
@@ -70,6 +81,10 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "preset": (
         "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`"
     ),
+    "accounts": "`on` serves those alone who log in or bring an API key; see `candor accounts`",
+    "turns_per_minute": "messages that an account may send per minute and process; 0 sets no bound",
+    "turns_per_day": "messages that an account may send in 24 hours; 0 sets no bound",
+    "retention": "days after which a conversation is deleted in which nothing was said; 0 keeps all",
     "log_level": "what is logged on stderr",
 }
 
@@ -110,6 +125,10 @@ class Settings:
     fetch_allow: str = ""
     policy: str = ""
     preset: str = ""
+    accounts: str = "off"
+    turns_per_minute: int = 20
+    turns_per_day: int = 0
+    retention: int = 0
     log_level: str = "warning"
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -210,9 +229,7 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS, "early_stop": SWITCH}.get(
-        key
-    )
+    allowed = _CHOICES.get(key)
     if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":

@@ -12,7 +12,8 @@ from test_index_library import Words
 
 from app.errors import DataError
 from app.library.catalogue import StoredSource
-from app.library.library import Embedded, Library, packed
+from app.library.embedded import Embedded, packed
+from app.library.library import Library
 from app.library.pages import CACHE
 from app.store.database import NAME, Database, open_database
 from app.store.history import History

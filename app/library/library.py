@@ -7,30 +7,29 @@ vectors.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.catalogue import StoredSource, file_of, is_address, sources_named, stored_sources
+from app.library.catalogue import StoredSource, file_of, is_address, owner_of, sources_named, stored_sources
 from app.library.checksums import (
-    of_bytes,
     of_document,
-    of_passage,
     passages_of,
     passages_where,
     passages_with_vectors,
     write_vectors,
 )
+from app.library.embedded import Embedded, packed
 from app.store.database import Database, owe_erasure, read_meta, write_meta
 from app.store.jsonform import from_json
 from app.store.tables import PassageRow, SourceRow
 from retrieval.index.generation import Generation, build, open_current, sweep
-from retrieval.passages import embedding_text, vectors_of
+from retrieval.passages import embedding_text
 from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
@@ -49,55 +48,6 @@ class IndexState:
     def naming(self, generation: str) -> str:
         """What `published` says when the index has this id and is up to date."""
         return f"{self.version}:{generation}:{self.passages}"
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A document ready to be stored, with its passages and their vectors as `packed` returns them."""
-
-    about: StoredSource
-    document: Document
-    passages: Sequence[Passage]
-    vectors: Sequence[bytes]
-
-    def source(self) -> dict[str, Any]:
-        """The columns of its source."""
-        about, document = self.about, self.document
-        sections = [
-            {"headings": list(s.headings), "start": s.start, "end": s.end, "place": s.place} for s in document.sections
-        ]
-        return {
-            "uri": about.uri,
-            "name": about.name,
-            "title": about.title,
-            "kind": about.kind,
-            "bytes": about.bytes,
-            "sha256": about.sha256,
-            "added_at": about.added_at,
-            "origin": about.origin,
-            "notes": [[note.name, count] for note, count in document.notes],
-            "dated": about.dated,
-            "text": document.text,
-            "sections": sections,
-            "checksum": of_document(document.text, sections),
-        }
-
-    def rows(self, source: int) -> list[dict[str, Any]]:
-        """The columns of its passages, as those of the source with this id."""
-        return [
-            {
-                "source_id": source,
-                "start": passage.start,
-                "end": passage.end,
-                "text": passage.text,
-                "headings": list(passage.headings),
-                "place": passage.place,
-                "vector": vector,
-                "checksum": of_passage(replace(passage, source=self.about.name, title=self.about.title)),
-                "vector_checksum": of_bytes(vector),
-            }
-            for passage, vector in zip(self.passages, self.vectors, strict=True)
-        ]
 
 
 class Library:
@@ -203,13 +153,13 @@ class Library:
                 write_vectors(session, passages, packed(self.embedder, passages))
         with self.database.write("library") as session:
             write_meta(session, "encoder", self.embedder.fingerprint)
-            _changed(session)
+            note_change(session)
         self._generation = None  # nothing of it is used again
         return self.publish()
 
-    def sources(self) -> list[StoredSource]:
-        """Return all sources by name."""
-        return stored_sources(self.database)
+    def sources(self, account: str | None = None) -> list[StoredSource]:
+        """Return all sources by name, or those that the account with this id sees."""
+        return stored_sources(self.database, account)
 
     def remove(self, *names: str | int) -> list[StoredSource]:
         """Remove the sources that the names stand for (see `sources_named`), and their passages from the index.
@@ -248,13 +198,13 @@ class Library:
         sections = tuple(from_json(Section, section) for section in row.sections)
         return Document(row.name, row.title, row.text, sections)
 
-    def passages(self, ids: Sequence[int]) -> list[Passage]:
-        """Return those passages of the given ids that still exist, in the order of `ids`."""
+    def passages(self, ids: Sequence[int], account: str | None = None) -> list[Passage]:
+        """Return those passages of the given ids that still exist, and that the account sees, in the order of `ids`."""
         found: dict[int, Passage] = {}
         for first in range(0, len(ids), 500):
-            wanted = passages_of(self.database, ids[first : first + 500])
+            wanted = passages_of(self.database, ids[first : first + 500], account)
             found.update((passage.id, passage) for passage in wanted)
-        if missing := [number for number in ids if number not in found]:
+        if account is None and (missing := [number for number in ids if number not in found]):
             self._miss(missing)
         return [found[number] for number in ids if number in found]
 
@@ -302,10 +252,15 @@ class Library:
         ids = select(SourceRow.uri, SourceRow.id).where(SourceRow.uri.in_([item.about.uri for item in documents]))
         with self.database.write("library") as session:
             old = {uri: number for uri, number in session.execute(ids)}
+            owners = {item.about.uri: owner_of(item.about.uri, self._folder.parent) for item in documents}
             session.execute(delete(PassageRow).where(PassageRow.source_id.in_(list(old.values()))))
-            if again := [{"id": old[item.about.uri], **item.source()} for item in documents if item.about.uri in old]:
+            if again := [
+                {"id": old[item.about.uri], **item.source(owners[item.about.uri])}
+                for item in documents
+                if item.about.uri in old
+            ]:
                 session.execute(update(SourceRow), again)
-            if new := [item.source() for item in documents if item.about.uri not in old]:
+            if new := [item.source(owners[item.about.uri]) for item in documents if item.about.uri not in old]:
                 session.execute(insert(SourceRow), new)
             now = {uri: number for uri, number in session.execute(ids)}
             session.execute(insert(PassageRow), [row for item in documents for row in item.rows(now[item.about.uri])])
@@ -313,7 +268,7 @@ class Library:
                 raise DataError(f"the passages have been embedded by {encoder!r} meanwhile: run it again")
             if not encoder:
                 write_meta(session, "encoder", self.embedder.fingerprint)
-            _changed(session)
+            note_change(session)
 
     def confirm(self, about: StoredSource, document: Document) -> bool:
         """Whether the stored document of this uri reads the same; if so it takes on the digest of `about`."""
@@ -341,7 +296,7 @@ class Library:
             if values := [{"id": number, "sha256": digest} for number, current in members if current]:
                 session.execute(update(SourceRow), values)
             if stale:
-                _changed(session)
+                note_change(session)
                 owe_erasure(session)
         self.database.erase()
         return bool(stale)
@@ -357,7 +312,7 @@ class Library:
         for first in range(0, len(uris), 500):  # others who write wait for a few seconds only
             with self.database.write("library") as session:
                 session.execute(delete(SourceRow).where(SourceRow.uri.in_(uris[first : first + 500])))
-                _changed(session)
+                note_change(session)
                 owe_erasure(session)
         self.database.erase()
         if any(map(is_address, uris)):
@@ -391,14 +346,6 @@ def _version(session: Session) -> int:
     return int(version) if version.isdecimal() else 0
 
 
-def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
-    """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
-    vectors = vectors_of(passages, embedder)
-    good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
-    if not good.all():
-        raise RetrievalError(f"the encoder gave no unit vector for {passages[int(np.argmin(good))].text[:60]!r}")
-    return [row.tobytes() for row in vectors.astype(np.float16)]
-
-
-def _changed(session: Session) -> None:
+def note_change(session: Session) -> None:
+    """Note, with what this session changes of the passages, that the index is behind."""
     write_meta(session, "version", str(_version(session) + 1))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.config import Settings
 from app.errors import AppError, DataError, InUse
-from app.library.catalogue import StoredSource, file_of, is_address
+from app.library.catalogue import UPLOADS, StoredSource, file_of, is_address, owner_of
 from app.library.ingest import IngestProgress, IngestReport, ingest, ingesting, refresh
 from app.library.library import Library, published_key
 from app.library.lock import GUEST, FolderLock, holder, hosts_guests
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 1.0  # seconds between two checks of what was stored
 LATEST: Final = 30.0  # seconds after which what a guest stored is published although it goes on
-UPLOADS: Final = "uploads"  # the folder of uploaded documents in the data folder
 _log = logging.getLogger(__name__)
 
 
@@ -90,8 +89,8 @@ class Updatable:
 
 def remove_upload(data_dir: Path, uri: str) -> None:
     """Delete a file that was uploaded; files that stand elsewhere are somebody else's. Raises DataError."""
-    path = Path(uri)
-    if is_address(uri) or path.parent.resolve() != (data_dir / UPLOADS).resolve():
+    path, uploads = Path(uri), (data_dir / UPLOADS).resolve()
+    if is_address(uri) or (path.parent.resolve() != uploads and owner_of(uri, data_dir) is None):
         return
     try:
         path.unlink(missing_ok=True)

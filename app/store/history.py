@@ -193,6 +193,18 @@ class History:
             owe_erasure(session)
         self._database.erase()
 
+    def expire(self, before: datetime) -> int:
+        """Remove the conversations in which nothing has been said since, as `delete` does; return how many."""
+        with self._database.write() as session:
+            old = (ConversationRow.updated_at < before, *self._own())
+            found = session.scalars(select(ConversationRow.id).where(*old).with_for_update()).all()
+            for first in range(0, len(found), 500):
+                session.execute(delete(ConversationRow).where(ConversationRow.id.in_(found[first : first + 500])))
+            if found:
+                owe_erasure(session)
+        self._database.erase()
+        return len(found)
+
     def context(self, conversation: str, before: int | None = None) -> tuple[Turn, ...]:
         """Return the finished turns as a model reads them, those `before` a turn: user and assistant, oldest first.
 
@@ -316,7 +328,8 @@ def _settle(
 
 def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
     title = row.title or UNTITLED
-    return StoredConversation(row.id, title, row.created_at, row.updated_at, turns, row.pinned, row.role or DEFAULT)
+    about = (row.created_at, row.updated_at, turns, row.pinned, row.role or DEFAULT, row.account_id)
+    return StoredConversation(row.id, title, *about)
 
 
 def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:
