@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.accounts import found
@@ -55,8 +55,9 @@ def delete_account(database: Database, folder: Path, name: str) -> list[str]:
     the audit log stays that somebody did something, and no longer who. Raises AccountError, DataError.
     """
     with database.write("library") as session:
-        account = found(session, name).id
-        uris = _forget(session, account)
+        row = found(session, name)
+        account = row.id
+        uris = _forget(session, account, row.name)
         owe_erasure(session)
     with suppress(FileNotFoundError):
         shutil.rmtree(folder / "uploads" / account)
@@ -64,14 +65,16 @@ def delete_account(database: Database, folder: Path, name: str) -> list[str]:
     return uris
 
 
-def _forget(session: Session, account: str) -> list[str]:
+def _forget(session: Session, account: str, name: str) -> list[str]:
     from app.library.library import note_change
 
     uris = list(session.scalars(select(SourceRow.uri).where(SourceRow.account_id == account)))
     session.execute(delete(ConversationRow).where(ConversationRow.account_id == account))
     session.execute(delete(SourceRow).where(SourceRow.account_id == account))
     anonymous = {"account_id": None, "detail": "", "address": ""}
-    session.execute(update(AuditRow).where(AuditRow.account_id == account).values(anonymous))
+    detail = AuditRow.detail
+    about = or_(detail == name, detail.startswith(f"{name},"), detail.startswith(f"{name}:"))  # what others did to it
+    session.execute(update(AuditRow).where(or_(AuditRow.account_id == account, about)).values(anonymous))
     session.execute(delete(AccountRow).where(AccountRow.id == account))
     if uris:
         note_change(session)

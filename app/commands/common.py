@@ -191,6 +191,20 @@ def writing(context: click.Context) -> "Iterator[Database]":
             database.close()
 
 
+@contextmanager
+def beside(context: click.Context) -> "Iterator[Database]":
+    """The database to write to, made if need be, beside a process that holds the folder. Raises DataError."""
+    from app.library.lock import made_folder
+    from app.store.database import open_database
+
+    settings = settings_of(context)
+    database = open_database(made_folder(settings.data_dir), url=settings.database)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
 def console_for(err: bool = False) -> "Console":
     """A console that prints what it is given, without markup of any kind."""
     from rich.console import Console
