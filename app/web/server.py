@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.accounts.accounts import Accounts
+from app.accounts.sign_on import Provider
 from app.errors import AppError
 from app.library.catalogue import as_text, file_of
 from app.library.upkeep import UPLOADS
@@ -62,7 +63,9 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     api = FastAPI(title="Candor", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_middleware(Gate, calls=calls)
     if guarded:
-        api.add_middleware(Doors, database=bot.library.database)
+        named = bot.settings
+        provider = Provider(named.oidc, named.oidc_client, named.oidc_secret) if named.oidc else None
+        api.add_middleware(Doors, database=bot.library.database, provider=provider)
     api.add_middleware(Guarded, anywhere=guarded)  # the outermost
     api.state.jobs = Jobs(bot)
     _add_health(api, folder)
@@ -147,7 +150,7 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
     with _bind(host, port, bot.settings.accounts == "on") as listener:
         import uvicorn
 
-        if bot.settings.accounts == "on" and not Accounts(bot.library.database).any():
+        if bot.settings.accounts == "on" and not bot.settings.oidc and not Accounts(bot.library.database).any():
             raise ServeError("there is no account yet: make one with `candor accounts add NAME --role admin`")
 
         app = build_app(bot, examples)
