@@ -1,5 +1,6 @@
 """Signing on with an identity provider: a real exchange with a small one, and what is refused of it."""
 
+import asyncio
 import json
 import secrets
 import time
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -16,9 +17,11 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from app.accounts.accounts import Accounts
+from app.accounts.logins import Logins
 from app.accounts.principal import AccountError, Unknown
 from app.accounts.sign_on import Provider, ProviderError, SignOn
 from app.store.database import Database
+from app.web.doors import Doors
 
 BACK = "https://candor.example/sign-on/back"
 Changed = Callable[[dict[str, Any]], object]
@@ -161,6 +164,37 @@ def test_what_another_site_brings_back_lets_nobody_in(
 def test_a_provider_that_is_not_there_is_told(database: Database) -> None:
     with pytest.raises(ProviderError, match="cannot be asked"):
         SignOn(database, Provider("http://127.0.0.1:1", "candor", "")).begin(BACK)
+
+
+def test_the_door_sends_a_browser_there_and_lets_it_in_when_it_comes_back(
+    database: Database, identity: Identity
+) -> None:
+    async def nothing(scope: object, receive: object, send: object) -> None:
+        raise AssertionError("past the door")
+
+    doors = Doors(nothing, database, Provider(identity.url, "candor", ""))
+
+    def get(path: str, query: str = "", cookie: str = "") -> dict[str, str]:
+        sent: list[dict[str, Any]] = []
+        headers = [(b"host", b"candor.example"), (b"cookie", cookie.encode())]
+        scope = {"type": "http", "method": "GET", "scheme": "https", "path": path, "query_string": query.encode()}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        asyncio.run(doors({**scope, "headers": headers, "client": ("192.0.2.7", 1)}, nothing, send))  # type: ignore[arg-type]
+        found = {name.decode(): value.decode() for name, value in reversed(sent[0]["headers"])}
+        return {**found, "status": str(sent[0]["status"])}
+
+    there = get("/sign-on")
+    assert there["location"].startswith(f"{identity.url}/auth?")
+    assert "; HttpOnly; SameSite=Lax; Secure" in there["set-cookie"]
+    query = urlencode(identity.authorise(there["location"]))
+    word = there["set-cookie"].partition(";")[0]
+    back = get("/sign-on/back", query, word)
+    assert (back["status"], back["location"]) == ("303", "/")
+    assert Logins(database).check(back["set-cookie"].partition(";")[0].partition("=")[2]).name == "ada"
+    assert get("/sign-on/back", query)["status"] == "401"
 
 
 def come_back(sign_on: SignOn, identity: Identity) -> Any:  # noqa: ANN401

@@ -18,7 +18,7 @@ from app.accounts.accounts import Accounts
 from app.store.database import Database, open_database
 from app.store.history import History
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 NAMES = ("ada", "bob", "root")
 
 
@@ -30,7 +30,7 @@ class Server:
     url: str
 
 
-def until(done: Callable[[], bool], seconds: float = 120) -> None:
+def until(done: Callable[[], bool], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end
