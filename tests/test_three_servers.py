@@ -98,13 +98,14 @@ def test_three_servers_share_everything_and_one_that_is_killed_takes_nothing_alo
         rows = [history[name].turns(row.id)[0] for row in history[name].conversations()]
         return {row.question: row.reply.text if row.reply else row.state for row in rows}
 
-    def found_by_the_third() -> bool:
+    def found_by(server: Server) -> bool:
         words = f"{question} ({next(tries)})"
-        asked(servers[2], "root", words)
+        asked(server, "root", words)
         until(lambda: replies("root").get(words, "pending") != "pending")
         return "1656" in replies("root")[words]
 
-    until(found_by_the_third)  # what one server read is found by the others
+    for server in servers:  # what one has read is found by the others
+        until(lambda server=server: found_by(server))  # type: ignore[misc]
     sent: dict[str, list[str]] = {"ada": [], "bob": []}
     for number in range(4):
         for name, server in (("ada", servers[0]), ("bob", servers[1])):

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from app.accounts.accounts import Accounts
 from app.accounts.sign_on import Provider
 from app.errors import AppError
-from app.library.catalogue import as_text, file_of
-from app.library.upkeep import UPLOADS
+from app.library.catalogue import UPLOADS, as_text, file_of
 from app.web.documents import add_document_route
 from app.web.doors import Doors
 from app.web.events import Calls
