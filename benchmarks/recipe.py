@@ -31,7 +31,7 @@ from app.training.written import fit_written, worth
 from dialogue.judges.embedded import EmbeddedJudge
 from dialogue.models.small import GATES
 from dialogue.prompts import is_abstention
-from dialogue.rank import QUOTES, quality, ranked
+from dialogue.rank import QUOTES, Gates, quality, ranked
 from dialogue.respond import Responder
 from dialogue.types import Attribute, Candidate, Context, LanguageModel, Reply, Sampling, Scores, Step, Turn
 from safety.types import Verdict
@@ -307,7 +307,14 @@ def served(record: Row, drafts: list[Row]) -> Row | None:
 
 def judged_again(draft: Row) -> Candidate:
     found = scores(draft)
-    return Candidate(draft["text"], Verdict(True, 0.0), found, quality(found), draft["dropped"], False, draft["writer"])
+    return Candidate(draft["text"], Verdict(True, 0.0), found, quality(found), dropped(draft), False, draft["writer"])
+
+
+def dropped(draft: Row) -> str:
+    """Why a draft is dropped, by the gates as they are now."""
+    reason: str = draft["dropped"]
+    gate = Gates().answers if draft["writer"] == QUOTES else max(Gates().answers, GATES.written)
+    return "" if reason.startswith("does not answer") and (draft["answers"] or 0.0) >= gate else reason
 
 
 def oracle(record: Row) -> Row | None:
