@@ -5,20 +5,32 @@ nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from app.config import Settings, load_settings
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError
+from app.housekeeping import Housekeeping
 from app.library.library import Library
 from app.library.lock import FolderLock, made_folder
 from app.library.upkeep import Publisher, Updatable
-from app.parts import judged_by, notice_of, options_of, reading, searching, tools_of, understanding
+from app.parts import (
+    judged_by,
+    notice_of,
+    options_of,
+    reading,
+    scoped,
+    searching,
+    shared_words,
+    tools_of,
+    understanding,
+)
 from app.pictures import read_pictures
 from app.store.database import open_database
 from app.store.history import History
@@ -41,9 +53,6 @@ from retrieval.text import clean, each
 from retrieval.types import Evidence, Passage, RetrievalError
 from safety.types import SafetyError
 
-if TYPE_CHECKING:
-    pass
-
 MESSAGE_LIMIT: Final = 32_000  # characters
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
@@ -65,6 +74,15 @@ class Bot(Updatable):
     judge: Judge
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
+    _responder_of: Callable[[str], Responder] | None = field(default=None, repr=False)
+
+    def of(self, account: str) -> "Bot":
+        """Return the bot as the account with this id sees it: its own conversations, shared documents and its own."""
+        return replace(self, history=self.history.of(account))
+
+    def responder_of(self, account: str | None) -> Responder:
+        """Return what answers an account, from what it sees; without one, from everything."""
+        return self.responder if account is None or self._responder_of is None else self._responder_of(account)
 
     def ask(
         self,
@@ -99,13 +117,13 @@ class Bot(Updatable):
         """
         message, given = checked_message(text, pictured=bool(pictures)), checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
-        held = self.role_of(identity, role)
+        held, owner = self.role_of(identity, role), self.history.conversation(identity).account
         before = self.history.context(identity, instead)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
         turn = self.history.begin(identity, message or QUESTION, given, instead)
         try:
             turns = (*before, Turn("user", message, given))
-            for step in self.responder.steps(turns, self.role(held)):
+            for step in self.responder_of(owner).steps(turns, self.role(held)):
                 if isinstance(step, Reply):
                     reply = replace(step, conversation=identity)
                     break
@@ -193,7 +211,7 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "auto", **settin
     return assemble(load_settings({"data_dir": data_dir, "model": model, **settings}, {}))
 
 
-def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:
+def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:  # noqa: PLR0915, part by part
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does.
 
     With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.library.upkeep`.
@@ -202,7 +220,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         folder = made_folder(settings.data_dir)
         load_role(settings.role, settings.role_folder)  # an unknown one is reported before anything is loaded
         stack.enter_context(FolderLock(folder, command, hosts=hosts))
-        database = open_database(folder)
+        database = open_database(folder, url=settings.database)
         stack.callback(database.close)
         history = History(database)
         stopped = history.interrupt()
@@ -234,16 +252,25 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         judge = judged_by(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
-        library, retriever, vocabulary = searching(settings, database, searcher, stack)
-        retriever, tool = reading(settings, database, library, retriever, reader)
+        library, index, vocabulary = searching(settings, database, searcher, stack)
+        read = reading(settings, library, index, reader)
+        retriever, tool = read(None)
         options = options_of(settings, speaker)
         quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
-        told = (*tools_of(settings, searcher, tool), *understanding(encoder, vocabulary), listener, shaper)
+        words = shared_words(database, vocabulary)
+        told = (*tools_of(settings, searcher, tool), *understanding(encoder, words), listener, shaper)
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes, mask=policy.mask)
         if hosts:
             stack.callback(Publisher(library).close)
-        return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), stack.pop_all())
+            stack.callback(Housekeeping(database, settings.retention).close)
+
+        @lru_cache(maxsize=256)
+        def of(account: str) -> Responder:
+            return scoped(responder, read, library, account)
+
+        held = stack.pop_all()
+        return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), held, of)
 
 
 def checked_message(text: str, pictured: bool = False) -> str:

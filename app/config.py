@@ -17,7 +17,7 @@ from safety.policy import PRESETS
 from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
-SECRET: Final = ("api_key", "guard_key", "index_key")
+SECRET: Final = ("api_key", "guard_key", "index_key", "database", "oidc_secret")
 RANGES: Final = {
     "timeout": (5, 3600),
     "port": (0, 65535),
@@ -26,6 +26,9 @@ RANGES: Final = {
     "rerank": (0, 200),
     "research_rounds": (0, 8),
     "context": (0, 10_000_000),
+    "turns_per_minute": (0, 100_000),
+    "turns_per_day": (0, 10_000_000),
+    "retention": (0, 36_500),
 }
 TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
 SWITCH: Final = ("on", "off")
@@ -33,8 +36,20 @@ DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "log_level": LOG_LEVELS,
+    "dtype": DTYPES,
+    "judges": JUDGES,
+    "preset": PRESETS,
+    "early_stop": SWITCH,
+    "accounts": SWITCH,
+}
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
+    "database": (
+        "the database of history and documents, `postgresql://USER:PASSWORD@HOST/NAME`; "
+        "empty, it is a file in the data folder"
+    ),
     "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
     "viewer": "the model that describes pictures, `hf:NAME`",
     "api_key": "the key of a model server; never shown",
@@ -66,6 +81,13 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "preset": (
         "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`"
     ),
+    "accounts": "`on` serves those alone who log in or bring an API key; see `candor accounts`",
+    "oidc": "the issuer of an OpenID Connect provider by which people log in, `https://HOST/...`",
+    "oidc_client": "who this server is to that provider; it is told to come back to `/sign-on/back`",
+    "oidc_secret": "the secret of this client; never shown",
+    "turns_per_minute": "messages that an account may send per minute and process; 0 sets no bound",
+    "turns_per_day": "messages that an account may send in 24 hours; 0 sets no bound",
+    "retention": "days after which a conversation is deleted in which nothing was said; 0 keeps all",
     "log_level": "what is logged on stderr",
 }
 
@@ -78,6 +100,7 @@ class Settings:
     """
 
     data_dir: Path = Path("candor-data")
+    database: str = field(default="", repr=False)
     model: str = "auto"
     viewer: str = ""
     api_key: str = field(default="", repr=False)
@@ -105,6 +128,13 @@ class Settings:
     fetch_allow: str = ""
     policy: str = ""
     preset: str = ""
+    accounts: str = "off"
+    oidc: str = ""
+    oidc_client: str = ""
+    oidc_secret: str = field(default="", repr=False)
+    turns_per_minute: int = 20
+    turns_per_day: int = 0
+    retention: int = 0
     log_level: str = "warning"
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -194,6 +224,10 @@ def _check_choice(key: str, value: str) -> None:
     """Raise ValueError when a setting with few values has another; classifiers are named as ``hf:NAME``."""
     if key == "index" and not re.fullmatch(_INDEX, value):
         raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
+    if key == "database" and value and not re.match(r"postgres(ql)?(\+psycopg)?://", value):
+        raise ValueError("must be postgresql://USER:PASSWORD@HOST/NAME, or empty")
+    if key == "oidc" and value and not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", value):
+        raise ValueError("must be https://HOST/..., or empty")
     if key in TOOLS and value:
         _check_tool(key, value)
     if key == "reranker" and value and (not value.startswith("hf:") or value == "hf:"):
@@ -203,9 +237,7 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS, "early_stop": SWITCH}.get(
-        key
-    )
+    allowed = _CHOICES.get(key)
     if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":

@@ -2,6 +2,8 @@
 
     python benchmarks/recipe.py READING.jsonl.gz --questions 60 --work /tmp/recipe --out benchmarks/results/recipe.json
     python benchmarks/recipe.py --field FIELD/A --work /tmp/recipe-a
+    python benchmarks/recipe.py READING.jsonl.gz --split fit --questions 100 --work /tmp/fit \
+      --fit dialogue/weights/written.safetensors
 
 Questions are spread over articles that neither the model nor the reader was tuned on (--split fit: those that the judge
 of what models write was fitted on); the paragraphs of these articles are the library, but for those of every fifth

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import click
 
+from app.commands.accounts import accounts
 from app.commands.common import (
     LARGEST,
     common,
@@ -34,6 +35,7 @@ from app.commands.common import (
     write_out,
     writing,
 )
+from app.commands.data import backup, database, restore
 from app.commands.evaluate import KINDS, check, evaluate
 from app.commands.sources import ingest, sources
 from app.commands.train import train
@@ -215,7 +217,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
     from app.web.server import serve as run_server
 
     settings = settings_of(context, host=host, port=port)
-    probe(settings.host, settings.port)  # a taken port is reported before the parts are loaded
+    probe(settings.host, settings.port, settings.accounts == "on")  # before the parts are loaded
     with opened(context, hosts=True, host=host, port=port) as bot:
 
         def ready(line: str) -> None:
@@ -335,6 +337,10 @@ def doctor(context: click.Context) -> int:
 
 cli.add_command(check)
 cli.add_command(evaluate)
+cli.add_command(accounts)
+cli.add_command(backup)
+cli.add_command(database)
 cli.add_command(ingest)
+cli.add_command(restore)
 cli.add_command(sources)
 cli.add_command(train)
