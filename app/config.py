@@ -26,13 +26,27 @@ RANGES: Final = {
     "rerank": (0, 200),
     "research_rounds": (0, 8),
     "context": (0, 10_000_000),
+    "workers": (1, 256),
+    "waiting": (0, 10_000),
+    "grace": (0, 3600),
 }
 TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
 SWITCH: Final = ("on", "off")
 DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
+_ORIGIN: Final = r"https?://[^/@\s,?#]+"
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
+_ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
+    "log_level": LOG_LEVELS,
+    "log_format": LOG_FORMATS,
+    "log_text": SWITCH,
+    "dtype": DTYPES,
+    "judges": JUDGES,
+    "preset": PRESETS,
+    "early_stop": SWITCH,
+}
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
     "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
@@ -66,7 +80,13 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "preset": (
         "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`"
     ),
-    "log_level": "what is logged on stderr",
+    "log_level": "what is logged on stderr; `info` has a line for every request and every reply",
+    "log_format": "`json` logs one JSON object per line",
+    "log_text": "`on` logs what was asked and replied, from `info` on; `off` logs no text of a message",
+    "workers": "replies that the server writes at a time; more than the processor's cores help a model server only",
+    "waiting": "further replies that wait for that; what comes then is refused with 429",
+    "grace": "seconds that replies on their way get to be finished when the server stops",
+    "cors": "web sites, such as `https://chat.example.org`, whose pages may use the API; several with commas",
 }
 
 
@@ -106,12 +126,23 @@ class Settings:
     policy: str = ""
     preset: str = ""
     log_level: str = "warning"
+    log_format: str = "text"
+    log_text: str = "off"
+    workers: int = 2
+    waiting: int = 30
+    grace: int = 20
+    cors: str = ""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def role_folder(self) -> Path:
         """Where the user's own roles are."""
         return self.data_dir / "roles"
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """Return the parts of a setting that stand with commas between them."""
+    return tuple(part for part in (part.strip() for part in value.split(",")) if part)
 
 
 def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -203,9 +234,9 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
-    allowed = {"log_level": LOG_LEVELS, "dtype": DTYPES, "judges": JUDGES, "preset": PRESETS, "early_stop": SWITCH}.get(
-        key
-    )
+    if key == "cors" and not all(re.fullmatch(_ORIGIN, origin) for origin in listed(value)):
+        raise ValueError("must be origins such as https://chat.example.org, without a path, with commas between them")
+    allowed = _ALLOWED.get(key)
     if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":

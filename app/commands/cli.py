@@ -35,6 +35,7 @@ from app.commands.common import (
     write_out,
     writing,
 )
+from app.commands.mcp import mcp
 from app.commands.sources import ingest, sources
 from app.commands.train import train
 from app.errors import InputError, SettingsError
@@ -341,17 +342,16 @@ def doctor(context: click.Context) -> int:
 @click.pass_context
 def check(context: click.Context, text: str, evidence: tuple[Path, ...]) -> None:
     """Say of each sentence of TEXT whether the evidence supports it; - reads TEXT from stdin."""
-    from app.bot import checked_claims, checked_message, packaged_judge
+    from app.bot import checked_message, packaged_judge
+    from app.checking import claims_of, judged
     from retrieval.sources import read_documents
 
     settings_of(context)
     text = checked_message(read_stdin() if text == "-" else text)
     documents = [document.text for path in evidence for document in read_documents(path)]
-    claims = checked_claims(packaged_judge(), text, documents)
-    judged = [claim for claim in claims if claim.support is not None]
+    claims = claims_of(packaged_judge(), text, documents)
     if context.obj["json"]:
-        supported = all(claim.supported for claim in judged) if judged else None
-        print_json({"supported": supported, "claims": claims})
+        print_json(judged(claims))
         return
     for claim in claims:
         word = "no claim" if claim.support is None else "supported" if claim.supported else "NOT supported"
@@ -384,5 +384,6 @@ def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, li
 
 
 cli.add_command(ingest)
+cli.add_command(mcp)
 cli.add_command(sources)
 cli.add_command(train)

@@ -38,11 +38,14 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def start(self, title: str = "", role: str = DEFAULT) -> str:
-        """Store a new conversation, held in `role`, and return its id. Untitled, it takes the first question."""
+    def start(self, title: str = "", role: str = DEFAULT, identity: str = "") -> str:
+        """Store a new conversation, held in `role`, and return its id, which may be given: a UUID that none has yet.
+
+        Untitled, it takes the first question.
+        """
         now = datetime.now(UTC)
         row = ConversationRow(
-            id=str(uuid4()), title=_tidy(title), pinned=False, role=role, created_at=now, updated_at=now
+            id=identity or str(uuid4()), title=_tidy(title), pinned=False, role=role, created_at=now, updated_at=now
         )
         identity = row.id
         with self._database.write() as session:

@@ -1,8 +1,9 @@
-"""The web server: the page on FastAPI, its headers, and a clean start and stop.
+"""The web server: the page and the API on FastAPI, their headers, and a clean start and stop.
 
 Only loopback addresses are served, because there are no accounts yet.
 """
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.config import listed
 from app.errors import AppError
 from app.library.catalogue import as_text, file_of
 from app.library.upkeep import UPLOADS
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from app.bot import Bot
     from app.library.ingest import IngestProgress
 
-GRACE = 1  # seconds that open connections get when the server stops
+GRACE = 1  # seconds that open connections get when the server stops, beyond what replies on their way get
+PAUSE = 0.05  # seconds between two looks at whether these are finished
 CONNECTIONS = 512
 
 
@@ -50,15 +53,24 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     os.environ["GRADIO_TEMP_DIR"] = str(folder / UPLOADS / "incoming")
     from fastapi import FastAPI
 
+    from app.api.metrics import Metrics
+    from app.api.observe import Observed
+    from app.api.routes import add_api
+    from app.api.service import Service
     from app.web.handlers import Handlers
     from app.web.page import mount
 
+    settings = bot.settings
     uploads, calls = _uploads(bot, folder / UPLOADS), Calls()
+    metrics = Metrics(text=settings.log_text == "on")
     api = FastAPI(title="Candor", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_middleware(Gate, calls=calls)
-    api.add_middleware(Guarded)  # the outermost
-    api.state.jobs = Jobs(bot)
+    api.add_middleware(Guarded, origins=listed(settings.cors))
+    api.add_middleware(Observed, metrics=metrics)  # the outermost
+    api.state.jobs = Jobs(bot, settings.workers, settings.waiting, metrics.turn)
+    metrics.watch(api.state.jobs.load)
     _add_health(api, folder)
+    add_api(api, Service(bot, api.state.jobs, uploads, folder), metrics)
     api.state.undo = Undo()
     page = Handlers(bot, api.state.jobs, uploads, examples, api.state.undo)
     add_routes(api, bot.history, page.held)
@@ -124,6 +136,7 @@ def server_config(app: "FastAPI") -> "uvicorn.Config":
         app,
         http=Patient,
         ws="none",
+        log_config=None,  # so that it logs as all else does
         log_level="warning",
         access_log=False,
         limit_concurrency=CONNECTIONS,
@@ -149,9 +162,23 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
                 await warm(app)
                 ready(f"Candor is ready: {url}")
 
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                for server in self.servers:
+                    server.close()
+                await _finished(self, app.state.jobs, bot.settings.grace)
+                await super().shutdown(sockets=sockets)
+
         _run(Server(server_config(app)), listener)
         app.state.jobs.close()
         app.state.undo.close()
+
+
+async def _finished(server: "uvicorn.Server", jobs: Jobs, seconds: float) -> None:
+    """Wait so long for the replies on their way, or until a second Ctrl-C; begin no more."""
+    jobs.refuse()
+    ends = asyncio.get_running_loop().time() + seconds
+    while any(jobs.load()) and not server.force_exit and asyncio.get_running_loop().time() < ends:
+        await asyncio.sleep(PAUSE)
 
 
 async def warm(app: "FastAPI") -> None:
