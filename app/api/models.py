@@ -49,8 +49,11 @@ def models_of(bot: "Bot") -> list[Model]:
 def checked_model(bot: "Bot", model: str | None, role: str | None) -> tuple[str, str | None]:
     """Return the id of a model and the role it stands for, None for that of the settings or of the conversation.
 
-    A `role` that is named counts. Raises ApiError for a model that there is not.
+    A `role` that is named counts. Raises ApiError for a model or a role that there is not.
     """
+    if role is not None and role not in role_names(bot.settings.role_folder):
+        words = f"there is no role {role!r}: GET /v1/models lists them"
+        raise ApiError(404, words, "role_not_found", "role")
     if model is None or model == NAME:
         return NAME, role
     found = next((each for each in models_of(bot) if each.id == model), None)

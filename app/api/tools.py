@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from app.bot import Bot
 
 ABOUT = (
-    "Answers questions from the user's own documents. Every sentence of a reply is checked against its source; where no "
-    "document answers, the outcome is `abstained`, and that is to be told rather than filled in."
+    "Answers questions from the user's own documents. Every sentence of a reply is checked against its source; where "
+    "no document answers, the outcome is `abstained`, and that is to be told rather than filled in."
 )
 Words = Annotated[str, Field(min_length=1, max_length=MESSAGE_LIMIT)]
 Result = dict[str, Any]
 
 
 def build(bot: "Bot") -> MCPServer[Any]:
-    """Return a server of the tools, not running yet; what a tool raises for its user is a failed call with the words."""
+    """Return a server of the tools, not running yet; an error fit for a user is a failed call with its words."""
     server: MCPServer[Any] = MCPServer("candor", title="Candor", instructions=ABOUT, log_level="WARNING")
 
     @server.tool()

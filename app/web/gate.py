@@ -102,13 +102,13 @@ class Gate:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif of_api(scope["path"]):
+        elif scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)  # `app.api.edge` is its gate
         else:
             try:
                 await self._serve(scope, receive, send)
             except Refused as refused:
-                await _answer(send, refused.status, str(refused))
+                await _answer(send, refused.status, str(refused), of_api(scope["path"]))
             except CallError as error:
                 await _answer(send, error.status, str(error))
             except ClientDisconnect:

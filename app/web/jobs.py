@@ -219,7 +219,7 @@ class Jobs:
                     return
                 job.started = True
             job.context.run(self._advance, job)
-            self._end(job)
+            job.context.run(self._end, job)
 
     def _advance(self, job: Job, to_first: bool = False) -> None:
         """Follow a turn to its end, or to its first step; an error ends it."""
@@ -258,8 +258,8 @@ class Jobs:
                 self._seconds += 0.1 * (sum(job.reply.trace.timings.values()) - self._seconds)
             self._count()
             self._changed.notify_all()
-        job.heard()
         self._told(job)
+        job.heard()
 
     def _count(self) -> None:
         for place, job in enumerate(self._line):
