@@ -166,7 +166,7 @@ def test_lines_of_logs_are_for_people_or_for_machines() -> None:
 def test_a_server_that_stops_finishes_what_runs_within_its_limit(
     encoder: Encoder, tmp_path: Path, grace: int, state: str
 ) -> None:
-    with canned_bot(tmp_path / "data", encoder, pace=0.01) as bot:
+    with canned_bot(tmp_path / "data", encoder, pace=0.05) as bot:
         object.__setattr__(bot, "settings", replace(bot.settings, grace=grace))
         got: dict[str, Any] = {}
 

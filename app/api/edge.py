@@ -58,6 +58,10 @@ class Edge:
             await self._app(scope, await self._checked(scope, receive), noting)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:  # the server stops
+            if not begun:
+                words = "the server is stopping: send it again when it is back"
+                await respond(ApiError(503, words, "busy_stopping", headers={"Retry-After": "5"}))(scope, receive, send)
         except Exception as error:
             if begun:
                 log.exception("a response broke off")

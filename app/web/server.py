@@ -174,11 +174,12 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
 
 
 async def _finished(server: "uvicorn.Server", jobs: Jobs, seconds: float) -> None:
-    """Wait so long for the replies on their way, or until a second Ctrl-C; begin no more."""
+    """Wait so long for the replies on their way, or until a second Ctrl-C, then stop them; begin no more."""
     jobs.refuse()
     ends = asyncio.get_running_loop().time() + seconds
     while any(jobs.load()) and not server.force_exit and asyncio.get_running_loop().time() < ends:
         await asyncio.sleep(PAUSE)
+    await asyncio.to_thread(jobs.close)
 
 
 async def warm(app: "FastAPI") -> None:
