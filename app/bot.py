@@ -5,22 +5,35 @@ nothing of the command line or the web.
 """
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from app.checking import claims_of
 from app.config import Settings, load_settings
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError
+from app.housekeeping import Housekeeping
 from app.library.library import Library
 from app.library.lock import FolderLock, made_folder
 from app.library.upkeep import Publisher, Updatable
-from app.parts import judged_by, notice_of, options_of, reading, searching, tools_of, understanding
+from app.parts import (
+    judged_by,
+    notice_of,
+    options_of,
+    reading,
+    scoped,
+    searching,
+    shared_words,
+    tools_of,
+    understanding,
+)
 from app.pictures import read_pictures
+from app.store.conversations import StoredConversation
 from app.store.database import open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
@@ -40,9 +53,6 @@ from dialogue.types import (
 from retrieval.text import clean
 from retrieval.types import RetrievalError
 from safety.types import SafetyError
-
-if TYPE_CHECKING:
-    pass
 
 MESSAGE_LIMIT: Final = 32_000  # characters
 USER_ERRORS: Final = (AppError, DialogueError, RetrievalError, SafetyError)  # messages fit for users
@@ -65,6 +75,15 @@ class Bot(Updatable):
     judge: Judge
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
+    _responder_of: Callable[[str], Responder] | None = field(default=None, repr=False)
+
+    def of(self, account: str) -> "Bot":
+        """Return the bot as the account with this id sees it: its own conversations, shared documents and its own."""
+        return replace(self, history=self.history.of(account))
+
+    def responder_of(self, account: str | None) -> Responder:
+        """Return what answers an account, from what it sees; without one, from everything."""
+        return self.responder if account is None or self._responder_of is None else self._responder_of(account)
 
     def ask(
         self,
@@ -92,22 +111,29 @@ class Bot(Updatable):
         pictures: Sequence[Picture] = (),
         instead: int | None = None,
         earlier: Sequence[Turn] | None = None,
+        new: bool = False,
     ) -> Generator[Step | Drafted | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
         The message is stored before the first step, `instead` of the last turn as another version of it where that is
         named. Closing the iterator marks the turn cancelled. `earlier` are the turns before, where the conversation
-        does not hold them, with what a system says among them.
+        does not hold them, with what a system says among them. With `new` the conversation is begun with this turn,
+        under the id that is given, a UUID.
         """
         message, given = checked_message(text, pictured=bool(pictures)), checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
-        held = self.role_of(identity, role)
+        if new:
+            held, owner = role or self.settings.role, self.history.account
+        else:
+            about = self.history.conversation(identity)
+            held, owner = _held(about, role), about.account
+        spoken = self.role(held)
         before, style = (self.history.context(identity, instead), "") if earlier is None else told_apart(earlier)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
-        turn = self.history.begin(identity, message or QUESTION, given, instead)
+        turn = self.history.begin(identity, message or QUESTION, given, instead, held if new else None)
         try:
             turns = (*before, Turn("user", message, given))
-            for step in self.responder.steps(turns, styled(self.role(held), style)):
+            for step in self.responder_of(owner).steps(turns, styled(spoken, style)):
                 if isinstance(step, Reply):
                     reply = replace(step, conversation=identity)
                     break
@@ -123,8 +149,10 @@ class Bot(Updatable):
             raise
         yield reply
 
-    def unstored(self, turns: Sequence[Turn], role: str | None = None) -> Generator[Step | Drafted | Reply]:
-        """Yield as `steps` does of a turn of which nothing is kept; `turns` end with the message.
+    def unstored(
+        self, turns: Sequence[Turn], role: str | None = None, account: str | None = None
+    ) -> Generator[Step | Drafted | Reply]:
+        """Yield as `steps` does of a turn of which nothing is kept; `turns` end with the message of this account.
 
         Raises InputError for an empty or too long message, and whatever stops the turn.
         """
@@ -132,7 +160,8 @@ class Bot(Updatable):
         last = turns[-1]
         message = checked_message(last.text, pictured=bool(last.pictures))
         given = named(checked(last.pictures), {picture.name for turn in before for picture in turn.pictures})
-        yield from self.responder.steps((*before, Turn("user", message, given)), styled(self.role(role), style))
+        asked, told = (*before, Turn("user", message, given)), styled(self.role(role), style)
+        yield from self.responder_of(account).steps(asked, told)
 
     def start(self, role: str | None = None, identity: str = "") -> str:
         """Store a new conversation in a role, by default that of the settings, and return its id; see `History.start`.
@@ -148,12 +177,7 @@ class Bot(Updatable):
 
         Raises InputError for an unknown one or another wanted role.
         """
-        held = self.history.conversation(conversation).role
-        if wanted not in (None, held):
-            raise InputError(
-                f"conversation {conversation!r} is held in the role {held!r}: begin a new one for {wanted!r}"
-            )
-        return held
+        return _held(self.history.conversation(conversation), wanted)
 
     def role(self, name: str | None = None) -> Role:
         """Return a role, by default that of the settings; see `dialogue.roles.load_role`."""
@@ -206,7 +230,7 @@ def open_bot(data_dir: str | Path = "candor-data", model: str = "auto", **settin
     return assemble(load_settings({"data_dir": data_dir, "model": model, **settings}, {}))
 
 
-def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:
+def assemble(settings: Settings, command: str = "python", hosts: bool = False) -> Bot:  # noqa: PLR0915, part by part
     """Open the bot of these settings, holding the folder as `command`; raises as `open_bot` does.
 
     With `hosts`, what other processes store in the folder meanwhile is taken up, see `app.library.upkeep`.
@@ -215,7 +239,7 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         folder = made_folder(settings.data_dir)
         load_role(settings.role, settings.role_folder)  # an unknown one is reported before anything is loaded
         stack.enter_context(FolderLock(folder, command, hosts=hosts))
-        database = open_database(folder)
+        database = open_database(folder, url=settings.database)
         stack.callback(database.close)
         history = History(database)
         stopped = history.interrupt()
@@ -247,16 +271,34 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         judge = judged_by(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
-        library, retriever, vocabulary = searching(settings, database, searcher, stack)
-        retriever, tool = reading(settings, database, library, retriever, reader)
+        library, index, vocabulary = searching(settings, database, searcher, stack)
+        read = reading(settings, library, index, reader)
+        retriever, tool = read(None)
         options = options_of(settings, speaker)
         quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
-        told = (*tools_of(settings, searcher, tool), *understanding(encoder, vocabulary), listener, shaper)
+        words = shared_words(database, vocabulary)
+        told = (*tools_of(settings, searcher, tool), *understanding(encoder, words), listener, shaper)
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes, mask=policy.mask)
         if hosts:
             stack.callback(Publisher(library).close)
-        return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), stack.pop_all())
+            stack.callback(Housekeeping(database, settings.retention).close)
+
+        @lru_cache(maxsize=256)
+        def of(account: str) -> Responder:
+            return scoped(responder, read, library, account)
+
+        held = stack.pop_all()
+        return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), held, of)
+
+
+def _held(about: StoredConversation, wanted: str | None) -> str:
+    """Return the role a conversation is held in. Raises InputError for another wanted one."""
+    if wanted not in (None, about.role):
+        raise InputError(
+            f"conversation {about.id!r} is held in the role {about.role!r}: begin a new one for {wanted!r}"
+        )
+    return about.role
 
 
 def told_apart(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], str]:

@@ -17,7 +17,7 @@ from safety.policy import PRESETS
 from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
-SECRET: Final = ("api_key", "guard_key", "index_key")
+SECRET: Final = ("api_key", "guard_key", "index_key", "database")
 RANGES: Final = {
     "timeout": (5, 3600),
     "port": (0, 65535),
@@ -29,6 +29,9 @@ RANGES: Final = {
     "workers": (1, 256),
     "waiting": (0, 10_000),
     "grace": (0, 3600),
+    "turns_per_minute": (0, 100_000),
+    "turns_per_day": (0, 10_000_000),
+    "retention": (0, 36_500),
 }
 TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
 SWITCH: Final = ("on", "off")
@@ -38,7 +41,7 @@ _ORIGIN: Final = r"https?://[^/@\s,?#]+"
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
-_ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "log_level": LOG_LEVELS,
     "log_format": LOG_FORMATS,
     "log_text": SWITCH,
@@ -46,9 +49,14 @@ _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
     "judges": JUDGES,
     "preset": PRESETS,
     "early_stop": SWITCH,
+    "accounts": SWITCH,
 }
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
+    "database": (
+        "the database of history and documents, `postgresql://USER:PASSWORD@HOST/NAME`; "
+        "empty, it is a file in the data folder"
+    ),
     "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
     "viewer": "the model that describes pictures, `hf:NAME`",
     "api_key": "the key of a model server; never shown",
@@ -80,6 +88,10 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "preset": (
         "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`"
     ),
+    "accounts": "`on` serves those alone who log in or bring an API key; see `candor accounts`",
+    "turns_per_minute": "messages that an account may send per minute and process; 0 sets no bound",
+    "turns_per_day": "messages that an account may send in 24 hours; 0 sets no bound",
+    "retention": "days after which a conversation is deleted in which nothing was said; 0 keeps all",
     "log_level": "what is logged on stderr; `info` has a line for every request and every reply",
     "log_format": "`json` logs one JSON object per line",
     "log_text": "`on` logs what was asked and replied, from `info` on; `off` logs no text of a message",
@@ -98,6 +110,7 @@ class Settings:
     """
 
     data_dir: Path = Path("candor-data")
+    database: str = field(default="", repr=False)
     model: str = "auto"
     viewer: str = ""
     api_key: str = field(default="", repr=False)
@@ -125,6 +138,10 @@ class Settings:
     fetch_allow: str = ""
     policy: str = ""
     preset: str = ""
+    accounts: str = "off"
+    turns_per_minute: int = 20
+    turns_per_day: int = 0
+    retention: int = 0
     log_level: str = "warning"
     log_format: str = "text"
     log_text: str = "off"
@@ -225,6 +242,8 @@ def _check_choice(key: str, value: str) -> None:
     """Raise ValueError when a setting with few values has another; classifiers are named as ``hf:NAME``."""
     if key == "index" and not re.fullmatch(_INDEX, value):
         raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
+    if key == "database" and value and not re.match(r"postgres(ql)?(\+psycopg)?://", value):
+        raise ValueError("must be postgresql://USER:PASSWORD@HOST/NAME, or empty")
     if key in TOOLS and value:
         _check_tool(key, value)
     if key == "reranker" and value and (not value.startswith("hf:") or value == "hf:"):
@@ -236,7 +255,7 @@ def _check_choice(key: str, value: str) -> None:
             raise ValueError(str(error)) from None
     if key == "cors" and not all(re.fullmatch(_ORIGIN, origin) for origin in listed(value)):
         raise ValueError("must be origins such as https://chat.example.org, without a path, with commas between them")
-    allowed = _ALLOWED.get(key)
+    allowed = _CHOICES.get(key)
     if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 
 from app.config import Settings
 from app.errors import AppError, OlderSchema
 from app.library.checksums import damaged_sources
 from app.library.library import INDEX, index_state
 from app.library.lock import holder, is_locked
-from app.store.database import LOST, NAME, Database, broken_link, lost, open_database, read_meta
+from app.store.database import LOST, NAME, Database, open_database, read_meta
 from app.store.history import damaged_turns
+from app.store.sqlite import SqliteDatabase, broken_link, lost
 from app.store.tables import TurnRow
 from app.store.upgrade import copies
 from retrieval.types import RetrievalError
@@ -92,11 +93,11 @@ def _locked(folder: Path) -> Iterator[Finding]:
 
 def _database(settings: Settings, encoder: str) -> Iterator[Finding]:
     folder = settings.data_dir
-    if not (folder / NAME).exists() and not (folder / NAME).is_symlink():
+    if not settings.database and not (folder / NAME).exists() and not (folder / NAME).is_symlink():
         yield Finding("database", "warn", "there is none yet", "run `candor ingest PATH` or `candor ask`")
         return
     try:
-        database = open_database(folder, writable=False)
+        database = open_database(folder, False, settings.database)
     except OlderSchema as error:
         yield Finding("database", "warn", *str(error).split(": ", 1))
         return
@@ -104,7 +105,7 @@ def _database(settings: Settings, encoder: str) -> Iterator[Finding]:
         yield Finding("database", "fail", str(error), "follow the message, or restore it from a backup")
         return
     try:
-        yield from _content(database)
+        yield from _content(database, folder)
         yield from _stored(database)
         yield from _index(settings, database, encoder)
     except AppError as error:
@@ -113,23 +114,23 @@ def _database(settings: Settings, encoder: str) -> Iterator[Finding]:
         database.close()
 
 
-def _content(database: Database) -> Iterator[Finding]:
+def _content(database: Database, folder: Path) -> Iterator[Finding]:
+    problems = database.problems()
+    alive = database.holders() if database.number is not None else frozenset()
     with database.read() as session:
-        problems = [row for row in session.scalars(text("PRAGMA integrity_check(5)")) if row != "ok"]
-        orphans = session.execute(text("PRAGMA foreign_key_check")).all()
         schema = session.scalar(text("SELECT version_num FROM alembic_version"))
         turns = session.scalar(select(func.count()).select_from(TurnRow))
-        pending = session.scalar(select(func.count()).where(TurnRow.state == "pending")) or 0
+        cut_off = or_(TurnRow.holder.is_(None), TurnRow.holder.not_in(alive))
+        pending = session.scalar(select(func.count()).where(TurnRow.state == "pending", cut_off)) or 0
         damaged = [] if problems else damaged_sources(session)
     if damaged:
         advice = "remove them and ingest them again, or restore the database from a backup"
         yield Finding("sources", "fail", f"{len(damaged)} are damaged: {', '.join(damaged[:5])}", advice)
-    if problems or orphans:
-        detail = problems[0] if problems else f"{len(orphans)} rows belong to nothing"
-        yield Finding("database", "fail", detail, "restore it from a backup")
+    if problems:
+        yield Finding("database", "fail", problems[0], "restore it from a backup")
     else:
         yield Finding("database", "ok", f"whole; schema {schema}, {turns} turns")
-    if pending and not is_locked(database.path.parent):
+    if pending and not is_locked(folder):
         advice = "the next start marks them as interrupted"
         yield Finding("turns", "warn", f"{pending} turns were cut off", advice)
 
@@ -142,14 +143,14 @@ def _stored(database: Database) -> Iterator[Finding]:
     if damaged:
         detail = f"{len(damaged)} have turns that are not as they were stored: {', '.join(damaged[:5])}"
         yield Finding("conversations", "fail", detail, "restore the database from a backup, or delete them")
-    if database.missing:
+    if isinstance(database, SqliteDatabase) and database.missing:
         advice = "restore a backup, or go on without them with any command that writes"
         yield Finding("log", "fail", lost(database.path, database.missing), advice)
     if before:
         yield Finding(
             "log", "warn", f"acknowledged writes were found missing: {before}", "restore a backup that has them"
         )
-    for copy in copies(database.path.resolve()):
+    for copy in copies(database.path.resolve()) if isinstance(database, SqliteDatabase) else ():
         yield Finding("copy", "ok", f"{copy} is the database before its last migration; the first deletion removes it")
 
 

@@ -3,20 +3,25 @@
 What is imported late takes seconds, and a folder that is in use or damaged is reported before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sqlalchemy import select
 
 from app.config import Settings
 from app.errors import SettingsError
 from app.library.library import Library
 from app.store.database import Database
+from app.store.tables import SourceRow
 from dialogue.query import Rewriter
-from dialogue.respond import Options
+from dialogue.respond import Options, Responder
 from dialogue.types import Judge, LanguageModel, Sampling
 from retrieval.tools.addresses import read_networks
 from retrieval.tools.toolset import Tool
-from retrieval.types import Embedder, Retriever
+from retrieval.types import Embedder, Passage, Retriever
 
 if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
@@ -48,7 +53,7 @@ def notice_of(speaker: LanguageModel, quotes: LanguageModel | None) -> str:
 
 def searching(
     settings: Settings, database: Database, searcher: Embedder, stack: ExitStack
-) -> tuple[Library, Retriever, Callable[[], Mapping[str, int]]]:
+) -> tuple[Library, "Seen", Callable[[], Mapping[str, int]]]:
     """Return the library, what finds its passages in the index that the settings name, and their words.
 
     The words of an index in Milvus are not known. Raises RetrievalError.
@@ -80,10 +85,20 @@ def understanding(
     return Spelling(lexicon_of(encoder.vocabulary), vocabulary).corrected, load_rewriter(encoder)
 
 
-def reading(
-    settings: Settings, database: Database, library: Library, retriever: Retriever, reader: "PassageReader"
-) -> tuple[Retriever, Tool]:
-    """Return what reads again what is found, newer versions first, and the tool that knows the library itself."""
+class Seen(Retriever, Protocol):
+    """A retriever that can be told to find some passages only."""
+
+    def among(self, passages: Callable[[Sequence[int]], Sequence[Passage]]) -> Retriever:
+        """Return the retriever of the same index that finds only what these return."""
+        ...
+
+
+Reading = Callable[[str | None], tuple[Retriever, Tool]]
+
+
+def reading(settings: Settings, library: Library, retriever: Seen, reader: "PassageReader") -> Reading:
+    """Return what gives, for what an account sees, or for everything, what reads again what is found, newer versions
+    first, and the tool that knows the library itself."""
     from app.library.shelf import Shelf
     from retrieval.cross_encoder import load_cross_encoder
     from retrieval.rerank import load_reranker
@@ -91,12 +106,41 @@ def reading(
     from retrieval.tools.requests import Requests
     from retrieval.versions import Versioned
 
-    if settings.rerank and settings.reranker:
-        retriever = load_cross_encoder(settings.reranker, retriever, settings.rerank)
-    elif settings.rerank:
-        retriever = load_reranker(retriever, reader, library.passages, settings.rerank)
-    shelf = Shelf(database)
-    return Versioned(retriever, shelf.openings), LibraryTool(shelf, Requests(reader.encoder), retriever)
+    crossed = load_cross_encoder(settings.reranker, retriever, settings.rerank) if settings.reranker else None
+    read = load_reranker(retriever, reader, library.passages, settings.rerank)
+    requests = Requests(reader.encoder)
+
+    def of(account: str | None) -> tuple[Retriever, Tool]:
+        passages = partial(library.passages, account=account)
+        found: Retriever = retriever if account is None else retriever.among(passages)
+        if settings.rerank:
+            found = replace(crossed, retriever=found) if crossed else replace(read, retriever=found, passages=passages)
+        shelf = Shelf(library.database, account)
+        return Versioned(found, shelf.openings), LibraryTool(shelf, requests, found)
+
+    return of
+
+
+def scoped(responder: Responder, read: Reading, library: Library, account: str) -> Responder:
+    """Return the responder that answers an account from what it sees.
+
+    Where others keep documents of their own, slips are not mended by the words of the collection, theirs among them.
+    """
+    retriever, tool = read(account)
+    shaper = responder.shaper and replace(responder.shaper, neighbours=partial(library.passages, account=account))
+    tools = tuple(tool if isinstance(one, type(tool)) else one for one in responder.tools)
+    return replace(responder, retriever=retriever, tools=tools, shaper=shaper)
+
+
+def shared_words(database: Database, words: Callable[[], Mapping[str, int]]) -> Callable[[], Mapping[str, int]]:
+    """Return the words of the collection, and none while some of its documents are not everybody's."""
+
+    def told() -> Mapping[str, int]:
+        with database.read() as session:
+            private = session.scalar(select(SourceRow.id).where(SourceRow.account_id.is_not(None)).limit(1))
+        return {} if private is not None else words()
+
+    return told
 
 
 def tools_of(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:

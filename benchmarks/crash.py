@@ -31,7 +31,8 @@ import numpy as np
 
 from app.bot import open_bot
 from app.library.catalogue import StoredSource, stored_sources
-from app.library.library import INDEX, Embedded, Library, index_state, packed
+from app.library.embedded import Embedded, packed
+from app.library.library import INDEX, Library, index_state
 from app.store.database import open_database
 from retrieval.index.generation import open_current
 from retrieval.passages import cut

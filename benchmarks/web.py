@@ -87,7 +87,7 @@ def main() -> None:
         bot.ingest([SOURCES / "octopus.md"])
         fill(bot, given.conversations, given.turns)
         uploads = Uploads(lambda path, progress: "", lambda path: True, Path(folder), lambda target, progress: "")
-        page = Handlers(bot, Jobs(bot), uploads, (), Undo())
+        page = Handlers(bot, Jobs(bot), lambda: uploads, (), Undo())
         found = {
             "list": measured(lambda run: page.rows(Session())),
             "open": measured(lambda run: page.view(Session(), f"made-{run}")),

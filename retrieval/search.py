@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +59,21 @@ class HybridRetriever:
         generation = self._generation
         return {} if generation is None else generation.vocabulary
 
-    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
+    def among(self, passages: Callable[[Sequence[int]], Sequence[Passage]]) -> "Among":
+        """Return the retriever of the same index that finds only what these `passages` return."""
+        return Among(self, passages)
+
+    def search(
+        self,
+        queries: Sequence[str],
+        k: int,
+        sources: Sequence[str] = (),
+        among: Callable[[Sequence[int]], Sequence[Passage]] | None = None,
+    ) -> tuple[Evidence, ...]:
         """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
 
-        `similarity` is the highest cosine over the forms. Where `sources` restrict, the rankings are read deeper
-        until they hold enough passages of theirs, or nothing more. Raises RetrievalError when a search fails.
+        `similarity` is the highest cosine over the forms. Where `sources` or `among` restrict, the rankings are read
+        deeper until they hold enough passages of theirs, or nothing more. Raises RetrievalError when a search fails.
         """
         generation = self._generation  # one search sees one generation
         forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in each(queries)) if form]
@@ -72,26 +83,53 @@ class HybridRetriever:
         depth = DEPTH * k
         while True:
             candidates = _candidates(generation, vectors, forms, depth)
-            if sources:
-                kept, best = self._best(candidates, candidates.order, k, sources)
+            if sources or among:
+                kept, best = self._best(candidates, candidates.order, k, sources, among)
             else:  # to fetch them takes most of the time, and without copies a quarter more is enough
                 kept, best = self._best(candidates, candidates.order[: k + k // 4 + 1], k)
                 if len(best) < k:
                     return self._best(candidates, candidates.order, k)[1]
-            if not sources or depth >= generation.count or kept >= DEPTH * k:
+            if not (sources or among) or depth >= generation.count or kept >= DEPTH * k:
                 return best
             depth *= DEPTH
 
     def _best(
-        self, candidates: "_Candidates", places: NDArray[np.int64], k: int, sources: Sequence[str] = ()
+        self,
+        candidates: "_Candidates",
+        places: NDArray[np.int64],
+        k: int,
+        sources: Sequence[str] = (),
+        among: Callable[[Sequence[int]], Sequence[Passage]] | None = None,
     ) -> tuple[int, tuple[Evidence, ...]]:
         """Return how many of the candidates at these places exist and are of the sources, and the best `k` of them."""
         ids = [candidates.ids[place] for place in places]
-        found = {p.id: p for p in self._passages(ids) if not sources or matches(p.source, sources)}
+        found = {p.id: p for p in (among or self._passages)(ids) if not sources or matches(p.source, sources)}
         kept = [place for place in places if candidates.ids[place] in found]
         scores, cosines = candidates.scores, candidates.cosines.max(axis=0, initial=-1.0)
         evidence = [Evidence(found[candidates.ids[at]], float(scores[at]), float(cosines[at])) for at in kept]
         return len(kept), distinct(evidence, candidates.vectors[kept], k)
+
+
+class _Whole(Protocol):
+    def search(
+        self,
+        queries: Sequence[str],
+        k: int,
+        sources: Sequence[str] = (),
+        among: Callable[[Sequence[int]], Sequence[Passage]] | None = None,
+    ) -> tuple[Evidence, ...]: ...
+
+
+@dataclass(frozen=True)
+class Among:
+    """A Retriever that finds in another's index only what its `passages` return: those that somebody may see."""
+
+    retriever: _Whole
+    passages: Callable[[Sequence[int]], Sequence[Passage]]
+
+    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
+        """Return up to `k` of those passages, as the retriever does."""
+        return self.retriever.search(queries, k, sources, self.passages)
 
 
 @dataclass(frozen=True)

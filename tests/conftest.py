@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from postgres_server import Postgres, postgres_server
 
 from app.bot import Bot
 from app.store.database import Database, open_database
@@ -69,10 +70,26 @@ def dev_data() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server of the run's own."""
+    with postgres_server(tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Where the database of a test is: "" for its folder, or a new one on PostgreSQL; what takes it runs on both."""
+    if request.param == "sqlite":
+        return ""
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.fresh()
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A database in the test's own folder."""
-    database = open_database(tmp_path)
+def database(tmp_path: Path, database_url: str) -> Iterator[Database]:
+    """A database of the test's own; what takes it runs on both kinds."""
+    database = open_database(tmp_path, url=database_url)
     yield database
     database.close()
 

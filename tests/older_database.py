@@ -13,13 +13,18 @@ ADDED = {  # the columns that each migration adds
     "0007": [("candidate", "writer")],
     "0008": [("turn", "version_of"), ("turn", "hidden")],
     "0009": [("source", "notes"), ("source", "dated")],
+    "0010": [("conversation", "account_id"), ("source", "account_id"), ("turn", "holder")],
 }
-TABLES = {"0008": ("rating", "preference", "share")}
+TABLES = {"0008": ("rating", "preference", "share"), "0010": ("api_key", "login", "account", "audit")}
+INDEXES = {"0010": ("ix_conversation_account_id", "ix_source_account_id")}
 
 
 def take_back(folder: Path, version: str) -> None:
     """Make the closed database of the folder one of this version."""
     raw = sqlite3.connect(folder / NAME)
+    for migration, indexes in INDEXES.items():
+        for index in indexes if migration > version else ():
+            raw.execute(f"DROP INDEX {index}")
     for migration, columns in ADDED.items():
         for table, column in columns if migration > version else ():
             raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

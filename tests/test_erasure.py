@@ -12,10 +12,12 @@ from test_index_library import Words
 
 from app.errors import DataError
 from app.library.catalogue import StoredSource
-from app.library.library import Embedded, Library, packed
+from app.library.embedded import Embedded, packed
+from app.library.library import Library
 from app.library.pages import CACHE
 from app.store.database import NAME, Database, open_database
 from app.store.history import History
+from app.store.sqlite import SqliteDatabase
 from app.store.tables import TurnRow
 from app.store.wal import log_of
 from dialogue.types import Picture, Reply, Trace
@@ -69,7 +71,7 @@ def test_a_removed_source_is_in_no_file_while_the_database_is_open(tmp_path: Pat
 def test_who_reads_delays_the_erasure_and_the_next_write_makes_up_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.store.database.READING_SECONDS", 0)
+    monkeypatch.setattr("app.store.sqlite.READING_SECONDS", 0)
     database = open_database(tmp_path)
     history = History(database)
     conversation = history.start("a secret title")
@@ -101,7 +103,7 @@ def test_a_full_disk_says_that_what_is_deleted_is_not_erased_yet(
     database = open_database(tmp_path)
     history = History(database)
     conversation = history.start("a secret title")
-    monkeypatch.setattr(Database, "_vacuum", _full)
+    monkeypatch.setattr(SqliteDatabase, "_vacuum", _full)
     with pytest.raises(DataError, match="it is deleted, but its bytes stand in the file still"):
         history.delete(conversation)
     monkeypatch.undo()

@@ -5,21 +5,19 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import inspect, select
+from sqlalchemy import func, inspect, select
 
 from app.errors import DataError, InputError
 from app.library.checksums import seal
 from app.store.database import NAME, Database, open_database
 from app.store.history import History
-from app.store.tables import Base, CandidateRow, CitationRow, EvidenceRow
+from app.store.tables import Base, CandidateRow, CitationRow, ConversationRow, EvidenceRow, TurnRow
 from dialogue.types import Candidate, Citation, Claim, Reply, Scores, Trace, Turn
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
@@ -77,24 +75,14 @@ SAFE = Verdict(True, 0.01)
 PLAIN = Reply("Blue.", "answered", (), Trace(asked=SAFE))
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Database]:
-    with TemporaryDirectory() as folder:
-        database = open_database(Path(folder))
-        yield database
-        database.close()
-
-
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    database = open_database(tmp_path)
-    yield History(database)
-    database.close()
+def history(database: Database) -> History:
+    return History(database)
 
 
 @given(words, replies)
-def test_any_reply_comes_back_exactly_as_it_was_stored(shared: Database, question: str, reply: Reply) -> None:
-    history = History(shared)
+def test_any_reply_comes_back_exactly_as_it_was_stored(database: Database, question: str, reply: Reply) -> None:
+    history = History(database)
     conversation = history.start()
     turn = history.begin(conversation, question)
     history.finish(turn, reply)
@@ -146,7 +134,7 @@ def _without_kind(passage: object) -> object:
     return {key: value for key, value in passage.items() if key != "kind"} if isinstance(passage, dict) else passage
 
 
-def test_a_passage_of_the_evidence_is_stored_once_and_shared_by_claims_and_citations(tmp_path: Path) -> None:
+def test_a_passage_of_the_evidence_is_stored_once_and_shared_by_claims_and_citations(database: Database) -> None:
     passage = Passage(7, "The sky is blue." * 50, "sky.md", "Sky", ("Colour",), 0, 800)
     claim = Claim("It is blue.", 0, 11, 0.9, True, passage, 0, 16)
     draft = Candidate("It is blue.", SAFE, Scores(0.9, 0.8, 0.7, 0.6, 0.9, (claim,)), 3.2)
@@ -157,28 +145,24 @@ def test_a_passage_of_the_evidence_is_stored_once_and_shared_by_claims_and_citat
         (cited,),
         Trace(SAFE, evidence=(Evidence(passage, 1.0),), candidates=(draft,)),
     )
-    database = open_database(tmp_path)
     history = History(database)
     conversation = history.start()
     history.finish(history.begin(conversation, "Why?"), reply)
     assert history.turns(conversation)[0].reply == replace(reply, conversation=conversation)
-    database.close()
-    raw = sqlite3.connect(tmp_path / NAME)
-    assert raw.execute("SELECT passage FROM citation").fetchone() == (0,)
-    raw.close()
+    with database.read() as session:
+        assert session.scalars(select(CitationRow.passage)).all() == [0]
 
 
-def test_another_process_reads_the_same_reply(tmp_path: Path, history: History) -> None:
+def test_another_process_reads_the_same_reply(tmp_path: Path, history: History, database_url: str) -> None:
     conversation = history.start("Colours")
     history.finish(history.begin(conversation, "Which colour, 👩‍👩‍👧?"), PLAIN)
     program = (
         "import sys; from pathlib import Path; from app.store.database import open_database\n"
         "from app.store.history import History\n"
-        "print(History(open_database(Path(sys.argv[1]), writable=False)).export(sys.argv[2]))"
+        "print(History(open_database(Path(sys.argv[1]), False, sys.argv[3])).export(sys.argv[2]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path, conversation], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", program, str(tmp_path), conversation, database_url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == json.loads(history.export(conversation))
     assert json.loads(done.stdout)["turns"][0]["reply"]["text"] == "Blue."
 
@@ -203,10 +187,14 @@ def test_a_settled_turn_does_not_change_any_more(history: History) -> None:
     assert history.turn(turn).reply is None
 
 
-def test_pending_turns_of_a_dead_process_become_interrupted(history: History) -> None:
+def test_pending_turns_of_a_dead_process_become_interrupted(
+    history: History, tmp_path: Path, database_url: str
+) -> None:
     conversation = history.start()
     history.finish(history.begin(conversation, "One?"), PLAIN)
-    turn = history.begin(conversation, "Two?")
+    other = open_database(tmp_path, url=database_url)
+    turn = History(other).begin(conversation, "Two?")
+    other.close()
     assert history.interrupt() == 1
     assert history.turn(turn).state == "interrupted"
     assert history.interrupt() == 0
@@ -232,14 +220,13 @@ def test_titles_are_tidied_and_never_empty(history: History) -> None:
     assert history.conversation(conversation).title == "New conversation"
 
 
-def test_deleting_a_conversation_leaves_no_rows_behind(tmp_path: Path, history: History) -> None:
+def test_deleting_a_conversation_leaves_no_rows_behind(database: Database, history: History) -> None:
     conversation = history.start()
     history.finish(history.begin(conversation, "One?"), PLAIN)
     history.delete(conversation)
-    raw = sqlite3.connect(tmp_path / NAME)
-    for table in ("conversation", "turn", "candidate", "evidence", "citation"):
-        assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
-    raw.close()
+    with database.read() as session:
+        for table in (ConversationRow, TurnRow, CandidateRow, EvidenceRow, CitationRow):
+            assert session.scalar(select(func.count()).select_from(table)) == 0
 
 
 @pytest.mark.parametrize("call", ["turns", "delete", "export", "conversation"])
@@ -280,15 +267,13 @@ def test_markdown_export_reads_like_the_conversation(history: History) -> None:
     )
 
 
-def test_the_migrated_schema_is_the_declared_one(tmp_path: Path) -> None:
+def test_the_migrated_schema_is_the_declared_one(database: Database) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    database = open_database(tmp_path)
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         assert inspect(connection).has_table("turn")
-    database.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + bytes(200)])

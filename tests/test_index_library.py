@@ -15,7 +15,8 @@ from sqlalchemy import text
 from app.errors import DataError
 from app.library.catalogue import StoredSource
 from app.library.checksums import damaged_sources
-from app.library.library import INDEX, Embedded, Library, index_state, packed
+from app.library.embedded import Embedded, packed
+from app.library.library import INDEX, Library, index_state
 from app.store.database import NAME, Database, open_database
 from retrieval.index.generation import Generation
 from retrieval.index.lexical import Lexical

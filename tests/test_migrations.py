@@ -67,7 +67,7 @@ STEPS = {
     "before the migration": "import alembic.command; alembic.command.upgrade = die",
     "in the migration": "app.library.checksums.of_turn = die",
     "before the commit": "app.store.upgrade.count = die",
-    "after the commit": "app.store.database.Database._empty_log = die",
+    "after the commit": "app.store.sqlite.SqliteDatabase._empty_log = die",
     "before the mark": "app.store.wal.Mark.write = die",
 }
 
@@ -77,7 +77,7 @@ def test_a_crash_at_any_step_of_a_migration_is_made_up_for(tmp_path: Path, step:
     older(tmp_path, "0005")
     program = (
         "import os, sys; from pathlib import Path; import app.library.checksums, app.store.upgrade, "
-        "app.store.database, app.store.wal\n"
+        "app.store.database, app.store.sqlite, app.store.wal\n"
         f"def die(*_): os._exit(9)\n{STEPS[step]}\napp.store.database.open_database(Path(sys.argv[1]))"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 9

@@ -1,6 +1,5 @@
 """Versions of turns, ratings, preferences, shared conversations, and where the words of a search stand."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,18 +7,11 @@ import pytest
 from store_files import full, holding
 
 from app.errors import InputError
-from app.store.database import Database, open_database
+from app.store.database import Database
 from app.store.history import History
 from app.store.opinions import Opinions, Preference, Rating
 from app.store.shares import Shares
 from app.store.versions import matches, show_version
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path)
-    yield database
-    database.close()
 
 
 @pytest.fixture

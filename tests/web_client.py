@@ -42,17 +42,24 @@ def request(
     raise AssertionError("not reached")
 
 
-def events(url: str) -> dict[int, tuple[str, int, bool]]:
+def events(url: str, headers: Mapping[str, str] | None = None) -> dict[int, tuple[str, int, bool]]:
     """The events of the page: number to the name of the first target or handler, inputs, and whether it is queued."""
-    found = request(url, "GET", "/config").json()["dependencies"]
+    found = request(url, "GET", "/config", headers=headers).json()["dependencies"]
     return {row["id"]: (str((row["targets"] or [[0, ""]])[0][1]), len(row["inputs"]), row["queue"]) for row in found}
 
 
-def call(url: str, target: str, data: list[Any], event_data: object = None, session: str = "s1") -> Answer:
+def call(
+    url: str,
+    target: str,
+    data: list[Any],
+    event_data: object = None,
+    session: str = "s1",
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Call the event of this name as the page does, at once."""
-    [number] = [number for number, (name, _, _) in events(url).items() if name == target]
+    [number] = [number for number, (name, _, _) in events(url, headers).items() if name == target]
     body = {"fn_index": number, "data": data, "event_data": event_data, "trigger_id": 0, "session_hash": session}
-    return request(url, "POST", "/gradio_api/run/predict", json.dumps(body).encode())
+    return request(url, "POST", "/gradio_api/run/predict", json.dumps(body).encode(), headers)
 
 
 def healthy(url: str) -> bool:

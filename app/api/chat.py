@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.callers import Caller, caller
+from app.api.callers import Chatting
 from app.api.errors import ApiError
 from app.api.messages import MOST_MESSAGES, Message, turns_of
 from app.api.models import checked_model
@@ -18,6 +18,7 @@ from app.api.service import Asked, Running, Service
 from app.api.shapes import Json, as_bytes, citation_of, told, usage_of
 from dialogue.choices import choices
 from dialogue.types import Reply, Step, Turn
+from dialogue.vetting import Mask
 
 IDLE: Final = 10.0  # seconds after which a silent stream says that it is alive
 DONE: Final = b"data: [DONE]\n\n"
@@ -92,11 +93,11 @@ def add_chat(router: APIRouter, service: Service) -> None:
         response_class=Response,
         responses={200: {"content": {"application/json": {}, "text/event-stream": {}}}},
     )
-    async def complete(request: Request, body: ChatRequest, asking: Annotated[Caller, Depends(caller)]) -> Response:
+    async def complete(request: Request, body: ChatRequest, asking: Chatting) -> Response:
         name, role = checked_model(service.bot, body.model, body.role)
         asked = asked_of(body, role)
         running = await service.begin(asking, asked)
-        completion = Completion(name, asked.turns, body, service)
+        completion = Completion(name, asked.turns, body, asking.responder.mask)
         if body.stream:
             return StreamingResponse(completion.events(running), media_type="text/event-stream", headers=STREAM)
         reply = await running.reply(request)
@@ -109,9 +110,9 @@ STREAM: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 class Completion:
     """The shapes of one completion."""
 
-    def __init__(self, model: str, turns: Sequence[Turn], request: ChatRequest, service: Service) -> None:
+    def __init__(self, model: str, turns: Sequence[Turn], request: ChatRequest, mask: Mask) -> None:
         self._head: Json = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": model}
-        self._turns, self._request, self._mask = turns, request, service.bot.responder.mask
+        self._turns, self._request, self._mask = turns, request, mask
 
     def whole(self, reply: Reply) -> Json:
         """A reply in one piece."""

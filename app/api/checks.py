@@ -2,11 +2,11 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.callers import Caller, caller
+from app.api.callers import Checking
 from app.api.service import Service
 from app.api.shapes import as_bytes
 from app.bot import MESSAGE_LIMIT, checked_message
@@ -31,14 +31,14 @@ def add_check(router: APIRouter, service: Service) -> None:
     """Answer at ``/check``."""
 
     @router.post("/check", tags=["Candor"], summary="Judge a reply against evidence", response_class=Response)
-    async def check(body: CheckRequest, asking: Annotated[Caller, Depends(caller)]) -> Response:
-        bot, evidence = service.bot, body.evidence
+    async def check(body: CheckRequest, asking: Checking) -> Response:
+        evidence = body.evidence
 
         def work() -> tuple[Claim, ...]:
             text = checked_message(body.text)
             if evidence is None:
-                return claims_in_library(bot.responder, text, body.question)
-            return claims_of(bot.judge, text, evidence, body.question)
+                return claims_in_library(asking.responder, text, body.question)
+            return claims_of(service.bot.judge, text, evidence, body.question)
 
         claims = await service.call(work)
         return Response(as_bytes(to_json(judged(claims))), media_type="application/json")

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
-from app.api.callers import Caller, caller, own_conversation
+from app.api.callers import Chatting
 from app.api.service import Service
 from app.api.shapes import Json, as_bytes, told
 from app.store.conversations import StoredConversation, StoredTurn
@@ -16,33 +16,32 @@ Id = Annotated[str, Path(max_length=100, description="the id of a conversation")
 
 def add_conversations(router: APIRouter, service: Service) -> None:
     """Answer at ``/conversations``."""
-    history = service.bot.history
 
     @router.get("/conversations", tags=["Candor"], summary="List the conversations", response_class=Response)
     def list_conversations(
-        asking: Annotated[Caller, Depends(caller)],
+        asking: Chatting,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         offset: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
         search: Annotated[str, Query(max_length=500, description="words of titles or messages")] = "",
     ) -> Response:
-        rows = history.conversations(limit, offset, search)
+        rows = asking.bot.history.conversations(limit, offset, search)
         return _json({"object": "list", "data": [_conversation(row) for row in rows]})
 
     @router.get("/conversations/{conversation}", tags=["Candor"], summary="One, with turns", response_class=Response)
     def one_conversation(
         conversation: Id,
-        asking: Annotated[Caller, Depends(caller)],
+        asking: Chatting,
         limit: Annotated[int, Query(ge=1, le=1000, description="the last so many turns")] = 100,
     ) -> Response:
-        row = own_conversation(service.bot, asking, conversation)
-        turns = [_turn(turn) for turn in history.turns(row.id, limit)]
+        row = asking.conversation(conversation)
+        turns = [_turn(turn) for turn in asking.bot.history.turns(row.id, limit)]
         return _json({**_conversation(row), "turns": turns})
 
     @router.delete("/conversations/{conversation}", tags=["Candor"], summary="Delete one", response_class=Response)
-    def delete_conversation(conversation: Id, asking: Annotated[Caller, Depends(caller)]) -> Response:
-        row = own_conversation(service.bot, asking, conversation)
+    def delete_conversation(conversation: Id, asking: Chatting) -> Response:
+        row = asking.conversation(conversation)
         service.jobs.stop(row.id)
-        history.delete(row.id)
+        asking.bot.history.delete(row.id)
         return _json({"id": row.id, "object": "conversation.deleted", "deleted": True})
 
 

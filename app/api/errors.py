@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from app.accounts.principal import Forbidden, Limited, Unknown
 from app.errors import AppError, DataError, InputError
 from app.web.gate import error_body
 from app.web.jobs import UNEXPECTED, Busy
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str | None, int], ...]] = (  # and when to try again
+    ((Unknown,), 401, "invalid_key", 0),
+    ((Forbidden,), 403, "missing_scope", 0),
     ((InputError, PictureError), 400, None, 0),
     ((Unavailable,), 503, "model_unavailable", 5),
     ((DataError,), 503, "storage_unavailable", 5),
@@ -60,6 +63,8 @@ def as_api_error(error: Exception) -> ApiError:
         return ApiError(
             _BUSY[error.why], str(error), code=f"busy_{error.why}", headers={"Retry-After": str(error.seconds)}
         )
+    if isinstance(error, Limited):
+        return ApiError(429, str(error), "rate_limit_exceeded", headers={"Retry-After": str(error.seconds)})
     for kinds, status, code, seconds in _STATUS:
         if isinstance(error, kinds):
             return ApiError(status, str(error), code, headers={"Retry-After": str(seconds)} if seconds else None)

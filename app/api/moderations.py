@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.callers import Caller, caller
+from app.api.callers import Checking
 from app.api.errors import ApiError
 from app.api.messages import Part
 from app.api.service import Service
@@ -52,7 +52,7 @@ def add_moderations(router: APIRouter, service: Service) -> None:
     """Answer at ``/moderations``."""
 
     @router.post("/moderations", tags=["OpenAI"], summary="Judge the safety of texts", response_class=Response)
-    async def moderate(body: ModerationRequest, asking: Annotated[Caller, Depends(caller)]) -> Response:
+    async def moderate(body: ModerationRequest, asking: Checking) -> Response:
         texts = _texts(body.input)
         guard = service.bot.responder.guard
         stage: Literal["request", "served"] = "request" if body.stage == "request" else "served"

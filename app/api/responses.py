@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.callers import Caller, caller, own_conversation
+from app.api.callers import Caller, Chatting
 from app.api.chat import IDLE, STREAM, pieces
 from app.api.errors import ApiError
 from app.api.messages import MOST_MESSAGES, Message, turns_of
@@ -62,9 +62,9 @@ def add_responses(router: APIRouter, service: Service) -> None:
         response_class=Response,
         responses={200: {"content": {"application/json": {}, "text/event-stream": {}}}},
     )
-    async def respond(request: Request, body: ResponseRequest, asking: Annotated[Caller, Depends(caller)]) -> Response:
+    async def respond(request: Request, body: ResponseRequest, asking: Chatting) -> Response:
         name, role = checked_model(service.bot, body.model, body.role)
-        asked = _asked(service, asking, body, role)
+        asked = _asked(asking, body, role)
         running = await service.begin(asking, asked)
         made = Made(name, asked.turns, body, running.job.before + 1, running.job.conversation)
         if body.stream:
@@ -73,7 +73,7 @@ def add_responses(router: APIRouter, service: Service) -> None:
         return Response(as_bytes(made.whole(reply)), media_type="application/json")
 
 
-def _asked(service: Service, asking: Caller, body: ResponseRequest, role: str | None) -> Asked:
+def _asked(asking: Caller, body: ResponseRequest, role: str | None) -> Asked:
     """Return what is asked. Raises ApiError."""
     extra = body.model_extra or {}
     form = extra.get("text")
@@ -88,18 +88,18 @@ def _asked(service: Service, asking: Caller, body: ResponseRequest, role: str | 
         turns = (Turn("system", body.instructions), *turns)
     conversation = body.conversation.id if isinstance(body.conversation, Named) else body.conversation
     if body.previous_response_id is not None:
-        conversation = _continued(service, asking, body.previous_response_id)
+        conversation = _continued(asking, body.previous_response_id)
     if conversation is not None and body.store is False:
         raise ApiError(400, "store: a turn of a stored conversation is stored", param="store")
     return Asked(turns, conversation, role, body.store is not False)
 
 
-def _continued(service: Service, asking: Caller, response: str) -> str:
+def _continued(asking: Caller, response: str) -> str:
     """Return the conversation that a response ends. Raises ApiError."""
     conversation, dash, number = response.removeprefix("resp_").rpartition(".")
     if not response.startswith("resp_") or not dash or not number.isdecimal():
         raise ApiError(404, "there is no such response", "response_not_found", "previous_response_id")
-    held = own_conversation(service.bot, asking, conversation)
+    held = asking.conversation(conversation)
     if str(held.turns) != number:
         words = "the conversation has gone on since that response: continue its last one"
         raise ApiError(400, words, param="previous_response_id")

@@ -2,22 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
-from app.api.callers import Caller, own_conversation
+from app.api.callers import Caller
 from app.api.errors import ApiError, as_api_error
 from app.bot import USER_ERRORS, checked_message
 from app.web.jobs import Busy, Job, Jobs
-from dialogue.types import Drafted, Picture, Reply, Step, Turn
+from dialogue.types import Reply, Step, Turn
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from app.accounts.limits import Limits
     from app.bot import Bot
     from app.web.uploads import Uploads
 
@@ -42,12 +43,17 @@ class Asked:
 
 @dataclass(eq=False)
 class Service:
-    """The parts that routes are served from. `folder` is the data folder."""
+    """The parts that routes are served from.
+
+    `uploads` returns those of who is served (`app.web.who`), `folder` is the data folder, `limits` bound the turns of
+    accounts.
+    """
 
     bot: "Bot"
     jobs: Jobs
-    uploads: "Uploads"
+    uploads: "Callable[[], Uploads]"
     folder: Path
+    limits: "Limits"
     _calls: int = 0
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CALLS, "api"))
 
@@ -88,22 +94,20 @@ class Service:
         return running
 
     def _started(self, asking: Caller, asked: Asked, heard: Callable[[], None]) -> Job:
-        bot, last = self.bot, asked.turns[-1]
+        bot, last = asking.bot, asked.turns[-1]
         message = checked_message(last.text, pictured=bool(last.pictures))
+        asking.take_turn()
         if asked.conversation is not None:
-            held = own_conversation(bot, asking, asked.conversation)
+            held = asking.conversation(asked.conversation)
             bot.role_of(held.id, asked.role)
             turn = bot.steps(message, held.id, pictures=last.pictures)
             return self.jobs.start(held.id, message, held.turns, last.pictures, turn=turn, heard=heard)
-        identity = str(uuid4())
-        turn = _new(bot, identity, message, asked) if asked.store else bot.unstored(asked.turns, asked.role)
-        return self.jobs.start(identity, message, 0, last.pictures, turn=turn, heard=heard)
-
-
-def _new(bot: "Bot", identity: str, message: str, asked: Asked) -> Generator[Step | Drafted | Reply]:
-    """The first turn of a new conversation, which is stored with it."""
-    bot.start(asked.role, identity)
-    yield from bot.steps(message, identity, pictures=asked.turns[-1].pictures, earlier=asked.turns[:-1])
+        identity, shown = str(uuid4()), last.pictures
+        if asked.store:
+            turn = bot.steps(message, identity, asked.role, shown, earlier=asked.turns[:-1], new=True)
+        else:
+            turn = bot.unstored(asked.turns, asked.role, asking.account)
+        return self.jobs.start(identity, message, 0, shown, turn=turn, heard=heard)
 
 
 class Running:
@@ -169,8 +173,3 @@ class Running:
 async def _gone(request: "Request") -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def pictures_of(turns: Sequence[Turn]) -> tuple[Picture, ...]:
-    """Return all pictures of these turns."""
-    return tuple(picture for turn in turns for picture in turn.pictures)

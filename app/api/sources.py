@@ -3,12 +3,12 @@
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from app.api.callers import Caller, caller
+from app.api.callers import Caller, Sourcing
 from app.api.errors import ApiError
 from app.api.service import Service
 from app.api.shapes import Json, as_bytes, evidence_of
@@ -34,30 +34,31 @@ def add_sources(router: APIRouter, service: Service) -> None:
 
     @router.get("/sources", tags=["Candor"], summary="List the sources", response_class=Response)
     def list_sources(
-        asking: Annotated[Caller, Depends(caller)],
+        asking: Sourcing,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
         offset: Annotated[int, Query(ge=0, le=LARGEST_ID)] = 0,
     ) -> Response:
-        rows = service.bot.library.sources()
+        rows = asking.sources()
         return _json({"object": "list", "total": len(rows), "data": [_row(r) for r in rows[offset : offset + limit]]})
 
     @router.get("/sources/search", tags=["Candor"], summary="Find passages", response_class=Response)
     async def search(
-        asking: Annotated[Caller, Depends(caller)],
+        asking: Sourcing,
         query: Annotated[str, Query(min_length=1, max_length=2000)],
         limit: Annotated[int, Query(ge=1, le=50)] = 8,
     ) -> Response:
-        found = await service.call(lambda: service.bot.responder.retriever.search([query], limit))
+        found = await service.call(lambda: asking.responder.retriever.search([query], limit))
         return _json({"object": "list", "data": [evidence_of(item) for item in found]})
 
     @router.get("/sources/{source}", tags=["Candor"], summary="One source with its text", response_class=Response)
-    def one_source(source: Id, asking: Annotated[Caller, Depends(caller)]) -> Response:
-        row = _found(service, source)
+    def one_source(source: Id, asking: Sourcing) -> Response:
+        row = _found(asking, source)
         return _json({**_row(row), "text": service.bot.library.document(row.id).text})
 
     @router.delete("/sources/{source}", tags=["Candor"], summary="Remove a source", response_class=Response)
-    async def remove(source: Id, asking: Annotated[Caller, Depends(caller)]) -> Response:
-        await run_in_threadpool(_found, service, source)
+    async def remove(source: Id, asking: Sourcing) -> Response:
+        if not asking.manages(await run_in_threadpool(_found, asking, source)):
+            raise ApiError(403, "this source is for all: an admin may remove it", "not_yours")
         removed = await run_in_threadpool(service.bot.remove, source)
         return _json({"id": source, "object": "source.deleted", "deleted": True, "removed": [r.name for r in removed]})
 
@@ -76,7 +77,7 @@ def add_sources(router: APIRouter, service: Service) -> None:
     )
     async def put(
         request: Request,
-        asking: Annotated[Caller, Depends(caller)],
+        asking: Sourcing,
         name: Annotated[str, Query(max_length=300, description="its file name, whose ending says what it is")],
         taken: Annotated[Choice, Query(description="what to do where there is a document of this name")] = "ask",
         wait: Annotated[float, Query(ge=0, le=300, description="seconds to wait until it is read")] = 60.0,
@@ -84,22 +85,23 @@ def add_sources(router: APIRouter, service: Service) -> None:
         if slots.locked():
             raise ApiError(429, "too many uploads at once: try again", headers={"Retry-After": "2"})
         async with slots:
-            name = await _received(service, request, name, taken)
-        return await _read(service, name, wait)
+            name = await _received(asking, request, name, taken)
+        return await _read(asking, name, wait)
 
 
-async def _received(service: Service, request: Request, name: str, taken: Choice) -> str:
+async def _received(asking: Caller, request: Request, name: str, taken: Choice) -> str:
     """Store what is sent, have it read, and return the name it got. Raises ApiError."""
     try:
         name = checked_name(name)
-        if problem := await run_in_threadpool(trouble, service.folder, UPLOAD_LIMIT):
+        if problem := await run_in_threadpool(trouble, asking.service.folder, UPLOAD_LIMIT):
             raise ApiError(507, problem, "storage_unavailable")
-        received = await run_in_threadpool(service.uploads.receive)
+        uploads = await run_in_threadpool(asking.uploads)
+        received = await run_in_threadpool(uploads.receive)
     except AppError as error:
         raise ApiError(422, str(error), param="name") from None
     try:
         await _written(request, received)
-        return await run_in_threadpool(service.uploads.add, received, name, taken)
+        return await run_in_threadpool(uploads.add, received, name, taken)
     except NameTaken as error:
         words = f"{error}: say taken=replace or taken=keep"
         raise ApiError(409, words, "name_taken", "name") from None
@@ -119,13 +121,14 @@ async def _written(request: Request, received: "FilePath") -> None:
             await run_in_threadpool(file.write, chunk)
 
 
-async def _read(service: Service, name: str, wait: float) -> Response:
+async def _read(asking: Caller, name: str, wait: float) -> Response:
     """Tell what became of a document: 201 with its sources, 202 while it waits. Raises ApiError where it failed."""
+    uploads = asking.uploads()
     ends = asyncio.get_running_loop().time() + wait
     while True:
-        row = next((row for row in service.uploads.rows() if row.name == name), None)
+        row = next((row for row in uploads.rows() if row.name == name), None)
         if row is None:
-            rows = await run_in_threadpool(service.bot.library.sources)
+            rows = await run_in_threadpool(asking.sources)
             own = [_row(each) for each in rows if file_of(each.name) == name]
             return _json({"object": "list", "name": name, "state": "read", "data": own}, 201)
         if row.state == "failed":
@@ -135,8 +138,8 @@ async def _read(service: Service, name: str, wait: float) -> Response:
         await asyncio.sleep(POLL)
 
 
-def _found(service: Service, source: int) -> StoredSource:
-    row = next((row for row in service.bot.library.sources() if row.id == source), None)
+def _found(asking: Caller, source: int) -> StoredSource:
+    row = next((row for row in asking.sources() if row.id == source), None)
     if row is None:
         raise ApiError(404, "there is no such source: GET /v1/sources lists them", "source_not_found")
     return row

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import click
 
+from app.commands.accounts import accounts
 from app.commands.common import (
     LARGEST,
     common,
@@ -35,6 +36,7 @@ from app.commands.common import (
     write_out,
     writing,
 )
+from app.commands.data import backup, database, restore
 from app.commands.mcp import mcp
 from app.commands.sources import ingest, sources
 from app.commands.train import train
@@ -215,7 +217,7 @@ def serve(context: click.Context, host: str | None, port: int | None, example: t
     from app.web.server import serve as run_server
 
     settings = settings_of(context, host=host, port=port)
-    probe(settings.host, settings.port)  # a taken port is reported before the parts are loaded
+    probe(settings.host, settings.port, settings.accounts == "on")  # before the parts are loaded
     with opened(context, hosts=True, host=host, port=port) as bot:
 
         def ready(line: str) -> None:
@@ -383,7 +385,11 @@ def evaluate(context: click.Context, kind: str, data: Path, out: Path | None, li
     return 130 if result.get("interrupted") else int(failed(result))
 
 
+cli.add_command(accounts)
+cli.add_command(backup)
+cli.add_command(database)
 cli.add_command(ingest)
 cli.add_command(mcp)
+cli.add_command(restore)
 cli.add_command(sources)
 cli.add_command(train)

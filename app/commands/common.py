@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -115,7 +115,7 @@ def opened(context: click.Context, hosts: bool = False, needs: str = "", **flags
     """
     settings = settings_of(context, **flags)
     if needs:
-        _require(settings.data_dir, needs)
+        _require(settings, needs)
     from app.bot import assemble
 
     return assemble(settings, context.command_path, hosts)
@@ -133,15 +133,17 @@ def without_data(context: click.Context) -> Iterator[dict[str, object]]:
         yield {"data_dir": passing}
 
 
-def _require(folder: Path, needs: str) -> None:
+def _require(settings: Settings, needs: str) -> None:
     """Raise DataError, and make nothing, where a folder holds no data."""
-    from app.store.database import NAME, broken_link, open_database
+    from app.store.database import NAME, open_database
+    from app.store.sqlite import broken_link
 
+    folder = settings.data_dir
     if reason := broken_link(folder):
         raise DataError(reason)
-    if not os.path.exists(folder / NAME):
+    if settings.database or not os.path.exists(folder / NAME):
         try:
-            open_database(folder, writable=False).close()
+            open_database(folder, False, settings.database).close()
         except DataError as error:
             raise DataError(f"there is no {needs}: {error}") from None
 
@@ -162,7 +164,8 @@ def read_from(context: click.Context, query: "Callable[[Database], T]") -> T:
     """Return what `query` reads from the database; works beside a process that holds the folder."""
     from app.store.database import open_database
 
-    database = open_database(settings_of(context).data_dir, writable=False)
+    settings = settings_of(context)
+    database = open_database(settings.data_dir, False, settings.database)
     try:
         return query(database)
     finally:
@@ -171,18 +174,33 @@ def read_from(context: click.Context, query: "Callable[[Database], T]") -> T:
 
 @contextmanager
 def writing(context: click.Context) -> "Iterator[Database]":
-    """The database alone, to write to, with the folder held; it has to be there. Raises DataError."""
-    from app.library.lock import FolderLock
+    """The database alone, to write to; it has to be there. A file is held, a server is shared. Raises DataError."""
+    from app.library.lock import FolderLock, made_folder
     from app.store.database import open_database
 
-    folder = settings_of(context).data_dir
-    _require(folder, "conversation")
-    with FolderLock(folder, context.command_path):
-        database = open_database(folder)
+    settings = settings_of(context)
+    folder = settings.data_dir
+    _require(settings, "conversation")
+    with nullcontext() if settings.database else FolderLock(folder, context.command_path):
+        database = open_database(made_folder(folder), url=settings.database)
         try:
             yield database
         finally:
             database.close()
+
+
+@contextmanager
+def beside(context: click.Context) -> "Iterator[Database]":
+    """The database to write to, made if need be, beside a process that holds the folder. Raises DataError."""
+    from app.library.lock import made_folder
+    from app.store.database import open_database
+
+    settings = settings_of(context)
+    database = open_database(made_folder(settings.data_dir), url=settings.database)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def console_for(err: bool = False) -> "Console":

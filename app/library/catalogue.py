@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.errors import InputError
 from app.store.database import Database
@@ -19,6 +20,8 @@ from app.store.tables import PassageRow, SourceRow
 from retrieval.sources import READING
 
 COMPARED: Final = 5_000
+UPLOADS: Final = "uploads"  # the folder of uploaded documents in the data folder
+_ACCOUNT: Final = re.compile(r"[0-9a-f]{32}")
 _MEMBER: Final = re.compile(r"#\d+\Z")  # no file that can be read has a name that ends so
 
 
@@ -27,7 +30,8 @@ class StoredSource:
     """A document in the library; `uri` is its absolute path or its address, `name` is how it is shown and cited.
 
     `origin` is the folder or the sitemap through which it was found, empty where it was named itself; `sha256` is that
-    of its file, as `as_read` has it; `dated` is the date that it bears itself, in ISO 8601.
+    of its file, as `as_read` has it; `dated` is the date that it bears itself, in ISO 8601; `account` is the id of
+    whose own it is, None of one that all share.
     """
 
     id: int
@@ -41,15 +45,39 @@ class StoredSource:
     added_at: datetime
     origin: str = ""
     dated: str = ""
+    account: str | None = None
 
 
-def stored_sources(database: Database) -> list[StoredSource]:
-    """Return all sources by name, the documents of a file by their numbers. Raises DataError."""
+def seen_by(account: str | None) -> tuple[ColumnElement[bool], ...]:
+    """What a source has to be for an account to see it, shared or its own; without an account all are seen."""
+    return () if account is None else (or_(SourceRow.account_id.is_(None), SourceRow.account_id == account),)
+
+
+def owner_of(uri: str, data_dir: Path) -> str | None:
+    """Return the id of the account whose own the document of this uri is, by the folder of uploads that it lies in."""
+    parts = Path(uri).parts
+    for way in (os.path.abspath, os.path.realpath):  # a link may lead to the folder
+        above = Path(as_text(way(data_dir / UPLOADS))).parts
+        below = parts[len(above) :]
+        if parts[: len(above)] == above and len(below) > 1 and _ACCOUNT.fullmatch(below[0]):
+            return below[0]
+    return None
+
+
+def stored_sources(database: Database, account: str | None = None) -> list[StoredSource]:
+    """Return all sources, or those that an account sees, by name, the documents of a file by their numbers.
+
+    Raises DataError.
+    """
     counted = select(func.count()).where(PassageRow.source_id == SourceRow.id).scalar_subquery()
     with database.read() as session:
-        rows = session.execute(select(SourceRow, counted).order_by(SourceRow.name, SourceRow.id)).all()
+        query = select(SourceRow, counted).where(*seen_by(account))
+        rows = session.execute(query.order_by(SourceRow.name, SourceRow.id)).all()
     found = [
-        StoredSource(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin, r.dated)
+        StoredSource(
+            *(r.id, r.uri, r.name, r.title, r.kind, r.bytes, passages, r.sha256, r.added_at, r.origin, r.dated),
+            r.account_id,
+        )
         for r, passages in rows
     ]
     return sorted(found, key=lambda row: (file := file_of(row.name), int(row.name[len(file) + 1 :] or 0)))

@@ -11,12 +11,13 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import ColumnElement, Connection, Select, Table, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.store.database import Database
 from app.store.tables import (
+    Base,
     CandidateRow,
     CitationRow,
     EvidenceRow,
@@ -87,25 +88,40 @@ def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow or a row of its colum
 
 
 def of_working(*tables: Sequence[Any]) -> bytes:
-    """Return the checksum of the rows beside a turn: those of each table of `WORKING`, in its order."""
+    """Return the checksum of the rows beside a turn: those of each table of `WORKING`, in its order.
+
+    They may be new: then text is taken as it will be stored.
+    """
     named = zip(tables, WORKING.values(), strict=True)
     return _of([[_values(row, names) for row in rows] for rows, names in named])
 
 
 def _values(row: Any, names: Sequence[str]) -> list[Any]:  # noqa: ANN401
-    return [value for name in names if (value := getattr(row, name)) is not None or name not in _LATER]
+    found = [value for name in names if (value := getattr(row, name)) is not None or name not in _LATER]
+    return [storable(value) if isinstance(value, str) else value for value in found]
 
 
-def seal(session: Session | Connection, turn: int) -> None:
-    """Write the checksums of a stored turn, from what is stored."""
+def of_beside(rows: Sequence[Base]) -> bytes:
+    """Return the checksum of these rows beside a turn, of whatever tables; those of each in their order."""
+    return of_working(*([row for row in rows if isinstance(row, table)] for table in WORKING))
+
+
+def seal(session: Session | Connection, turn: int, beside: Sequence[Base] | None = None) -> None:
+    """Write the checksums of a stored turn, from what is stored.
+
+    `beside` are all rows beside it, where they are new or known and need not be read again.
+    """
     if isinstance(session, Session):
         session.flush()
     columns = _TURNS.c
-    rows = [session.execute(_working_rows(table, turn)).all() for table in WORKING]
+    if beside is None:
+        working = of_working(*(session.execute(_working_rows(table, turn)).all() for table in WORKING))
+    else:
+        working = of_beside(beside)
     where = columns.id == turn
-    session.execute(update(_TURNS).where(where).values(working_checksum=of_working(*rows)))
-    row = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()
-    session.execute(update(_TURNS).where(where).values(checksum=of_turn(row)))
+    found = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()._asdict()
+    checksum = _of([working if name == "working_checksum" else found[name] for name in _TURN])
+    session.execute(update(_TURNS).where(where).values(working_checksum=working, checksum=checksum))
 
 
 def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401
@@ -113,10 +129,15 @@ def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401
     return select(*(columns[name] for name in names)).where(columns.turn_id == turn).order_by(columns[names[0]])
 
 
-def passages_of(database: Database, ids: Sequence[int]) -> list[Passage]:
-    """Return the undamaged passages with these ids, by id. Searches spend most of their time here."""
-    rows = database.rows(_by_id(len(ids)), ids)
-    return _whole((*row[:4], _decoded(row[4]), *row[5:]) for row in rows)
+def passages_of(database: Database, ids: Sequence[int], account: str | None = None) -> list[Passage]:
+    """Return the undamaged passages with these ids that an account sees, by id; all of them without an account.
+
+    Searches spend most of their time here.
+    """
+    owned = account is not None
+    rows = database.rows(_by_id(len(ids), database.dialect, owned), [*ids, account] if owned else ids)
+    read = _decoded if database.dialect == "sqlite" else list  # PostgreSQL's driver reads JSON itself
+    return _whole((*row[:4], read(row[4]), *row[5:]) for row in rows)
 
 
 def passages_where(session: Session, condition: ColumnElement[bool]) -> list[Passage]:
@@ -167,10 +188,13 @@ def damaged_sources(session: Session) -> list[str]:
 
 
 @cache
-def _by_id(count: int) -> str:
-    """The query for so many ids."""
+def _by_id(count: int, dialect: str, owned: bool) -> str:
+    """The query for so many ids, and after them an account."""
     query = _SHOWN.where(_PASSAGE.id.in_([0] * count)).order_by(_PASSAGE.id)
-    return str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}))
+    if owned:
+        query = query.where(or_(_SOURCE.account_id.is_(None), _SOURCE.account_id == ""))
+    spoken = sqlite.dialect() if dialect == "sqlite" else postgresql.dialect(paramstyle="format")
+    return str(query.compile(dialect=spoken, compile_kwargs={"render_postcompile": True}))
 
 
 @lru_cache(maxsize=1024)  # the passages of a section share their headings

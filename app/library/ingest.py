@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from app.library.catalogue import StoredSource, as_read, file_of
-from app.library.library import Embedded, Library, packed
+from app.library.embedded import Embedded, packed
+from app.library.library import Library
 from app.library.listing import FileOutcome, Listing, Outcome, SourceFile, reason_of
 from retrieval.passages import cut
 from retrieval.sources import DEFAULT_LIMITS, read_documents, suffix_of

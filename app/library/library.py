@@ -7,30 +7,29 @@ vectors.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.catalogue import StoredSource, file_of, is_address, sources_named, stored_sources
+from app.library.catalogue import StoredSource, file_of, is_address, owner_of, sources_named, stored_sources
 from app.library.checksums import (
-    of_bytes,
     of_document,
-    of_passage,
     passages_of,
     passages_where,
     passages_with_vectors,
     write_vectors,
 )
+from app.library.embedded import Embedded, packed
 from app.store.database import Database, owe_erasure, read_meta, write_meta
 from app.store.jsonform import from_json
 from app.store.tables import PassageRow, SourceRow
 from retrieval.index.generation import Generation, build, open_current, sweep
-from retrieval.passages import embedding_text, vectors_of
+from retrieval.passages import embedding_text
 from retrieval.types import Document, Embedder, IndexDamaged, Passage, RetrievalError, Section, Vectors
 
 INDEX: Final = "index"
@@ -49,55 +48,6 @@ class IndexState:
     def naming(self, generation: str) -> str:
         """What `published` says when the index has this id and is up to date."""
         return f"{self.version}:{generation}:{self.passages}"
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A document ready to be stored, with its passages and their vectors as `packed` returns them."""
-
-    about: StoredSource
-    document: Document
-    passages: Sequence[Passage]
-    vectors: Sequence[bytes]
-
-    def source(self) -> dict[str, Any]:
-        """The columns of its source."""
-        about, document = self.about, self.document
-        sections = [
-            {"headings": list(s.headings), "start": s.start, "end": s.end, "place": s.place} for s in document.sections
-        ]
-        return {
-            "uri": about.uri,
-            "name": about.name,
-            "title": about.title,
-            "kind": about.kind,
-            "bytes": about.bytes,
-            "sha256": about.sha256,
-            "added_at": about.added_at,
-            "origin": about.origin,
-            "notes": [[note.name, count] for note, count in document.notes],
-            "dated": about.dated,
-            "text": document.text,
-            "sections": sections,
-            "checksum": of_document(document.text, sections),
-        }
-
-    def rows(self, source: int) -> list[dict[str, Any]]:
-        """The columns of its passages, as those of the source with this id."""
-        return [
-            {
-                "source_id": source,
-                "start": passage.start,
-                "end": passage.end,
-                "text": passage.text,
-                "headings": list(passage.headings),
-                "place": passage.place,
-                "vector": vector,
-                "checksum": of_passage(replace(passage, source=self.about.name, title=self.about.title)),
-                "vector_checksum": of_bytes(vector),
-            }
-            for passage, vector in zip(self.passages, self.vectors, strict=True)
-        ]
 
 
 class Library:
@@ -122,7 +72,7 @@ class Library:
         if state.passages == 0:
             if state.version == 0 and (self._folder / "CURRENT").exists():
                 raise DataError(
-                    f"{str(self.database.path)!r} holds no sources, but an index of some lies beside it: restore the "
+                    f"{self.database.name} holds no sources, but an index of some lies beside it: restore the "
                     f"database from a backup, or remove the folder {str(self._folder)!r} to start afresh"
                 )
             return None
@@ -166,7 +116,7 @@ class Library:
     def _published(self) -> Generation | None:
         before = self._generation
         with self.database.read() as session:
-            state = _state(session)
+            state = _state(session, self.database)
             ids = np.array(session.scalars(select(PassageRow.id)).all(), dtype=np.int64)
         self._version = state.version
         if (
@@ -175,7 +125,7 @@ class Library:
             and state.published != state.naming(before.id)
         ):
             raise DataError(
-                f"{str(self.database.path)!r} is damaged: it shows {len(ids)} passages of the version "
+                f"{self.database.name} is damaged: it shows {len(ids)} passages of the version "
                 f"{state.published!r}; restore it from a backup (`candor doctor` tells more)"
             )
         if not len(ids):
@@ -189,8 +139,8 @@ class Library:
         if state.published != state.naming(generation.id):
             if before is not None and (generation is before or not generation.holds(before.ids).all()):
                 sweep(self._folder, earlier=False)  # the one before holds the words of what is gone
-            with self.database.write() as session:
-                write_meta(session, "published", state.naming(generation.id))
+            with self.database.write("library") as session:
+                write_meta(session, published_key(self.database), state.naming(generation.id))
         return generation
 
     def rebuild(self) -> Generation | None:
@@ -198,18 +148,18 @@ class Library:
         with self.database.read() as session:
             sources = session.scalars(select(SourceRow.id).order_by(SourceRow.id)).all()
         for source in sources:
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 passages = passages_where(session, PassageRow.source_id == source)
                 write_vectors(session, passages, packed(self.embedder, passages))
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             write_meta(session, "encoder", self.embedder.fingerprint)
-            _changed(session)
+            note_change(session)
         self._generation = None  # nothing of it is used again
         return self.publish()
 
-    def sources(self) -> list[StoredSource]:
-        """Return all sources by name."""
-        return stored_sources(self.database)
+    def sources(self, account: str | None = None) -> list[StoredSource]:
+        """Return all sources by name, or those that the account with this id sees."""
+        return stored_sources(self.database, account)
 
     def remove(self, *names: str | int) -> list[StoredSource]:
         """Remove the sources that the names stand for (see `sources_named`), and their passages from the index.
@@ -248,13 +198,13 @@ class Library:
         sections = tuple(from_json(Section, section) for section in row.sections)
         return Document(row.name, row.title, row.text, sections)
 
-    def passages(self, ids: Sequence[int]) -> list[Passage]:
-        """Return those passages of the given ids that still exist, in the order of `ids`."""
+    def passages(self, ids: Sequence[int], account: str | None = None) -> list[Passage]:
+        """Return those passages of the given ids that still exist, and that the account sees, in the order of `ids`."""
         found: dict[int, Passage] = {}
         for first in range(0, len(ids), 500):
-            wanted = passages_of(self.database, ids[first : first + 500])
+            wanted = passages_of(self.database, ids[first : first + 500], account)
             found.update((passage.id, passage) for passage in wanted)
-        if missing := [number for number in ids if number not in found]:
+        if account is None and (missing := [number for number in ids if number not in found]):
             self._miss(missing)
         return [found[number] for number in ids if number in found]
 
@@ -280,7 +230,7 @@ class Library:
             _log.warning("%d stored vectors are damaged: embedding their passages again", len(damaged))
             again = [passages[row] for row in damaged]
             mended = packed(self.embedder, again)
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 write_vectors(session, again, mended)
             for row, vector in zip(damaged, mended, strict=True):
                 vectors[row] = vector
@@ -300,12 +250,17 @@ class Library:
         `about.id` and `passages[...].id` do not count; new ids are given. The index is published apart.
         """
         ids = select(SourceRow.uri, SourceRow.id).where(SourceRow.uri.in_([item.about.uri for item in documents]))
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             old = {uri: number for uri, number in session.execute(ids)}
+            owners = {item.about.uri: owner_of(item.about.uri, self._folder.parent) for item in documents}
             session.execute(delete(PassageRow).where(PassageRow.source_id.in_(list(old.values()))))
-            if again := [{"id": old[item.about.uri], **item.source()} for item in documents if item.about.uri in old]:
+            if again := [
+                {"id": old[item.about.uri], **item.source(owners[item.about.uri])}
+                for item in documents
+                if item.about.uri in old
+            ]:
                 session.execute(update(SourceRow), again)
-            if new := [item.source() for item in documents if item.about.uri not in old]:
+            if new := [item.source(owners[item.about.uri]) for item in documents if item.about.uri not in old]:
                 session.execute(insert(SourceRow), new)
             now = {uri: number for uri, number in session.execute(ids)}
             session.execute(insert(PassageRow), [row for item in documents for row in item.rows(now[item.about.uri])])
@@ -313,11 +268,11 @@ class Library:
                 raise DataError(f"the passages have been embedded by {encoder!r} meanwhile: run it again")
             if not encoder:
                 write_meta(session, "encoder", self.embedder.fingerprint)
-            _changed(session)
+            note_change(session)
 
     def confirm(self, about: StoredSource, document: Document) -> bool:
         """Whether the stored document of this uri reads the same; if so it takes on the digest of `about`."""
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             row = session.scalar(select(SourceRow).where(SourceRow.uri == about.uri))
             if row is None or (row.name, row.title, row.text) != (about.name, about.title, document.text):
                 return False
@@ -332,7 +287,7 @@ class Library:
         In one transaction. Returns whether any was removed. The index is published apart.
         """
         query = select(SourceRow.id, SourceRow.uri, SourceRow.sha256)
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             rows = session.execute(query.where(SourceRow.uri.startswith(f"{file}#", autoescape=True))).all()
             members = [(row.id, row.sha256 == marked) for row in rows if file_of(row.uri) == file]
             stale = [number for number, current in members if not current]
@@ -341,7 +296,7 @@ class Library:
             if values := [{"id": number, "sha256": digest} for number, current in members if current]:
                 session.execute(update(SourceRow), values)
             if stale:
-                _changed(session)
+                note_change(session)
                 owe_erasure(session)
         self.database.erase()
         return bool(stale)
@@ -349,15 +304,15 @@ class Library:
     def adopt(self, origins: Mapping[int, str]) -> None:
         """Note the origins of sources, by id."""
         if values := [{"id": number, "origin": origin} for number, origin in origins.items()]:
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 session.execute(update(SourceRow), values)
 
     def forget(self, uris: Sequence[str]) -> None:
         """Remove the sources of these uris, some hundreds at a time. The index is published apart."""
         for first in range(0, len(uris), 500):  # others who write wait for a few seconds only
-            with self.database.write() as session:
+            with self.database.write("library") as session:
                 session.execute(delete(SourceRow).where(SourceRow.uri.in_(uris[first : first + 500])))
-                _changed(session)
+                note_change(session)
                 owe_erasure(session)
         self.database.erase()
         if any(map(is_address, uris)):
@@ -369,13 +324,18 @@ class Library:
 def index_state(database: Database) -> IndexState:
     """Return how the library and its index stand; needs no encoder and no writing."""
     with database.read() as session:
-        return _state(session)
+        return _state(session, database)
 
 
-def _state(session: Session) -> IndexState:
+def published_key(database: Database) -> str:
+    """Return the name of the fact that tells which index was published: each data folder on a database has its own."""
+    return f"published {database.node}".strip()
+
+
+def _state(session: Session, database: Database) -> IndexState:
     return IndexState(
         _version(session),
-        read_meta(session, "published"),
+        read_meta(session, published_key(database)),
         read_meta(session, "encoder"),
         session.scalar(select(func.count()).select_from(PassageRow)) or 0,
     )
@@ -386,14 +346,6 @@ def _version(session: Session) -> int:
     return int(version) if version.isdecimal() else 0
 
 
-def packed(embedder: Embedder, passages: Sequence[Passage]) -> list[bytes]:
-    """Return the vectors of the passages as float16 bytes. Raises RetrievalError when one is not a vector."""
-    vectors = vectors_of(passages, embedder)
-    good = np.isfinite(vectors).all(axis=1) & (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.01)
-    if not good.all():
-        raise RetrievalError(f"the encoder gave no unit vector for {passages[int(np.argmin(good))].text[:60]!r}")
-    return [row.tobytes() for row in vectors.astype(np.float16)]
-
-
-def _changed(session: Session) -> None:
+def note_change(session: Session) -> None:
+    """Note, with what this session changes of the passages, that the index is behind."""
     write_meta(session, "version", str(_version(session) + 1))

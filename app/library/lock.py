@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final
 
 from app.errors import DataError, InUse
-from app.store.database import broken_link
+from app.store.sqlite import broken_link
 
 NAME: Final = "lock"
 GUEST: Final = "guest"  # held by who stores documents beside the process that holds the folder

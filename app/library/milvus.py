@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from app.library.library import Library, index_state
+from app.library.library import Library, index_state, published_key
 from app.store.database import Database, read_meta, write_meta
 from app.store.tables import PassageRow
 from retrieval.index.milvus import BATCH, Collection, Milvus
@@ -45,7 +45,7 @@ class MilvusLibrary(Library):
 
     def publish(self) -> None:
         """Feed Milvus what is new, remove there what is gone, and search it from now on."""
-        with self._publishing:
+        with self._publishing, self.database.publishing():
             state = index_state(self.database)
             name, fed = fed_collection(self.database)
             collection = self._opened(name) if name else None
@@ -56,8 +56,8 @@ class MilvusLibrary(Library):
             fed = self._feed(collection, fed)
             collection.delete_between(fed + 1, TOP)  # fed before an older copy of the database was put back
             self._settle(collection, 0, fed)
-            with self.database.write() as session:
-                write_meta(session, "published", f"{state.version}:{name}")
+            with self.database.write("library") as session:
+                write_meta(session, published_key(self.database), f"{state.version}:{name}")
             self._collection = collection  # until now the one before was searched
             for other in self._server.names(name.rpartition("_")[0] + "_"):
                 if other != name:
@@ -84,7 +84,7 @@ class MilvusLibrary(Library):
         return name
 
     def _note(self, name: str, fed: int) -> None:
-        with self.database.write() as session:
+        with self.database.write("library") as session:
             write_meta(session, "milvus", f"{name}:{fed}")
 
     def _feed(self, collection: Collection, fed: int) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from app.errors import InputError
+from app.library.embedded import packed
 from app.library.ingest import (
     EMBEDDING_FAILS,
     Ingestion,
@@ -28,7 +29,7 @@ from app.library.ingest import (
     ingest,
     read_file,
 )
-from app.library.library import Library, packed
+from app.library.library import Library
 from app.library.listing import FileOutcome, SourceFile, reason_of
 from retrieval.types import RetrievalError, SourceError
 

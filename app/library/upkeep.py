@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from app.config import Settings
 from app.errors import AppError, DataError, InUse
-from app.library.catalogue import StoredSource, file_of, is_address
+from app.library.catalogue import UPLOADS, StoredSource, file_of, is_address, owner_of
 from app.library.ingest import IngestProgress, IngestReport, ingest, ingesting, refresh
-from app.library.library import Library
+from app.library.library import Library, published_key
 from app.library.lock import GUEST, FolderLock, holder, hosts_guests
 from app.store.database import open_database, read_meta
 from retrieval.index.generation import Generation
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 1.0  # seconds between two checks of what was stored
 LATEST: Final = 30.0  # seconds after which what a guest stored is published although it goes on
-UPLOADS: Final = "uploads"  # the folder of uploaded documents in the data folder
 _log = logging.getLogger(__name__)
 
 
@@ -90,8 +89,8 @@ class Updatable:
 
 def remove_upload(data_dir: Path, uri: str) -> None:
     """Delete a file that was uploaded; files that stand elsewhere are somebody else's. Raises DataError."""
-    path = Path(uri)
-    if is_address(uri) or path.parent.resolve() != (data_dir / UPLOADS).resolve():
+    path, uploads = Path(uri), (data_dir / UPLOADS).resolve()
+    if is_address(uri) or (path.parent.resolve() != uploads and owner_of(uri, data_dir) is None):
         return
     try:
         path.unlink(missing_ok=True)
@@ -134,7 +133,8 @@ def open_guest(settings: Settings, command: str) -> Guest:
         raise InUse(f"the data folder {str(folder)!r} is in use by {holder(folder)}; stop it or use another --data-dir")
     with ExitStack() as stack:
         stack.enter_context(FolderLock(folder, command, GUEST))
-        database = open_database(folder, writable=False)  # what is written for an older schema is left to its process
+        # only read, because what is written for an older schema is left to its process
+        database = open_database(folder, False, settings.database)
         stack.callback(database.close)
         from retrieval.encoder.embed import load_encoder
 
@@ -155,7 +155,7 @@ class _UnpublishedLibrary(Library):
         if not self.command:
             return None
         try:
-            with FolderLock(self.database.path.parent, self.command):
+            with FolderLock(self._folder.parent, self.command):
                 return super().publish()
         except InUse:
             return None
@@ -166,6 +166,7 @@ class Publisher:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._key = published_key(library.database)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
@@ -197,5 +198,5 @@ class Publisher:
     def _behind(self) -> str:
         """Return the version of what is stored, "" once it is published."""
         with self._library.database.read() as session:
-            version, published = read_meta(session, "version"), read_meta(session, "published")
+            version, published = read_meta(session, "version"), read_meta(session, self._key)
         return "" if published.partition(":")[0] == version else version

@@ -34,7 +34,10 @@ class StoredTurn:
 
 @dataclass(frozen=True, slots=True)
 class StoredConversation:
-    """A conversation as a list shows it; `turns` is their number, `role` the name of the role it is held in."""
+    """A conversation as a list shows it; `turns` is their number, `role` the name of the role it is held in.
+
+    `account` is the id of whose it is, None where it was held without accounts.
+    """
 
     id: str
     title: str
@@ -43,6 +46,7 @@ class StoredConversation:
     turns: int
     pinned: bool
     role: str = DEFAULT
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

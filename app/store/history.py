@@ -15,12 +15,12 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.checksums import of_picture, of_turn, seal
+from app.library.checksums import of_beside, of_picture, of_turn, seal
 from app.store.conversations import State, StoredConversation, StoredTurn
 from app.store.database import Database, owe_erasure
 from app.store.export import as_json, as_markdown
 from app.store.replies import load_working, reply_rows
-from app.store.tables import Base, ConversationRow, PictureRow, TurnRow
+from app.store.tables import Base, ConversationRow, PictureRow, TurnRow, storable
 from app.store.versions import holding, take_place, versions_of
 from dialogue.pictures import MOST_LOOKED_AT
 from dialogue.roles import DEFAULT
@@ -33,36 +33,69 @@ _log = logging.getLogger(__name__)
 
 
 class History:
-    """The conversations of one database. Every method raises DataError when the database fails."""
+    """The conversations of one database, or those of one account in it; all others are unknown to it.
 
-    def __init__(self, database: Database) -> None:
+    Every method raises DataError when the database fails.
+    """
+
+    def __init__(self, database: Database, account: str | None = None) -> None:
         self._database = database
+        self._account = account
+
+    def of(self, account: str) -> "History":
+        """Return the history of the account with this id alone."""
+        return History(self._database, account)
+
+    @property
+    def account(self) -> str | None:
+        """The id of the account whose conversations these are, None for all."""
+        return self._account
 
     def start(self, title: str = "", role: str = DEFAULT, identity: str = "") -> str:
         """Store a new conversation, held in `role`, and return its id, which may be given: a UUID that none has yet.
 
         Untitled, it takes the first question.
         """
-        now = datetime.now(UTC)
-        row = ConversationRow(
-            id=identity or str(uuid4()), title=_tidy(title), pinned=False, role=role, created_at=now, updated_at=now
-        )
+        row = self._new(identity or str(uuid4()), title, role)
         identity = row.id
         with self._database.write() as session:
             session.add(row)
         return identity
 
+    def _new(self, identity: str, title: str, role: str) -> ConversationRow:
+        now = datetime.now(UTC)
+        return ConversationRow(
+            id=identity,
+            title=_tidy(title),
+            pinned=False,
+            role=role,
+            created_at=now,
+            updated_at=now,
+            account_id=self._account,
+        )
+
     def begin(
-        self, conversation: str, question: str, pictures: Sequence[Picture] = (), instead: int | None = None
+        self,
+        conversation: str,
+        question: str,
+        pictures: Sequence[Picture] = (),
+        instead: int | None = None,
+        role: str | None = None,
     ) -> int:
         """Store a pending turn with its pictures and return its id; `instead` of which turn it stands, a version of it.
 
+        With a `role` the conversation is begun with it, under an id that none has yet, see `start`.
         Raises InputError for an unknown conversation, or where `instead` is not its last turn.
         """
         now = datetime.now(UTC)
         with self._database.write() as session:
-            row = _found(session, conversation)
-            last = session.scalar(select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation))
+            if role is None:
+                row = self._found(session, conversation, hold=True)
+                last = session.scalar(select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation))
+            else:
+                row, last = self._new(conversation, "", role), None
+                session.add(row)
+                session.flush()
             turn = TurnRow(
                 conversation_id=conversation,
                 number=(last or 0) + 1,
@@ -71,6 +104,7 @@ class History:
                 reason="",
                 created_at=now,
                 hidden=False,
+                holder=self._database.number,
             )
             if instead is not None:
                 turn.version_of = take_place(session, conversation, instead)
@@ -78,7 +112,7 @@ class History:
             row.updated_at = now
             row.title = row.title or _tidy(question)
             session.flush()
-            session.add_all(
+            sent = [
                 PictureRow(
                     turn_id=turn.id,
                     number=number,
@@ -87,8 +121,9 @@ class History:
                     checksum=of_picture(picture.name, picture.data),
                 )
                 for number, picture in enumerate(pictures)
-            )
-            seal(session, turn.id)
+            ]
+            session.add_all(sent)
+            seal(session, turn.id, sent)
             return turn.id
 
     def finish(self, turn: int, reply: Reply) -> None:
@@ -96,7 +131,7 @@ class History:
         columns, rows = reply_rows(turn, reply)
         now = datetime.now(UTC)
         with self._database.write() as session:
-            _settle(session, turn, "done", "", now, columns, rows)
+            _settle(session, turn, "done", "", now, columns, rows, self._database.number)
 
     def fail(self, turn: int, state: State, reason: str) -> None:
         """Mark a pending turn as not answered. A turn that is already settled stays as it is."""
@@ -104,10 +139,13 @@ class History:
             _settle(session, turn, state, reason, datetime.now(UTC))
 
     def interrupt(self) -> int:
-        """Mark the turns that a process left pending when it ended; return how many. For the writer alone."""
-        with self._database.write() as session:
+        """Mark the turns that a process left pending when it ended; return how many. For those who answer alone."""
+        alive = self._database.holders()
+        with self._database.write("interrupting") as session:
             values = {"state": "interrupted", "reason": "candor stopped before the reply was ready"}
-            pending = session.scalars(select(TurnRow).where(TurnRow.state == "pending")).all()
+            left = or_(TurnRow.holder.is_(None), TurnRow.holder.not_in(alive))
+            query = select(TurnRow).where(TurnRow.state == "pending", left).order_by(TurnRow.id)
+            pending = session.scalars(query.with_for_update(skip_locked=True)).all()
             whole = load_working(session, pending)
             session.execute(update(TurnRow).where(TurnRow.id.in_(list(whole))).values(**values))
             for turn, found in whole.items():
@@ -121,7 +159,7 @@ class History:
         Raises InputError for an unknown conversation.
         """
         with self._database.read() as session:
-            _found(session, conversation)
+            self._found(session, conversation)
             query = select(TurnRow).where(TurnRow.conversation_id == conversation, ~TurnRow.hidden)
             rows = session.scalars(query.order_by(TurnRow.number.desc()).limit(limit)).all()[::-1]
             return _stored(session, rows)
@@ -130,7 +168,7 @@ class History:
         """Return one turn. Raises InputError for an unknown one."""
         with self._database.read() as session:
             row = session.get(TurnRow, turn)
-            if row is None:
+            if row is None or not self._owns(session, row.conversation_id):
                 raise InputError(f"there is no turn {turn!r}")
             return _stored(session, [row])[0]
 
@@ -138,11 +176,11 @@ class History:
         """Return conversations, pinned first, then the latest; `search` looks in titles and messages."""
         shown = (TurnRow.conversation_id == ConversationRow.id, ~TurnRow.hidden)
         counted = select(func.count()).where(*shown).scalar_subquery()
-        query = select(ConversationRow, counted)
+        query = select(ConversationRow, counted).where(*self._own())
         for word in search.split():
             matching = select(TurnRow.conversation_id).where(~TurnRow.hidden, holding(word))
             query = query.where(
-                or_(ConversationRow.title.icontains(word, autoescape=True), ConversationRow.id.in_(matching))
+                or_(ConversationRow.title.icontains(storable(word), autoescape=True), ConversationRow.id.in_(matching))
             )
         order = (ConversationRow.pinned.desc(), ConversationRow.updated_at.desc(), ConversationRow.id)
         with self._database.read() as session:
@@ -152,19 +190,19 @@ class History:
     def conversation(self, conversation: str) -> StoredConversation:
         """Return one conversation. Raises InputError for an unknown one."""
         with self._database.read() as session:
-            row = _found(session, conversation)
+            row = self._found(session, conversation)
             counted = select(func.count()).where(TurnRow.conversation_id == conversation, ~TurnRow.hidden)
             return _conversation(row, session.scalar(counted) or 0)
 
     def rename(self, conversation: str, title: str) -> None:
         """Give a conversation another title. Raises InputError for an unknown one."""
         with self._database.write() as session:
-            _found(session, conversation).title = _tidy(title) or UNTITLED
+            self._found(session, conversation).title = _tidy(title) or UNTITLED
 
     def pin(self, conversation: str, pinned: bool = True) -> None:
         """Keep a conversation at the head of the list, or no longer. Raises InputError for an unknown one."""
         with self._database.write() as session:
-            _found(session, conversation).pinned = pinned
+            self._found(session, conversation).pinned = pinned
 
     def delete(self, *conversations: str) -> None:
         """Remove conversations with all their turns, so that nothing of them stands in any file of the folder.
@@ -172,11 +210,23 @@ class History:
         Raises InputError, and removes none, where one is unknown.
         """
         with self._database.write() as session:
-            for conversation in conversations:
-                _found(session, conversation)
+            for conversation in sorted(conversations):
+                self._found(session, conversation, hold=True)
             session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversations)))
             owe_erasure(session)
         self._database.erase()
+
+    def expire(self, before: datetime) -> int:
+        """Remove the conversations in which nothing has been said since, as `delete` does; return how many."""
+        with self._database.write() as session:
+            old = (ConversationRow.updated_at < before, *self._own())
+            found = session.scalars(select(ConversationRow.id).where(*old).with_for_update()).all()
+            for first in range(0, len(found), 500):
+                session.execute(delete(ConversationRow).where(ConversationRow.id.in_(found[first : first + 500])))
+            if found:
+                owe_erasure(session)
+        self._database.erase()
+        return len(found)
 
     def context(self, conversation: str, before: int | None = None) -> tuple[Turn, ...]:
         """Return the finished turns as a model reads them, those `before` a turn: user and assistant, oldest first.
@@ -189,6 +239,7 @@ class History:
         sent = select(*_PICTURE, PictureRow.turn_id).join(TurnRow).where(*done)
         latest = sent.order_by(PictureRow.turn_id.desc(), PictureRow.number.desc()).limit(MOST_LOOKED_AT)
         with self._database.read() as session:
+            self._found(session, conversation)
             rows = session.scalars(query).all()
             latest_rows = session.execute(latest).all()[::-1]
         pictures = [(row.turn_id, _picture(row.name, row.data, row.checksum)) for row in latest_rows]
@@ -208,7 +259,7 @@ class History:
     def picture(self, turn: int, name: str) -> Picture:
         """Return a picture of a turn, or of one before it in its conversation. Raises InputError."""
         of = select(TurnRow.conversation_id).where(TurnRow.id == turn).scalar_subquery()
-        query = select(*_PICTURE).join(TurnRow)
+        query = select(*_PICTURE).join(TurnRow).join(ConversationRow).where(*self._own())
         query = query.where(PictureRow.name == name, TurnRow.conversation_id == of, TurnRow.id <= turn)
         with self._database.read() as session:
             row = session.execute(query.order_by(TurnRow.id.desc()).limit(1)).first()
@@ -221,7 +272,8 @@ class History:
 
     def pictures(self, turn: int) -> tuple[Picture, ...]:
         """Return the pictures of a turn as they were sent, damaged ones left out, none for an unknown turn."""
-        query = select(*_PICTURE).where(PictureRow.turn_id == turn).order_by(PictureRow.number)
+        query = select(*_PICTURE).join(TurnRow).join(ConversationRow).where(*self._own())
+        query = query.where(PictureRow.turn_id == turn).order_by(PictureRow.number)
         with self._database.read() as session:
             pictures = [_picture(*row) for row in session.execute(query)]
         return tuple(picture for picture in pictures if picture)
@@ -236,6 +288,24 @@ class History:
         if form == "md":
             return as_markdown(about, turns)
         return as_json(about, turns, [self.pictures(turn.id) for turn in turns])
+
+    def _own(self) -> tuple[ColumnElement[bool], ...]:
+        """What a conversation has to be for this history to know it."""
+        return () if self._account is None else (ConversationRow.account_id == self._account,)
+
+    def _owns(self, session: Session, conversation: str) -> bool:
+        return (
+            session.scalar(select(ConversationRow.id).where(ConversationRow.id == conversation, *self._own()))
+            is not None
+        )
+
+    def _found(self, session: Session, conversation: str, hold: bool = False) -> ConversationRow:
+        """Return a conversation; with `hold` nobody else changes it until the session ends. Raises InputError."""
+        query = select(ConversationRow).where(ConversationRow.id == conversation, *self._own())
+        row = session.scalar(query.with_for_update() if hold else query)
+        if row is None:
+            raise InputError(f"there is no conversation {conversation!r}: `candor history list` shows them all")
+        return row
 
 
 _PICTURE: Final = (PictureRow.name, PictureRow.data, PictureRow.checksum)
@@ -257,32 +327,34 @@ def _settle(
     now: datetime,
     columns: Mapping[str, object] = MappingProxyType({}),
     rows: Sequence[Base] = (),
+    holder: int | None = None,
 ) -> None:
-    """Move a pending turn to its final state with these columns and rows beside it; not one that is gone or settled."""
+    """Move a pending turn to its final state with these columns and rows beside it; not one that is gone or settled.
+
+    One that others took for interrupted is its `holder`'s still, who was cut off from the database for a while.
+    """
+    of = select(TurnRow.conversation_id).where(TurnRow.id == turn).scalar_subquery()
+    conversation = session.scalar(select(ConversationRow).where(ConversationRow.id == of).with_for_update())
     row = session.get(TurnRow, turn)
-    if row is None or row.state != "pending":
+    if row is None or conversation is None:
         return
-    whole = load_working(session, [row])[turn].whole  # a question that was damaged meanwhile stays so
+    if row.state != "pending" and not (row.state == "interrupted" and holder is not None and row.holder == holder):
+        return
+    sent = session.scalars(select(PictureRow).where(PictureRow.turn_id == turn).order_by(PictureRow.number)).all()
+    # a question that was damaged meanwhile stays so
+    whole = of_turn(row) == row.checksum and of_beside(sent) == row.working_checksum
     for name, value in {**columns, "state": state, "reason": reason, "finished_at": now}.items():
         setattr(row, name, value)
-    conversation = session.get(ConversationRow, row.conversation_id)
-    if conversation is not None:
-        conversation.updated_at = now
+    conversation.updated_at = now
     session.add_all(rows)
     if whole:
-        seal(session, turn)
-
-
-def _found(session: Session, conversation: str) -> ConversationRow:
-    row = session.get(ConversationRow, conversation)
-    if row is None:
-        raise InputError(f"there is no conversation {conversation!r}: `candor history list` shows them all")
-    return row
+        seal(session, turn, [*rows, *sent])
 
 
 def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
     title = row.title or UNTITLED
-    return StoredConversation(row.id, title, row.created_at, row.updated_at, turns, row.pinned, row.role or DEFAULT)
+    about = (row.created_at, row.updated_at, turns, row.pinned, row.role or DEFAULT, row.account_id)
+    return StoredConversation(row.id, title, *about)
 
 
 def _stored(session: Session, rows: Sequence[TurnRow]) -> list[StoredTurn]:

@@ -48,7 +48,7 @@ class Opinions:
         if rating and rating.reason not in REASONS:
             raise InputError(f"{rating.reason!r} is no reason: give one of {', '.join(filter(None, REASONS))}")
         with self._database.write() as session:
-            if session.get(TurnRow, turn) is None:
+            if session.get(TurnRow, turn, with_for_update=True) is None:
                 raise InputError(f"there is no turn {turn!r}")
             session.execute(delete(RatingRow).where(RatingRow.turn_id == turn))
             if rating:

@@ -22,7 +22,7 @@ class Shares:
     def share(self, conversation: str) -> str:
         """Return the secret word of a conversation, a new one where it has none. Raises InputError."""
         with self._database.write() as session:
-            if session.get(ConversationRow, conversation) is None:
+            if session.get(ConversationRow, conversation, with_for_update=True) is None:
                 raise InputError(f"there is no conversation {conversation!r}")
             row = session.get(ShareRow, conversation)
             if row is None:

@@ -8,8 +8,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, Text, TypeDecorator, UniqueConstraint, false
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 
 Blob = bytes  # under a name that no column takes
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -20,6 +32,10 @@ class SafeText(TypeDecorator[str]):
 
     impl = Text
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Have PostgreSQL order and compare text by its code points, as SQLite does."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Replace lone surrogates and NUL; offsets into the text stay true."""
@@ -96,7 +112,8 @@ class SourceRow(Base):
     """A document with its text; `uri` is the absolute path or the address, `name` what is shown and cited.
 
     `origin` is the folder or the sitemap through which it was found, empty where it was named itself. `notes` tell how
-    it was read, `dated` the date that it bears itself in ISO 8601, empty where none is known.
+    it was read, `dated` the date that it bears itself in ISO 8601, empty where none is known. `account_id` is whose
+    own it is, None of one that all share.
     """
 
     __tablename__ = "source"
@@ -115,6 +132,7 @@ class SourceRow(Base):
     origin: Mapped[str] = mapped_column(server_default="")
     notes: Mapped[list[Any]] = mapped_column(deferred=True, server_default="[]")
     dated: Mapped[str] = mapped_column(server_default="")
+    account_id: Mapped[str | None] = mapped_column(index=True)
 
 
 class PassageRow(Base):
@@ -135,7 +153,7 @@ class PassageRow(Base):
 
 
 class ConversationRow(Base):
-    """A conversation."""
+    """A conversation; `account_id` is whose it is, None where it was held without accounts."""
 
     __tablename__ = "conversation"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -144,13 +162,15 @@ class ConversationRow(Base):
     role: Mapped[str | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
+    account_id: Mapped[str | None] = mapped_column(index=True)
 
 
 class TurnRow(Base):
     """A question, and from `reply` on what answered it; those columns are empty until the state is done.
 
     `working_checksum` is that of the rows beside it, and one of what `checksum` is over. `version_of` is the id of the
-    first of several versions of one turn, of which all but one are `hidden`.
+    first of several versions of one turn, of which all but one are `hidden`. `holder` is the number of the process that
+    answers it, where several share the database.
     """
 
     __tablename__ = "turn"
@@ -181,6 +201,7 @@ class TurnRow(Base):
     working_checksum: Mapped[bytes | None]
     version_of: Mapped[int | None]
     hidden: Mapped[bool] = mapped_column(server_default=false())
+    holder: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class PictureRow(Base):
@@ -279,3 +300,61 @@ class ShareRow(Base):
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True)
     word: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
+
+
+class AccountRow(Base):
+    """Somebody who may use a server; `password` is an Argon2 hash, None where only an identity provider vouches.
+
+    `subject` is who this is to that provider. `per_minute` and `per_day` are the turns allowed, None where the settings
+    say.
+    """
+
+    __tablename__ = "account"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    password: Mapped[str | None]
+    subject: Mapped[str | None] = mapped_column(unique=True)
+    disabled: Mapped[bool]
+    per_minute: Mapped[int | None]
+    per_day: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class KeyRow(Base):
+    """An API key: the SHA-256 of it, and how it begins."""
+
+    __tablename__ = "api_key"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    prefix: Mapped[str]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class LoginRow(Base):
+    """A login of a page: the SHA-256 of the word in its cookie."""
+
+    __tablename__ = "login"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """Who did what when; `account_id` outlives the account, and says nothing once that is gone."""
+
+    __tablename__ = "audit"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    account_id: Mapped[str | None] = mapped_column(index=True)
+    action: Mapped[str]
+    detail: Mapped[str]
+    address: Mapped[str]

@@ -8,19 +8,21 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, cast
 
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, func, inspect, select
 
 from app.errors import DataError, OlderSchema
 from app.store.wal import first_number
 
-HEAD: Final = "0009"  # the last revision in migrations/versions
+HEAD: Final = "0010"  # the last revision in migrations/versions
+LOCK: Final = 0x43414E44  # "CAND", the class of our advisory locks in PostgreSQL
 _log = logging.getLogger(__name__)
 
 
-def migrate(engine: Engine, path: Path, writable: bool) -> bool:
+def migrate(engine: Engine, path: Path | None, writable: bool, name: str = "") -> bool:
     """Bring the schema to this version in one transaction, after a copy of what was there; return whether it had to.
 
-    Raises DataError for a newer schema and when the copy cannot be made, OlderSchema when it is only read.
+    Without a `path` it is the PostgreSQL database of this `name`, of which no copy is made. Raises DataError for a
+    newer schema and when the copy cannot be made, OlderSchema when it is only read.
     """
     with engine.connect() as connection:
         if _stored(connection) == [HEAD]:
@@ -31,26 +33,35 @@ def migrate(engine: Engine, path: Path, writable: bool) -> bool:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
+    name = name or repr(str(path))
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     if found is not None and found not in {revision.revision for revision in script.walk_revisions()}:
-        raise DataError(f"{str(path)!r} was written by a newer candor (schema {found}): update candor to open it")
+        raise DataError(f"{name} was written by a newer candor (schema {found}): update candor to open it")
     if not writable:
+        if found is None and path is None:
+            raise DataError(f"there is no data in {name} yet: run `candor ingest PATH` or `candor ask`")
         raise OlderSchema(
-            f"{str(path)!r} has the older schema {found}: any command that writes brings it up to {HEAD}, after a copy"
+            f"{name} has the older schema {found}: any command that writes brings it up to {HEAD}, after a copy"
         )
     with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+        if path is None:
+            connection.execute(select(func.pg_advisory_xact_lock(LOCK, 0)))  # one migrates, the others wait
         if MigrationContext.configure(connection).get_current_revision() == HEAD:
             return False  # by another process meanwhile
-        if inspect(connection).get_table_names():
+        if path is None:
+            if found:
+                _log.warning("the database is brought from schema %s to %s", found, HEAD)
+        elif inspect(connection).get_table_names():
             kept = _copy(engine, path, found or "0000")
             _log.warning("the database is brought from schema %s to %s; as it was it is kept in %s", found, HEAD, kept)
         config.attributes["connection"] = connection
         command.upgrade(config, HEAD)
-        count(connection)
+        if path is not None:
+            count(connection)
     return True
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.errors import InputError
 from app.store.conversations import Match
 from app.store.database import Database
-from app.store.tables import TurnRow
+from app.store.tables import ConversationRow, TurnRow, storable
 
 BEFORE: Final = 40  # characters shown before the word that was found
 SHOWN: Final = 140
@@ -35,6 +35,7 @@ def show_version(database: Database, turn: int) -> None:
         row = session.get(TurnRow, turn)
         if row is None:
             raise InputError(f"there is no turn {turn!r}")
+        session.get(ConversationRow, row.conversation_id, with_for_update=True)
         session.execute(update(TurnRow).where(_of(row.version_of or row.id)).values(hidden=TurnRow.id != turn))
 
 
@@ -56,6 +57,7 @@ def _of(first: int) -> ColumnElement[bool]:
 
 def holding(word: str) -> ColumnElement[bool]:
     """The turns of which the question or the reply holds a word."""
+    word = storable(word)
     return or_(TurnRow.question.icontains(word, autoescape=True), TurnRow.reply.icontains(word, autoescape=True))
 
 

@@ -11,6 +11,8 @@ from app.web.health import trouble
 from retrieval.sources import SUFFIXES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
 
     from app.web.undo import Undo
@@ -20,8 +22,11 @@ UPLOAD_LIMIT: Final = 20 * 2**20  # bytes
 KINDS: Final = ",".join(sorted({end for suffix in SUFFIXES for end in (suffix, Path(suffix).suffix)}))  # last ends too
 
 
-def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path, undo: "Undo") -> None:
-    """Take documents in at ``POST /documents``: 409 where the name is taken, and `taken` does not say what to do."""
+def add_document_route(api: "FastAPI", mine: "Callable[[], Uploads]", folder: Path, undo: "Undo") -> None:
+    """Take documents in at ``POST /documents``: 409 where the name is taken, and `taken` does not say what to do.
+
+    `mine` gives the uploads of who asks.
+    """
     from fastapi import Request
     from fastapi.responses import JSONResponse
     from starlette.concurrency import run_in_threadpool
@@ -36,6 +41,7 @@ def add_document_route(api: "FastAPI", uploads: "Uploads", folder: Path, undo: "
     @api.post("/documents")
     async def receive(request: Request, name: str = "", taken: Choice = "ask") -> JSONResponse:
         try:
+            uploads = mine()
             name = checked_name(name)
             if problem := await run_in_threadpool(trouble, folder, UPLOAD_LIMIT):
                 return await refused(request, 507, problem)

@@ -13,28 +13,43 @@ import gradio as gr
 from app.bot import USER_ERRORS
 from app.web.jobs import UNEXPECTED
 from app.web.parts.basics import sentence
+from app.web.who import of_event, serving
 
 log = logging.getLogger(__name__)
 
 
 def telling(
-    handler: Callable[..., Any], speaking: Callable[[gr.Request], AbstractContextManager[None]]
+    handler: Callable[..., Any],
+    speaking: Callable[[gr.Request], AbstractContextManager[None]],
+    owns: Callable[[str], bool] = lambda conversation: True,
 ) -> Callable[..., Any]:
     """Return a handler whose errors are shown on the page, and logged here instead of by Gradio.
 
-    What it says is in the language that `speaking` finds for a request; a stream sees to that itself.
+    It serves who called the event, and gets no conversation that is not that one's, as `owns` says. What it says is in
+    the language that `speaking` finds for a request; a stream sees to that itself.
     """
 
-    def told(given: tuple[object, ...]) -> AbstractContextManager[None]:
-        request = next((one for one in given if isinstance(one, gr.Request)), None)
-        return speaking(request) if request is not None else nullcontext()
+    def asking(given: tuple[object, ...]) -> gr.Request | None:
+        return next((one for one in given if isinstance(one, gr.Request)), None)
+
+    def own(given: tuple[object, ...]) -> tuple[object, ...]:
+        foreign = bool(given) and isinstance(given[0], str) and given[0] != "" and not owns(given[0])
+        return ("", *given[1:]) if foreign else given
 
     if inspect.isasyncgenfunction(handler):
 
         @wraps(handler)
         async def stream(*given: object, **named: object) -> AsyncIterator[object]:
+            who = of_event(asking(given))
             try:
-                async for painted in handler(*given, **named):
+                with serving(who):
+                    running = handler(*own(given), **named)
+                while True:
+                    with serving(who):  # in each step, which may run in another context
+                        try:
+                            painted = await anext(running)
+                        except StopAsyncIteration:
+                            return
                     yield painted
             except Exception as error:
                 raise _page_error(error) from None
@@ -44,8 +59,9 @@ def telling(
     @wraps(handler)
     def answer(*given: object, **named: object) -> object:
         try:
-            with told(given):
-                return handler(*given, **named)
+            request = asking(given)
+            with serving(of_event(request)), speaking(request) if request is not None else nullcontext():
+                return handler(*own(given), **named)
         except Exception as error:
             raise _page_error(error) from None
 

@@ -19,19 +19,18 @@ _log = logging.getLogger(__name__)
 class Following:
     """Follow-up questions by turn."""
 
-    def __init__(self, retriever: Retriever) -> None:
-        self._retriever = retriever
+    def __init__(self) -> None:
         self._kept: OrderedDict[int, tuple[str, ...]] = OrderedDict()
 
-    def after(self, turns: Sequence["StoredTurn"], role: Role) -> tuple[str, ...]:
-        """Return what may be asked after the last of these turns, () where it has no reply."""
+    def after(self, turns: Sequence["StoredTurn"], role: Role, retriever: Retriever) -> tuple[str, ...]:
+        """Return what may be asked after the last of these turns, () where it has no reply; `retriever` finds it."""
         if not turns or turns[-1].reply is None:
             return ()
         last = turns[-1]
         if last.id not in self._kept:
             asked = [turn.question for turn in turns]
             try:
-                self._kept[last.id] = follow_ups(self._retriever, turns[-1].reply, asked, role)
+                self._kept[last.id] = follow_ups(retriever, turns[-1].reply, asked, role)
             except RetrievalError as error:
                 _log.warning("no follow-up questions: %s", error)
                 return ()

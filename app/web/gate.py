@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from app.web.documents import UPLOAD_LIMIT
 from app.web.events import CallError, Calls
+from app.web.who import SCOPE
 from dialogue.pictures import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ CALL_LIMIT: Final = 256 * 1024  # bytes of a call: the longest message, every ch
 CALL_SECONDS: Final = 10.0  # in which the body of a call has to be there
 UPLOAD_SECONDS: Final = 60.0
 UPLOADS_AT_ONCE: Final = 4
+PAGES: Final = 10_000  # open pages of which is known whose they are
 HEADERS: Final = (
     (
         b"content-security-policy",
@@ -95,6 +97,7 @@ class Gate:
         self._app = app
         self._calls = calls
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._streams: dict[str, str] = {}  # open pages, and the accounts that they belong to
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve one request."""
@@ -118,17 +121,30 @@ class Gate:
         route = _route(scope["path"], scope["method"])
         query = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] in route.query]
         scope = {**scope, "query_string": urlencode(query).encode()}
-        if scope["path"] == "/gradio_api/queue/data" and not self._calls.follows(dict(query).get("session_hash", "")):
-            raise Refused(404, "there is nothing to follow: reload the page")
+        who = scope.get(SCOPE)
+        account = who.account if who else ""
+        if scope["path"] == "/gradio_api/queue/data":
+            page = dict(query).get("session_hash", "")
+            if not self._calls.follows(page) or self._streams.get(page, account) != account:
+                raise Refused(404, "there is nothing to follow: reload the page")
         if route.calls:
             body = await read_body(Body(scope, receive, CALL_LIMIT, CALL_SECONDS))
             checked = self._calls.checked(body, route.calls == "stream")
+            if account:
+                self._claim(json.loads(checked)["session_hash"], account)
             await self._app(scope, replayed(checked, receive), send)
         elif route.upload:
             async with self._slot():
                 await self._app(scope, Body(scope, receive, route.upload, UPLOAD_SECONDS), send)
         else:
             await self._app(scope, receive, send)
+
+    def _claim(self, page: str, account: str) -> None:
+        """Note whose an open page is, so that nobody else follows it."""
+        if self._streams.setdefault(page, account) != account:
+            raise Refused(404, "this page is somebody else's: reload it")
+        while len(self._streams) > PAGES:
+            self._streams.pop(next(iter(self._streams)))
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -241,9 +257,12 @@ class Guarded:
     gives it away) or directly (then the Origin header does).
     """
 
-    def __init__(self, app: "ASGIApp", origins: Sequence[str] = ()) -> None:
-        self._app = app
-        self._origins = frozenset(origins)  # whose pages may use the API
+    def __init__(self, app: "ASGIApp", anywhere: bool = False, origins: Sequence[str] = ()) -> None:
+        """With `anywhere` the server goes by any name; then it asks who comes, which such a page cannot say.
+
+        Pages of the `origins` may use the API.
+        """
+        self._app, self._anywhere, self._origins = app, anywhere, frozenset(origins)
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve one request."""
@@ -260,7 +279,7 @@ class Guarded:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         allowed = {None, f"http://{host}", f"https://{host}", *(self._origins if of_api(scope["path"]) else ())}
-        if loopback(_name(host)) and origin in allowed:
+        if (self._anywhere or loopback(_name(host))) and origin in allowed:
             await self._app(scope, receive, with_headers)
         else:
             await _answer(with_headers, 403, "requests from other sites are not served", of_api(scope["path"]))

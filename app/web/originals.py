@@ -10,9 +10,9 @@ from urllib.parse import quote
 from app.library.catalogue import StoredSource, file_of, is_address
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from collections.abc import Callable
 
-    from app.library.library import Library
+    from fastapi import FastAPI
 
 MOST: Final = 100 * 2**20  # bytes
 _HEADERS: Final = {
@@ -34,8 +34,9 @@ def original_of(row: StoredSource) -> Path | None:
         return None
 
 
-def add_original_route(api: "FastAPI", library: "Library") -> None:
-    """Give the original of a source out at ``GET /original``: 404 unless it is byte for byte what was read."""
+def add_original_route(api: "FastAPI", sources: "Callable[[], list[StoredSource]]") -> None:
+    """Give the original of one of the `sources` out at ``GET /original``: 404 unless it is byte for byte what was
+    read."""
     from typing import Annotated
 
     from fastapi import Query
@@ -43,7 +44,7 @@ def add_original_route(api: "FastAPI", library: "Library") -> None:
 
     @api.get("/original")
     def give(source: Annotated[int, Query(ge=0, lt=2**63)]) -> Response:
-        row = next((row for row in library.sources() if row.id == source), None)
+        row = next((row for row in sources() if row.id == source), None)
         path = original_of(row) if row else None
         if row is None or path is None:
             return Response(status_code=404)

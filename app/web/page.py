@@ -91,7 +91,7 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], more: list[Any], s
     slow: dict[str, Any] = {**private, "concurrency_limit": None}
 
     def on(handler: Any) -> Any:  # noqa: ANN401, a handler as Gradio takes it
-        return telling(handler, page.told)
+        return telling(handler, page.told, page.owns)
 
     loaded = blocks.load(on(page.load), None, [*view, documents, settings, *still], **quick)
     begun = (

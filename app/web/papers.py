@@ -7,6 +7,8 @@ from app.web.parts.paper import paper
 from app.web.words import said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
 
     from app.store.history import History
@@ -20,11 +22,16 @@ _HEADERS: Final = {  # no script at all, and nothing is kept
 }
 
 
-def add_paper_routes(api: "FastAPI", history: "History", shares: "Shares", undo: "Undo") -> None:
-    """Give conversations out at ``GET /paper`` by their ids, and at ``GET /shared`` by their secret words."""
+def add_paper_routes(
+    api: "FastAPI", whole: "History", own: "Callable[[], History]", shares: "Shares", undo: "Undo"
+) -> None:
+    """Give conversations out at ``GET /paper`` by their ids, and at ``GET /shared`` by their secret words.
+
+    `own` is the history of who asks, `whole` that of all, for what is shared.
+    """
     from fastapi.responses import HTMLResponse
 
-    def given(conversation: str) -> HTMLResponse:
+    def given(conversation: str, history: "History") -> HTMLResponse:
         try:
             if undo.waits(("conversation", conversation)):
                 raise InputError("it is being deleted")
@@ -36,8 +43,8 @@ def add_paper_routes(api: "FastAPI", history: "History", shares: "Shares", undo:
 
     @api.get("/paper")
     def to_print(c: str = "") -> HTMLResponse:
-        return given(c)
+        return given(c, own())
 
     @api.get("/shared")
     def shared(word: str = "") -> HTMLResponse:
-        return given(shares.conversation(word))
+        return given(shares.conversation(word), whole)

@@ -17,6 +17,8 @@ from dialogue.pictures import FORMATS, MOST, MOST_BYTES, PictureError, checked, 
 from dialogue.types import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
 
     from app.store.conversations import StoredTurn
@@ -58,8 +60,11 @@ class Held:
         return tuple(found)
 
 
-def add_routes(api: "FastAPI", history: "History", held: Held) -> None:
-    """Take pictures in at ``POST /pictures``, give them out at ``GET /picture``, to this page alone."""
+def add_routes(api: "FastAPI", history: "Callable[[], History]", held: Held) -> None:
+    """Take pictures in at ``POST /pictures``, give them out at ``GET /picture``, to this page alone.
+
+    `history` is that of who asks.
+    """
     from fastapi import Query, Request
     from fastapi.responses import JSONResponse, Response
     from starlette.concurrency import run_in_threadpool
@@ -84,7 +89,7 @@ def add_routes(api: "FastAPI", history: "History", held: Held) -> None:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return Response(status_code=403)
         try:
-            [picture] = held.get([word]) if word else [history.picture(turn, name)]
+            [picture] = held.get([word]) if word else [history().picture(turn, name)]
         except AppError:
             return Response(status_code=404)
         return Response(picture.data, media_type=media_type(picture), headers=_HEADERS)

@@ -1,6 +1,6 @@
 """The web server: the page and the API on FastAPI, their headers, and a clean start and stop.
 
-Only loopback addresses are served, because there are no accounts yet.
+Without accounts only loopback addresses are served.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.accounts.accounts import Accounts
 from app.config import listed
 from app.errors import AppError
 from app.library.catalogue import as_text, file_of
 from app.library.upkeep import UPLOADS
 from app.web.documents import add_document_route
+from app.web.doors import Doors
 from app.web.events import Calls
 from app.web.gate import Gate, Guarded, loopback
 from app.web.health import trouble
@@ -25,6 +27,7 @@ from app.web.jobs import Jobs
 from app.web.originals import add_original_route
 from app.web.papers import add_paper_routes
 from app.web.pictures import add_routes
+from app.web.shelves import Shelves
 from app.web.undo import Undo
 from app.web.uploads import Uploads
 
@@ -61,21 +64,24 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     from app.web.page import mount
 
     settings = bot.settings
-    uploads, calls = _uploads(bot, folder / UPLOADS), Calls()
-    metrics = Metrics(text=settings.log_text == "on")
+    guarded = settings.accounts == "on"
+    calls, metrics = Calls(), Metrics(text=settings.log_text == "on")
+    uploads = Shelves(lambda place: _uploads(bot, place), folder / UPLOADS, guarded)
     api = FastAPI(title="Candor", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_middleware(Gate, calls=calls)
-    api.add_middleware(Guarded, origins=listed(settings.cors))
+    if guarded:
+        api.add_middleware(Doors, database=bot.library.database)
+    api.add_middleware(Guarded, anywhere=guarded, origins=listed(settings.cors))
     api.add_middleware(Observed, metrics=metrics)  # the outermost
     api.state.jobs = Jobs(bot, settings.workers, settings.waiting, metrics.turn)
     metrics.watch(api.state.jobs.load)
     _add_health(api, folder)
-    add_api(api, Service(bot, api.state.jobs, uploads, folder), metrics)
     api.state.undo = Undo()
     page = Handlers(bot, api.state.jobs, uploads, examples, api.state.undo)
-    add_routes(api, bot.history, page.held)
-    add_paper_routes(api, bot.history, page.shares, api.state.undo)
-    add_original_route(api, bot.library)
+    add_api(api, Service(bot, api.state.jobs, uploads, folder, page.limits), metrics)
+    add_routes(api, lambda: page.bot.history, page.held)
+    add_paper_routes(api, bot.history, lambda: page.bot.history, page.shares, api.state.undo)
+    add_original_route(api, page.sources)
     add_document_route(api, uploads, folder, api.state.undo)
     return mount(api, page, calls)
 
@@ -150,8 +156,11 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
 
     Raises ServeError when `host` is not a loopback address or the port is taken.
     """
-    with _bind(host, port) as listener:
+    with _bind(host, port, bot.settings.accounts == "on") as listener:
         import uvicorn
+
+        if bot.settings.accounts == "on" and not Accounts(bot.library.database).any():
+            raise ServeError("there is no account yet: make one with `candor accounts add NAME --role admin`")
 
         app = build_app(bot, examples)
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
@@ -209,15 +218,16 @@ async def warm(app: "FastAPI") -> None:
         await app(scope, receive, send)
 
 
-def probe(host: str, port: int) -> None:
-    """Raise ServeError when `serve` could not listen there now."""
-    _bind(host, port).close()
+def probe(host: str, port: int, accounts: bool = False) -> None:
+    """Raise ServeError when `serve` could not listen there now, with `accounts` or without."""
+    _bind(host, port, accounts).close()
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    if not loopback(host):
+def _bind(host: str, port: int, accounts: bool) -> socket.socket:
+    if not accounts and not loopback(host):
         raise ServeError(
-            f"{host!r} is not an address of this machine alone, and there are no accounts yet; use --host 127.0.0.1"
+            f"{host!r} is not an address of this machine alone, and without accounts everybody there could read and "
+            "write: use --host 127.0.0.1, or set accounts = on (see `candor accounts`)"
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio lets each answer wait

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.accounts.principal import Forbidden
 from app.errors import AppError
 from app.library.catalogue import StoredSource, is_address
 from app.web.originals import original_of
@@ -44,7 +45,7 @@ class Shelf(Turns):
         library = self.bot.library
         gone = Document(citation.source, citation.title, "", ())
         try:
-            pairs = [(row, library.document(row.id)) for row in library.sources() if row.name == citation.source]
+            pairs = [(row, library.document(row.id)) for row in self.sources() if row.name == citation.source]
         except AppError:
             return None, gone
         whole = (pair for pair in pairs if pair[1].text[citation.start : citation.end] == citation.quote)
@@ -79,9 +80,15 @@ class Shelf(Turns):
             words["toast"] = sentence(str(error))
         return [self.signal(session, **words), self.documents(session), shown]
 
+    def _require(self, row: StoredSource | None = None) -> None:
+        """Raise Forbidden unless who is served may change a source, or, without one, what all share."""
+        if not self.manages(row):
+            raise Forbidden(said("Only an administrator can change what all share"))
+
     def _link(self, url: str) -> Data:
         if not url.startswith(("http://", "https://")):
             return {"toast": said("An address begins with https:// or http://")}
+        self._require()
         self.undo.close("source")
         self.uploads.fetch(url, url)
         return {"say": said("The page is being fetched"), "linked": True}
@@ -92,6 +99,7 @@ class Shelf(Turns):
 
         import app
 
+        self._require()
         folder = Path(app.__file__).parents[1] / DEMO
         if not folder.is_dir():
             return {
@@ -102,16 +110,19 @@ class Shelf(Turns):
 
     def _one(self, act: str, identity: int, words: Data) -> Any:  # noqa: ANN401, HTML or nothing new
         """Open, read again or remove one source."""
-        row = next((row for row in self.bot.library.sources() if row.id == identity), None)
+        row = next((row for row in self.sources() if row.id == identity), None)
         if row is None:
             words["toast"] = said("There is no such document any more")
         elif act == "open":
             return viewer.document(self.bot.library.document(identity), self._opened(row))
         elif act == "refresh":
+            self._require(row)
             self.uploads.fetch(row.title, str(identity))
             words["say"] = said("{title} is being read again", title=row.title)
         elif act == "remove":
-            self.undo.later(("source", identity), lambda: self.bot.remove(identity))
+            self._require(row)
+            bot = self.bot
+            self.undo.later(("source", identity), lambda: bot.remove(identity))
             words["toast"] = said("“{title}” removed", title=row.title)
             words["undo"] = {"event": "do_source", "act": "undo", "source": str(identity)}
         return gr.skip()

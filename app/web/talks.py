@@ -20,7 +20,7 @@ class Talks(View):
         wanted, session = str(dict(request.query_params).get("c", "")), self.session(request)
         language = self.language(request)
         words = self.languages[language].words
-        still = self.frame() if words else [gr.skip()] * 5
+        still = self.frame() if words or self.account else [gr.skip()] * 5
         view = self.view(session, wanted, language=language, words=dict(words))
         return [*view, self.documents(), self.settings(request, session), *still]
 

@@ -18,6 +18,7 @@ from app.web.parts.following import following
 from app.web.parts.replies import served
 from app.web.pictures import Shown, sent, waiting
 from app.web.view import GONE, Data, Session, View, data, text
+from app.web.who import known
 from app.web.words import said
 from dialogue.cite import cited
 from dialogue.types import Picture, Reply
@@ -132,6 +133,8 @@ class Turns(View):
         history, begun = self.bot.history, ""
         try:
             message = checked_message(words, pictured=bool(given[0]))
+            if self.account:
+                self.limits.turn(known())
             begun = "" if conversation else self.bot.start(role)
             conversation = conversation or begun
             before = history.conversation(conversation).turns - (instead is not None)
@@ -211,4 +214,8 @@ class Turns(View):
             turns = self.bot.history.turns(conversation, limit=6)
         except AppError:
             return ()
-        return self.following.after(turns, self.role(self.bot.history.conversation(conversation).role))
+        role, retriever = (
+            self.bot.history.conversation(conversation).role,
+            self.bot.responder_of(self.account).retriever,
+        )
+        return self.following.after(turns, self.role(role), retriever)

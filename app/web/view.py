@@ -6,13 +6,14 @@ memory, so a restarted server loses nothing. Of Gradio this uses only its event 
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from app.accounts.limits import Limits
 from app.bot import MESSAGE_LIMIT
 from app.errors import AppError
 from app.library.catalogue import last_places, source_count
@@ -28,6 +29,7 @@ from app.web.parts.models import QUOTE, answering
 from app.web.pictures import Held
 from app.web.undo import Undo
 from app.web.uploads import Uploads
+from app.web.who import known, principal
 from app.web.words import ENGLISH, Language, count, read_languages, said, speaking
 from dialogue.models import chosen
 from dialogue.roles import DEFAULT
@@ -36,6 +38,7 @@ from retrieval.text import each
 
 if TYPE_CHECKING:
     from app.bot import Bot
+    from app.library.catalogue import StoredSource
     from app.store.conversations import StoredTurn
 
 PAGE = 30  # turns shown at first
@@ -63,16 +66,54 @@ class Session:
 class View:
     """Paints the page; each handler returns what is painted, in the order of `view`."""
 
-    def __init__(self, bot: "Bot", jobs: Jobs, uploads: Uploads, examples: Sequence[str], undo: Undo) -> None:
-        self.bot, self.jobs, self.uploads, self.examples = bot, jobs, uploads, tuple(each(examples))
-        self.undo, self.held = undo, Held()
-        self.following = Following(bot.responder.retriever)
+    def __init__(
+        self, bot: "Bot", jobs: Jobs, uploads: Callable[[], Uploads], examples: Sequence[str], undo: Undo
+    ) -> None:
+        self._whole, self.jobs, self._uploads, self.examples = bot, jobs, uploads, tuple(each(examples))
+        self.undo, self.held, self.following = undo, Held(), Following()
+        self.limits = Limits(bot.library.database, bot.settings.turns_per_minute, bot.settings.turns_per_day)
         self.opinions, self.shares = Opinions(bot.library.database), Shares(bot.library.database)
         self.languages = read_languages(bot.settings.data_dir / "languages")
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._serial = itertools.count(1)
 
     # --- who is asking
+
+    @property
+    def account(self) -> str | None:
+        """The id of whose request is served, None without accounts. Raises Unknown for nobody's."""
+        return known().account if self._whole.settings.accounts == "on" else None
+
+    @property
+    def bot(self) -> "Bot":
+        """The bot as who is served sees it."""
+        account = self.account
+        return self._whole if account is None else self._whole.of(account)
+
+    @property
+    def uploads(self) -> Uploads:
+        """The uploads of who is served."""
+        return self._uploads()
+
+    def manages(self, row: "StoredSource | None" = None) -> bool:
+        """Whether who is served may change a source, or, without one, what all share."""
+        if self.account is None or known().may("admin"):
+            return True
+        return row is not None and row.account == self.account
+
+    def sources(self) -> list["StoredSource"]:
+        """The sources that who is served sees."""
+        return self.bot.library.sources(self.account)
+
+    def owns(self, conversation: str) -> bool:
+        """Whether a conversation is that of who is served; all are where there are no accounts."""
+        if self.account is None:
+            return True
+        try:
+            self.bot.history.conversation(conversation)
+        except AppError:
+            return False
+        return True
 
     def language(self, request: gr.Request) -> str:
         """The language of a page: its choice, else the first that its browser asks for."""
@@ -89,7 +130,7 @@ class View:
 
     def session(self, request: gr.Request, conversation: str | None = None) -> Session:
         """The session of a page; a new one takes over the page's conversation."""
-        key = str(request.session_hash)
+        key = f"{self.account} {request.session_hash}"
         session = self._sessions.pop(key, None) or Session(conversation or "")
         self._sessions[key] = session
         while len(self._sessions) > SESSIONS:
@@ -107,7 +148,7 @@ class View:
         listed = self.bot.history.conversations(limit=session.rows + 1, search=session.search)
         more = len(listed) > session.rows
         shown = [row for row in listed[: session.rows] if not self.undo.waits(("conversation", row.id))]
-        found = matches(self.bot.library.database, [row.id for row in shown], session.search)
+        found = matches(self._whole.library.database, [row.id for row in shown], session.search)
         roles = {row.role: self.role(row.role).name for row in shown if row.role != DEFAULT}
         return conversations(shown, session.conversation, session.search, more, found=found, roles=roles)
 
@@ -115,7 +156,7 @@ class View:
         """Everything about one conversation, for (id, signal, header, log, live, list, sources, why)."""
         job = self.jobs.live(conversation)
         turns: list[StoredTurn] = []
-        title, earlier, held = said("New conversation"), 0, session.role or self.bot.settings.role
+        title, earlier, held = said("New conversation"), 0, session.role or self._whole.settings.role
         if conversation != session.conversation:
             session.turns = max(PAGE, session.turns if words.get("seek") else 0)
         if conversation:
@@ -155,8 +196,9 @@ class View:
     def _log(self, conversation: str, turns: "Sequence[StoredTurn]", earlier: int, held: str, fresh: bool) -> str:
         """The turns of a conversation, or the empty page."""
         if not conversation:
-            offered = self.examples if held == self.bot.settings.role else ()
-            documents = source_count(self.bot.library.database) + len(self.uploads.rows())
+            offered = self.examples if held == self._whole.settings.role else ()
+            count = len(self.sources()) if self.account else source_count(self._whole.library.database)
+            documents = count + len(self.uploads.rows())
             return welcome.welcome(offered, self.offered_roles(), held, documents)
         shape = transcript.Shape(self.opinions.ratings([turn.id for turn in turns]), fresh)
         log = transcript.transcript(turns, earlier, shape)
@@ -168,33 +210,33 @@ class View:
     def role(self, name: str) -> Role:
         """A role; one whose file has gone keeps its name."""
         try:
-            return self.bot.role(name)
+            return self._whole.role(name)
         except DialogueError:
             return Role(name)
 
     def offered_roles(self) -> dict[str, Role]:
         """The roles that can be talked to: without a language model the default and those that a subject speaks in."""
-        quoting = chosen(self.bot.settings.model) == QUOTE
-        roles = self.bot.roles().items()
+        quoting = chosen(self._whole.settings.model) == QUOTE
+        roles = self._whole.roles().items()
         return {name: role for name, role in roles if not quoting or role.subject or name == DEFAULT}
 
     def documents(self, session: Session | None = None) -> str:
         """The list of documents, with those on their way, without those that are being removed."""
-        database = self.bot.library.database
-        stored = [row for row in self.bot.library.sources() if not self.undo.waits(("source", row.id))]
+        database = self._whole.library.database
+        stored = [row for row in self.sources() if not self.undo.waits(("source", row.id))]
         search = session.library if session else ""
         return library.documents(stored, self.uploads.rows(), search, last_places(database))
 
     def settings(self, request: gr.Request, session: Session) -> str:
         """The panel of settings."""
-        roles, chosen = self.offered_roles(), session.role or self.bot.settings.role
-        return settings.settings(self.bot.settings, self.languages, self.language(request), roles, chosen)
+        roles, chosen = self.offered_roles(), session.role or self._whole.settings.role
+        return settings.settings(self._whole.settings, self.languages, self.language(request), roles, chosen)
 
     def frame(self) -> list[str]:
         """What stands still, in the language spoken now: the head and foot of the list, the message box, the tabs."""
         return [
             frame.nav_head(),
-            frame.nav_foot(),
+            frame.nav_foot(who.name if (who := principal()) else ""),
             frame.composer(self.notice(), MESSAGE_LIMIT),
             frame.side_tabs(),
             library.drop(UPLOAD_LIMIT, KINDS),
@@ -202,7 +244,7 @@ class View:
 
     def notice(self) -> str:
         """Which model answers, in words."""
-        return answering(chosen(self.bot.settings.model))
+        return answering(chosen(self._whole.settings.model))
 
     def ready(self, citations: int) -> str:
         """What is said when a reply is there."""

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from retrieval.passages import embedding_text
-from retrieval.search import DEPTH, MOST_CHARACTERS, distinct, matches
+from retrieval.search import DEPTH, MOST_CHARACTERS, Among, distinct, matches
 from retrieval.text import clean, each
 from retrieval.types import Embedder, Evidence, IndexDamaged, Passage, RetrievalError, Vectors
 
@@ -243,11 +243,22 @@ class MilvusRetriever:
         self._collection = collection
         self._passages = passages
 
-    def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
+    def among(self, passages: Callable[[Sequence[int]], Sequence[Passage]]) -> Among:
+        """Return the retriever of the same collection that finds only what these `passages` return."""
+        return Among(self, passages)
+
+    def search(
+        self,
+        queries: Sequence[str],
+        k: int,
+        sources: Sequence[str] = (),
+        among: Callable[[Sequence[int]], Sequence[Passage]] | None = None,
+    ) -> tuple[Evidence, ...]:
         """Return up to `k` passages, best first, found for any of the `queries` (forms of one question).
 
-        `similarity` is the highest cosine over the forms. What Milvus cannot match in `sources` is filtered here,
-        reading deeper until there are enough. Raises RetrievalError when the server cannot be asked.
+        `similarity` is the highest cosine over the forms. What Milvus cannot match in `sources`, and what is not
+        `among` those passages, is left out here, reading deeper until there are enough. Raises RetrievalError when the
+        server cannot be asked.
         """
         collection = self._collection()  # one search sees one collection
         forms = [form for form in (clean(query[:MOST_CHARACTERS]).strip() for query in each(queries)) if form]
@@ -257,13 +268,13 @@ class MilvusRetriever:
         depth = min(DEPTH * k, MOST_HITS)
         while True:
             hits = collection.hybrid(vectors, forms, depth, sources)
-            found = {passage.id: passage for passage in self._passages([number for number, _, _ in hits])}
+            found = {passage.id: passage for passage in (among or self._passages)([number for number, _, _ in hits])}
             kept = [hit for hit in hits if hit[0] in found and (not sources or matches(found[hit[0]].source, sources))]
             evidence = [
                 Evidence(found[number], score, float((vectors @ vector).max())) for number, score, vector in kept
             ]
             # fewer hits than asked for: the search by vector, which finds all there are, has come to its end
-            if not sources or len(evidence) >= k or len(hits) < depth or depth == MOST_HITS:
+            if not (sources or among) or len(evidence) >= k or len(hits) < depth or depth == MOST_HITS:
                 stored = np.array([vector for *_, vector in kept]).reshape(-1, vectors.shape[1])
                 return distinct(evidence, stored)[:k]
             depth = min(DEPTH * depth, MOST_HITS)

@@ -36,10 +36,11 @@ def nav_head() -> str:
     )
 
 
-def nav_foot() -> str:
-    """What stands below the list of conversations."""
+def nav_foot(name: str = "") -> str:
+    """What stands below the list of conversations; `name` is who has logged in, with a way to log out."""
+    where = f"<a href='/login'>{escape(name)}</a>" if name else html("On this machine")
     return (
-        f"<div class='foot'><span>{html('On this machine')}</span><span class='gap'></span>"
+        f"<div class='foot'><span>{where}</span><span class='gap'></span>"
         + icon_button("keys", "keys", said("Keyboard shortcuts"))
         + icon_button("moon", "theme", said("Light or dark"))
         + icon_button("gear", "settings", said("Settings"))

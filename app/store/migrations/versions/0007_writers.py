@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.library.checksums import seal
+from app.store.tables import SafeText
 
 revision = "0007"
 down_revision = "0006"
@@ -11,7 +12,7 @@ down_revision = "0006"
 
 def upgrade() -> None:
     """Add the column, of which older drafts have nothing, and seal the turns that have no checksum yet."""
-    op.add_column("candidate", sa.Column("writer", sa.Text(), nullable=True))
+    op.add_column("candidate", sa.Column("writer", SafeText(), nullable=True))
     connection = op.get_bind()
     for (turn,) in connection.execute(sa.text("SELECT id FROM turn WHERE checksum IS NULL")).all():
         seal(connection, turn)

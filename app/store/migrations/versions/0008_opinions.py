@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.store.tables import SafeText
+
 revision = "0008"
 down_revision = "0007"
 
@@ -15,8 +17,8 @@ def upgrade() -> None:
         "rating",
         sa.Column("turn_id", sa.Integer(), sa.ForeignKey("turn.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("good", sa.Boolean(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("reason", SafeText(), nullable=False),
+        sa.Column("words", SafeText(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
     )
     op.create_table(
@@ -33,8 +35,8 @@ def upgrade() -> None:
     op.create_table(
         "share",
         sa.Column(
-            "conversation_id", sa.Text(), sa.ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True
+            "conversation_id", SafeText(), sa.ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True
         ),
-        sa.Column("word", sa.Text(), nullable=False, unique=True),
+        sa.Column("word", SafeText(), nullable=False, unique=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
     )

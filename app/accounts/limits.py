@@ -1,0 +1,75 @@
+"""How often somebody may ask: a token bucket per account and process, turns per day from what is stored.
+
+The buckets live in memory, so that each of several processes allows the whole rate; the day's turns are counted in the
+database, and hold for all of them together.
+"""
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from sqlalchemy import func, select
+
+from app.accounts.principal import Limited, Principal
+from app.store.database import Database
+from app.store.tables import ConversationRow, TurnRow
+
+KNOWN: Final = 10_000  # buckets remembered
+DAY: Final = timedelta(days=1)
+
+
+class Buckets:
+    """Token buckets by name, each with room for `per_minute`; one that is forgotten is full again."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = monotonic) -> None:
+        self.per_minute = per_minute
+        self._clock = clock
+        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when they were counted
+        self._lock = threading.Lock()
+
+    def take(self, name: str, per_minute: int | None = None) -> int:
+        """Take a token from a bucket and return 0, or, where there is none, the seconds after which there is one.
+
+        `per_minute` is the room of this bucket where it is another; 0 sets no bound.
+        """
+        room = self.per_minute if per_minute is None else per_minute
+        if room <= 0:
+            return 0
+        now = self._clock()
+        with self._lock:
+            tokens, since = self._held.pop(name, (float(room), now))
+            tokens = min(float(room), tokens + (now - since) * room / 60)
+            left = tokens - 1 if tokens >= 1 else tokens
+            self._held[name] = left, now
+            while len(self._held) > KNOWN:
+                self._held.popitem(last=False)
+        return 0 if tokens >= 1 else max(1, math.ceil((1 - tokens) * 60 / room))
+
+
+class Limits:
+    """The turns that accounts may take, `per_minute` and `per_day` unless an account has its own; 0 sets no bound."""
+
+    def __init__(self, database: Database, per_minute: int, per_day: int) -> None:
+        self._database = database
+        self._buckets = Buckets(per_minute)
+        self._per_day = per_day
+
+    def turn(self, who: Principal) -> None:
+        """Count a turn that is about to be taken. Raises Limited, with the seconds to wait, for one too many."""
+        if seconds := self._buckets.take(who.account, who.per_minute):
+            raise Limited(f"too many messages at once: try again in {seconds} s", seconds)
+        most = self._per_day if who.per_day is None else who.per_day
+        if most > 0 and self.used(who.account) >= most:
+            raise Limited(f"the {most} messages of 24 hours are used up: try again later", 3600)
+
+    def used(self, account: str) -> int:
+        """Return how many turns of an account, of those that are stored still, began within 24 hours."""
+        since = datetime.now(UTC) - DAY
+        query = select(func.count()).select_from(TurnRow).join(ConversationRow)
+        query = query.where(ConversationRow.account_id == account, ConversationRow.updated_at > since)
+        with self._database.read() as session:
+            return session.scalar(query.where(TurnRow.created_at > since)) or 0
