@@ -61,7 +61,8 @@ def _turn(message: Message, place: str) -> Turn:
         raise ApiError(400, f"{place}: messages of the role {message.role!r} are not supported", param=place)
     if message.content is None or isinstance(message.content, str):
         return Turn(role, message.content or "")
-    texts, pictures = [], []
+    texts: list[str] = []
+    pictures: list[Picture] = []
     for number, part in enumerate(message.content):
         where = f"{place}.content.{number}"
         if part.type in _TEXTS:

@@ -24,12 +24,13 @@ def readiness(bot: "Bot", folder: Path, stopping: bool) -> dict[str, Any]:
         with bot.library.database.read() as session:
             session.execute(text("SELECT 1"))
         parts["database"] = "ok"
-        state = index_state(bot.library.database)
-        current = not state.passages or state.published.startswith(f"{state.version}:")
-        index = {"state": "ok" if current else "behind", "passages": state.passages}
+        stored = index_state(bot.library.database)
+        current = not stored.passages or stored.published.startswith(f"{stored.version}:")
+        index = {"state": "ok" if current else "behind", "passages": stored.passages}
     except AppError as error:
         parts["database"] = str(error)
-    responder = bot.responder
-    model = {"state": "ok", "name": bot.settings.model, "fingerprint": responder.model.fingerprint}
+    writer = bot.responder.model
+    writes = "down: quoting answers" if getattr(writer, "resting", False) else "ok"
+    model = {"state": writes, "name": bot.settings.model, "fingerprint": writer.fingerprint}
     ready = all(state == "ok" for state in parts.values())
     return {"ready": ready, **parts, "index": index, "model": model, "notice": bot.notice}

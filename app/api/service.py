@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +118,7 @@ class Running:
         self._jobs = jobs
         self._more = more
 
-    async def steps(self, idle: float) -> AsyncIterator[Step | None]:
+    async def steps(self, idle: float) -> AsyncGenerator[Step | None]:
         """Yield the stages as they begin, None after every `idle` seconds without news, until the reply is there.
 
         Closing the iterator stops the reply.
