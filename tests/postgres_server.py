@@ -19,7 +19,7 @@ class Postgres:
     """A running server; `fresh` makes databases on it."""
 
     def __init__(self, socket: Path, folder: Path) -> None:
-        self._socket = socket
+        self._socket = self.folder = socket
         self._numbers = count(1)
         self._sql(f"CREATE DATABASE {TEMPLATE} LOCALE 'C' TEMPLATE template0")
         open_database(folder, url=self.url(TEMPLATE)).close()
@@ -37,6 +37,10 @@ class Postgres:
         """End all connections to a database, as a restart of the server does."""
         name = url.split("@/")[1].partition("?")[0]
         self._sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    def checkpoint(self) -> None:
+        """Have everything written to the files of the server."""
+        self._sql("CHECKPOINT")
 
     def _sql(self, command: str) -> None:
         engine = create_engine(

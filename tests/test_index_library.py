@@ -82,6 +82,8 @@ def generations(tmp_path: Path) -> list[str]:
 
 def spoil(tmp_path: Path, statement: str) -> None:
     """Change the database behind our back, in a way that SQLite has no objection to."""
+    if not (tmp_path / NAME).exists():
+        pytest.skip("PostgreSQL lets no value in that it could not read, and checks its pages itself")
     raw = sqlite3.connect(tmp_path / NAME)
     assert raw.execute(statement).rowcount > 0
     raw.commit()
@@ -243,6 +245,8 @@ def test_an_index_that_the_database_does_not_know_is_named(
 
 
 def test_an_older_database_gets_its_checksums(library: Library, tmp_path: Path) -> None:
+    if library.database.dialect != "sqlite":
+        pytest.skip("no version before 0010 ran on it")
     library.database.close()
     take_back(tmp_path, "0002")
     upgraded = open_database(tmp_path)

@@ -104,10 +104,8 @@ def test_a_conversation_is_its_owners_whatever_way_it_is_asked_for(url: str, bot
         listed = call(url, "do_find", [""], {"search": ""}, name, jar)
         assert [b"secret" in answer.body for answer in (paper, opened, listed)] == [seen] * 3
     for act in ("rename", "pin", "export", "share", "delete", "revoke"):
-        answer = call(
-            url, "do_change", [mine], {"act": act, "id": mine, "title": "taken", "form": "md"}, "bob", jars["bob"]
-        )
-        assert b"secret" not in answer.body
+        event = {"act": act, "id": mine, "title": "taken", "form": "md"}
+        assert b"secret" not in call(url, "do_change", [mine], event, "bob", jars["bob"]).body
     for target in ("do_earlier", "do_retry", "do_stop", "do_send", "do_show"):
         data = {"text": "Whose?"} if target == "do_send" else {"turn": "1"} if target == "do_show" else None
         assert b"secret" not in call(url, target, [mine], data, "bob", jars["bob"]).body
@@ -138,10 +136,8 @@ def test_what_a_user_uploads_is_his_own_and_what_an_admin_uploads_is_for_all(
     seen = {name: call(url, "do_list", [], None, name, jars[name]).body for name in NAMES}
     assert [b"ada.txt" in seen[name] for name in NAMES] == [True, False, False]
     assert all(b"root.txt" in body for body in seen.values())
-    original = {
-        name: request(url, "GET", f"/original?source={rows['ada.txt'].id}", headers=jars[name]) for name in NAMES
-    }
-    assert [original[name].status for name in NAMES] == [200, 404, 404]
+    path = f"/original?source={rows['ada.txt'].id}"
+    assert [request(url, "GET", path, headers=jars[name]).status for name in NAMES] == [200, 404, 404]
     for act in ("open", "remove", "refresh"):
         call(url, "do_source", [""], {"act": act, "source": str(rows["ada.txt"].id)}, "bob", jars["bob"])
         call(url, "do_source", [""], {"act": act, "source": str(rows["root.txt"].id)}, "bob", jars["bob"])
@@ -168,8 +164,8 @@ def test_an_open_address_needs_accounts_and_accounts_need_somebody(bot: Bot, tmp
     with pytest.raises(ServeError, match="without accounts everybody there could read and write"):
         probe("0.0.0.0", 0)
     probe("0.0.0.0", 0, accounts=True)
-    told = pytest.raises(ServeError, match="there is no account yet: make one with `candor accounts add")
-    with canned_bot(tmp_path / "empty", encoder) as empty, told:
+    none = "there is no account yet: make one with `candor accounts add"
+    with canned_bot(tmp_path / "empty", encoder) as empty, pytest.raises(ServeError, match=none):
         serve(replace(empty, settings=replace(empty.settings, accounts="on")), "127.0.0.1", 0, print)
 
 

@@ -200,8 +200,9 @@ def _warm(url: str) -> None:
     """
     page = _fetched(url).decode()
     asset = re.search(r"assets/[\w.-]+\.js", page)
-    assert asset is not None
-    _fetched(url + asset[0])
+    assert asset is not None or "/login" in page
+    if asset is not None:
+        _fetched(url + asset[0])
 
 
 def _fetched(url: str, tries: int = 4) -> bytes:
