@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Float, Select, Table, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -57,6 +57,9 @@ WORKING: Final = {
     ),
     PictureRow: ("number", "name", "checksum"),
 }
+_FLOATS: Final = {
+    name for table, names in WORKING.items() for name in names if isinstance(table.__table__.c[name].type, Float)
+}
 _LATER: Final = ("writer",)  # counts where it is there, so that what was sealed before it came still matches
 _log = logging.getLogger(__name__)
 
@@ -84,7 +87,7 @@ def of_picture(name: str, data: bytes) -> bytes:
 
 def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow or a row of its columns
     """Return the checksum of a turn's own row, the stored checksum of its working among it."""
-    return _of([getattr(row, name) for name in _TURN])
+    return _of([_stored(getattr(row, name)) for name in _TURN])
 
 
 def of_working(*tables: Sequence[Any]) -> bytes:
@@ -97,8 +100,15 @@ def of_working(*tables: Sequence[Any]) -> bytes:
 
 
 def _values(row: Any, names: Sequence[str]) -> list[Any]:  # noqa: ANN401
-    found = [value for name in names if (value := getattr(row, name)) is not None or name not in _LATER]
-    return [storable(value) if isinstance(value, str) else value for value in found]
+    values = ((name, getattr(row, name)) for name in names)
+    return [_stored(value, name in _FLOATS) for name, value in values if value is not None or name not in _LATER]
+
+
+def _stored(value: object, number: bool = False) -> object:
+    """A value of a new row as it will be read again; one that has been read is that already."""
+    if isinstance(value, str):
+        return storable(value)
+    return float(value) if number and isinstance(value, int) else value
 
 
 def of_beside(rows: Sequence[Base]) -> bytes:
@@ -106,18 +116,19 @@ def of_beside(rows: Sequence[Base]) -> bytes:
     return of_working(*([row for row in rows if isinstance(row, table)] for table in WORKING))
 
 
-def seal(session: Session | Connection, turn: int, beside: Sequence[Base] | None = None) -> None:
-    """Write the checksums of a stored turn, from what is stored.
+def sealed(turn: TurnRow, beside: Sequence[Base]) -> TurnRow:
+    """Return a turn that is about to be stored, with its checksums and with those of all rows `beside` it."""
+    turn.working_checksum = of_beside(beside)
+    turn.checksum = of_turn(turn)
+    return turn
 
-    `beside` are all rows beside it, where they are new or known and need not be read again.
-    """
+
+def seal(session: Session | Connection, turn: int) -> None:
+    """Write the checksums of a stored turn, from what is stored."""
     if isinstance(session, Session):
         session.flush()
     columns = _TURNS.c
-    if beside is None:
-        working = of_working(*(session.execute(_working_rows(table, turn)).all() for table in WORKING))
-    else:
-        working = of_beside(beside)
+    working = of_working(*(session.execute(_working_rows(table, turn)).all() for table in WORKING))
     where = columns.id == turn
     found = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()._asdict()
     checksum = _of([working if name == "working_checksum" else found[name] for name in _TURN])

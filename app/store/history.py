@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.checksums import of_beside, of_picture, of_turn, seal
+from app.library.checksums import of_beside, of_picture, of_turn, seal, sealed
 from app.store.conversations import State, StoredConversation, StoredTurn
 from app.store.database import Database, owe_erasure
 from app.store.export import as_json, as_markdown
@@ -95,7 +95,6 @@ class History:
             else:
                 row, last = self._new(conversation, "", role), None
                 session.add(row)
-                session.flush()
             turn = TurnRow(
                 conversation_id=conversation,
                 number=(last or 0) + 1,
@@ -108,13 +107,10 @@ class History:
             )
             if instead is not None:
                 turn.version_of = take_place(session, conversation, instead)
-            session.add(turn)
             row.updated_at = now
             row.title = row.title or _tidy(question)
-            session.flush()
             sent = [
                 PictureRow(
-                    turn_id=turn.id,
                     number=number,
                     name=picture.name,
                     data=picture.data,
@@ -122,8 +118,11 @@ class History:
                 )
                 for number, picture in enumerate(pictures)
             ]
+            session.add(sealed(turn, sent))
+            session.flush()
+            for picture_row in sent:
+                picture_row.turn_id = turn.id
             session.add_all(sent)
-            seal(session, turn.id, sent)
             return turn.id
 
     def finish(self, turn: int, reply: Reply) -> None:
@@ -348,7 +347,7 @@ def _settle(
     conversation.updated_at = now
     session.add_all(rows)
     if whole:
-        seal(session, turn, [*rows, *sent])
+        sealed(row, [*rows, *sent])
 
 
 def _conversation(row: ConversationRow, turns: int) -> StoredConversation:
