@@ -166,8 +166,8 @@ OTHERS: list[tuple[str, str, object, int]] = [
     ("GET", "/v1/sources?limit=abc", None, 400),
     ("GET", "/v1/sources?offset=99999999999999999999", None, 400),
     ("GET", "/v1/sources/999", None, 404),
-    ("GET", "/v1/sources/abc", None, 400),
-    ("GET", "/v1/sources/-1", None, 400),
+    ("GET", "/v1/sources/abc", None, 404),
+    ("GET", "/v1/sources/-1", None, 404),
     ("GET", "/v1/sources/99999999999999999999", None, 400),
     ("GET", "/v1/sources/%2e%2e%2fcandor.db", None, 404),
     ("DELETE", "/v1/sources/999", None, 404),
@@ -194,6 +194,7 @@ OTHERS: list[tuple[str, str, object, int]] = [
     ("GET", CHAT, None, 405),
     ("PUT", CHAT, {}, 405),
     ("DELETE", "/v1/models", None, 405),
+    ("DELETE", "/v1/sources/search", None, 405),
     ("OPTIONS", CHAT, None, 405),
     ("HEAD", "/v1/models", None, 405),
 ]

@@ -50,12 +50,12 @@ def add_sources(router: APIRouter, service: Service) -> None:
         found = await service.call(lambda: asking.responder.retriever.search([query], limit))
         return _json({"object": "list", "data": [evidence_of(item) for item in found]})
 
-    @router.get("/sources/{source}", tags=["Candor"], summary="One source with its text", response_class=Response)
+    @router.get("/sources/{source:int}", tags=["Candor"], summary="One source with its text", response_class=Response)
     def one_source(source: Id, asking: Sourcing) -> Response:
         row = _found(asking, source)
         return _json({**_row(row), "text": service.bot.library.document(row.id).text})
 
-    @router.delete("/sources/{source}", tags=["Candor"], summary="Remove a source", response_class=Response)
+    @router.delete("/sources/{source:int}", tags=["Candor"], summary="Remove a source", response_class=Response)
     async def remove(source: Id, asking: Sourcing) -> Response:
         if not asking.manages(await run_in_threadpool(_found, asking, source)):
             raise ApiError(403, "this source is for all: an admin may remove it", "not_yours")
