@@ -17,7 +17,7 @@ from app.errors import InputError
 from app.web.who import serving
 
 if TYPE_CHECKING:
-    from app.api.service import Service
+    from app.api.parts import Parts
     from app.bot import Bot
     from app.library.catalogue import StoredSource
     from app.store.conversations import StoredConversation
@@ -31,7 +31,7 @@ LONGEST: Final = 500  # characters of a key
 class Caller:
     """Who sent a request; `who` is None where there are no accounts."""
 
-    service: "Service"
+    service: "Parts"
     who: Principal | None = None
 
     @property
@@ -80,7 +80,7 @@ def allowed(scope: Scope | None = None) -> Any:  # noqa: ANN401, FastAPI's own t
     """Return the dependency of a route: who asks, if they may do what the scope stands for."""
 
     async def caller(request: Request) -> Caller:
-        service: Service = request.app.state.service
+        service: Parts = request.app.state.service
         if service.bot.settings.accounts != "on":
             return Caller(service)
         who = await run_in_threadpool(_known, service, request.headers.get("authorization", ""))
@@ -94,7 +94,7 @@ def allowed(scope: Scope | None = None) -> Any:  # noqa: ANN401, FastAPI's own t
     return Depends(caller)
 
 
-def _known(service: "Service", header: str) -> Principal:
+def _known(service: "Parts", header: str) -> Principal:
     """Return whose key a header holds. Raises ApiError."""
     kind, _, word = header.partition(" ")
     challenge = {"WWW-Authenticate": "Bearer"}

@@ -5,12 +5,12 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
 from app.api.callers import Caller
 from app.api.errors import ApiError, as_api_error
+from app.api.parts import Parts
 from app.bot import USER_ERRORS, checked_message
 from app.web.jobs import Busy, Job, Jobs
 from dialogue.types import Reply, Step, Turn
@@ -18,9 +18,6 @@ from dialogue.types import Reply, Step, Turn
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from app.accounts.limits import Limits
-    from app.bot import Bot
-    from app.web.uploads import Uploads
 
 T = TypeVar("T")
 CALLS: Final = 2  # checks and searches at a time
@@ -42,18 +39,9 @@ class Asked:
 
 
 @dataclass(eq=False)
-class Service:
-    """The parts that routes are served from.
+class Service(Parts):
+    """The parts of a server, with the work that routes have done by them."""
 
-    `uploads` returns those of who is served (`app.web.who`), `folder` is the data folder, `limits` bound the turns of
-    accounts.
-    """
-
-    bot: "Bot"
-    jobs: Jobs
-    uploads: "Callable[[], Uploads]"
-    folder: Path
-    limits: "Limits"
     _calls: int = 0
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CALLS, "api"))
 
