@@ -17,7 +17,7 @@ from safety.policy import PRESETS
 from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
-SECRET: Final = ("api_key", "guard_key", "index_key", "database")
+SECRET: Final = ("api_key", "guard_key", "index_key", "database", "oidc_secret")
 RANGES: Final = {
     "timeout": (5, 3600),
     "port": (0, 65535),
@@ -89,6 +89,9 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
         "shifts the thresholds of the policy; empty, the policy file decides, and the packaged one says `balanced`"
     ),
     "accounts": "`on` serves those alone who log in or bring an API key; see `candor accounts`",
+    "oidc": "the issuer of an OpenID Connect provider by which people log in, `https://HOST/...`",
+    "oidc_client": "who this server is to that provider; it is told to come back to `/sign-on/back`",
+    "oidc_secret": "the secret of this client; never shown",
     "turns_per_minute": "messages that an account may send per minute and process; 0 sets no bound",
     "turns_per_day": "messages that an account may send in 24 hours; 0 sets no bound",
     "retention": "days after which a conversation is deleted in which nothing was said; 0 keeps all",
@@ -139,6 +142,9 @@ class Settings:
     policy: str = ""
     preset: str = ""
     accounts: str = "off"
+    oidc: str = ""
+    oidc_client: str = ""
+    oidc_secret: str = field(default="", repr=False)
     turns_per_minute: int = 20
     turns_per_day: int = 0
     retention: int = 0
@@ -244,6 +250,8 @@ def _check_choice(key: str, value: str) -> None:
         raise ValueError("must be faiss, milvus:http://HOST:PORT with the key in index_key, or milvus:PATH.db")
     if key == "database" and value and not re.match(r"postgres(ql)?(\+psycopg)?://", value):
         raise ValueError("must be postgresql://USER:PASSWORD@HOST/NAME, or empty")
+    if key == "oidc" and value and not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", value):
+        raise ValueError("must be https://HOST/..., or empty")
     if key in TOOLS and value:
         _check_tool(key, value)
     if key == "reranker" and value and (not value.startswith("hf:") or value == "hf:"):

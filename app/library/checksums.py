@@ -204,7 +204,7 @@ def _by_id(count: int, dialect: str, owned: bool) -> str:
     query = _SHOWN.where(_PASSAGE.id.in_([0] * count)).order_by(_PASSAGE.id)
     if owned:
         query = query.where(or_(_SOURCE.account_id.is_(None), _SOURCE.account_id == ""))
-    spoken = sqlite.dialect() if dialect == "sqlite" else postgresql.dialect(paramstyle="format")
+    spoken = sqlite.dialect() if dialect == "sqlite" else postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
     return str(query.compile(dialect=spoken, compile_kwargs={"render_postcompile": True}))
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError, SettingsError
-from app.store.database import ERASING, Database, read_meta, write_meta
+from app.store.base import ERASING, Database, read_meta, write_meta
 from app.store.upgrade import LOCK, migrate
 
 NODE: Final = "node"  # the file that keeps the name of a data folder among several

@@ -22,10 +22,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.store.database import ERASING, LOST, NAME, Database, read_meta, write_meta
+from app.store.base import ERASING, LOST, Database, read_meta, write_meta
 from app.store.upgrade import copies, count, migrate, sync
 from app.store.wal import LIKELY, Mark, check_log, log_of
 
+NAME: Final = "candor.db"
 APPLICATION_ID: Final = 0x43414E44  # "CAND", at bytes 68 to 72 of the file
 BUSY_SECONDS: Final = 30  # a deletion beside us may rewrite a file of a gigabyte
 READING_SECONDS: Final = 5

@@ -18,7 +18,8 @@ from app.accounts.accounts import WRONG, Accounts
 from app.accounts.audit import Audit
 from app.accounts.limits import Buckets
 from app.accounts.logins import LASTS, Logins
-from app.accounts.principal import Principal, Unknown
+from app.accounts.principal import AccountError, Principal, Unknown
+from app.accounts.sign_on import Provider, ProviderError, SignOn
 from app.errors import AppError
 from app.store.database import Database
 from app.web.who import SCOPE, serving
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 COOKIE: Final = "candor_session"
+PASSING: Final = "candor_sign_on"  # the cookie of who is at the identity provider
+SIGN_ON: Final = "/sign-on"
+BACK: Final = "/sign-on/back"
 OPEN: Final = ("/healthz", "/readyz", "/metrics")  # say nothing of anybody
 API: Final = "/v1/"  # asks for a key itself
 FORM_LIMIT: Final = 8192  # bytes
@@ -44,10 +48,11 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Doors:
-    """The middleware; `sign_on` is the address at which an identity provider is asked, "" without one."""
+    """The middleware; with a `provider` people may sign on with that."""
 
-    def __init__(self, app: "ASGIApp", database: Database, sign_on: str = "") -> None:
-        self._app, self._sign_on = app, sign_on
+    def __init__(self, app: "ASGIApp", database: Database, provider: Provider | None = None) -> None:
+        self._app, self._provider = app, SignOn(database, provider) if provider else None
+        self._sign_on = SIGN_ON if provider else ""
         self._accounts, self._logins, self._audit = Accounts(database), Logins(database), Audit(database)
         self._by_name, self._by_address = Buckets(TRIES), Buckets(TRIES_OF_ADDRESS)
 
@@ -56,14 +61,13 @@ class Doors:
         if scope["type"] != "http" or scope["path"] in OPEN or scope["path"].startswith(API):
             await self._app(scope, receive, send)
             return
-        if self._sign_on and scope["path"] in (self._sign_on, f"{self._sign_on}/back"):
-            await self._app(scope, receive, send)
-            return
         word = _cookie(scope)
         try:
             who = await to_thread.run_sync(self._known, word) if word else None
             if scope["path"] == "/login":
                 await self._login(scope, receive, send, who)
+            elif self._provider and scope["path"] in (SIGN_ON, BACK) and scope["method"] == "GET":
+                await self._signed_on(self._provider, scope, send)
             elif scope["path"] == "/logout" and scope["method"] == "POST":
                 await to_thread.run_sync(self._logins.end, word)
                 await _see_other(send, "/login", [(b"set-cookie", cookie("", scope, 0))])
@@ -105,26 +109,48 @@ class Doors:
             await to_thread.run_sync(self._audit.note, "login refused", None, "", address)
             await _html(send, 401, _form(None, f"{WRONG[0].upper()}{WRONG[1:]}.", self._sign_on))
             return
-        word = await to_thread.run_sync(self._logins.begin, found)
-        await to_thread.run_sync(self._audit.note, "login", found.account, "", address)
-        await _see_other(send, "/", [(b"set-cookie", cookie(word, scope, int(LASTS.total_seconds())))])
+        await self._let_in(found, "login", scope, send)
+
+    async def _let_in(self, who: Principal, how: str, scope: "Scope", send: "Send", headers: Headers = ()) -> None:
+        word = await to_thread.run_sync(self._logins.begin, who)
+        await to_thread.run_sync(self._audit.note, how, who.account, "", (scope.get("client") or ("", 0))[0])
+        kept = cookie(word, scope, int(LASTS.total_seconds()))
+        await _see_other(send, "/", [(b"set-cookie", kept), *headers])
+
+    async def _signed_on(self, provider: SignOn, scope: "Scope", send: "Send") -> None:
+        """Send a browser to the identity provider, or take it back from there."""
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+        back = f"{scope.get('scheme', 'http')}://{host}{BACK}"
+        try:
+            if scope["path"] == SIGN_ON:
+                url, word = await to_thread.run_sync(provider.begin, back)
+                await _see_other(send, url, [(b"set-cookie", cookie(word, scope, 600, PASSING))])
+                return
+            query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+            who = await to_thread.run_sync(provider.end, _cookie(scope, PASSING), back, query)
+        except (Unknown, AccountError, ProviderError) as error:
+            _log.warning("nobody signed on: %s", error)
+            words = f"{str(error)[0].upper()}{str(error)[1:]}."
+            await _html(send, 401, _form(None, words, self._sign_on))
+            return
+        await self._let_in(who, "sign-on", scope, send, [(b"set-cookie", cookie("", scope, 0, PASSING))])
 
 
-def cookie(word: str, scope: "Scope", seconds: int) -> bytes:
+def cookie(word: str, scope: "Scope", seconds: int, name: str = COOKIE) -> bytes:
     """The header that has the browser keep a login for so many seconds."""
     secure = "; Secure" if scope.get("scheme") == "https" else ""
-    return f"{COOKIE}={word}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}".encode()
+    return f"{name}={word}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}".encode()
 
 
-def _cookie(scope: "Scope") -> str:
+def _cookie(scope: "Scope", wanted: str = COOKIE) -> str:
     for name, value in scope["headers"]:
         if name == b"cookie":
             try:
-                found = SimpleCookie(value.decode("latin-1")).get(COOKIE)
+                found = SimpleCookie(value.decode("latin-1")).get(wanted)
             except CookieError:
                 continue
             if found is not None:
-                return found.value[:200]
+                return found.value[:1000]
     return ""
 
 

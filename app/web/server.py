@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.accounts.accounts import Accounts
+from app.accounts.sign_on import Provider
 from app.config import listed
 from app.errors import AppError
-from app.library.catalogue import as_text, file_of
-from app.library.upkeep import UPLOADS
+from app.library.catalogue import UPLOADS, as_text, file_of
 from app.web.documents import add_document_route
 from app.web.doors import Doors
 from app.web.events import Calls
@@ -70,7 +70,8 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     api = FastAPI(title="Candor", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_middleware(Gate, calls=calls)
     if guarded:
-        api.add_middleware(Doors, database=bot.library.database)
+        provider = Provider(settings.oidc, settings.oidc_client, settings.oidc_secret) if settings.oidc else None
+        api.add_middleware(Doors, database=bot.library.database, provider=provider)
     api.add_middleware(Guarded, anywhere=guarded, origins=listed(settings.cors))
     api.add_middleware(Observed, metrics=metrics)  # the outermost
     api.state.jobs = Jobs(bot, settings.workers, settings.waiting, metrics.turn)
@@ -159,7 +160,7 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
     with _bind(host, port, bot.settings.accounts == "on") as listener:
         import uvicorn
 
-        if bot.settings.accounts == "on" and not Accounts(bot.library.database).any():
+        if bot.settings.accounts == "on" and not bot.settings.oidc and not Accounts(bot.library.database).any():
             raise ServeError("there is no account yet: make one with `candor accounts add NAME --role admin`")
 
         app = build_app(bot, examples)

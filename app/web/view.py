@@ -8,7 +8,8 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -230,7 +231,10 @@ class View:
     def settings(self, request: gr.Request, session: Session) -> str:
         """The panel of settings."""
         roles, chosen = self.offered_roles(), session.role or self._whole.settings.role
-        return settings.settings(self._whole.settings, self.languages, self.language(request), roles, chosen)
+        shown = self._whole.settings
+        if not self.manages():  # where things lie on the server is not everybody's business
+            shown = replace(shown, data_dir=Path("…"))
+        return settings.settings(shown, self.languages, self.language(request), roles, chosen)
 
     def frame(self) -> list[str]:
         """What stands still, in the language spoken now: the head and foot of the list, the message box, the tabs."""

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from app.library.catalogue import is_address
-from app.library.upkeep import UPLOADS
+from app.library.catalogue import UPLOADS, is_address
 from app.web.parts.basics import blank, icon, icon_button, size
 from app.web.uploads import Upload
 from app.web.words import count, html, said
@@ -97,4 +96,4 @@ def _from(row: "StoredSource") -> str:
     if is_address(row.uri):
         return f"{row.uri.partition('://')[2]} · {day}"
     *_, folder, _ = ("", *row.uri.split("/"))
-    return f"{said('added here') if folder == UPLOADS else f'{folder}/{row.name}'} · {day}"
+    return f"{said('added here') if folder == UPLOADS or row.account else f'{folder}/{row.name}'} · {day}"
