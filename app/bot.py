@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from app.checking import claims_of
 from app.config import Settings, load_settings
 from app.doctor import Finding, examine
 from app.errors import AppError, DataError, InputError
@@ -32,6 +33,7 @@ from app.parts import (
     understanding,
 )
 from app.pictures import read_pictures
+from app.store.conversations import StoredConversation
 from app.store.database import open_database
 from app.store.history import History
 from dialogue.pictures import QUESTION, checked, named
@@ -39,7 +41,6 @@ from dialogue.respond import Responder
 from dialogue.roles import load_role, role_names
 from dialogue.types import (
     Claim,
-    Context,
     DialogueError,
     Drafted,
     Judge,
@@ -49,8 +50,8 @@ from dialogue.types import (
     Step,
     Turn,
 )
-from retrieval.text import clean, each
-from retrieval.types import Evidence, Passage, RetrievalError
+from retrieval.text import clean
+from retrieval.types import RetrievalError
 from safety.types import SafetyError
 
 MESSAGE_LIMIT: Final = 32_000  # characters
@@ -109,21 +110,30 @@ class Bot(Updatable):
         role: str | None = None,
         pictures: Sequence[Picture] = (),
         instead: int | None = None,
+        earlier: Sequence[Turn] | None = None,
+        new: bool = False,
     ) -> Generator[Step | Drafted | Reply]:
         """Yield progress, then the stored reply; raises as `ask` does, from the first step on.
 
         The message is stored before the first step, `instead` of the last turn as another version of it where that is
-        named. Closing the iterator marks the turn cancelled.
+        named. Closing the iterator marks the turn cancelled. `earlier` are the turns before, where the conversation
+        does not hold them, with what a system says among them. With `new` the conversation is begun with this turn,
+        under the id that is given, a UUID.
         """
         message, given = checked_message(text, pictured=bool(pictures)), checked(pictures)
         identity = conversation if conversation is not None else self.start(role)
-        held, owner = self.role_of(identity, role), self.history.conversation(identity).account
-        before = self.history.context(identity, instead)
+        if new:
+            held, owner = role or self.settings.role, self.history.account
+        else:
+            about = self.history.conversation(identity)
+            held, owner = _held(about, role), about.account
+        spoken = self.role(held)
+        before, style = (self.history.context(identity, instead), "") if earlier is None else told_apart(earlier)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
-        turn = self.history.begin(identity, message or QUESTION, given, instead)
+        turn = self.history.begin(identity, message or QUESTION, given, instead, held if new else None)
         try:
             turns = (*before, Turn("user", message, given))
-            for step in self.responder_of(owner).steps(turns, self.role(held)):
+            for step in self.responder_of(owner).steps(turns, styled(spoken, style)):
                 if isinstance(step, Reply):
                     reply = replace(step, conversation=identity)
                     break
@@ -139,26 +149,35 @@ class Bot(Updatable):
             raise
         yield reply
 
-    def start(self, role: str | None = None) -> str:
-        """Store a new conversation in a role, by default that of the settings, and return its id.
+    def unstored(
+        self, turns: Sequence[Turn], role: str | None = None, account: str | None = None
+    ) -> Generator[Step | Drafted | Reply]:
+        """Yield as `steps` does of a turn of which nothing is kept; `turns` end with the message of this account.
+
+        Raises InputError for an empty or too long message, and whatever stops the turn.
+        """
+        before, style = told_apart(turns[:-1])
+        last = turns[-1]
+        message = checked_message(last.text, pictured=bool(last.pictures))
+        given = named(checked(last.pictures), {picture.name for turn in before for picture in turn.pictures})
+        asked, told = (*before, Turn("user", message, given)), styled(self.role(role), style)
+        yield from self.responder_of(account).steps(asked, told)
+
+    def start(self, role: str | None = None, identity: str = "") -> str:
+        """Store a new conversation in a role, by default that of the settings, and return its id; see `History.start`.
 
         Raises DialogueError when the role cannot be loaded.
         """
         name = role or self.settings.role
         self.role(name)
-        return self.history.start(role=name)
+        return self.history.start(role=name, identity=identity)
 
     def role_of(self, conversation: str, wanted: str | None = None) -> str:
         """Return the name of the role of a conversation.
 
         Raises InputError for an unknown one or another wanted role.
         """
-        held = self.history.conversation(conversation).role
-        if wanted not in (None, held):
-            raise InputError(
-                f"conversation {conversation!r} is held in the role {held!r}: begin a new one for {wanted!r}"
-            )
-        return held
+        return _held(self.history.conversation(conversation), wanted)
 
     def role(self, name: str | None = None) -> Role:
         """Return a role, by default that of the settings; see `dialogue.roles.load_role`."""
@@ -176,7 +195,7 @@ class Bot(Updatable):
 
     def check(self, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
         """Say of each sentence of `text` whether the evidence, one text or many, supports it. Raises InputError."""
-        return checked_claims(self.judge, text, evidence)
+        return claims_of(self.judge, checked_message(text), evidence)
 
     def doctor(self) -> list[Finding]:
         """Examine the data folder; see `app.doctor.examine`."""
@@ -273,6 +292,26 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), held, of)
 
 
+def _held(about: StoredConversation, wanted: str | None) -> str:
+    """Return the role a conversation is held in. Raises InputError for another wanted one."""
+    if wanted not in (None, about.role):
+        raise InputError(
+            f"conversation {about.id!r} is held in the role {about.role!r}: begin a new one for {wanted!r}"
+        )
+    return about.role
+
+
+def told_apart(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], str]:
+    """Return what users and assistants said, and what systems said to the assistant, as one text."""
+    told = " ".join(turn.text.strip() for turn in turns if turn.role == "system")
+    return tuple(turn for turn in turns if turn.role != "system"), told
+
+
+def styled(role: Role, style: str) -> Role:
+    """Return the role with a further word on its style, for models that follow instructions."""
+    return replace(role, style=f"{role.style} {style}".strip()) if style else role
+
+
 def checked_message(text: str, pictured: bool = False) -> str:
     """Return the message without what cannot be seen; it may be empty where it comes with pictures.
 
@@ -299,15 +338,3 @@ def packaged_judge() -> Judge:
 
     encoder = load_encoder()
     return load_judge(encoder, load_passage_reader(encoder))
-
-
-def checked_claims(judge: Judge, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
-    """Return the sentences of `text`, each judged against the evidence, one text or many. Raises InputError."""
-    text = checked_message(text)
-    cleaned = [clean(item) for item in each(evidence)]
-    found = tuple(
-        Evidence(Passage(number, item, f"evidence {number}", "", (), 0, len(item)), 1.0)
-        for number, item in enumerate(cleaned, start=1)
-        if item.strip()
-    )
-    return judge.score(Context((Turn("user", text),), text, found), [text])[0].claims

@@ -26,6 +26,9 @@ RANGES: Final = {
     "rerank": (0, 200),
     "research_rounds": (0, 8),
     "context": (0, 10_000_000),
+    "workers": (1, 256),
+    "waiting": (0, 10_000),
+    "grace": (0, 3600),
     "turns_per_minute": (0, 100_000),
     "turns_per_day": (0, 10_000_000),
     "retention": (0, 36_500),
@@ -34,10 +37,14 @@ TOOLS: Final = ("translator", "wiki", "searxng", "fetch_allow")
 SWITCH: Final = ("on", "off")
 DTYPES: Final = ("auto", "float32", "bfloat16")
 JUDGES: Final = ("embedded", "generator")
+_ORIGIN: Final = r"https?://[^/@\s,?#]+"
 _INDEX: Final = r"faiss|milvus:(https?://[^/@\s]+(/[^@\s]*)?|(?!.*://).+\.db)"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "log_level": LOG_LEVELS,
+    "log_format": LOG_FORMATS,
+    "log_text": SWITCH,
     "dtype": DTYPES,
     "judges": JUDGES,
     "preset": PRESETS,
@@ -88,7 +95,13 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "turns_per_minute": "messages that an account may send per minute and process; 0 sets no bound",
     "turns_per_day": "messages that an account may send in 24 hours; 0 sets no bound",
     "retention": "days after which a conversation is deleted in which nothing was said; 0 keeps all",
-    "log_level": "what is logged on stderr",
+    "log_level": "what is logged on stderr; `info` has a line for every request and every reply",
+    "log_format": "`json` logs one JSON object per line",
+    "log_text": "`on` logs what was asked and replied, from `info` on; `off` logs no text of a message",
+    "workers": "replies that the server writes at a time; more than the processor's cores help a model server only",
+    "waiting": "further replies that wait for that; what comes then is refused with 429",
+    "grace": "seconds that replies on their way get to be finished when the server stops",
+    "cors": "web sites, such as `https://chat.example.org`, whose pages may use the API; several with commas",
 }
 
 
@@ -136,12 +149,23 @@ class Settings:
     turns_per_day: int = 0
     retention: int = 0
     log_level: str = "warning"
+    log_format: str = "text"
+    log_text: str = "off"
+    workers: int = 2
+    waiting: int = 30
+    grace: int = 20
+    cors: str = ""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def role_folder(self) -> Path:
         """Where the user's own roles are."""
         return self.data_dir / "roles"
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """Return the parts of a setting that stand with commas between them."""
+    return tuple(part for part in (part.strip() for part in value.split(",")) if part)
 
 
 def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -237,6 +261,8 @@ def _check_choice(key: str, value: str) -> None:
             read_spec(value)
         except SafetyError as error:
             raise ValueError(str(error)) from None
+    if key == "cors" and not all(re.fullmatch(_ORIGIN, origin) for origin in listed(value)):
+        raise ValueError("must be origins such as https://chat.example.org, without a path, with commas between them")
     allowed = _CHOICES.get(key)
     if allowed is None or value in allowed or (key == "preset" and not value):
         return

@@ -14,11 +14,11 @@ from typing import Final
 import click
 
 from app.commands.cli import cli
-from app.config import ABOUT, DTYPES, LOG_LEVELS, PREFIX, RANGES, Settings
+from app.config import ABOUT, DTYPES, LOG_FORMATS, LOG_LEVELS, PREFIX, RANGES, Settings
 from safety.policy import PRESETS
 
 WIDTH: Final = 120
-CHOICES: Final = {"dtype": DTYPES, "preset": PRESETS, "log_level": LOG_LEVELS}
+CHOICES: Final = {"dtype": DTYPES, "preset": PRESETS, "log_level": LOG_LEVELS, "log_format": LOG_FORMATS}
 MORE: Final = {  # where a setting is explained at length
     "model": "models.md",
     "viewer": "models.md#pictures",

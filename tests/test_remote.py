@@ -436,6 +436,14 @@ def test_the_circuit_opens_and_one_try_closes_it_again() -> None:
         threading.Event().wait(QUICK.cooldown)
         assert len(written(model, ASKED, FIVE)) == 5
         assert len(written(model, ASKED, FIVE)) == 5
+        assert not Fallback(model, Scripted([])).resting
+
+
+def test_a_model_that_is_left_alone_says_so() -> None:
+    circuit = Circuit(1, 10.0)
+    assert not circuit.resting
+    circuit.settle(False)
+    assert circuit.resting
 
 
 @given(st.lists(st.sampled_from(["worked", "failed", "given up", "later"]), max_size=40))

@@ -34,7 +34,7 @@ def changes() -> list[tuple[str, str]]:
 def test_the_checksums_are_over_all_that_is_stored_of_a_turn() -> None:
     every = {("turn", column) for column in TurnRow.__table__.columns.keys()}  # noqa: SIM118
     every |= {(table.__tablename__, column) for table in WORKING for column in table.__table__.columns.keys()}  # noqa: SIM118
-    own = {("turn", name) for name in ("id", "conversation_id", "number", "checksum", "version_of", "hidden")}
+    own = {("turn", name) for name in ("id", "conversation_id", "number", "checksum", "version_of", "hidden", "holder")}
     keys = {(table.__tablename__, "turn_id") for table in WORKING} | {("picture", "data")}  # data: by its checksum
     assert every - own - keys == set(changes())
 

@@ -14,6 +14,7 @@ from app.accounts.accounts import Accounts
 from app.accounts.audit import Audit
 from app.bot import Bot
 from app.store.shares import Shares
+from app.web.doors import OPEN
 from app.web.gate import ROUTES
 from app.web.server import ServeError, probe, serve
 from retrieval.encoder.embed import Encoder
@@ -58,7 +59,7 @@ def talk(bot: Bot, name: str, title: str) -> str:
     return bot.of(Accounts(bot.library.database).named(name).id).history.start(title)
 
 
-@pytest.mark.parametrize("path", [path for path in ROUTES if path not in ("/", "/healthz")])
+@pytest.mark.parametrize("path", [path for path in ROUTES if path not in ("/", *OPEN)])
 def test_no_route_is_served_to_who_is_unknown(url: str, path: str) -> None:
     plain = path.replace("(?:assets|static)", "assets").replace(r"(?!.*\.\.)[\w./@+-]+", "x.js").replace("\\", "")
     for headers in ({}, {"cookie": "candor_session=guessed"}, {"authorization": "Bearer candor_guessed"}):

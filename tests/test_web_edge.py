@@ -189,6 +189,7 @@ def test_only_the_routes_on_the_list_are_served(bot: Bot, url: str) -> None:
             served.add((method, filled))
     assert served == {
         *(("GET", path) for path in ("/", "/config", "/theme.css", "/favicon.ico", "/healthz", "/gradio_api/app_id")),
+        *(("GET", path) for path in ("/readyz", "/metrics")),
         ("HEAD", "/"),
         ("GET", "/original"),  # it says what is missing; /paper and /shared say that there is nothing
         ("GET", "/gradio_api/queue/data"),

@@ -24,6 +24,7 @@ from app.library.library import Library
 from app.parts import QUOTING
 from app.store.database import open_database
 from app.store.history import History
+from dialogue.models.scripted import Scripted
 from dialogue.types import Candidate, Citation, Claim, Context, Drafted, Reply, Role, Scores, Step, Trace, Turn
 from retrieval.encoder.embed import Encoder
 from retrieval.text import sentences
@@ -67,6 +68,10 @@ class Canned:
         self.library = library
         self.pace = pace
         self.retriever = Sure(library)
+        self.model = Scripted([])
+
+    def mask(self, text: str, asked: str) -> str:
+        return text
 
     def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Drafted | Reply]:
         question = turns[-1].text

@@ -4,7 +4,6 @@ Knows no command.
 """
 
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import click
 
 from app.config import LOG_LEVELS, Settings, load_settings
 from app.errors import DataError, InputError, InUse
+from app.logs import set_up
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,9 +104,7 @@ def settings_of(context: click.Context, **flags: object) -> Settings:
     given = {key: value for key, value in context.obj.items() if key not in ("json", "config")}
     found = context.obj.get("config") or os.environ.get("CANDOR_CONFIG")
     settings = load_settings({**given, **flags}, os.environ, Path(found) if found else None)
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="candor: %(levelname)s: %(message)s"
-    )
+    set_up(settings.log_level, settings.log_format)
     return settings
 
 

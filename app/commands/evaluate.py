@@ -201,17 +201,16 @@ def check(context: click.Context, text: str, evidence: tuple[Path, ...], out: Pa
         return _check_rows(context, Path(text), out, _address(ray))
     if not evidence:
         raise click.UsageError("name what it has to rest on: --evidence FILE, or give a file of rows", context)
-    from app.bot import checked_claims, checked_message, packaged_judge
+    from app.bot import checked_message, packaged_judge
+    from app.checking import claims_of, judged
     from retrieval.sources import read_documents
 
     settings_of(context)
     message = checked_message(read_stdin() if text == "-" else text)
     documents = [document.text for path in evidence for document in read_documents(path)]
-    claims = checked_claims(packaged_judge(), message, documents)
-    judged = [claim for claim in claims if claim.support is not None]
+    claims = claims_of(packaged_judge(), message, documents)
     if context.obj["json"]:
-        supported = all(claim.supported for claim in judged) if judged else None
-        print_json({"supported": supported, "claims": claims})
+        print_json(judged(claims))
         return 0
     for claim in claims:
         word = "no claim" if claim.support is None else "supported" if claim.supported else "NOT supported"

@@ -11,12 +11,13 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Float, Select, Table, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.store.database import Database
 from app.store.tables import (
+    Base,
     CandidateRow,
     CitationRow,
     EvidenceRow,
@@ -56,6 +57,9 @@ WORKING: Final = {
     ),
     PictureRow: ("number", "name", "checksum"),
 }
+_FLOATS: Final = {
+    name for table, names in WORKING.items() for name in names if isinstance(table.__table__.c[name].type, Float)
+}
 _LATER: Final = ("writer",)  # counts where it is there, so that what was sealed before it came still matches
 _log = logging.getLogger(__name__)
 
@@ -83,17 +87,40 @@ def of_picture(name: str, data: bytes) -> bytes:
 
 def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow or a row of its columns
     """Return the checksum of a turn's own row, the stored checksum of its working among it."""
-    return _of([getattr(row, name) for name in _TURN])
+    return _of([_stored(getattr(row, name)) for name in _TURN])
 
 
 def of_working(*tables: Sequence[Any]) -> bytes:
-    """Return the checksum of the rows beside a turn: those of each table of `WORKING`, in its order."""
+    """Return the checksum of the rows beside a turn: those of each table of `WORKING`, in its order.
+
+    They may be new: then text is taken as it will be stored.
+    """
     named = zip(tables, WORKING.values(), strict=True)
     return _of([[_values(row, names) for row in rows] for rows, names in named])
 
 
 def _values(row: Any, names: Sequence[str]) -> list[Any]:  # noqa: ANN401
-    return [value for name in names if (value := getattr(row, name)) is not None or name not in _LATER]
+    values = ((name, getattr(row, name)) for name in names)
+    return [_stored(value, name in _FLOATS) for name, value in values if value is not None or name not in _LATER]
+
+
+def _stored(value: object, number: bool = False) -> object:
+    """A value of a new row as it will be read again; one that has been read is that already."""
+    if isinstance(value, str):
+        return storable(value)
+    return float(value) if number and isinstance(value, int) else value
+
+
+def of_beside(rows: Sequence[Base]) -> bytes:
+    """Return the checksum of these rows beside a turn, of whatever tables; those of each in their order."""
+    return of_working(*([row for row in rows if isinstance(row, table)] for table in WORKING))
+
+
+def sealed(turn: TurnRow, beside: Sequence[Base]) -> TurnRow:
+    """Return a turn that is about to be stored, with its checksums and with those of all rows `beside` it."""
+    turn.working_checksum = of_beside(beside)
+    turn.checksum = of_turn(turn)
+    return turn
 
 
 def seal(session: Session | Connection, turn: int) -> None:
@@ -101,11 +128,11 @@ def seal(session: Session | Connection, turn: int) -> None:
     if isinstance(session, Session):
         session.flush()
     columns = _TURNS.c
-    rows = [session.execute(_working_rows(table, turn)).all() for table in WORKING]
+    working = of_working(*(session.execute(_working_rows(table, turn)).all() for table in WORKING))
     where = columns.id == turn
-    session.execute(update(_TURNS).where(where).values(working_checksum=of_working(*rows)))
-    row = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()
-    session.execute(update(_TURNS).where(where).values(checksum=of_turn(row)))
+    found = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()._asdict()
+    checksum = _of([working if name == "working_checksum" else found[name] for name in _TURN])
+    session.execute(update(_TURNS).where(where).values(working_checksum=working, checksum=checksum))
 
 
 def _working_rows(table: Any, turn: int) -> Select[Any]:  # noqa: ANN401

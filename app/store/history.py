@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.checksums import of_picture, of_turn, seal
+from app.library.checksums import of_beside, of_picture, of_turn, seal, sealed
 from app.store.conversations import State, StoredConversation, StoredTurn
 from app.store.database import Database, owe_erasure
 from app.store.export import as_json, as_markdown
@@ -46,11 +46,26 @@ class History:
         """Return the history of the account with this id alone."""
         return History(self._database, account)
 
-    def start(self, title: str = "", role: str = DEFAULT) -> str:
-        """Store a new conversation, held in `role`, and return its id. Untitled, it takes the first question."""
+    @property
+    def account(self) -> str | None:
+        """The id of the account whose conversations these are, None for all."""
+        return self._account
+
+    def start(self, title: str = "", role: str = DEFAULT, identity: str = "") -> str:
+        """Store a new conversation, held in `role`, and return its id, which may be given: a UUID that none has yet.
+
+        Untitled, it takes the first question.
+        """
+        row = self._new(identity or str(uuid4()), title, role)
+        identity = row.id
+        with self._database.write() as session:
+            session.add(row)
+        return identity
+
+    def _new(self, identity: str, title: str, role: str) -> ConversationRow:
         now = datetime.now(UTC)
-        row = ConversationRow(
-            id=str(uuid4()),
+        return ConversationRow(
+            id=identity,
             title=_tidy(title),
             pinned=False,
             role=role,
@@ -58,22 +73,28 @@ class History:
             updated_at=now,
             account_id=self._account,
         )
-        identity = row.id
-        with self._database.write() as session:
-            session.add(row)
-        return identity
 
     def begin(
-        self, conversation: str, question: str, pictures: Sequence[Picture] = (), instead: int | None = None
+        self,
+        conversation: str,
+        question: str,
+        pictures: Sequence[Picture] = (),
+        instead: int | None = None,
+        role: str | None = None,
     ) -> int:
         """Store a pending turn with its pictures and return its id; `instead` of which turn it stands, a version of it.
 
+        With a `role` the conversation is begun with it, under an id that none has yet, see `start`.
         Raises InputError for an unknown conversation, or where `instead` is not its last turn.
         """
         now = datetime.now(UTC)
         with self._database.write() as session:
-            row = self._found(session, conversation, hold=True)
-            last = session.scalar(select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation))
+            if role is None:
+                row = self._found(session, conversation, hold=True)
+                last = session.scalar(select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation))
+            else:
+                row, last = self._new(conversation, "", role), None
+                session.add(row)
             turn = TurnRow(
                 conversation_id=conversation,
                 number=(last or 0) + 1,
@@ -86,21 +107,22 @@ class History:
             )
             if instead is not None:
                 turn.version_of = take_place(session, conversation, instead)
-            session.add(turn)
             row.updated_at = now
             row.title = row.title or _tidy(question)
-            session.flush()
-            session.add_all(
+            sent = [
                 PictureRow(
-                    turn_id=turn.id,
                     number=number,
                     name=picture.name,
                     data=picture.data,
                     checksum=of_picture(picture.name, picture.data),
                 )
                 for number, picture in enumerate(pictures)
-            )
-            seal(session, turn.id)
+            ]
+            session.add(sealed(turn, sent))
+            session.flush()
+            for picture_row in sent:
+                picture_row.turn_id = turn.id
+            session.add_all(sent)
             return turn.id
 
     def finish(self, turn: int, reply: Reply) -> None:
@@ -317,13 +339,15 @@ def _settle(
         return
     if row.state != "pending" and not (row.state == "interrupted" and holder is not None and row.holder == holder):
         return
-    whole = load_working(session, [row])[turn].whole  # a question that was damaged meanwhile stays so
+    sent = session.scalars(select(PictureRow).where(PictureRow.turn_id == turn).order_by(PictureRow.number)).all()
+    # a question that was damaged meanwhile stays so
+    whole = of_turn(row) == row.checksum and of_beside(sent) == row.working_checksum
     for name, value in {**columns, "state": state, "reason": reason, "finished_at": now}.items():
         setattr(row, name, value)
     conversation.updated_at = now
     session.add_all(rows)
     if whole:
-        seal(session, turn)
+        sealed(row, [*rows, *sent])
 
 
 def _conversation(row: ConversationRow, turns: int) -> StoredConversation:

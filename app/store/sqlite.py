@@ -60,9 +60,10 @@ class SqliteDatabase(Database):
             with Session(self._writable(), expire_on_commit=False) as session, session.begin():
                 yield session
                 number = count(session.connection())
-            self._acknowledge(number)
             if self._full_log:
                 self._full_log = not self._empty_log(0)
+        with self._usable():
+            self._acknowledge(number)  # while others write: it goes to the disk once more
 
     def erase(self, at_once: bool = False) -> None:
         """Take what was deleted out of all files of the folder, where that is owed. Raises DataError."""

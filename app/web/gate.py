@@ -8,7 +8,7 @@ import asyncio
 import ipaddress
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -70,6 +70,8 @@ ROUTES: Final[Mapping[str, Route]] = {  # patterns of whole paths
     "/gradio_api/queue/join": Route("POST", _taking("c"), calls="stream"),
     "/gradio_api/queue/data": Route(query=_taking("session_hash")),
     "/healthz": Route(),
+    "/readyz": Route(),
+    "/metrics": Route(),
     "/picture": Route(query=_taking("turn", "name", "word")),
     "/original": Route(query=_taking("source")),
     "/paper": Route(query=_taking("c")),
@@ -80,8 +82,8 @@ ROUTES: Final[Mapping[str, Route]] = {  # patterns of whole paths
 _PATTERNS: Final = tuple((re.compile(pattern), route) for pattern, route in ROUTES.items())
 
 
-class _Refused(Exception):
-    """A request that is answered here."""
+class Refused(Exception):
+    """A request that is refused with this status. The message is fit for a user."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
@@ -103,11 +105,13 @@ class Gate:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
+        elif scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, send)  # `app.api.edge` is its gate
         else:
             try:
                 await self._serve(scope, receive, send)
-            except _Refused as refused:
-                await _answer(send, refused.status, str(refused))
+            except Refused as refused:
+                await _answer(send, refused.status, str(refused), of_api(scope["path"]))
             except CallError as error:
                 await _answer(send, error.status, str(error))
             except ClientDisconnect:
@@ -122,23 +126,23 @@ class Gate:
         if scope["path"] == "/gradio_api/queue/data":
             page = dict(query).get("session_hash", "")
             if not self._calls.follows(page) or self._streams.get(page, account) != account:
-                raise _Refused(404, "there is nothing to follow: reload the page")
+                raise Refused(404, "there is nothing to follow: reload the page")
         if route.calls:
-            body = await _read(_Body(scope, receive, CALL_LIMIT, CALL_SECONDS))
+            body = await read_body(Body(scope, receive, CALL_LIMIT, CALL_SECONDS))
             checked = self._calls.checked(body, route.calls == "stream")
             if account:
                 self._claim(json.loads(checked)["session_hash"], account)
-            await self._app(scope, _replayed(checked, receive), send)
+            await self._app(scope, replayed(checked, receive), send)
         elif route.upload:
             async with self._slot():
-                await self._app(scope, _Body(scope, receive, route.upload, UPLOAD_SECONDS), send)
+                await self._app(scope, Body(scope, receive, route.upload, UPLOAD_SECONDS), send)
         else:
             await self._app(scope, receive, send)
 
     def _claim(self, page: str, account: str) -> None:
         """Note whose an open page is, so that nobody else follows it."""
         if self._streams.setdefault(page, account) != account:
-            raise _Refused(404, "this page is somebody else's: reload it")
+            raise Refused(404, "this page is somebody else's: reload it")
         while len(self._streams) > PAGES:
             self._streams.pop(next(iter(self._streams)))
 
@@ -149,20 +153,20 @@ class Gate:
             async with asyncio.timeout(CALL_SECONDS):
                 await self._uploads.acquire()
         except TimeoutError:
-            raise _Refused(503, "the server is busy with other uploads: try again in a moment") from None
+            raise Refused(503, "the server is busy with other uploads: try again in a moment") from None
         try:
             yield
         finally:
             self._uploads.release()
 
 
-class _Body:
+class Body:
     """Receives a body of at most `limit` bytes within `seconds`."""
 
     def __init__(self, scope: "Scope", receive: "Receive", limit: int, seconds: float) -> None:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 18 or int(length) > limit:
-            raise _Refused(413, f"the request is larger than {limit:,} bytes")
+            raise Refused(413, f"the request is larger than {limit:,} bytes")
         self._receive, self._limit, self._left = receive, limit, limit
         self._ends = asyncio.get_running_loop().time() + seconds
         self._whole = False
@@ -174,7 +178,7 @@ class _Body:
         message = await self._next()
         while self._left < 0:
             if self._whole or self._left < -self._limit:
-                raise _Refused(413, f"the request is larger than {self._limit:,} bytes")
+                raise Refused(413, f"the request is larger than {self._limit:,} bytes")
             await self._next()  # thrown away: who still sends reads no answer
         return message
 
@@ -183,13 +187,14 @@ class _Body:
             async with asyncio.timeout_at(self._ends):
                 message = await self._receive()
         except TimeoutError:
-            raise _Refused(408, "the request did not arrive in time: send it again") from None
+            raise Refused(408, "the request did not arrive in time: send it again") from None
         self._left -= len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         return message
 
 
-async def _read(body: _Body) -> bytes:
+async def read_body(body: Body) -> bytes:
+    """Return a whole body. Raises Refused, and ClientDisconnect when the client has gone."""
     parts = bytearray()
     while True:
         message = await body()
@@ -200,8 +205,8 @@ async def _read(body: _Body) -> bytes:
             return bytes(parts)
 
 
-def _replayed(body: bytes, receive: "Receive") -> "Receive":
-    """Give the application this body, then what comes after it."""
+def replayed(body: bytes, receive: "Receive") -> "Receive":
+    """Return what gives the application this body, then what comes after it."""
     given = False
 
     async def again() -> "Message":
@@ -219,16 +224,30 @@ def _route(path: str, method: str) -> Route:
         if pattern.fullmatch(path):
             if method == route.method or (method, route.method) == ("HEAD", "GET"):
                 return route
-            raise _Refused(405, f"{method} is not served here")
-    raise _Refused(404, "there is nothing here")
+            raise Refused(405, f"{method} is not served here")
+    raise Refused(404, "there is nothing here")
 
 
-async def _answer(send: "Send", status: int, words: str) -> None:
+def of_api(path: str) -> bool:
+    """Whether a path is that of the HTTP API."""
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def error_body(
+    words: str, kind: str = "invalid_request_error", code: str | None = None, param: str | None = None
+) -> bytes:
+    """An error as OpenAI's API tells it, in JSON."""
+    return json.dumps({"error": {"message": words, "type": kind, "param": param, "code": code}}).encode()
+
+
+async def _answer(send: "Send", status: int, words: str, api: bool = False) -> None:
     headers = [(b"content-type", b"application/json")]
     if status in (408, 413):
         headers.append((b"connection", b"close"))  # the rest of the body is not waited for
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps({"error": words}).encode()})
+    await send(
+        {"type": "http.response.body", "body": error_body(words) if api else json.dumps({"error": words}).encode()}
+    )
 
 
 class Guarded:
@@ -238,9 +257,12 @@ class Guarded:
     gives it away) or directly (then the Origin header does).
     """
 
-    def __init__(self, app: "ASGIApp", anywhere: bool = False) -> None:
-        """With `anywhere` the server goes by any name; then it asks who comes, which such a page cannot say."""
-        self._app, self._anywhere = app, anywhere
+    def __init__(self, app: "ASGIApp", anywhere: bool = False, origins: Sequence[str] = ()) -> None:
+        """With `anywhere` the server goes by any name; then it asks who comes, which such a page cannot say.
+
+        Pages of the `origins` may use the API.
+        """
+        self._app, self._anywhere, self._origins = app, anywhere, frozenset(origins)
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve one request."""
@@ -256,11 +278,11 @@ class Guarded:
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
-        if (self._anywhere or loopback(_name(host))) and origin in {None, f"http://{host}", f"https://{host}"}:
+        allowed = {None, f"http://{host}", f"https://{host}", *(self._origins if of_api(scope["path"]) else ())}
+        if (self._anywhere or loopback(_name(host))) and origin in allowed:
             await self._app(scope, receive, with_headers)
-            return
-        await with_headers({"type": "http.response.start", "status": 403, "headers": []})
-        await with_headers({"type": "http.response.body", "body": b"Requests from other sites are not served.\n"})
+        else:
+            await _answer(with_headers, 403, "requests from other sites are not served", of_api(scope["path"]))
 
 
 def loopback(host: str) -> bool:

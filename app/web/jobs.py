@@ -6,9 +6,12 @@ nothing, and any page may follow. Knows nothing of Gradio or HTML.
 
 import logging
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from math import ceil
+from time import perf_counter
+from typing import Final, Literal, Protocol
 
 from app.bot import USER_ERRORS
 from app.web.pictures import Shown
@@ -17,11 +20,23 @@ from dialogue.types import Drafted, Picture, Reply, Step
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "Something unexpected went wrong; the log of the server has the details."
+WORKERS: Final = 2
 WAITING: Final = 30  # replies that wait for their turn
+REFUSED: Final = 200  # jobs that ended in an error and are remembered
+Turn = Generator[Step | Drafted | Reply]
 
 
 class Busy(Exception):
-    """No reply can be begun now. The message says why, and is fit for a user."""
+    """No reply can be begun now. The message says why, and is fit for a user.
+
+    `why`: the conversation has a reply that is not done, too many wait, or the server is stopping. `seconds` is when to
+    try again.
+    """
+
+    def __init__(self, words: str, why: Literal["conversation", "full", "stopping"], seconds: int = 1) -> None:
+        super().__init__(words)
+        self.why = why
+        self.seconds = seconds
 
 
 class Stepper(Protocol):
@@ -45,7 +60,8 @@ class Job:
 
     `before` is how many turns the conversation had; `stored` says that the message is in the database, or never will
     be. `shown` is what the page needs to show its pictures. `drafts` are the latest of each, by number; `changes`
-    counts what came.
+    counts what came, and `heard` is called, in the thread that works, whenever there is more to look at. `failure` is
+    what `error` says in words.
     """
 
     conversation: str
@@ -61,21 +77,36 @@ class Job:
     ended: bool = False
     started: bool = False
     error: str = ""
+    failure: Exception | None = None
+    reply: Reply | None = None
     stored: threading.Event = field(default_factory=threading.Event)
-    turn: Generator[Step | Drafted | Reply] | None = None
+    turn: Turn | None = None
+    heard: Callable[[], object] = bool
+    context: Context = field(default_factory=copy_context)
+    since: float = field(default_factory=perf_counter)
 
 
 class Jobs:
     """Runs at most `workers` replies at a time, first come first served; one per conversation.
 
-    As many threads as workers do it all; `waiting` more replies wait for them, and what comes then is refused.
+    As many threads as workers do it all; `waiting` more replies wait for them, and what comes then is refused. `told`
+    is called with every job that has ended.
     """
 
-    def __init__(self, bot: Stepper, workers: int = 2, waiting: int = WAITING) -> None:
+    def __init__(
+        self,
+        bot: Stepper,
+        workers: int = WORKERS,
+        waiting: int = WAITING,
+        told: Callable[[Job], object] = bool,
+    ) -> None:
         self._bot = bot
         self._workers = workers
         self._waiting = waiting
+        self._told = told
         self._threads = 0
+        self._stopping = False
+        self._seconds = 1.0  # that a reply took of late
         self._line: list[Job] = []
         self._last: dict[str, Job] = {}
         self._changed = threading.Condition()
@@ -88,23 +119,23 @@ class Jobs:
         pictures: tuple[Picture, ...] = (),
         shown: tuple[Shown, ...] = (),
         instead: int | None = None,
+        turn: Turn | None = None,
+        heard: Callable[[], object] = bool,
     ) -> Job:
         """Store a message, in the thread of the caller, and have it answered by another; see `Bot.steps`.
 
-        Raises Busy while the conversation's last reply is not done, or when too many wait.
+        `turn` is what is done instead of that. Raises Busy while the conversation's last reply is not done, when too
+        many wait, or when the server is stopping.
         """
-        job = Job(conversation, question, before, pictures, shown)
+        job = Job(conversation, question, before, pictures, shown, heard=heard)
         with self._changed:
-            if any(other.conversation == conversation for other in self._line):
-                raise Busy("A reply is being written. Wait for it, or stop it first.")
-            if len(self._line) >= self._workers + self._waiting:
-                raise Busy(
-                    f"The server is busy: {len(self._line)} replies are on their way. Send it again in a moment."
-                )
+            self._admit(conversation)
             self._line.append(job)
             self._last[conversation] = job
+            if len(self._last) > REFUSED + len(self._line):
+                self._last.pop(next(name for name, other in self._last.items() if other.ended))
             self._count()
-        job.turn = self._bot.steps(question, conversation, pictures=pictures, instead=instead)
+        job.turn = turn or self._bot.steps(question, conversation, pictures=pictures, instead=instead)
         self._advance(job, to_first=True)  # after which it is stored, so it is safe before it waits
         with self._changed:
             job.stored.set()
@@ -116,6 +147,32 @@ class Jobs:
         if begins:
             threading.Thread(target=self._work, name="reply", daemon=True).start()
         return job
+
+    def _admit(self, conversation: str) -> None:
+        """Raise Busy where no reply can be begun."""
+        if self._stopping:
+            raise Busy("The server is stopping. Send it again when it is back.", "stopping", 5)
+        if any(other.conversation == conversation for other in self._line):
+            raise Busy("A reply is being written. Wait for it, or stop it first.", "conversation")
+        if (count := len(self._line)) >= self._workers + self._waiting:
+            words = f"The server is busy: {count} replies are on their way. Send it again in a moment."
+            raise Busy(words, "full", max(1, ceil(self._seconds * (count + 1 - self._workers) / self._workers)))
+
+    def load(self) -> tuple[int, int]:
+        """Return how many replies are being written, and how many wait for that."""
+        with self._changed:
+            running = min(len(self._line), self._workers)
+            return running, len(self._line) - running
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no more replies are begun."""
+        return self._stopping
+
+    def refuse(self) -> None:
+        """Begin no more replies; those on their way go on."""
+        with self._changed:
+            self._stopping = True
 
     def live(self, conversation: str) -> Job | None:
         """The job that is writing this conversation's reply, if any."""
@@ -161,8 +218,8 @@ class Jobs:
                     self._threads -= 1
                     return
                 job.started = True
-            self._advance(job)
-            self._end(job)
+            job.context.run(self._advance, job)
+            job.context.run(self._end, job)
 
     def _advance(self, job: Job, to_first: bool = False) -> None:
         """Follow a turn to its end, or to its first step; an error ends it."""
@@ -172,30 +229,37 @@ class Jobs:
                     job.steps.append(step)
                 elif isinstance(step, Drafted):
                     job.drafts[step.index] = step
+                else:
+                    job.reply = step
                 job.changes += 1
+                job.heard()
                 if to_first or job.stopping:
                     return
         except USER_ERRORS as error:
             log.warning("a reply failed: %s", error)
-            job.error = str(error)
-        except Exception:
+            job.error, job.failure = str(error), error
+        except Exception as error:
             log.exception("a reply failed")
-            job.error = UNEXPECTED
+            job.error, job.failure = UNEXPECTED, error
 
     def _end(self, job: Job) -> None:
         try:
             if job.turn is not None:
                 job.turn.close()
-        except Exception:
+        except Exception as error:
             log.exception("a reply could not be stopped")
-            job.error = job.error or UNEXPECTED
+            job.error, job.failure = job.error or UNEXPECTED, job.failure or error
         with self._changed:
             job.ended = True
             self._line.remove(job)
             if not job.error:
                 self._last.pop(job.conversation, None)
+            if job.reply is not None:
+                self._seconds += 0.1 * (sum(job.reply.trace.timings.values()) - self._seconds)
             self._count()
             self._changed.notify_all()
+        self._told(job)
+        job.heard()
 
     def _count(self) -> None:
         for place, job in enumerate(self._line):

@@ -1,8 +1,9 @@
-"""The web server: the page on FastAPI, its headers, and a clean start and stop.
+"""The web server: the page and the API on FastAPI, their headers, and a clean start and stop.
 
 Without accounts only loopback addresses are served.
 """
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.accounts.accounts import Accounts
 from app.accounts.sign_on import Provider
+from app.config import listed
 from app.errors import AppError
 from app.library.catalogue import UPLOADS, as_text, file_of
 from app.web.documents import add_document_route
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from app.bot import Bot
     from app.library.ingest import IngestProgress
 
-GRACE = 1  # seconds that open connections get when the server stops
+GRACE = 1  # seconds that open connections get when the server stops, beyond what replies on their way get
+PAUSE = 0.05  # seconds between two looks at whether these are finished
 CONNECTIONS = 512
 
 
@@ -53,23 +56,30 @@ def build_app(bot: "Bot", examples: Sequence[str] = ()) -> "FastAPI":
     os.environ["GRADIO_TEMP_DIR"] = str(folder / UPLOADS / "incoming")
     from fastapi import FastAPI
 
+    from app.api.metrics import Metrics
+    from app.api.observe import Observed
+    from app.api.routes import add_api
+    from app.api.service import Service
     from app.web.handlers import Handlers
     from app.web.page import mount
 
-    guarded = bot.settings.accounts == "on"
-    calls = Calls()
+    settings = bot.settings
+    guarded = settings.accounts == "on"
+    calls, metrics = Calls(), Metrics(text=settings.log_text == "on")
     uploads = Shelves(lambda place: _uploads(bot, place), folder / UPLOADS, guarded)
     api = FastAPI(title="Candor", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_middleware(Gate, calls=calls)
     if guarded:
-        named = bot.settings
-        provider = Provider(named.oidc, named.oidc_client, named.oidc_secret) if named.oidc else None
+        provider = Provider(settings.oidc, settings.oidc_client, settings.oidc_secret) if settings.oidc else None
         api.add_middleware(Doors, database=bot.library.database, provider=provider)
-    api.add_middleware(Guarded, anywhere=guarded)  # the outermost
-    api.state.jobs = Jobs(bot)
+    api.add_middleware(Guarded, anywhere=guarded, origins=listed(settings.cors))
+    api.add_middleware(Observed, metrics=metrics)  # the outermost
+    api.state.jobs = Jobs(bot, settings.workers, settings.waiting, metrics.turn)
+    metrics.watch(api.state.jobs.load)
     _add_health(api, folder)
     api.state.undo = Undo()
     page = Handlers(bot, api.state.jobs, uploads, examples, api.state.undo)
+    add_api(api, Service(bot, api.state.jobs, uploads, folder, page.limits), metrics)
     add_routes(api, lambda: page.bot.history, page.held)
     add_paper_routes(api, bot.history, lambda: page.bot.history, page.shares, api.state.undo)
     add_original_route(api, page.sources)
@@ -133,6 +143,7 @@ def server_config(app: "FastAPI") -> "uvicorn.Config":
         app,
         http=Patient,
         ws="none",
+        log_config=None,  # so that it logs as all else does
         log_level="warning",
         access_log=False,
         limit_concurrency=CONNECTIONS,
@@ -161,9 +172,24 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
                 await warm(app)
                 ready(f"Candor is ready: {url}")
 
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                for server in self.servers:
+                    server.close()
+                await _finished(self, app.state.jobs, bot.settings.grace)
+                await super().shutdown(sockets=sockets)
+
         _run(Server(server_config(app)), listener)
         app.state.jobs.close()
         app.state.undo.close()
+
+
+async def _finished(server: "uvicorn.Server", jobs: Jobs, seconds: float) -> None:
+    """Wait so long for the replies on their way, or until a second Ctrl-C, then stop them; begin no more."""
+    jobs.refuse()
+    ends = asyncio.get_running_loop().time() + seconds
+    while any(jobs.load()) and not server.force_exit and asyncio.get_running_loop().time() < ends:
+        await asyncio.sleep(PAUSE)
+    await asyncio.to_thread(jobs.close)
 
 
 async def warm(app: "FastAPI") -> None:

@@ -24,6 +24,11 @@ class Fallback:
         """The model's; a note marks drafts that are not its own."""
         return self._model.fingerprint
 
+    @property
+    def resting(self) -> bool:
+        """Whether the model is left alone for a while, so that `quote` answers."""
+        return bool(getattr(self._model, "resting", False))
+
     def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:
         """Yield the model's drafts, or those of `quote` when it is unavailable. Raises ModelError."""
         try:

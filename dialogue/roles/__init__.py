@@ -7,12 +7,13 @@ import difflib
 import math
 import os
 from collections.abc import Collection, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from dialogue.types import DialogueError, Role, Turn
 from safety.files import FileError, read_toml
-from safety.policy import load_policy
+from safety.policy import Objective, load_policy
 
 PACKAGED: Final = Path(__file__).parent
 DEFAULT: Final = "candor"
@@ -38,6 +39,20 @@ def load_role(name: str, folder: Path | None = None) -> Role:
         raise DialogueError(f"there is no role {name!r}{_nearest(name, names)}; there are: {', '.join(names)}")
     paths = [place / f"{name}.toml" for place in _places(folder)]
     path = next(filter(os.path.lexists, paths), paths[0])
+    try:
+        about = path.stat()
+    except OSError:  # what is wrong with it is told by reading it
+        return _read(path)
+    return _remembered(path, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=64)
+def _remembered(path: Path, changed: int, size: int) -> Role:
+    """The role of a file as it was when it was changed last."""
+    return _read(path)
+
+
+def _read(path: Path) -> Role:
     try:
         table = read_toml(path)
     except FileError as error:
@@ -81,7 +96,7 @@ def _patterns(value: object, where: str) -> tuple[str, ...]:
 def _tightened(value: object, where: str) -> tuple[tuple[str, float], ...]:
     if not isinstance(value, dict):
         raise DialogueError(f"{where}: tightened is {value!r}, but must be a table of objectives and shares")
-    objectives = load_policy().objectives
+    objectives = _objectives()
     _known(value, dict.fromkeys([*(o.id for o in objectives), *(o.group for o in objectives)]), f"{where}, [tightened]")
     for name, share in value.items():
         good = isinstance(share, int | float) and not isinstance(share, bool) and math.isfinite(share)
@@ -91,6 +106,12 @@ def _tightened(value: object, where: str) -> tuple[tuple[str, float], ...]:
                 "at most 1: a role can only be stricter"
             )
     return tuple((name, float(share)) for name, share in value.items())
+
+
+@cache
+def _objectives() -> tuple[Objective, ...]:
+    """The objectives that there are, whatever a policy of one's own says of them."""
+    return load_policy().objectives
 
 
 def _opening(value: object, where: str) -> tuple[Turn, ...]:

@@ -31,6 +31,12 @@ class Circuit:
             self._trying = True
             return 0.0
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is let through now."""
+        with self._lock:
+            return self._row >= self._failures and self._until > self._clock()
+
     def settle(self, worked: bool | None) -> None:
         """Say whether the attempt worked; None when it was given up before that was known."""
         with self._lock:

@@ -94,6 +94,11 @@ class Server:
         self._reader = Reader(str(self), api_key, self.limits.size)
         self._circuit = Circuit(self.limits.failures, self.limits.cooldown)
 
+    @property
+    def resting(self) -> bool:
+        """Whether it failed so often that it is left alone for a while."""
+        return self._circuit.resting
+
     def ask(self, requests: Sequence[Request], seconds: float | None = None) -> Generator[Piece | End | None]:
         """Yield the answers in pieces as they come and an End for each request; None when nothing came for a tick.
 

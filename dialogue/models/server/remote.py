@@ -46,6 +46,11 @@ class Remote:
         """The name and a digest of what the server says of the model; it does not identify the weights."""
         return f"{self.name}/{self._entry}" if self._entry else self.name
 
+    @property
+    def resting(self) -> bool:
+        """Whether the server failed so often that it is left alone for a while."""
+        return self._server.resting
+
     def look(self) -> None:
         """Ask the server for its models, once: the first is taken where none was named. Raises ModelError."""
         if self._entry is not None:

@@ -1,0 +1,405 @@
+"""How many turns a second the whole API route serves, beside a bare durable route, and whether any is lost.
+
+    python benchmarks/load.py [--clients 1 8 32 64 128] [--seconds 20] [--soak 600] [--out FILE]
+
+Four servers, each a process of its own, one after the other, on loopback, asked by clients that each send the next
+message when the answer is there (and, for `overload`, by arrivals at a fixed rate that wait for nobody):
+
+- `trivial` answers at once: the ceiling of the client. A rate of more than half of it is refused as a result.
+- `bare` is one FastAPI route that waits as long as the stub model and commits twice to SQLite (WAL, synchronous FULL).
+- `api` is Candor's server: the gate, the request checked, the queue, a stored conversation and turn, a reply with the
+  whole working of a real one (evidence, candidates, claims, citations) sealed and committed, the answer with its trace.
+- `policy` is `api` with the real guard on every message and on every reply that is served.
+
+The model is a stub that takes `--model-ms`. The first seconds of every step are not counted. At the end the answers
+that were acknowledged are looked up in the database. Prints JSON.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import re
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "examples" / "demo" / "sources"
+QUESTION = "Why is octopus blood blue?"
+BODY = json.dumps({"model": "candor", "messages": [{"role": "user", "content": QUESTION}]}).encode()
+WARM = 3.0  # seconds at the start of a step that are not counted
+MOST_CLIENTS, MOST_SECONDS = 256, 3600
+CEILING = 0.5  # the share of the client's own ceiling that a result may take
+TURN = re.compile(rb'"conversation":"([0-9a-f-]{36})"')
+
+
+# -- the servers ----------------------------------------------------------------------------------------------
+
+
+def serve(kind: str, folder: Path, seconds: float) -> None:
+    """Serve until the process is ended; the first line of stdout is the port."""
+    if kind == "trivial":
+        asyncio.run(trivial())
+        return
+    import socket
+
+    import uvicorn
+
+    app = bare(folder, seconds) if kind == "bare" else candor(folder, seconds, policy=kind == "policy")
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1024)
+        from app.web.server import server_config
+
+        print(listener.getsockname()[1], flush=True)
+        uvicorn.Server(server_config(app)).run(sockets=[listener])
+
+
+async def trivial() -> None:
+    """Answer every request with the same bytes."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = re.search(rb"content-length: (\d+)", head)
+                await reader.readexactly(int(found[1]) if found else 0)
+                writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def bare(folder: Path, seconds: float) -> Any:  # noqa: ANN401
+    """One route that stores a message, waits, and stores the answer: two durable commits and nothing else."""
+    import threading
+
+    from fastapi import FastAPI, Request
+
+    connection = sqlite3.connect(folder / "bare.db", check_same_thread=False, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("CREATE TABLE turn (id INTEGER PRIMARY KEY, text TEXT, reply TEXT)")
+    writer = threading.Lock()
+
+    def commit(statement: str, *values: object) -> int:
+        with writer:
+            return connection.execute(statement, values).lastrowid or 0
+
+    app = FastAPI()
+
+    @app.post("/v1/chat/completions")
+    async def complete(request: Request) -> dict[str, str]:
+        body = await request.json()
+        text = body["messages"][-1]["content"]
+        turn = await asyncio.to_thread(commit, "INSERT INTO turn (text) VALUES (?)", text)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(commit, "UPDATE turn SET reply = ? WHERE id = ?", "Yes.", turn)
+        return {"text": "Yes."}
+
+    return app
+
+
+def candor(folder: Path, seconds: float, policy: bool) -> Any:  # noqa: ANN401
+    """Candor's whole server around a bot whose turns take the time of a stub model and say what a real one said."""
+    import logging
+
+    from app import open_bot
+    from app.web.server import build_app
+    from dialogue.types import Drafted, Reply, Step
+
+    logging.disable(logging.WARNING)
+    options = {"workers": 128, "waiting": 128, "index": "faiss"}
+    bot = open_bot(folder / "data", "quote", **options)
+    bot.ingest([SOURCES / "octopus.md"])
+    model = bot.ask(QUESTION)
+    assert model.outcome == "answered"
+    guard = bot.responder.guard
+
+    class Stub:
+        """The turn without the model's and the judges' own work."""
+
+        mask = bot.responder.mask
+        retriever = bot.responder.retriever
+        model = bot.responder.model
+        judge = bot.judge
+
+        def steps(self, turns: Any, role: Any = None) -> Iterator[Step | Drafted | Reply]:  # noqa: ANN401
+            yield Step("guard")
+            if policy:
+                guard.check([turns[-1].text], "request")
+            yield Step("sample")
+            time.sleep(seconds)
+            if policy:
+                guard.check([model.text], "served")
+            yield replace(model, conversation="")
+
+    object.__setattr__(bot, "responder", Stub())
+    return build_app(bot)
+
+
+# -- the client -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Seen:
+    """What the clients of one step saw: seconds of each answer that counts, statuses, and acknowledged turns."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    turns: list[str] = field(default_factory=list)
+    took: float = 0.0
+
+    def told(self) -> dict[str, Any]:
+        """Return the figures of the step."""
+        spent = sorted(self.seconds) or [0.0]
+        marks = {name: round(1000 * float(np.quantile(spent, q)), 1) for name, q in (("p50", 0.5), ("p95", 0.95))}
+        marks["p99"] = round(1000 * float(np.quantile(spent, 0.99)), 1)
+        rate = round(len(self.seconds) / self.took, 1) if self.took else 0.0
+        return {"per_second": rate, **{f"{name}_ms": mark for name, mark in marks.items()}, "statuses": self.statuses}
+
+
+class Line:
+    """One connection that is kept open."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self) -> tuple[str, bytes]:
+        """Send the message and return the status and the body of the answer, or "lost" where there was none."""
+        try:
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._streams
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(BODY)}\r\n"
+            writer.write(f"{head}content-type: application/json\r\n\r\n".encode() + BODY)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            found = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
+            body = await reader.readexactly(int(found[1]) if found else 0)
+            if b"connection: close" in answer.lower():
+                self.close()
+            return answer.split(maxsplit=2)[1].decode(), body
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            return "lost", b""
+
+    def close(self) -> None:
+        """Close the connection; the next message opens another."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+async def closed_loop(port: int, clients: int, seconds: float, warm: float = WARM) -> Seen:
+    """Ask with so many clients for so long, each as soon as its last answer is there."""
+    seen, begun = Seen(), time.perf_counter()
+
+    async def client() -> None:
+        line = Line(port)
+        while (now := time.perf_counter()) < begun + warm + seconds:
+            status, body = await line.ask()
+            ended = time.perf_counter()
+            if status == "200":
+                seen.turns += [found.decode() for found in TURN.findall(body)[:1]]
+            if begun + warm <= ended <= begun + warm + seconds:
+                seen.statuses[status] += 1
+                if status == "200":
+                    seen.seconds.append(ended - now)
+        line.close()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    seen.took = seconds
+    return seen
+
+
+async def open_loop(port: int, rate: float, seconds: float) -> tuple[Seen, Seen]:
+    """Ask at a fixed rate, whatever becomes of what was asked before; return what was answered and what refused."""
+    answered, refused, spare = Seen(took=seconds), Seen(took=seconds), [Line(port) for _ in range(8)]
+    tasks = []
+
+    async def one() -> None:
+        line, now = spare.pop() if spare else Line(port), time.perf_counter()
+        status, body = await line.ask()
+        seen = answered if status == "200" else refused
+        seen.seconds.append(time.perf_counter() - now)
+        seen.statuses[status] += 1
+        answered.turns += [found.decode() for found in TURN.findall(body)[:1]] if status == "200" else []
+        spare.append(line)
+
+    begun = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
+        tasks.append(asyncio.create_task(one()))
+    await asyncio.gather(*tasks)
+    return answered, refused
+
+
+# -- the run --------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def served(kind: str, folder: Path, seconds: float) -> Iterator[tuple[int, int]]:
+    """A server of this kind in a process of its own; gives its port and its process id."""
+    command = [sys.executable, __file__, "--serve", kind, "--folder", str(folder), "--model-ms", str(1000 * seconds)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline()), process.pid
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def state_of(process: int) -> dict[str, float]:
+    """Return memory in MiB, open files, threads and seconds of processor of a process."""
+    status = Path(f"/proc/{process}/status").read_text()
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return {
+        "mib": round(int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024, 1),  # type: ignore[index]
+        "files": len(os.listdir(f"/proc/{process}/fd")),
+        "threads": int(re.search(r"Threads:\s+(\d+)", status)[1]),  # type: ignore[index]
+        "processor": (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
+    }
+
+
+def lost(folder: Path, turns: list[str]) -> int:
+    """Return how many acknowledged turns the database does not hold as done."""
+    with contextlib.closing(sqlite3.connect(folder / "data" / "candor.db")) as database:
+        done = {row[0] for row in database.execute("SELECT conversation_id FROM turn WHERE state = 'done'")}
+    return sum(turn not in done for turn in turns)
+
+
+def steps(kind: str, given: argparse.Namespace, ceiling: float) -> dict[str, Any]:
+    """Measure one server at every number of clients."""
+    seconds = given.model_ms / 1000
+    with tempfile.TemporaryDirectory() as name:
+        folder, turns, found = Path(name), [], {}
+        with served(kind, folder, seconds) as (port, process):
+            for clients in given.clients:
+                before = state_of(process)
+                seen = asyncio.run(closed_loop(port, clients, given.seconds))
+                after = state_of(process)
+                told = seen.told()
+                told["processor_ms_per_turn"] = round(
+                    1000 * (after["processor"] - before["processor"]) / max(1, sum(seen.statuses.values())), 2
+                )
+                if told["per_second"] > CEILING * ceiling:
+                    told["refused"] = f"more than {CEILING:.0%} of the client's own ceiling: no result"
+                found[str(clients)] = told
+                turns += seen.turns
+            if kind == "api" and given.overload:
+                found["overload"] = overload(port, 4 * max(found[str(c)]["per_second"] for c in given.clients), turns)
+            if kind == "api" and given.soak:
+                found["soak"] = soak(port, process, given, turns)
+        if kind in ("api", "policy"):
+            found |= {"acknowledged": len(turns), "lost": lost(folder, turns)}
+    return found
+
+
+def overload(port: int, rate: float, turns: list[str]) -> dict[str, Any]:
+    """Ask four times as much as can be served, for ten seconds; then see whether it serves as before."""
+    answered, refused = asyncio.run(open_loop(port, rate, 10.0))
+    after = asyncio.run(closed_loop(port, 8, 3.0, warm=0.0))
+    turns += answered.turns + after.turns
+    slowest = round(1000 * max(refused.seconds, default=0.0), 1)
+    return {
+        "asked_per_second": round(rate, 1),
+        "answered": answered.told(),
+        "refused": {**refused.told(), "slowest_ms": slowest},
+        "after": after.told(),
+    }
+
+
+def soak(port: int, process: int, given: argparse.Namespace, turns: list[str]) -> dict[str, Any]:
+    """Ask for a long time with as many clients as the largest step but one; return how memory and files went."""
+    clients, points, began = sorted(given.clients)[-2 if len(given.clients) > 1 else -1], [], time.monotonic()
+    rates = []
+    while (passed := time.monotonic() - began) < given.soak:
+        seen = asyncio.run(closed_loop(port, clients, min(10.0, given.soak - passed + 1), warm=0.0))
+        turns += seen.turns
+        rates.append(seen.told()["per_second"])
+        points.append((time.monotonic() - began, state_of(process)))
+    half = [(at / 60, state["mib"]) for at, state in points if at >= given.soak / 2] or [(0.0, 0.0)]
+    slope = float(np.polyfit(*zip(*half, strict=True), 1)[0]) if len(half) > 2 else 0.0
+    return {
+        "seconds": round(time.monotonic() - began),
+        "clients": clients,
+        "per_second": round(statistics.mean(rates), 1),
+        "mib_first": points[0][1]["mib"],
+        "mib_last": points[-1][1]["mib"],
+        "mib_per_minute_second_half": round(slope, 2),
+        "files": [points[0][1]["files"], points[-1][1]["files"]],
+        "threads": [points[0][1]["threads"], points[-1][1]["threads"]],
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    given = _options()
+    if given.serve:
+        serve(given.serve, given.folder, given.model_ms / 1000)
+        return
+    with tempfile.TemporaryDirectory() as name, served("trivial", Path(name), 0.0) as (port, _):
+        ceiling = max(asyncio.run(closed_loop(port, c, 3.0, warm=1.0)).told()["per_second"] for c in (8, 64))
+    found: dict[str, Any] = {
+        "command": " ".join(["python", "benchmarks/load.py", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "model_ms": given.model_ms,
+        "client_ceiling_per_second": ceiling,
+        **{kind: steps(kind, given, ceiling) for kind in given.kinds},
+    }
+    if {"bare", "api"} <= set(given.kinds):
+        found["share_of_bare"] = {
+            kind: {
+                str(clients): round(
+                    found[kind][str(clients)]["per_second"] / found["bare"][str(clients)]["per_second"], 2
+                )
+                for clients in given.clients
+            }
+            for kind in given.kinds
+            if kind != "bare"
+        }
+    text = json.dumps(found, indent=1)
+    print(text)
+    if given.out:
+        given.out.write_text(text + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32, 64, 128])
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each step, after the first three")
+    parser.add_argument("--model-ms", type=float, default=200.0)
+    parser.add_argument("--kinds", nargs="+", default=["bare", "api", "policy"], choices=["bare", "api", "policy"])
+    parser.add_argument("--overload", action="store_true", help="also ask four times as much as can be served")
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds of a soak of the API")
+    parser.add_argument("--out", type=Path, help="write the result here as JSON")
+    parser.add_argument("--serve", choices=["trivial", "bare", "api", "policy"], help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if max(given.clients) > MOST_CLIENTS or max(given.seconds, given.soak) > MOST_SECONDS:
+        parser.error(f"at most {MOST_CLIENTS} clients and {MOST_SECONDS} seconds")
+    return given
+
+
+if __name__ == "__main__":
+    main()
