@@ -9,16 +9,17 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from app.config import Settings, load_settings
+from app.config import Settings, changed, load_settings
 from app.doctor import Finding, examine
-from app.errors import AppError, DataError, InputError
+from app.errors import AppError, DataError, InputError, SettingsError
 from app.library.library import Library
 from app.library.lock import FolderLock, made_folder
 from app.library.upkeep import Publisher, Updatable
-from app.parts import judged_by, notice_of, options_of, reading, searching, tools_of, understanding
+from app.parts import Speakers, judged_by, notice_of, options_of, reading, searching, tools_of, understanding
 from app.pictures import read_pictures
 from app.store.database import open_database
 from app.store.history import History
@@ -50,12 +51,12 @@ _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Bot(Updatable):
     """An open data folder with everything needed to answer from it. Made by `open_bot`; a context manager.
 
     `notice` is a line to show to users, empty when there is nothing to say. Safe to use from several
-    threads, one turn of a conversation at a time.
+    threads, one turn of a conversation at a time. `change` replaces `settings` and `responder`, each as a whole.
     """
 
     settings: Settings
@@ -65,6 +66,8 @@ class Bot(Updatable):
     judge: Judge
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
+    _speakers: Speakers | None = field(default=None, repr=False)
+    _changing: Lock = field(default_factory=Lock, repr=False)
 
     def ask(
         self,
@@ -156,6 +159,22 @@ class Bot(Updatable):
                 _log.warning("%s", error)
         return found
 
+    def change(self, **values: object) -> None:
+        """Take other values of some settings, see `app.config.LIVE`, from the next turn on, until the bot is closed.
+
+        Raises SettingsError, and ModelError for a model that cannot be loaded; then all is as it was.
+        """
+        with self._changing:
+            settings = changed(self.settings, values)
+            if self._speakers is None:
+                raise SettingsError("the settings of this bot stay as they are")
+            if "model" in values and settings.judges == "generator":
+                raise SettingsError("the model judges its own drafts here: start candor again with another --model")
+            speaker, quotes = self._speakers(settings)
+            options = options_of(settings, speaker)
+            self.responder = replace(self.responder, model=speaker, quotes=quotes, options=options)
+            self.settings, self.notice = settings, notice_of(speaker, quotes)
+
     def check(self, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
         """Say of each sentence of `text` whether the evidence, one text or many, supports it. Raises InputError."""
         return checked_claims(self.judge, text, evidence)
@@ -212,9 +231,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         # imported late: a folder that is in use or damaged is reported before these take their seconds
         from dialogue.intent import load_listener
         from dialogue.judges.embedded import load_judge
-        from dialogue.models import load_model, load_viewer, reads_prompts
+        from dialogue.models import load_viewer
         from dialogue.models.checkpoints.plan import Needs
-        from dialogue.quote import load_quote
         from dialogue.shapes.shaper import load_shaper
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
@@ -228,22 +246,22 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         source = load_source(settings.guard, settings.guard_key) if settings.guard else None
         guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), policy, source)
         guard.prove()
-        needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         reader = load_passage_reader(encoder)
-        speaker = load_model(settings.model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
+        speakers = Speakers(reader)
+        speaker, quotes = speakers(settings)
         judge = judged_by(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
         library, retriever, vocabulary = searching(settings, database, searcher, stack)
         retriever, tool = reading(settings, database, library, retriever, reader)
         options = options_of(settings, speaker)
-        quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
         told = (*tools_of(settings, searcher, tool), *understanding(encoder, vocabulary), listener, shaper)
         responder = Responder(speaker, retriever, guard, judge, options, viewer, *told, quotes=quotes, mask=policy.mask)
         if hosts:
             stack.callback(Publisher(library).close)
-        return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), stack.pop_all())
+        notice = notice_of(speaker, quotes)
+        return Bot(settings, history, library, responder, judge, notice, stack.pop_all(), speakers)
 
 
 def checked_message(text: str, pictured: bool = False) -> str:

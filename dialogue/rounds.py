@@ -53,6 +53,7 @@ class Rounds:
     number: int = 0
     candidates: list[Candidate] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)  # the drafts by text, each with its number
+    _vetted: dict[str, Verdict] = field(default_factory=dict)  # what the guard has seen while others were written
 
     def steps(self, context: Context, found: Sequence[Written]) -> Steps:
         """Yield progress and drafts; `found` are drafts that were there before anybody was asked to write.
@@ -96,6 +97,7 @@ class Rounds:
                     draft = _clean(Written(text, writer.name))
                     if self._enter(draft):
                         new.append(draft)
+                        self._vet(context, draft)
                         yield self._event(draft, expected)
         except ModelError as error:
             if not (new or self.candidates):
@@ -111,7 +113,14 @@ class Rounds:
         return True
 
     def _event(self, draft: Written, expected: int = 0, candidate: Candidate | None = None) -> Drafted:
-        return Drafted(draft.text, draft.writer, self._seen[draft.text], max(expected, len(self._seen)), candidate)
+        verdict = candidate.verdict if candidate else self._vetted.get(draft.text)
+        safe, of = verdict is not None and verdict.safe, max(expected, len(self._seen))
+        return Drafted(draft.text, draft.writer, self._seen[draft.text], of, candidate, safe)
+
+    def _vet(self, context: Context, draft: Written) -> None:
+        """Have the guard read what a language model wrote as soon as it is there; quotes come all at once."""
+        if draft.writer != QUOTES:
+            [self._vetted[draft.text]] = self._verdicts(context, [draft.text])
 
     def _compete(self, context: Context, drafts: Sequence[Written]) -> Steps:
         """Judge drafts, and then those of them without their unsupported sentences as new candidates."""
@@ -128,7 +137,10 @@ class Rounds:
         if not drafts:
             return []
         texts = [draft.text for draft in drafts]
-        verdicts = self._verdicts(context, texts)
+        new = [text for text in texts if text not in self._vetted]
+        if new:
+            self._vetted.update(zip(new, self._verdicts(context, new), strict=True))
+        verdicts = [self._vetted[text] for text in texts]
         scores = self.judge.score(context, texts)
         return [
             Candidate(

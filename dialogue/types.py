@@ -85,10 +85,12 @@ class Working:
     `tokens` holds, for models that count: "prompt" (to be read), of these "reused" from earlier turns or drafts,
     "sampled", "asked" (of questions to `weigh`, and of drafts it had not kept) and "encoded", all that passed
     through the model: what is new of the prompt, every sampled token but the last of each draft, and what was asked.
+    `prompt` is what a language model was last sent to write drafts from.
     """
 
     tokens: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,8 @@ class Trace:
     """The working behind a reply: everything needed to say why this one won.
 
     `timings` maps a stage to seconds, in order; `candidates` are ranked, losers included; `model`, `judges`
-    and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`.
+    and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`, and
+    `prompt` is `Working.prompt`, "" where no language model was asked.
     The note that begins with UNDERSTOOD says what the message was taken for, where it was no question in English.
     """
 
@@ -248,6 +251,7 @@ class Trace:
     role: str = ""
     research: tuple[Turn, ...] = ()
     tokens: dict[str, int] = field(default_factory=dict)
+    prompt: str = ""
 
     @property
     def intent(self) -> str:
@@ -287,7 +291,8 @@ class Drafted:
     """A draft of the running turn: once as it is written, and again, under the same `index`, once it is judged.
 
     `index` counts all drafts of the turn from 0; `of` is how many are expected so far, which may grow. `candidate` is
-    None until the draft is judged; what was only written may not be shown as an answer.
+    None until the draft is judged; what was only written may not be shown as an answer, nor at all unless it is `safe`:
+    passed by the guard. Personal data is masked as in a reply.
     """
 
     text: str
@@ -295,6 +300,7 @@ class Drafted:
     index: int
     of: int
     candidate: Candidate | None = None
+    safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

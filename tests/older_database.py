@@ -13,6 +13,7 @@ ADDED = {  # the columns that each migration adds
     "0007": [("candidate", "writer")],
     "0008": [("turn", "version_of"), ("turn", "hidden")],
     "0009": [("source", "notes"), ("source", "dated")],
+    "0011": [("turn", "prompt")],
 }
 TABLES = {"0008": ("rating", "preference", "share")}
 

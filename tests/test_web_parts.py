@@ -148,7 +148,7 @@ def test_versions_are_leafed_through_and_ratings_stay_pressed() -> None:
 
 def test_drafts_show_with_their_verdict_and_unsafe_ones_not_at_all() -> None:
     bad = Candidate("Vile words.", Verdict(False, 0.9), Scores(), 0.1, "unsafe")
-    written = [Drafted("First.", "quote", 0, 3), Drafted("Vile words.", "smollm2", 1, 3, bad)]
+    written = [Drafted("First.", "smollm2", 0, 3, safe=True), Drafted("Vile words.", "smollm2", 1, 3, bad)]
     html = drafts.drafts([*written, Drafted("Not read yet.", "smollm2", 2, 3)])
     assert "Drafts so far: 3 of 3" in html
     assert "<p>First.</p><small><b>Being checked</b>" in html

@@ -28,6 +28,7 @@ from dialogue.types import Candidate, Citation, Claim, Context, Drafted, Reply, 
 from retrieval.encoder.embed import Encoder
 from retrieval.text import sentences
 from retrieval.types import Document, Evidence, Passage
+from safety.masking import Mask
 from safety.types import Verdict
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Canned:
         self.library = library
         self.pace = pace
         self.retriever = Sure(library)
+        self.mask = Mask()
 
     def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Drafted | Reply]:
         question = turns[-1].text

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, inspect
 from app.errors import DataError, OlderSchema
 from app.store.wal import first_number
 
-HEAD: Final = "0009"  # the last revision in migrations/versions
+HEAD: Final = "0011"  # the last revision in migrations/versions
 _log = logging.getLogger(__name__)
 
 

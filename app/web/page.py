@@ -106,6 +106,7 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], more: list[Any], s
     )
     for event in begun:
         event.then(on(page.follow), identity, view, **slow).then(on(page.suggest), identity, following, **slow)
+    bridge.do_tune(on(page.tune), identity, [bridge, settings], **quick)
     bridge.do_stop(on(page.stop), identity, bridge, **quick)
     bridge.do_find(on(page.find), identity, rows, **quick)
     bridge.do_show(on(page.show), identity, [sources, why], **quick)

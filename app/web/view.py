@@ -29,7 +29,7 @@ from app.web.pictures import Held
 from app.web.undo import Undo
 from app.web.uploads import Uploads
 from app.web.words import ENGLISH, Language, count, read_languages, said, speaking
-from dialogue.models import chosen
+from dialogue.models import AUTO, chosen
 from dialogue.roles import DEFAULT
 from dialogue.types import DialogueError, Role
 from retrieval.text import each
@@ -71,6 +71,7 @@ class View:
         self.languages = read_languages(bot.settings.data_dir / "languages")
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._serial = itertools.count(1)
+        self._started = chosen(bot.settings.model)
 
     # --- who is asking
 
@@ -147,7 +148,8 @@ class View:
             return [sources.sources("", "", None), why.why("", "", None)]
         preferred = turn.id in self._preferred([turn])
         about = (turn.question, str(turn.id), turn.reply)
-        return [sources.sources(*about), why.why(*about, preferred)]
+        asked, mask = f"{turn.question} {turn.reply.trace.query}", self.bot.responder.mask
+        return [sources.sources(*about), why.why(*about, preferred, lambda words: mask(words, asked))]
 
     def _preferred(self, turns: Sequence["StoredTurn"]) -> set[int]:
         return self.opinions.taken([turn.id for turn in turns])
@@ -187,8 +189,21 @@ class View:
 
     def settings(self, request: gr.Request, session: Session) -> str:
         """The panel of settings."""
-        roles, chosen = self.offered_roles(), session.role or self.bot.settings.role
-        return settings.settings(self.bot.settings, self.languages, self.language(request), roles, chosen)
+        roles, role = self.offered_roles(), session.role or self.bot.settings.role
+        given, language = self.bot.settings, self.language(request)
+        return settings.settings(given, self.languages, language, roles, role, self.models(request))
+
+    def models(self, request: gr.Request) -> tuple[str, ...]:
+        """The models that this page may change to: what the server was started with and what is packaged.
+
+        No others: to name one is to have files opened and addresses asked. None where nothing may be changed.
+        """
+        packaged = tuple(dict.fromkeys((QUOTE, chosen(AUTO))))
+        return tuple(dict.fromkeys((self._started, *packaged))) if self.may_change(request) else ()
+
+    def may_change(self, request: gr.Request) -> bool:
+        """Whether who asks may change settings of the server: all who reach it, since it serves this machine alone."""
+        return True
 
     def frame(self) -> list[str]:
         """What stands still, in the language spoken now: the head and foot of the list, the message box, the tabs."""

@@ -49,7 +49,7 @@ def nav_foot() -> str:
 
 def composer(notice: str, limit: int) -> str:
     """The message box, the status region for screen readers, and which model answers."""
-    note = f"<span class='model'>{escape(notice)}</span> · " if notice else ""
+    note = f"<span class='model'>{escape(notice)}</span> · "
     return (
         f"<form class='box' aria-label='{html('Write a message')}'>"
         + chooser()
