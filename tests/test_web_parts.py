@@ -71,9 +71,10 @@ def test_the_library_shows_the_newest_first_says_what_is_new_and_is_searched() -
     words = Tags(html).words
     assert "PDF · 30 pages · 2.4 MB" in words
     assert "PDF · 12 passages · 2.4 MB" in words
-    assert "site.example/x · 2026-03-14" in words
+    assert "2.4 MB · 2026-03-14site.example/x" in words
     assert "added here" in words
     assert "n/mid.pdf" in words
+    assert "badge new" not in library.documents(rows[1:2], now=NOW)  # a word on every one says nothing
     assert [row.id for row in library.found(rows, "MID")] == [3]
     assert "Nothing found" in library.documents(rows, search="zebra")
     assert "Try the demo" in library.documents([])
@@ -104,6 +105,11 @@ def test_a_setting_says_its_value_and_where_it_comes_from(tmp_path: Path) -> Non
     assert "--research-rounds, CANDOR_RESEARCH_ROUNDS or research_rounds" in html
     assert "<option value='de' selected>Deutsch</option>" in html
     assert "data-act='role'" not in html  # one role is no choice
+    assert "data-setting" not in html
+    offered = settings.settings(given, {"en": Language()}, "en", {}, "candor", ("quote", "smollm2"))
+    assert "type='number' data-setting='candidates' aria-describedby='origin-candidates' value='3' min='1'" in offered
+    assert "<option value='quote'" in offered
+    assert "data-setting='preset'" not in offered
 
 
 @pytest.mark.parametrize(
