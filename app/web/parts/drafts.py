@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from html import escape
 
 from app.web.parts.models import writer
+from app.web.parts.why import fate
 from app.web.words import html
+from dialogue.prompts import is_abstention
 from dialogue.types import Drafted
 
 SHOWN = 6  # the latest
@@ -15,6 +17,7 @@ def drafts(written: Sequence[Drafted]) -> str:
 
     The words of a draft are shown once the guard has passed it, greyed until it is judged.
     """
+    written = [draft for draft in written if not is_abstention(draft.text)]
     if not written:
         return ""
     of = max(draft.of for draft in written)
@@ -29,7 +32,8 @@ def _draft(draft: Drafted) -> str:
     if not draft.safe:
         text = html("A draft is written" if look == "waiting" else "Left out: not safe")
     by = f"<span class='by'>{escape(writer(draft.writer))}</span>"
-    return f"<li class='draft {look}'><p>{text}</p><small><b>{html(verdict)}</b>{by}</small></li>"
+    why = f"<span>{html(fate(draft.candidate))}</span>" if draft.candidate and draft.candidate.dropped else ""
+    return f"<li class='draft {look}'><p>{text}</p><small><b>{html(verdict)}</b>{why}{by}</small></li>"
 
 
 def _verdict(draft: Drafted) -> tuple[str, str]:

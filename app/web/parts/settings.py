@@ -51,7 +51,7 @@ def settings(
     held = _roles(roles, role)
     live = [(key, words) for key, words in SHOWN if models and key in LIVE]
     rest = [(key, words) for key, words in SHOWN if (key, words) not in live and (key != "role" or len(roles) > 1)]
-    rows = "".join(_row(given, key, words) for key, words in rest)
+    rows = "".join(_row(given, key, words, roles) for key, words in rest)
     fields = "".join(_field(given, key, words, models) for key, words in live)
     told = html("A change holds from the next question on, for everybody, until the server is stopped.")
     changeable = f"<section class='set'><h2>{html('Answering')}</h2><p class='fine'>{told}</p>{fields}</section>"
@@ -103,13 +103,15 @@ def _roles(roles: Mapping[str, Role], chosen: str) -> str:
     return f"<h3>{html('Talk to')}</h3><div class='role-list' role='group' aria-label='{html('Talk to')}'>{items}</div>"
 
 
-def _row(given: Settings, key: str, words: str) -> str:
+def _row(given: Settings, key: str, words: str, roles: Mapping[str, Role]) -> str:
     value, origin = str(getattr(given, key)), given.origins.get(key, "")
     shown = (
         answering(chosen(value))
         if key == "model"
         else said("as the policy says")
         if key == "preset" and not value
+        else roles[value].name
+        if key == "role" and value in roles
         else value
     )
     flag = f"--{key.replace('_', '-')}"

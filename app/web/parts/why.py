@@ -1,5 +1,6 @@
 """Why a reply was chosen: one sentence, then the drafts with what each lost by, then the details."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
@@ -20,6 +21,7 @@ BARS: Final = (  # the scores that are shown, by their words
     ("interesting", "Says something new"),
     ("in_role", "In its role"),
 )
+_FIGURES: Final = re.compile(r" \([\d.]+ < [\d.]+\)")
 _CLEAR: Final = 0.05  # a difference of scores that is worth a word
 _STAGES: Final = {
     "guard": "Screen",
@@ -141,8 +143,9 @@ def _card(draft: Candidate, best: bool, won: Candidate | None, turn: str, rank: 
 
 def _lost_by(draft: Candidate, won: Candidate | None) -> str:
     """Why a draft was not served, in a sentence."""
-    if draft.dropped:
-        return draft.dropped[:1].upper() + draft.dropped[1:]
+    if draft.dropped:  # without the figures, which the bars show
+        words = _FIGURES.sub("", draft.dropped)
+        return words[:1].upper() + words[1:]
     if won is None:
         return said("It was not needed.")
     gaps = {name: (getattr(won.scores, name) or 0.0) - (getattr(draft.scores, name) or 0.0) for name, _ in BARS}
