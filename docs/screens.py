@@ -159,11 +159,11 @@ def main() -> None:
         sync_playwright() as driver,
     ):
         full.ingest([DOCS.parent / "examples" / "demo" / "sources"])
-        for question in EXAMPLES[2:3]:
-            full.ask(question)
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         with serving(empty) as first, serving(full) as second:
             for kind in sys.argv[1:] or KINDS:
+                full.history.delete(*(row.id for row in full.history.conversations()))
+                full.ask(EXAMPLES[2])
                 page = opened(browser, kind)
                 walk(page, kind, first, second, full)
                 page.close()

@@ -157,15 +157,23 @@ class View:
     def _log(self, conversation: str, turns: "Sequence[StoredTurn]", earlier: int, held: str, fresh: bool) -> str:
         """The turns of a conversation, or the empty page."""
         if not conversation:
-            offered = self.examples if held == self.bot.settings.role else ()
-            documents = source_count(self.bot.library.database) + len(self.uploads.rows())
-            return welcome.welcome(offered, self.offered_roles(), held, documents)
+            return self._welcome(held)
         shape = transcript.Shape(self.opinions.ratings([turn.id for turn in turns]), fresh)
         log = transcript.transcript(turns, earlier, shape)
         refused = self.jobs.refused(conversation)
         if refused is not None and refused.before == len(turns) + earlier:
             log += transcript.refused(refused.question, refused.error, refused.shown)
         return log if earlier else welcome.opening(self.role(held)) + log
+
+    def empty(self, session: Session) -> str:
+        """The page without a conversation, as it is now."""
+        return self._welcome(session.role or self.bot.settings.role)
+
+    def _welcome(self, held: str) -> str:
+        offered = self.examples if held == self.bot.settings.role else ()
+        coming = sum(row.state != "failed" for row in self.uploads.rows())
+        documents = source_count(self.bot.library.database) + coming
+        return welcome.welcome(offered, self.offered_roles(), held, documents)
 
     def role(self, name: str) -> Role:
         """A role; one whose file has gone keeps its name."""
