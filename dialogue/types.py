@@ -16,6 +16,7 @@ from safety.types import Verdict
 Speaker = Literal["system", "user", "assistant"]
 Outcome = Literal["answered", "abstained", "refused"]
 UNDERSTOOD: Final = "understood as: "
+EARLY: Final = "stopped early: a draft passed every gate with room to spare"
 
 
 class DialogueError(Exception):
@@ -86,9 +87,12 @@ class Working:
     "sampled", "asked" (of questions to `weigh`, and of drafts it had not kept) and "encoded", all that passed
     through the model: what is new of the prompt, every sampled token but the last of each draft, and what was asked.
     `prompt` is what a language model was last sent to write drafts from.
+    `sampled` counts what a small model wrote, text by text, for the judge that compares its drafts; what a repair made
+    of one counts 0.
     """
 
     tokens: Counter[str] = field(default_factory=Counter)
+    sampled: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     prompt: str = ""
 
@@ -260,8 +264,8 @@ class Trace:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes that a user reads beside the reply: all but what the message was taken for."""
-        return tuple(note for note in self.notes if not note.startswith(UNDERSTOOD))
+        """The notes that a user reads beside the reply: all but those on how it was made."""
+        return tuple(note for note in self.notes if not note.startswith(UNDERSTOOD) and note != EARLY)
 
 
 @dataclass(frozen=True, slots=True)
