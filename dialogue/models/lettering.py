@@ -4,8 +4,8 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from dialogue.pictures import Picture, pixels
-from dialogue.types import ModelError
+from dialogue.pictures import pixels
+from dialogue.types import ModelError, Picture
 
 CAVEAT: Final = "only the words in a picture are read here; --viewer hf:NAME loads a model that sees what it shows"
 READ: Final = "The words in the picture are:"
