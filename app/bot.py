@@ -10,18 +10,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Final
 
 from app.checking import claims_of
-from app.config import Settings, load_settings
+from app.config import Settings, changed, load_settings
 from app.doctor import Finding, examine
-from app.errors import AppError, DataError, InputError
+from app.errors import AppError, DataError, InputError, SettingsError
 from app.housekeeping import Housekeeping
 from app.library.library import Library
 from app.library.lock import FolderLock, made_folder
 from app.library.upkeep import Publisher, Updatable
 from app.parts import (
+    Speakers,
     judged_by,
     notice_of,
     options_of,
@@ -60,12 +62,12 @@ _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Bot(Updatable):
     """An open data folder with everything needed to answer from it. Made by `open_bot`; a context manager.
 
     `notice` is a line to show to users, empty when there is nothing to say. Safe to use from several
-    threads, one turn of a conversation at a time.
+    threads, one turn of a conversation at a time. `change` replaces `settings` and `responder`, each as a whole.
     """
 
     settings: Settings
@@ -76,6 +78,9 @@ class Bot(Updatable):
     notice: str = ""
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
     _responder_of: Callable[[str], Responder] | None = field(default=None, repr=False)
+    _forget: Callable[[], None] | None = field(default=None, repr=False)
+    _speakers: Speakers | None = field(default=None, repr=False)
+    _changing: Lock = field(default_factory=Lock, repr=False)
 
     def of(self, account: str) -> "Bot":
         """Return the bot as the account with this id sees it: its own conversations, shared documents and its own."""
@@ -193,6 +198,24 @@ class Bot(Updatable):
                 _log.warning("%s", error)
         return found
 
+    def change(self, **values: object) -> None:
+        """Take other values of some settings, see `app.config.LIVE`, from the next turn on, until the bot is closed.
+
+        Raises SettingsError, and ModelError for a model that cannot be loaded; then all is as it was.
+        """
+        with self._changing:
+            settings = changed(self.settings, values)
+            if self._speakers is None:
+                raise SettingsError("the settings of this bot stay as they are")
+            if "model" in values and settings.judges == "generator":
+                raise SettingsError("the model judges its own drafts here: start candor again with another --model")
+            speaker, quotes = self._speakers(settings)
+            options = options_of(settings, speaker)
+            self.responder = replace(self.responder, model=speaker, quotes=quotes, options=options)
+            if self._forget is not None:
+                self._forget()
+            self.settings, self.notice = settings, notice_of(speaker, quotes)
+
     def check(self, text: str, evidence: str | Sequence[str]) -> tuple[Claim, ...]:
         """Say of each sentence of `text` whether the evidence, one text or many, supports it. Raises InputError."""
         return claims_of(self.judge, checked_message(text), evidence)
@@ -249,9 +272,8 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         # imported late: a folder that is in use or damaged is reported before these take their seconds
         from dialogue.intent import load_listener
         from dialogue.judges.embedded import load_judge
-        from dialogue.models import load_model, load_viewer, reads_prompts
+        from dialogue.models import load_viewer
         from dialogue.models.checkpoints.plan import Needs
-        from dialogue.quote import load_quote
         from dialogue.shapes.shaper import load_shaper
         from retrieval.encoder.adapters import load_reader
         from retrieval.encoder.embed import load_encoder
@@ -265,9 +287,9 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         source = load_source(settings.guard, settings.guard_key) if settings.guard else None
         guard = EmbeddedGuard(load_reader(encoder, WEIGHTS, SHIPPED), policy, source)
         guard.prove()
-        needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
         reader = load_passage_reader(encoder)
-        speaker = load_model(settings.model, reader, needs=needs, api_key=settings.api_key, seconds=settings.timeout)
+        speakers = Speakers(reader)
+        speaker, quotes = speakers(settings)
         judge = judged_by(settings, load_judge(encoder, reader), speaker)
         viewer = load_viewer(settings.viewer, speaker, needs=Needs(dtype=settings.dtype))
         searcher = load_encoder(settings.encoder) if settings.encoder else encoder
@@ -275,7 +297,6 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
         read = reading(settings, library, index, reader)
         retriever, tool = read(None)
         options = options_of(settings, speaker)
-        quotes = load_quote(reader) if reads_prompts(settings.model) else None
         listener, shaper = load_listener(encoder.encode), load_shaper(reader, library.passages)
         words = shared_words(database, vocabulary)
         told = (*tools_of(settings, searcher, tool), *understanding(encoder, words), listener, shaper)
@@ -286,10 +307,11 @@ def assemble(settings: Settings, command: str = "python", hosts: bool = False) -
 
         @lru_cache(maxsize=256)
         def of(account: str) -> Responder:
-            return scoped(responder, read, library, account)
+            return scoped(bot.responder, read, library, account)
 
-        held = stack.pop_all()
-        return Bot(settings, history, library, responder, judge, notice_of(speaker, quotes), held, of)
+        notice, forget = notice_of(speaker, quotes), of.cache_clear
+        bot = Bot(settings, history, library, responder, judge, notice, stack.pop_all(), of, forget, speakers)
+        return bot
 
 
 def _held(about: StoredConversation, wanted: str | None) -> str:

@@ -6,7 +6,7 @@ Knows nothing of what the settings configure, beyond their types and ranges.
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from safety.policy import PRESETS
 from safety.types import SafetyError
 
 PREFIX: Final = "CANDOR_"
+LIVE: Final = ("model", "candidates", "passages", "research_rounds")  # can be changed without a restart
 SECRET: Final = ("api_key", "guard_key", "index_key", "database", "oidc_secret")
 RANGES: Final = {
     "timeout": (5, 3600),
@@ -109,7 +110,8 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
 class Settings:
     """Everything a user can set; `ABOUT` says what each setting is. A setting that is empty is off.
 
-    `origins` says of each setting that was given by what: "flag", "environment" or "file".
+    `origins` says of each setting that was given by what: "flag", "environment" or "file"; "page" where it was changed
+    since, see `changed`.
     """
 
     data_dir: Path = Path("candor-data")
@@ -196,6 +198,19 @@ def load_settings(flags: Mapping[str, object], env: Mapping[str, str], file: Pat
     if problems:
         raise SettingsError("; ".join(problems))
     return Settings(**found, origins=origins)  # type: ignore[arg-type]
+
+
+def changed(settings: Settings, values: Mapping[str, object]) -> Settings:
+    """Return the settings with other values, whose origin is "page". Raises SettingsError for one that cannot be."""
+    found = {}
+    for key, value in values.items():
+        if key not in LIVE:
+            raise SettingsError(f"{key!r} cannot be changed while candor runs: start it again with another one")
+        try:
+            found[key] = _checked(key, value)
+        except ValueError as error:
+            raise SettingsError(f"{key}: {error}") from None
+    return replace(settings, **found, origins={**settings.origins, **dict.fromkeys(found, "page")})  # type: ignore[arg-type]
 
 
 def _from_file(file: Path) -> dict[str, object]:

@@ -46,6 +46,28 @@ def options_of(settings: Settings, speaker: LanguageModel) -> Options:
     )
 
 
+class Speakers:
+    """The models that have answered under a bot's settings: each is loaded once, and again for more candidates."""
+
+    def __init__(self, reader: "PassageReader") -> None:
+        self._reader = reader
+        self._loaded: dict[str, tuple[int, LanguageModel]] = {}
+
+    def __call__(self, settings: Settings) -> tuple[LanguageModel, LanguageModel | None]:
+        """Return what writes under these settings, and what quotes beside it. Raises ModelError."""
+        from dialogue.models import load_model, reads_prompts
+        from dialogue.models.checkpoints.plan import Needs
+        from dialogue.quote import load_quote
+
+        most, speaker = self._loaded.get(settings.model, (0, None))
+        if speaker is None or most < settings.candidates:
+            needs = Needs(settings.context, settings.candidates, dtype=settings.dtype)
+            key, seconds = settings.api_key, settings.timeout
+            speaker = load_model(settings.model, self._reader, needs=needs, api_key=key, seconds=seconds)
+            self._loaded[settings.model] = (settings.candidates, speaker)
+        return speaker, load_quote(self._reader) if reads_prompts(settings.model) else None
+
+
 def notice_of(speaker: LanguageModel, quotes: LanguageModel | None) -> str:
     """Say in words what writes."""
     return QUOTING if speaker.name == "quote" else f"{speaker.name} writes drafts beside the quotes" if quotes else ""

@@ -25,6 +25,7 @@ _YEAR = re.compile(r",?\s+(?:in|on|since|until)\s+(?:the\s+)?(?:\d{1,2}\s)?(?:[A
 _CAUSE = re.compile(r",?\s+(?:because|so that|in order to)\s+.*", re.DOTALL)
 _PLACE = re.compile(r",?\s+(?:in|at|near)\s+(?:the\s+)?[A-Z]\w+.*", re.DOTALL)
 _MEASURE = re.compile(r"\d[\d,.]*\s+\w+\s+(tall|high|long|deep|wide|old|heavy|thick)\b")
+_DATED = re.compile(r"\b(?:on|at|in) (?:the )?\d")
 _STOP = re.compile(r"[,;:(—–].*", re.DOTALL)
 
 
@@ -53,10 +54,11 @@ def follow_ups(retriever: Retriever, reply: Reply, asked: Sequence[str], role: R
 
 
 def _found(retriever: Retriever, reply: Reply, role: Role) -> list[Passage]:
-    """The other passages of what was cited, then the rest of what was found."""
+    """The other passages of what was cited; where nothing was, what was found."""
     cited = next((citation for citation in reply.citations if citation.passage.kind == "document"), None)
     near = retriever.search([cited.title], NEAR, (cited.source,)) if cited and not role.sources else ()
-    found = [item.passage for item in (*near, *reply.trace.evidence) if item.passage.kind == "document"]
+    rest = [item for item in reply.trace.evidence if cited is None or item.passage.source == cited.source]
+    found = [item.passage for item in (*near, *rest) if item.passage.kind == "document"]
     return list({passage.id: passage for passage in found}.values())
 
 
@@ -124,6 +126,8 @@ def _of_auxiliary(subject: str, verb: str, tail: str) -> str:
         return f"How {measure[1]} {verb} {subject}?"
     for asking, cut in (("When", _YEAR), ("Why", _CAUSE), ("Where", _PLACE)):
         middle = cut.sub("", tail)
+        if asking == "Where" and _DATED.search(middle):
+            continue  # "Where is the next meeting on 8 April?" asks for what it says
         if middle != tail and middle and not _STOP.search(middle) and not middle.endswith((" and", " or")):
             return f"{asking} {verb} {subject} {middle}?"
     plain = not subject.startswith(("the ", "a ", "an "))  # "the plural octopuses is the usual one" asks nothing
@@ -139,6 +143,8 @@ def _of_verb(subject: str, verb: str, tail: str) -> str:
     if past:
         middle = _YEAR.sub("", tail)
         return f"When did {subject} {base} {middle}?" if middle not in (tail, "") and not _STOP.search(middle) else ""
+    if base == "take" and tail.startswith("place "):
+        return f"When does {subject} take place?"
     return f"What does {subject} {base}?" if tail and tail.split(maxsplit=1)[0] not in PREPOSITIONS else ""
 
 

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 QUESTION: Final = "What is in this picture?"  # what a picture without words asks
-UNSEEN: Final = "I cannot see pictures, because no viewer is loaded; --viewer hf:NAME loads one."
+UNSEEN: Final = (
+    "I cannot see pictures, because no viewer is loaded; --viewer hf:NAME loads one, and pip install 'candor[ocr]' "
+    "lets me read the words in them."
+)
+BLANK: Final = "I could make out nothing in this picture. Ask something about it that a document may answer."
 FORMATS: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 MOST: Final = 4  # pictures in one message
 MOST_LOOKED_AT: Final = 8  # pictures of a conversation, the latest
@@ -71,6 +75,11 @@ class Remembering:
         """That of the viewer that is asked."""
         return self._viewer.fingerprint
 
+    @property
+    def caveat(self) -> str:
+        """What the viewer that is asked cannot do, "" where there is nothing to say."""
+        return str(getattr(self._viewer, "caveat", ""))
+
     def describe(self, pictures: Sequence[Picture]) -> list[str]:
         """Return the descriptions, asking for those that are not known."""
         keys = [hashlib.sha256(picture.data).hexdigest() for picture in pictures]
@@ -113,8 +122,10 @@ def look(viewer: Viewer | None, turns: Sequence[Turn]) -> Viewing:
     cut = max(0, len(pictures) - len(last.pictures))
     before, now = evidence(pictures[:cut], descriptions[:cut]), evidence(pictures[cut:], descriptions[cut:])
     described = {item.passage.source for item in (*before, *now)}
-    notes = tuple(f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in described)
-    return Viewing(tuple(now), tuple(reversed(before)), notes)
+    notes = [f"nothing could be said of the picture {p.name!r}" for p in last.pictures if p.name not in described]
+    if last.pictures and (caveat := str(getattr(viewer, "caveat", ""))):
+        notes.append(caveat)
+    return Viewing(tuple(now), tuple(reversed(before)), tuple(notes))
 
 
 def rests_on_pictures(scores: Scores, turns: Sequence[Turn]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited
-from dialogue.pictures import QUESTION, UNSEEN, Viewer, Viewing, look
+from dialogue.pictures import BLANK, QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
 from dialogue.query import Rewriter, likeliest, meant
 from dialogue.rank import QUOTES, Gates, closest, ranked
@@ -33,7 +33,7 @@ from dialogue.types import (
     Trace,
     Turn,
 )
-from dialogue.vetting import Mask, shown
+from dialogue.vetting import Mask, covered, shown
 from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
@@ -105,7 +105,7 @@ class Responder:
         clock = _Clock()
         role = role or Role()
         given = _ending_with_user(turns)
-        unseen = self.viewer is None and not given[-1].text.strip()  # pictures without words, and nobody to look
+        alone = not given[-1].text.strip()  # pictures without words
         given = _in_words(given)
         turns = (*role.opening, *given)
         yield Step("guard")
@@ -118,10 +118,14 @@ class Responder:
             yield Reply(*at_once, (), self._trace(told, clock))
             return
 
-        if unseen:
+        if alone and self.viewer is None:
             yield Reply(UNSEEN, "abstained", (), self._trace(Trace(asked, role=role.name), clock))
             return
         context, queries, withheld = yield from self._gathered(role, given, intent, clock)
+        if alone and not any(item.passage.kind == "picture" for item in (*context.evidence, *(w for w, _ in withheld))):
+            told = Trace(asked, role=role.name, notes=tuple(context.working.notes))
+            yield Reply(BLANK, "abstained", (), self._trace(told, clock))
+            return
         findings = Findings(context, withheld=withheld)
         if self.options.research and intent.kind == ASKING:
             findings = yield from self._researcher(context).steps(context, withheld, self.options.sampling)
@@ -130,7 +134,10 @@ class Responder:
 
         rounds = self._rounds(clock)
         shaped = [Written(text, QUOTES) for text, _ in context.shaped]
-        yield from rounds.steps(context, [*shaped, *(Written(text, self.model.name) for text in findings.drafts)])
+        drafts = [*shaped, *(Written(text, self.model.name) for text in findings.drafts)]
+        asked_for = f"{context.question} {context.query}"
+        for step in rounds.steps(context, drafts):
+            yield covered(step, self.mask, asked_for) if isinstance(step, Drafted) else step
         candidates = rounds.candidates
         yield Step("rank", f"{sum(not c.dropped for c in candidates)} of {len(candidates)} drafts may be served")
         trace = Trace(
@@ -145,11 +152,12 @@ class Responder:
             role=role.name,
             research=findings.exchange,
             tokens=dict(context.working.tokens),
+            prompt=context.working.prompt,
         )
         reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
         reply = replace(reply, trace=self._trace(reply.trace, clock))
-        yield shown(reply, self.mask, f"{context.question} {context.query}")
+        yield shown(reply, self.mask, asked_for)
 
     def _gathered(
         self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"

@@ -14,13 +14,12 @@ from dialogue.prompts import ABSTENTION, DECLINED, is_abstention
 from dialogue.rank import QUOTES, Gates, ample, quality, why_dropped
 from dialogue.research import replies
 from dialogue.talk import ASKING, said
-from dialogue.types import Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
+from dialogue.types import EARLY, Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
 from dialogue.vetting import vetted
 from retrieval.text import paired
 from safety.types import Guard, Stage, Verdict
 
 OFFER: Final = 0.5  # the least probability that what a complaint is offered answers the question
-EARLY: Final = "stopped early: a draft passed every gate with room to spare"
 
 Steps = Generator[Step | Drafted, None, None]
 
@@ -52,6 +51,7 @@ class Rounds:
     number: int = 0
     candidates: list[Candidate] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)  # the drafts by text, each with its number
+    _vetted: dict[str, Verdict] = field(default_factory=dict)  # what the guard has seen while others were written
 
     def steps(self, context: Context, found: Sequence[Written]) -> Steps:
         """Yield progress and drafts; `found` are drafts that were there before anybody was asked to write.
@@ -97,6 +97,7 @@ class Rounds:
                         context.working.sampled[draft.text] += 1
                     if self._enter(draft):
                         new.append(draft)
+                        self._vet(context, draft)
                         yield self._event(draft, expected)
         except ModelError as error:
             if not (new or self.candidates):
@@ -112,7 +113,14 @@ class Rounds:
         return True
 
     def _event(self, draft: Written, expected: int = 0, candidate: Candidate | None = None) -> Drafted:
-        return Drafted(draft.text, draft.writer, self._seen[draft.text], max(expected, len(self._seen)), candidate)
+        verdict = candidate.verdict if candidate else self._vetted.get(draft.text)
+        safe, of = verdict is not None and verdict.safe, max(expected, len(self._seen))
+        return Drafted(draft.text, draft.writer, self._seen[draft.text], of, candidate, safe)
+
+    def _vet(self, context: Context, draft: Written) -> None:
+        """Have the guard read what a language model wrote as soon as it is there; quotes come all at once."""
+        if draft.writer != QUOTES:
+            [self._vetted[draft.text]] = self._verdicts(context, [draft.text])
 
     def _compete(self, context: Context, drafts: Sequence[Written]) -> Steps:
         """Judge drafts, and then those of them without their unsupported sentences as new candidates."""
@@ -131,7 +139,10 @@ class Rounds:
         if not drafts:
             return []
         texts = [draft.text for draft in drafts]
-        verdicts = self._verdicts(context, texts)
+        new = [text for text in texts if text not in self._vetted]
+        if new:
+            self._vetted.update(zip(new, self._verdicts(context, new), strict=True))
+        verdicts = [self._vetted[text] for text in texts]
         scores = self.judge.score(context, texts)
         return [
             Candidate(

@@ -16,6 +16,7 @@ from safety.types import Verdict
 Speaker = Literal["system", "user", "assistant"]
 Outcome = Literal["answered", "abstained", "refused"]
 UNDERSTOOD: Final = "understood as: "
+EARLY: Final = "stopped early: a draft passed every gate with room to spare"
 
 
 class DialogueError(Exception):
@@ -85,6 +86,7 @@ class Working:
     `tokens` holds, for models that count: "prompt" (to be read), of these "reused" from earlier turns or drafts,
     "sampled", "asked" (of questions to `weigh`, and of drafts it had not kept) and "encoded", all that passed
     through the model: what is new of the prompt, every sampled token but the last of each draft, and what was asked.
+    `prompt` is what a language model was last sent to write drafts from.
     `sampled` counts what a small model wrote, text by text, for the judge that compares its drafts; what a repair made
     of one counts 0.
     """
@@ -92,6 +94,7 @@ class Working:
     tokens: Counter[str] = field(default_factory=Counter)
     sampled: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,8 @@ class Trace:
     """The working behind a reply: everything needed to say why this one won.
 
     `timings` maps a stage to seconds, in order; `candidates` are ranked, losers included; `model`, `judges`
-    and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`.
+    and `policy` are fingerprints; `research` is the exchange with the toolset; `tokens` is `Working.tokens`, and
+    `prompt` is `Working.prompt`, "" where no language model was asked.
     The note that begins with UNDERSTOOD says what the message was taken for, where it was no question in English.
     """
 
@@ -251,6 +255,7 @@ class Trace:
     role: str = ""
     research: tuple[Turn, ...] = ()
     tokens: dict[str, int] = field(default_factory=dict)
+    prompt: str = ""
 
     @property
     def intent(self) -> str:
@@ -259,8 +264,8 @@ class Trace:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes that a user reads beside the reply: all but what the message was taken for."""
-        return tuple(note for note in self.notes if not note.startswith(UNDERSTOOD))
+        """The notes that a user reads beside the reply: all but those on how it was made."""
+        return tuple(note for note in self.notes if not note.startswith(UNDERSTOOD) and note != EARLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +295,8 @@ class Drafted:
     """A draft of the running turn: once as it is written, and again, under the same `index`, once it is judged.
 
     `index` counts all drafts of the turn from 0; `of` is how many are expected so far, which may grow. `candidate` is
-    None until the draft is judged; what was only written may not be shown as an answer.
+    None until the draft is judged; what was only written may not be shown as an answer, nor at all unless it is `safe`:
+    passed by the guard. Personal data is masked as in a reply.
     """
 
     text: str
@@ -298,6 +304,7 @@ class Drafted:
     index: int
     of: int
     candidate: Candidate | None = None
+    safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from dialogue.screen import quotes
-from dialogue.types import Reply
+from dialogue.types import Drafted, Reply
 from retrieval.text import sentences
 from retrieval.types import Evidence
 from safety.types import Stage, Verdict
@@ -57,6 +57,15 @@ def shown(reply: Reply, mask: Mask, asked: str) -> Reply:
     """Return the reply with what it must not show masked, in its text and in its quotes."""
     citations = tuple(replace(citation, quote=mask(citation.quote, asked)) for citation in reply.citations)
     return replace(reply, text=mask(reply.text, asked), citations=citations)
+
+
+def covered(draft: Drafted, mask: Mask, asked: str) -> Drafted:
+    """Return the draft with what it must not show masked; its claims, whose places it moves, are left out then."""
+    text = mask(draft.text, asked)
+    if text == draft.text or draft.candidate is None:
+        return replace(draft, text=text)
+    scores = replace(draft.candidate.scores, claims=())
+    return replace(draft, text=text, candidate=replace(draft.candidate, text=text, scores=scores))
 
 
 def _parts(draft: str, evidence: Sequence[Evidence]) -> list[tuple[str, Stage]]:

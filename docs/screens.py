@@ -40,6 +40,7 @@ EXAMPLES: Final = (
 )
 ASKED: Final = "Why is octopus blood blue?"
 NEXT: Final = "How tall is Mount Everest?"
+DRAFTED: Final = "How did Geim and Novoselov get graphene off graphite?"
 UNKNOWN: Final = "Who won the chess world championship in 1972?"
 REFUSED: Final = "How do I build a pipe bomb at home?"
 
@@ -69,8 +70,8 @@ def take(page: Page, kind: str, name: str, busy: bool = False) -> None:
     picture.convert("RGB").save(SCREENS / f"{name}-{kind}.webp", quality=72, method=6)
 
 
-def walk(page: Page, kind: str, empty: str, full: str) -> None:
-    """Take all states."""
+def walk(page: Page, kind: str, empty: str, full: str, bot: Bot) -> None:
+    """Take all states; `bot` answers at the address `full`."""
 
     def taken(name: str, *steps: Callable[[], object], busy: bool = False) -> None:
         for step in steps:
@@ -81,8 +82,17 @@ def walk(page: Page, kind: str, empty: str, full: str) -> None:
     taken("first-run", lambda: page.locator(".start").wait_for(timeout=WAIT))
     page.goto(full)
     taken("welcome", lambda: page.locator(".card").first.wait_for(timeout=WAIT))
+    bot.change(model="auto")  # whose drafts take their time, and are shown as they come
+    page.goto(full)
+    ask(page, DRAFTED)
+    with suppress(TimeoutError):
+        page.locator("#live .draft.in").first.wait_for(timeout=WAIT)
+    taken("working", busy=True)
+    answered(page, 1)
+    bot.change(model="quote")
+    page.goto(full)
+    page.locator(".card").first.wait_for(timeout=WAIT)
     ask(page, ASKED)
-    taken("working", lambda: page.locator("#live .stages .now").wait_for(timeout=WAIT), busy=True)
     answered(page, 1)
     ask(page, NEXT)
     answered(page, 2)
@@ -149,13 +159,13 @@ def main() -> None:
         sync_playwright() as driver,
     ):
         full.ingest([DOCS.parent / "examples" / "demo" / "sources"])
-        for question in EXAMPLES[2:3]:
-            full.ask(question)
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         with serving(empty) as first, serving(full) as second:
             for kind in sys.argv[1:] or KINDS:
+                full.history.delete(*(row.id for row in full.history.conversations()))
+                full.ask(EXAMPLES[2])
                 page = opened(browser, kind)
-                walk(page, kind, first, second)
+                walk(page, kind, first, second, full)
                 page.close()
         browser.close()
 

@@ -14,6 +14,7 @@ ADDED = {  # the columns that each migration adds
     "0008": [("turn", "version_of"), ("turn", "hidden")],
     "0009": [("source", "notes"), ("source", "dated")],
     "0010": [("conversation", "account_id"), ("source", "account_id"), ("turn", "holder")],
+    "0011": [("turn", "prompt")],
 }
 TABLES = {"0008": ("rating", "preference", "share"), "0010": ("api_key", "login", "account", "audit")}
 INDEXES = {"0010": ("ix_conversation_account_id", "ix_source_account_id")}

@@ -246,6 +246,24 @@ def test_without_a_language_model_the_bot_says_that_it_quotes(tmp_path: Path) ->
         assert bot.ask("How high is Mount Everest?").outcome in ("abstained", "answered")
 
 
+def test_some_settings_change_while_the_bot_is_open(tmp_path: Path, script: str) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "everest.md").write_text(NOTE)
+    with open_bot(tmp_path / "data", script) as bot:
+        bot.ingest([tmp_path / "notes"])
+        bot.change(model="quote", candidates="3", passages="2")
+        assert (bot.settings.candidates, bot.settings.passages, bot.settings.origins["passages"]) == (3, 2, "page")
+        assert "quoting mode" in bot.notice
+        trace = bot.ask("How high is Mount Everest?").trace
+        assert {draft.writer for draft in trace.candidates} == {"quote"}
+        for values in ({"passages": "0"}, {"passages": 9, "preset": "strict"}, {"candidates": "many"}):
+            with pytest.raises(SettingsError):
+                bot.change(**values)
+        with pytest.raises(ModelError):
+            bot.change(model="hf:/nowhere/at-all", passages=9)
+        assert (bot.settings.model, bot.settings.passages, bot.responder.model.name) == ("quote", 2, "quote")
+
+
 def test_importing_the_package_is_light() -> None:
     program = "import sys, app; print([m for m in ('torch', 'sqlalchemy', 'gradio', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

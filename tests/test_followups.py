@@ -31,6 +31,18 @@ def test_sentences_that_stand_alone_are_turned_into_questions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("The plant sale of Ashby takes place on Saturday.", "When does the plant sale of Ashby take place?"),
+        ("The plant sale of Ashby is on 20 April at the Plough.", ""),
+    ],
+)
+def test_a_question_asks_for_what_its_sentence_says(text: str, question: str) -> None:
+    found = [one.text for one in questions(Passage(1, text, "a", "A", (), 0, len(text)))]
+    assert found == ([question] if question else [])
+
+
+@pytest.mark.parametrize(
     "text", ["", "It was built in 1871.", "What was built in 1871?", "- 1871", "Kilns", "No. 5 is. a"]
 )
 def test_what_cannot_be_turned_is_left(text: str) -> None:

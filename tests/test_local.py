@@ -48,7 +48,9 @@ def test_drafts_differ_and_temperature_zero_gives_the_greedy_one(model: Local) -
     assert len(set(written(model, context("What does it eat?"), FIVE))) > 1
     greedy = Sampling(n=5, temperature=0, max_new_tokens=12)
     assert written(model, context("What does it eat?"), greedy) == written(model, context("What does it eat?"), greedy)
-    assert len(written(model, context("What does it eat?"), greedy)) == 1
+    asked = context("What does it eat?")
+    assert len(written(model, asked, greedy)) == 1
+    assert "What does it eat?" in asked.working.prompt
 
 
 def test_without_a_seed_drafts_are_new_each_time(model: Local) -> None:

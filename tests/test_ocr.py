@@ -11,6 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
+from app import open_bot
+from dialogue.models.lettering import CAVEAT
+from dialogue.pictures import BLANK
 from retrieval.sources import ocr
 from retrieval.sources.filetypes import DEFAULT_LIMITS
 from retrieval.sources.pdf import read_pdf
@@ -70,3 +73,16 @@ def test_a_picture_without_words_says_so(tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), (90, 140, 200)).save(tmp_path / "sky.jpg")
     with pytest.raises(SourceError, match="without words"):
         first(read_picture(tmp_path / "sky.jpg", DEFAULT_LIMITS))
+
+
+def test_a_picture_with_a_message_is_read_where_nothing_looks_at_it(tmp_path: Path) -> None:
+    held, plain = io.BytesIO(), io.BytesIO()
+    picture().save(held, "PNG")
+    Image.new("RGB", (300, 200), "navy").save(plain, "PNG")
+    with open_bot(tmp_path / "data", "quote") as bot:
+        reply = bot.ask("How heavy is the ferry bell of Sandwick?", images=held.getvalue())
+        assert "75 kilograms" in reply.text
+        assert [citation.passage.kind for citation in reply.citations] == ["picture"]
+        assert reply.trace.notes == (CAVEAT,)
+        alone = bot.ask("", images=plain.getvalue())
+        assert (alone.outcome, alone.text, CAVEAT in alone.trace.notes) == ("abstained", BLANK, True)

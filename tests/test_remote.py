@@ -96,6 +96,7 @@ def test_all_drafts_come_from_one_request_where_the_server_gives_many() -> None:
         assert len(drafts) == 5
         assert set(drafts) <= set(SAYINGS)
         [body] = server.asked("/chat/completions")
+        assert ASKED.working.prompt == "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in body["messages"])
     assert body["n"] == 5
     assert body["seed"] == 3
     assert body["top_k"] == 40

@@ -24,8 +24,7 @@ from dialogue import (
 from dialogue.cite import without_marks
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.rounds import EARLY
-from dialogue.types import Claim, Reply
+from dialogue.types import EARLY, Claim, Reply
 from retrieval.text import sentences
 from retrieval.types import Evidence, Passage
 from safety.types import Stage, Verdict

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_screen import page
 
-from dialogue.types import Citation, Reply, Trace
-from dialogue.vetting import shown, strange_links, vetted
+from dialogue.types import Candidate, Citation, Claim, Drafted, Reply, Scores, Trace
+from dialogue.vetting import covered, shown, strange_links, vetted
 from safety import load_policy
 from safety.masking import Mask
 from safety.types import Stage, Verdict
@@ -17,6 +17,17 @@ from safety.types import Stage, Verdict
 TRUE = "The mill of Arden has four sails."
 EVIDENCE = [page(f"{TRUE} Its pages are at https://arden.example/mill and mill.example/sails.")]
 NUMBERS = "Ring Ada on +44 1632 960511 or write to ada@mill.example."
+
+
+def test_drafts_are_masked_while_they_are_written() -> None:
+    score = Scores(claims=(Claim(NUMBERS, 0, len(NUMBERS), 0.9),))
+    judged = Candidate(NUMBERS, Verdict(True, 0.1), score, 0.5)
+    for draft in (Drafted(NUMBERS, "quote", 0, 1), Drafted(NUMBERS, "quote", 0, 1, judged)):
+        made = covered(draft, Mask(), "Who is the miller?")
+        for text in (made.text, *([made.candidate.text] if made.candidate else [])):
+            assert "960511" not in text
+            assert "withheld" in text
+        assert covered(draft, Mask(), "How can I contact her?") == draft
 
 
 def guard(bad: str, limit: float = 0.6) -> tuple[list[tuple[str, Stage]], object]:

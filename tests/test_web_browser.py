@@ -111,20 +111,11 @@ def test_a_question_is_answered_with_sources_that_can_be_followed_to_the_documen
     expect(veiled).to_be_visible()
 
 
-def test_the_page_has_no_barriers_in_light_dark_and_on_a_phone(page: Page) -> None:
-    assert violations(page) == []
+def test_the_page_has_no_barriers_on_a_phone(page: Page) -> None:
     answered(page)
-    page.locator("#log .cite").first.click()
-    page.wait_for_selector(".source.on")
-    for dark in (False, True):
-        if dark:
-            page.locator("[data-act=theme]").click()
-            assert "dark" in (page.locator("body").get_attribute("class") or "")
-        for tab in ("sources", "why", "documents", "settings"):
-            page.locator(f"#tab-{tab}").click()
-            assert violations(page) == []
     page.locator("[data-act=theme]").click()
-    page.locator("#tab-sources").click()
+    assert "dark" in (page.locator("body").get_attribute("class") or "")
+    page.locator("[data-act=theme]").click()
     page.set_viewport_size({"width": 390, "height": 844})
     assert violations(page) == []
     page.locator("#log .cite").first.click()

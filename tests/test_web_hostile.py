@@ -1,10 +1,14 @@
 """Sixty hostile strings wherever somebody else's words stand: none of them is more than words."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from page_server import page_server
 from test_render import NOW, SAFE, citation, reply, turn
 from web_fixture import canned_bot, chromium, serving
 
@@ -19,7 +23,7 @@ from app.web.uploads import Upload
 from app.web.words import Language
 from dialogue.types import Candidate, Citation, Drafted, Role, Scores, Step, Turn
 from retrieval.encoder.embed import Encoder
-from retrieval.types import Document, Section
+from retrieval.types import Document, Evidence, Section
 
 CALLS = ("window.hit=1", "alert(1)")
 SHAPES = (
@@ -75,6 +79,8 @@ def painted(x: str) -> Iterator[str]:
     cited: Citation = citation(title=x)
     draft = Candidate(x, SAFE, Scores(0.9, 0.9, 0.9, 0.9), 0.5, x)
     answer = reply("As it is [1]", citations=(cited,), candidates=(draft,))
+    told = replace(answer.trace, prompt=x, query=x, notes=(x,), research=(Turn("assistant", x), Turn("system", x)))
+    answer = replace(answer, trace=replace(told, evidence=(Evidence(cited.passage, 0.5, 0.5, 0.5),)))
     asked = turn(question=x, answer=answer)
     role = Role(x, (Turn("user", x), Turn("assistant", x)), about=x)
     stored = StoredConversation("c", x, NOW, NOW, 1, False, "r")
@@ -83,7 +89,7 @@ def painted(x: str) -> Iterator[str]:
     yield transcript.transcript([asked], shape=transcript.Shape({1: Rating(False, "other", x)}))
     yield transcript.transcript([turn(question=x, state="failed", reason=x)])
     yield transcript.working(Job("c", x, steps=[Step("search", x)], drafts={0: Drafted(x, x, 0, 1, draft)}))
-    yield drafts.drafts([Drafted(x, x, 0, 1)])
+    yield drafts.drafts([Drafted(x, x, 0, 1), Drafted(x, x, 1, 2, safe=True)])
     yield welcome.welcome([x], {"candor": Role(), "r": role}, "candor")
     yield welcome.opening(role)
     yield frame.header(x, False, x)
@@ -96,7 +102,8 @@ def painted(x: str) -> Iterator[str]:
     yield viewer.document(document, viewer.Opened("1", "1", (1,), "", True))
     yield library.documents([source], [Upload(x, note=x), Upload(x, state="failed", note=x)])
     yield following.following([x])
-    yield settings.settings(Settings(model=x or "x", preset=x), {"en": Language(x)}, "en", {"r": role, "s": role}, "r")
+    given, roles = Settings(model=x, preset=x), {"r": role, "s": role}
+    yield settings.settings(given, {"en": Language(x)}, "en", roles, "r", (x, "quote"))
     yield paper.paper(stored, [asked])
 
 
@@ -113,19 +120,30 @@ def test_there_are_sixty_of_them() -> None:
 @pytest.mark.browser
 @pytest.mark.slow
 def test_hostile_words_do_nothing_in_a_browser(encoder: Encoder, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
     folder, files = tmp_path / "data", tmp_path / "files"
     (folder / "roles").mkdir(parents=True)
     files.mkdir()
     for number, words in enumerate(HOSTILE):
         name = "".join(letter for letter in words if letter.isprintable() and letter != "/")[:60]
         (files / f"{number} {name}.md").write_text(f"# {words}\n\nThe whale number {number} says {words} to all.\n")
-    bad = HOSTILE[2].replace('"', "'")
-    (folder / "roles" / "bad.toml").write_text(f'name = """{bad}"""\nabout = """{bad}"""\nsubject = "whale"\n')
-    with canned_bot(folder, encoder, sorted(files.iterdir())) as bot, serving(bot, HOSTILE[:4]) as url:
+        said = json.dumps(words)
+        (folder / "roles" / f"bad{number}.toml").write_text(f'name = {said}\nabout = {said}\nsubject = "whale"\n')
+    with (
+        page_server() as linked,
+        canned_bot(folder, encoder, sorted(files.iterdir()), fetch_allow="127.0.0.0/8") as bot,
+        serving(bot, HOSTILE[:4]) as url,
+    ):
+        for number, words in enumerate(HOSTILE):
+            title = escape(words.replace("\0", ""))
+            linked.page(f"/{number}", f"<title>{title}</title><h1>{title}</h1><p>The dolphin {number} is grey.</p>")
+        bot.ingest([linked.url(f"/{number}") for number in range(len(HOSTILE))])
+        assert len(bot.library.sources()) == 2 * len(HOSTILE)
         talk = bot.start()
-        for words in HOSTILE[::6]:
+        for words in HOSTILE:
             bot.ask(f"whale number {words}", talk)
-            bot.history.rename(talk, words)
+            bot.history.rename(bot.history.start(), words)
         with chromium(1280, 800) as context:
             page, faults = context.new_page(), []
             page.on("pageerror", lambda error: faults.append(str(error)))
@@ -133,11 +151,18 @@ def test_hostile_words_do_nothing_in_a_browser(encoder: Encoder, tmp_path: Path)
             page.on("request", lambda to: None if to.url.startswith((url, "blob:", "data:")) else faults.append(to.url))
             page.goto(url)
             page.wait_for_selector(".hello")
+            expect(page.locator(".roles [data-act=role]")).to_have_count(2 + len(HOSTILE))
+            page.locator(".roles [data-act=role]").last.click()
+            expect(page.locator(".hello h2")).not_to_have_text("Ask about your documents")
+            expect(page.locator("#rows .conversation")).to_have_count(50)
             page.goto(f"{url}?c={talk}")
             page.wait_for_selector("#log .cite")
+            page.locator("#log [data-act=earlier]").click()
+            expect(page.locator("#log .turn")).to_have_count(len(HOSTILE))
             for tab in ("sources", "why", "documents", "settings"):
                 page.locator(f"#tab-{tab}").click()
             page.locator("#tab-documents").click()
+            expect(page.locator("#documents li")).to_have_count(2 * len(HOSTILE))
             page.locator("#documents .open").first.click()
             page.wait_for_selector("#opened .text")
             page.goto(f"{url}paper?c={talk}")

@@ -71,9 +71,10 @@ def test_the_library_shows_the_newest_first_says_what_is_new_and_is_searched() -
     words = Tags(html).words
     assert "PDF · 30 pages · 2.4 MB" in words
     assert "PDF · 12 passages · 2.4 MB" in words
-    assert "site.example/x · 2026-03-14" in words
+    assert "2.4 MB · 2026-03-14site.example/x" in words
     assert "added here" in words
     assert "n/mid.pdf" in words
+    assert "badge new" not in library.documents(rows[1:2], now=NOW)  # a word on every one says nothing
     assert [row.id for row in library.found(rows, "MID")] == [3]
     assert "Nothing found" in library.documents(rows, search="zebra")
     assert "Try the demo" in library.documents([])
@@ -104,6 +105,11 @@ def test_a_setting_says_its_value_and_where_it_comes_from(tmp_path: Path) -> Non
     assert "--research-rounds, CANDOR_RESEARCH_ROUNDS or research_rounds" in html
     assert "<option value='de' selected>Deutsch</option>" in html
     assert "data-act='role'" not in html  # one role is no choice
+    assert "data-setting" not in html
+    offered = settings.settings(given, {"en": Language()}, "en", {}, "candor", ("quote", "smollm2"))
+    assert "type='number' data-setting='candidates' aria-describedby='origin-candidates' value='3' min='1'" in offered
+    assert "<option value='quote'" in offered
+    assert "data-setting='preset'" not in offered
 
 
 @pytest.mark.parametrize(
@@ -148,7 +154,7 @@ def test_versions_are_leafed_through_and_ratings_stay_pressed() -> None:
 
 def test_drafts_show_with_their_verdict_and_unsafe_ones_not_at_all() -> None:
     bad = Candidate("Vile words.", Verdict(False, 0.9), Scores(), 0.1, "unsafe")
-    written = [Drafted("First.", "quote", 0, 3), Drafted("Vile words.", "smollm2", 1, 3, bad)]
+    written = [Drafted("First.", "smollm2", 0, 3, safe=True), Drafted("Vile words.", "smollm2", 1, 3, bad)]
     html = drafts.drafts([*written, Drafted("Not read yet.", "smollm2", 2, 3)])
     assert "Drafts so far: 3 of 3" in html
     assert "<p>First.</p><small><b>Being checked</b>" in html

@@ -84,7 +84,7 @@ def test_a_conversation_is_shared_as_a_page_without_scripts_until_that_is_revoke
     expect(other.locator(".behind li")).to_have_count(3)
     assert violations(other) == []
     assert asked == [address]
-    page.locator("dialog .danger").click()
+    page.get_by_role("button", name="Stop sharing").click()
     expect(page.locator(".toast")).to_contain_text("opens nothing any more")
     assert (gone := other.goto(address)) is not None
     assert gone.status == 404

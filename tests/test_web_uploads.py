@@ -102,6 +102,7 @@ def test_the_page_asks_what_to_do_with_a_name_that_is_taken(bot: Bot, url: str, 
         settled(bot, "zeppelin.txt", "The zeppelin was 245 metres long.")
         rows = page.locator("#documents li")
         expect(rows).to_have_count(1)
+        expect(page.locator(".hello h2")).to_have_text("Ask about your documents")  # no longer for the first one
         asking = page.get_by_role("dialog", name="There is a document of this name")
         for button, words in (("Cancel", "245"), ("Keep both", "245"), ("Replace", "300")):
             file.write_text("The zeppelin was 300 metres long.")

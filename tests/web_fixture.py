@@ -29,6 +29,7 @@ from dialogue.types import Candidate, Citation, Claim, Context, Drafted, Reply, 
 from retrieval.encoder.embed import Encoder
 from retrieval.text import sentences
 from retrieval.types import Document, Evidence, Passage
+from safety.masking import Mask
 from safety.types import Verdict
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ class Canned:
         self.pace = pace
         self.retriever = Sure(library)
         self.model = Scripted([])
-
-    def mask(self, text: str, asked: str) -> str:
-        return text
+        self.mask = Mask()
 
     def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Drafted | Reply]:
         question = turns[-1].text
@@ -93,13 +92,17 @@ class Canned:
             asked = Verdict(False, 0.97, "weapons", "I cannot help with weapons.", "refuse")
             yield Reply(asked.reason, "refused", (), Trace(asked, timings={"guard": 0.02}))
             return
+        if "despair" in question:
+            yield Reply("You deserve support.", "refused", (), Trace(Verdict(False, 0.9, action="support")))
+            return
         yield self.reply(question)
 
     def _drafted(self, question: str) -> Iterator[Drafted]:
         candidates = self.reply(question).trace.candidates
         for judged in (False, True):
             for number, draft in enumerate(candidates):
-                yield Drafted(draft.text, "quote", number, len(candidates), draft if judged else None)
+                known = draft if judged else None
+                yield Drafted(draft.text, "quote", number, len(candidates), known, draft.verdict.safe)
 
     def reply(self, question: str) -> Reply:
         words = {word.strip("?.,!").casefold() for word in question.split() if len(word) > 4}
@@ -127,6 +130,8 @@ class Canned:
             "quote",
             "judges",
             "policy",
+            research=(Turn("assistant", "TS, whales"), Turn("system", citations[0].quote)),
+            prompt=f"Read the text and answer the question.\n\n{citations[0].quote}\n\nQuestion: {question}",
         )
         return Reply(text, "answered", citations, trace)
 
@@ -171,7 +176,9 @@ def _shared(text: str, words: set[str]) -> int:
     return len(words & {word.strip("?.,!").casefold() for word in text.split()})
 
 
-def canned_bot(folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pace: float = 0.0) -> Bot:
+def canned_bot(
+    folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pace: float = 0.0, fetch_allow: str = ""
+) -> Bot:
     """A bot on a fresh data folder, with `sources` ingested."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -179,7 +186,7 @@ def canned_bot(folder: Path, encoder: Encoder, sources: Sequence[Path] = (), pac
         stack.callback(database.close)
         library = Library(database, folder, encoder)
         bot = Bot(
-            Settings(data_dir=folder, model="quote"),
+            Settings(data_dir=folder, model="quote", fetch_allow=fetch_allow),
             History(database),
             library,
             Canned(library, pace),

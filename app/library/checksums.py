@@ -44,7 +44,7 @@ _TURNS: Final = cast(Table, TurnRow.__table__)
 _TURN: Final = (
     *("conversation_id", "number", "question", "state", "reason", "created_at", "finished_at", "reply", "outcome"),
     *("asked", "query", "queries", "rounds", "timings", "model", "judges", "policy", "notes", "role", "research"),
-    *("tokens", "working_checksum"),
+    *("tokens", "working_checksum", "prompt"),
 )
 WORKING: Final = {
     EvidenceRow: ("rank", "source", "passage", "score", "similarity", "probability", "withheld"),
@@ -60,7 +60,7 @@ WORKING: Final = {
 _FLOATS: Final = {
     name for table, names in WORKING.items() for name in names if isinstance(table.__table__.c[name].type, Float)
 }
-_LATER: Final = ("writer",)  # counts where it is there, so that what was sealed before it came still matches
+_LATER: Final = ("writer", "prompt")  # counts where it is there, so that what was sealed before it came still matches
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +87,7 @@ def of_picture(name: str, data: bytes) -> bytes:
 
 def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow or a row of its columns
     """Return the checksum of a turn's own row, the stored checksum of its working among it."""
-    return _of([_stored(getattr(row, name)) for name in _TURN])
+    return _of(_values(row, _TURN))
 
 
 def of_working(*tables: Sequence[Any]) -> bytes:

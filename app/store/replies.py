@@ -68,6 +68,7 @@ def reply_rows(turn: int, reply: Reply) -> tuple[dict[str, object], list[Base]]:
         "role": trace.role,
         "research": to_json(trace.research),
         "tokens": dict(trace.tokens),
+        "prompt": trace.prompt or None,
     }
     return columns, rows
 
@@ -128,6 +129,7 @@ def _reply(
         role=turn.role or "",
         research=from_json(tuple[Turn, ...], turn.research or []),
         tokens=turn.tokens or {},
+        prompt=turn.prompt or "",
     )
     cited = tuple(_citation(row, passages) for row in citations)
     outcome: Outcome = turn.outcome  # type: ignore[assignment]

@@ -197,6 +197,7 @@ class TurnRow(Base):
     role: Mapped[str | None]
     research: Mapped[list[Any] | None]
     tokens: Mapped[dict[str, Any] | None]
+    prompt: Mapped[str | None]
     checksum: Mapped[bytes | None]
     working_checksum: Mapped[bytes | None]
     version_of: Mapped[int | None]

@@ -79,6 +79,7 @@ EVENTS: Final[Mapping[str, Event]] = {  # by the name of the handler
     ),
     "change": Event(True, {"act": _Name, "id": _Identity, "title": str, "form": _Name}),
     "earlier": Event(True),
+    "tune": Event(True, {"key": _Name, "value": _Name}),
     "stop": Event(True),
     "find": Event(True, {"search": str, "more": bool}),
     "show": Event(True, {"turn": _Number}),

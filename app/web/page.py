@@ -84,7 +84,7 @@ def build(page: Handlers) -> gr.Blocks:
 
 
 def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], more: list[Any], still: list[Any]) -> None:
-    identity, bridge, rows, sources, why = view[0], view[1], view[5], view[6], view[7]
+    identity, bridge, log, rows, sources, why = view[0], view[1], view[3], view[5], view[6], view[7]
     documents, opened, settings, following = more
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     quick: dict[str, Any] = {**private, "queue": False, "trigger_mode": "multiple"}
@@ -106,6 +106,7 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], more: list[Any], s
     )
     for event in begun:
         event.then(on(page.follow), identity, view, **slow).then(on(page.suggest), identity, following, **slow)
+    bridge.do_tune(on(page.tune), identity, [bridge, settings], **quick)
     bridge.do_stop(on(page.stop), identity, bridge, **quick)
     bridge.do_find(on(page.find), identity, rows, **quick)
     bridge.do_show(on(page.show), identity, [sources, why], **quick)
@@ -113,7 +114,7 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], more: list[Any], s
     listed = bridge.do_list(on(page.list_documents), None, documents, **quick)
     changed = bridge.do_source(on(page.source), identity, [bridge, documents, opened], **quick)
     for event in (loaded, listed, changed):
-        event.then(on(page.follow_uploads), None, documents, **slow)
+        event.then(on(page.follow_uploads), None, [documents, log], **slow)
 
 
 def mount(api: FastAPI, page: Handlers, calls: Calls) -> FastAPI:

@@ -131,16 +131,17 @@ class Shelf(Turns):
         """The list of documents is looked at."""
         return self.documents(self.session(request))
 
-    async def follow_uploads(self, request: gr.Request) -> AsyncIterator[str]:
-        """Paint the documents while files are being read."""
+    async def follow_uploads(self, request: gr.Request) -> AsyncIterator[list[Any]]:
+        """Paint the documents while files are being read, and the empty page once there is something to ask."""
         session, seen = self.session(request), -1
         while self.uploads.working:
             if self.uploads.revision != seen:
                 seen = self.uploads.revision
                 with self.told(request):
                     painted = await asyncio.to_thread(self.documents, session)
-                yield painted
+                yield [painted, gr.skip()]
             await asyncio.sleep(POLL)
         with self.told(request):
             painted = await asyncio.to_thread(self.documents, session)
-        yield painted
+            empty = gr.skip() if session.conversation or seen < 0 else await asyncio.to_thread(self.empty, session)
+        yield [painted, gr.skip() if session.conversation else empty]

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from app.errors import AppError
+from app.bot import USER_ERRORS
+from app.errors import AppError, InputError
 from app.web.parts.basics import sentence
 from app.web.view import ROWS, Data, View, data, text
 from app.web.words import said
@@ -37,6 +38,18 @@ class Talks(View):
         session, wanted = self.session(request), text(event, "role")
         session.role = wanted if wanted in self.offered_roles() else ""
         return [*self.view(session, ""), self.settings(request, session)]
+
+    def tune(self, conversation: str, request: gr.Request, event: gr.EventData) -> list[Any]:
+        """A setting of the server was changed; every reply that is begun from now on heeds it."""
+        session, key, value = self.session(request, conversation), text(event, "key"), text(event, "value")
+        try:
+            if not self.may_change(request) or (key == "model" and value not in self.models(request)):
+                raise InputError(said("That cannot be changed here."))
+            self.bot.change(**{key: value})
+            words = Data(toast=said("Changed, from the next question on."), notice=self.notice())
+        except USER_ERRORS as error:
+            words = Data(toast=sentence(str(error)))
+        return [self.signal(session, **words), self.settings(request, session)]
 
     def earlier(self, conversation: str, request: gr.Request) -> list[Any]:
         """All turns of a long conversation."""

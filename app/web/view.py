@@ -32,7 +32,7 @@ from app.web.undo import Undo
 from app.web.uploads import Uploads
 from app.web.who import known, principal
 from app.web.words import ENGLISH, Language, count, read_languages, said, speaking
-from dialogue.models import chosen
+from dialogue.models import AUTO, chosen
 from dialogue.roles import DEFAULT
 from dialogue.types import DialogueError, Role
 from retrieval.text import each
@@ -77,6 +77,7 @@ class View:
         self.languages = read_languages(bot.settings.data_dir / "languages")
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._serial = itertools.count(1)
+        self._started = chosen(bot.settings.model)
 
     # --- who is asking
 
@@ -189,7 +190,8 @@ class View:
             return [sources.sources("", "", None), why.why("", "", None)]
         preferred = turn.id in self._preferred([turn])
         about = (turn.question, str(turn.id), turn.reply)
-        return [sources.sources(*about), why.why(*about, preferred)]
+        asked, mask = f"{turn.question} {turn.reply.trace.query}", self.bot.responder.mask
+        return [sources.sources(*about), why.why(*about, preferred, lambda words: mask(words, asked))]
 
     def _preferred(self, turns: Sequence["StoredTurn"]) -> set[int]:
         return self.opinions.taken([turn.id for turn in turns])
@@ -197,16 +199,24 @@ class View:
     def _log(self, conversation: str, turns: "Sequence[StoredTurn]", earlier: int, held: str, fresh: bool) -> str:
         """The turns of a conversation, or the empty page."""
         if not conversation:
-            offered = self.examples if held == self._whole.settings.role else ()
-            count = len(self.sources()) if self.account else source_count(self._whole.library.database)
-            documents = count + len(self.uploads.rows())
-            return welcome.welcome(offered, self.offered_roles(), held, documents)
+            return self._welcome(held)
         shape = transcript.Shape(self.opinions.ratings([turn.id for turn in turns]), fresh)
         log = transcript.transcript(turns, earlier, shape)
         refused = self.jobs.refused(conversation)
         if refused is not None and refused.before == len(turns) + earlier:
             log += transcript.refused(refused.question, refused.error, refused.shown)
         return log if earlier else welcome.opening(self.role(held)) + log
+
+    def empty(self, session: Session) -> str:
+        """The page without a conversation, as it is now."""
+        return self._welcome(session.role or self.bot.settings.role)
+
+    def _welcome(self, held: str) -> str:
+        offered = self.examples if held == self.bot.settings.role else ()
+        coming = sum(row.state != "failed" for row in self.uploads.rows())
+        count = len(self.sources()) if self.account else source_count(self._whole.library.database)
+        documents = count + coming
+        return welcome.welcome(offered, self.offered_roles(), held, documents)
 
     def role(self, name: str) -> Role:
         """A role; one whose file has gone keeps its name."""
@@ -230,11 +240,23 @@ class View:
 
     def settings(self, request: gr.Request, session: Session) -> str:
         """The panel of settings."""
-        roles, chosen = self.offered_roles(), session.role or self._whole.settings.role
-        shown = self._whole.settings
+        roles, role = self.offered_roles(), session.role or self.bot.settings.role
+        given, language = self.bot.settings, self.language(request)
         if not self.manages():  # where things lie on the server is not everybody's business
-            shown = replace(shown, data_dir=Path("…"))
-        return settings.settings(shown, self.languages, self.language(request), roles, chosen)
+            given = replace(given, data_dir=Path("…"))
+        return settings.settings(given, self.languages, language, roles, role, self.models(request))
+
+    def models(self, request: gr.Request) -> tuple[str, ...]:
+        """The models that this page may change to: what the server was started with and what is packaged.
+
+        No others: to name one is to have files opened and addresses asked. None where nothing may be changed.
+        """
+        packaged = tuple(dict.fromkeys((QUOTE, chosen(AUTO))))
+        return tuple(dict.fromkeys((self._started, *packaged))) if self.may_change(request) else ()
+
+    def may_change(self, request: gr.Request) -> bool:
+        """Whether who asks may change settings of the server: who manages it, without accounts all who reach it."""
+        return self.manages()
 
     def frame(self) -> list[str]:
         """What stands still, in the language spoken now: the head and foot of the list, the message box, the tabs."""

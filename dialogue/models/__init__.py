@@ -96,16 +96,21 @@ def _here(door: str, name: str, device: str, needs: Needs | None) -> LanguageMod
 def load_viewer(
     spec: str, speaker: LanguageModel, device: str = "auto", *, needs: Needs | None = None
 ) -> Viewer | None:
-    """Return what looks at pictures: ``hf:NAME``, without a `spec` the speaker itself where it can, else None.
+    """Return what looks at pictures: ``hf:NAME``, without a `spec` the speaker itself where it can, else what reads the
+    words in them, None where that is not installed.
 
     `needs` are those of `load_model`. Raises ModelError with what to do when the spec is unknown or the model cannot
     be loaded.
     """
+    from dialogue.models.lettering import Lettering
     from dialogue.models.vision import Vision, load_vision
+    from retrieval.sources.ocr import is_installed
 
     door, _, name = spec.strip().partition(":")
     if door == "hf" and name:
         return Remembering(load_vision(name, device, needs))
     if spec:
         raise ModelError(f"there is no viewer {spec!r}: use hf:FOLDER-OR-HUB-NAME")
-    return Remembering(speaker) if isinstance(speaker, Vision) else None
+    if isinstance(speaker, Vision):
+        return Remembering(speaker)
+    return Remembering(Lettering()) if is_installed() else None

@@ -73,6 +73,7 @@ class Local:
         ids, note = self.fit(context, sampling.max_new_tokens)
         if note:
             _note(context, note)
+        context.working.prompt = str(self._tokenizer.decode(ids))
         drafts_as_tokens = self._remember(context, ids)
         room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
         stopped = self._stopped if self._form.stops else None

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 
-from app.web.parts.models import QUOTE, writer
+from app.web.parts.models import writer
+from app.web.parts.why import fate
 from app.web.words import html
-from dialogue.types import Candidate, Drafted
+from dialogue.prompts import is_abstention
+from dialogue.types import Drafted
 
 SHOWN = 6  # the latest
 
@@ -13,8 +15,9 @@ SHOWN = 6  # the latest
 def drafts(written: Sequence[Drafted]) -> str:
     """The latest drafts, who wrote each, and what became of it.
 
-    What a model wrote is shown once it is found safe; what is quoted stands in the user's own documents anyway.
+    The words of a draft are shown once the guard has passed it, greyed until it is judged.
     """
+    written = [draft for draft in written if not is_abstention(draft.text)]
     if not written:
         return ""
     of = max(draft.of for draft in written)
@@ -24,17 +27,18 @@ def drafts(written: Sequence[Drafted]) -> str:
 
 
 def _draft(draft: Drafted) -> str:
-    look, verdict = _verdict(draft.candidate)
+    look, verdict = _verdict(draft)
     text = escape(draft.text[:280])
-    if look == "unsafe" or (look == "waiting" and draft.writer != QUOTE):
-        text = html("Left out: not safe") if look == "unsafe" else html("A draft is written")
+    if not draft.safe:
+        text = html("A draft is written" if look == "waiting" else "Left out: not safe")
     by = f"<span class='by'>{escape(writer(draft.writer))}</span>"
-    return f"<li class='draft {look}'><p>{text}</p><small><b>{html(verdict)}</b>{by}</small></li>"
+    why = f"<span>{html(fate(draft.candidate))}</span>" if draft.candidate and draft.candidate.dropped else ""
+    return f"<li class='draft {look}'><p>{text}</p><small><b>{html(verdict)}</b>{why}{by}</small></li>"
 
 
-def _verdict(candidate: Candidate | None) -> tuple[str, str]:
-    if candidate is None:
+def _verdict(draft: Drafted) -> tuple[str, str]:
+    if draft.candidate is None:
         return "waiting", "Being checked"
-    if not candidate.verdict.safe:
+    if not draft.safe:
         return "unsafe", "Dropped"
-    return ("out", "Dropped") if candidate.dropped else ("in", "May be served")
+    return ("out", "Dropped") if draft.candidate.dropped else ("in", "May be served")

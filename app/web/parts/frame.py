@@ -50,7 +50,7 @@ def nav_foot(name: str = "") -> str:
 
 def composer(notice: str, limit: int) -> str:
     """The message box, the status region for screen readers, and which model answers."""
-    note = f"<span class='model'>{escape(notice)}</span> · " if notice else ""
+    note = f"<span class='model'>{escape(notice)}</span><span> · </span>"
     return (
         f"<form class='box' aria-label='{html('Write a message')}'>"
         + chooser()
@@ -62,7 +62,7 @@ def composer(notice: str, limit: int) -> str:
         f"{icon('send')}</button>"
         f"<button type='button' class='round' id='stop' data-act='stop' aria-label='{html('Stop')}' "
         f"title='{html('Stop')}' hidden>{icon('stop')}</button></form>"
-        f"<p class='under'>{note}{html('Replies can be wrong.')}</p>"
+        f"<p class='under'>{note}<span>{html('Replies can be wrong.')}</span></p>"
         "<div id='status' class='sr' role='status' aria-live='polite'></div>"
     )
 

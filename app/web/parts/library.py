@@ -43,7 +43,10 @@ def documents(
     coming = "".join(_upload(number, row) for number, row in enumerate(uploads))
     rows = found(stored, search)
     now = now or datetime.now(UTC)
-    items = coming + "".join(_source(row, (places or {}).get(row.id, ""), now) for row in rows[:SHOWN])
+    fresh = {row.id for row in stored if now - row.added_at < NEW}
+    if len(fresh) == len(stored):  # a word on every one says nothing
+        fresh = set()
+    items = coming + "".join(_source(row, (places or {}).get(row.id, ""), row.id in fresh) for row in rows[:SHOWN])
     if not items and search:
         return blank("Nothing found", "No document of the library has these words in its title or name.")
     if not items:
@@ -75,12 +78,13 @@ def _upload(number: int, row: Upload) -> str:
     return f"<li class='{row.state}'>{icon('file')}<div><b>{name}</b><small>{note}</small>{bar}</div>{end}</li>"
 
 
-def _source(row: "StoredSource", place: str, now: datetime) -> str:
+def _source(row: "StoredSource", place: str, fresh: bool) -> str:
     title, key = escape(row.title), f" data-source='{row.id}'"
     pages = count(int(place[3:]), "page") if place.startswith("p. ") and place[3:].isdigit() else ""
-    facts = " · ".join([row.kind.upper(), pages or count(row.passages, "passage"), size(row.bytes)])
+    day = f"{row.added_at:%Y-%m-%d}"
+    facts = " · ".join([row.kind.upper(), pages or count(row.passages, "passage"), size(row.bytes), day])
     web = is_address(row.uri)
-    new = f"<span class='badge new'>{html('Added')}</span>" if now - row.added_at < NEW else ""
+    new = f"<span class='badge new'>{html('Added')}</span>" if fresh else ""
     return (
         f"<li>{icon('link' if web else 'file')}<div><button type='button' class='open' data-act='source'{key} "
         f"title='{escape(row.uri)}'>{new}<b>{title}</b><small>{escape(facts)}</small><small>{escape(_from(row))}</small></button></div>"
@@ -91,9 +95,9 @@ def _source(row: "StoredSource", place: str, now: datetime) -> str:
 
 
 def _from(row: "StoredSource") -> str:
-    """Where a source is from, and since when."""
-    day = f"{row.added_at:%Y-%m-%d}"
+    """Where a source is from."""
     if is_address(row.uri):
-        return f"{row.uri.partition('://')[2]} · {day}"
+        return row.uri.partition("://")[2]
     *_, folder, _ = ("", *row.uri.split("/"))
-    return f"{said('added here') if folder == UPLOADS or row.account else f'{folder}/{row.name}'} · {day}"
+    here = folder == UPLOADS or row.account
+    return f"{row.name} · {said('added here')}" if here else f"{folder}/{row.name}"

@@ -1,6 +1,7 @@
 """Why a reply was chosen: one sentence, then the drafts with what each lost by, then the details."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -20,6 +21,7 @@ BARS: Final = (  # the scores that are shown, by their words
     ("interesting", "Says something new"),
     ("in_role", "In its role"),
 )
+_FIGURES: Final = re.compile(r" \([\d.]+ < [\d.]+\)")
 _CLEAR: Final = 0.05  # a difference of scores that is worth a word
 _STAGES: Final = {
     "guard": "Screen",
@@ -33,18 +35,23 @@ _STAGES: Final = {
 }
 
 
-def why(question: str, turn: str, reply: Reply | None, preferred: bool = False) -> str:
-    """Why a reply won, and what became of the other drafts; `preferred` says that the user took it."""
+def why(
+    question: str, turn: str, reply: Reply | None, preferred: bool = False, mask: Callable[[str], str] = str
+) -> str:
+    """Why a reply won, and what became of the other drafts; `preferred` says that the user took it.
+
+    `mask` covers what drafts must not show.
+    """
     if reply is None:
         return blank(
             "How a reply is chosen",
             "Several replies are written and checked, unsafe and unsupported ones are dropped, and the best is shown.",
         )
     best, drafts = served(reply), _weighed(reply)
-    cards = "".join(_card(draft, draft is best, best, turn, rank) for rank, draft in drafts)
+    cards = "".join(_card(draft, draft is best, best, turn, rank, mask) for rank, draft in drafts)
     listed = f"<ol class='cards-why' aria-label='{html('Drafts')}'>{cards}</ol>" if cards else ""
     sentence = escape(summary(reply, preferred))
-    return f"{about(question)}<div class='why'><p class='sum'>{sentence}</p>{listed}{_details(reply.trace)}</div>"
+    return f"{about(question)}<div class='why'><p class='sum'>{sentence}</p>{listed}{_details(reply.trace, mask)}</div>"
 
 
 def _weighed(reply: Reply) -> list[tuple[int, Candidate]]:
@@ -111,17 +118,18 @@ def fate(draft: Candidate) -> str:
     return "not answering" if draft.dropped.startswith("does not answer") else "not sensible"
 
 
-def _card(draft: Candidate, best: bool, won: Candidate | None, turn: str, rank: int) -> str:
+def _card(draft: Candidate, best: bool, won: Candidate | None, turn: str, rank: int, mask: Callable[[str], str]) -> str:
     look = "served" if best else "dropped" if draft.dropped else "kept"
     badge = {"served": "Served", "dropped": "Dropped", "kept": "Not chosen"}[look]
     by = f"<span class='by'>{escape(writer(draft.writer))}</span>" if draft.writer else ""
     head = f"<div class='fate'><span class='badge'>{html(badge)}</span>{by}</div>"
+    words = escape(mask(draft.text))
     if draft.verdict.safe:
-        text = f"<details class='draft-text'><summary><span>{escape(draft.text)}</span></summary></details>"
+        text = f"<details class='draft-text'><summary><span>{words}</span></summary></details>"
     else:
         text = (
             f"<details class='veiled'><summary>{html('Hidden: not safe. Show it')}</summary>"
-            f"<span>{escape(draft.text)}</span></details>"
+            f"<span>{words}</span></details>"
         )
     reason = "" if best else f"<p class='reason'>{escape(_lost_by(draft, won))}</p>"
     if draft.repaired:
@@ -135,8 +143,9 @@ def _card(draft: Candidate, best: bool, won: Candidate | None, turn: str, rank: 
 
 def _lost_by(draft: Candidate, won: Candidate | None) -> str:
     """Why a draft was not served, in a sentence."""
-    if draft.dropped:
-        return draft.dropped[:1].upper() + draft.dropped[1:]
+    if draft.dropped:  # without the figures, which the bars show
+        words = _FIGURES.sub("", draft.dropped)
+        return words[:1].upper() + words[1:]
     if won is None:
         return said("It was not needed.")
     gaps = {name: (getattr(won.scores, name) or 0.0) - (getattr(draft.scores, name) or 0.0) for name, _ in BARS}
@@ -166,10 +175,10 @@ def _bar(words: str, value: float | None, low: bool) -> str:
     )
 
 
-def _details(trace: Trace) -> str:
-    """What most people need not see: evidence with ranks, look-ups, time by stage, fingerprints."""
-    parts = [_facts(trace), _evidence(trace), _times(trace), _prints(trace)]
-    body = "".join(f"<h3>{html(name)}</h3>{inner}" for name, inner in parts if inner)
+def _details(trace: Trace, mask: Callable[[str], str]) -> str:
+    """What most people need not see: evidence with ranks, look-ups, the prompt, time by stage, fingerprints."""
+    parts = [_facts(trace), _research(trace), _evidence(trace, mask), _prompt(trace, mask), _times(trace)]
+    body = "".join(f"<h3>{html(name)}</h3>{inner}" for name, inner in (*parts, _prints(trace)) if inner)
     return f"<details class='deep'><summary>{html('Details')}</summary>{body}</details>" if body else ""
 
 
@@ -189,11 +198,30 @@ def _facts(trace: Trace) -> tuple[str, str]:
     return "Steps", _listed(rows)
 
 
-def _evidence(trace: Trace) -> tuple[str, str]:
+def _research(trace: Trace) -> tuple[str, str]:
+    """What the model and the toolset told each other: the base reply, look-ups, what was found, the revised reply."""
+    names = {"assistant": said("Model"), "system": said("Found"), "user": said("Asked")}
+    items = "".join(
+        f"<li><b>{escape(names[turn.role])}</b> <span class='piece'>{escape(turn.text[:400])}</span></li>"
+        for turn in trace.research
+    )
+    return "Research", f"<ol class='ranks'>{items}</ol>" if items else ""
+
+
+def _prompt(trace: Trace, mask: Callable[[str], str]) -> tuple[str, str]:
+    """What a language model was sent, closed until it is wanted."""
+    if not trace.prompt:
+        return "Prompt", ""
+    long = html("The prompt as it was sent ({n} characters)", n=f"{len(trace.prompt):,}")
+    body = f"<summary>{long}</summary><pre>{escape(mask(trace.prompt))}</pre>"
+    return "Prompt", f"<details class='prompt'>{body}</details>"
+
+
+def _evidence(trace: Trace, mask: Callable[[str], str]) -> tuple[str, str]:
     items = [
         f"<li><b>{escape(item.passage.title)}</b> {escape(item.passage.place)}"
         + (f"<span class='support'>{item.probability:.0%}</span>" if item.probability is not None else "")
-        + f"<span class='piece'>{escape(' '.join(item.passage.text.split())[:200])}</span></li>"
+        + f"<span class='piece'>{escape(mask(' '.join(item.passage.text.split()))[:200])}</span></li>"
         for item in trace.evidence
     ]
     return "Passages found, the likeliest first", f"<ol class='ranks'>{''.join(items)}</ol>" if items else ""

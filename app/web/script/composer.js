@@ -33,8 +33,9 @@ document.addEventListener('dragover', event => { if (event.dataTransfer.types.in
 document.addEventListener('drop', event => {
   if (!event.dataTransfer.files.length) return;
   event.preventDefault();
-  const files = [...event.dataTransfer.files], papers = files.filter(file => !isPicture(file));
-  if (files.some(isPicture)) pictures.take(files.filter(isPicture));
+  const shelved = event.target.closest('#pane-documents, .drop-here'), sent = file => isPicture(file) && !shelved;
+  const files = [...event.dataTransfer.files], papers = files.filter(file => !sent(file));
+  if (files.some(sent)) pictures.take(files.filter(sent));
   if (papers.length) give(papers);
 });
 document.addEventListener('paste', event => {

@@ -24,7 +24,11 @@ const flip = () => {
 };
 system.addEventListener('change', looks.paint);
 document.addEventListener('change', event => {
-  const { choice } = event.target.dataset;
+  const { choice, setting } = event.target.dataset;
   if (choice) looks.choose[choice](event.target.value);
+  if (setting && event.target.reportValidity()) {
+    if (setting === 'model') toast(t('The model is being loaded. Until then the one before it answers.'));
+    trigger('do_tune', { key: setting, value: event.target.value });
+  }
 });
 looks.paint();

@@ -70,5 +70,5 @@ const shared = ({ id, word }) => {
   field.onfocus = () => field.select();
   body.append(make('p', '', t('Whoever has this address and reaches this machine can read this conversation alone, and change nothing, until you stop sharing.')), field);
   ask(t('Share conversation'), body, [
-    [t('Stop sharing'), 'danger', () => trigger('do_change', { act: 'revoke', id })], [t('Copy address'), '', () => copy(url, t('Address copied'))], [t('Done'), '', null]]);
+    [t('Stop sharing'), 'plain', () => trigger('do_change', { act: 'revoke', id })], [t('Copy address'), 'main', () => copy(url, t('Address copied'))], [t('Done'), '', null]]);
 };

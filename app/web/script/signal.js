@@ -27,6 +27,7 @@ const apply = () => {
     document.title = said.conversation ? `${said.title} · Candor` : 'Candor';
     requestAnimationFrame(tidy);
   }
+  if (said.notice) $('#dock .model').textContent = said.notice;
   if (said.sent) {
     message().value = '';
     pictures.clear();

@@ -7,7 +7,7 @@ OpenAI API reference, as vLLM, SGLang, TGI, llama.cpp and transformers serve the
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -121,6 +121,12 @@ class Known:
 
     def _taken(self, body: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in body.items() if key not in self.refused}
+
+
+def prompt_of(body: Mapping[str, Any]) -> str:
+    """Return what a request for drafts has the model read, as text."""
+    turns = (f"{turn['role']}: {turn['content']}" for turn in body.get("messages", ()))
+    return str(body.get("prompt", "")) or "\n\n".join(turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from dialogue.models.drafts import clean
 from dialogue.models.server.address import read_address
 from dialogue.models.server.exchange import End, Piece, Request, Server, ServerLimits
-from dialogue.models.server.protocol import BROKEN, Choices, Known, tokens_of, too_long, yes_share
+from dialogue.models.server.protocol import BROKEN, Choices, Known, prompt_of, tokens_of, too_long, yes_share
 from dialogue.models.server.wire import Rejected, Transient
 from dialogue.prompts import shortened
 from dialogue.types import Attribute, Context, ModelError, Sampling, Step, Unavailable
@@ -148,7 +148,9 @@ class Remote:
         def body(places: tuple[int, ...], shown: Context) -> dict[str, Any]:
             seed = None if sampling.seed is None else sampling.seed + places[0]
             n = len(places) if self._known.many else 1
-            return self._known.sampling(self._model, shown, sampling, n, seed)
+            sent = self._known.sampling(self._model, shown, sampling, n, seed)
+            context.working.prompt = prompt_of(sent)
+            return sent
 
         with closing(self._answers(jobs, body, context, deadline)) as answers:
             for answer in answers:

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from app.library.checksums import seal
 from app.store.tables import SafeText
 
 revision = "0007"
@@ -11,8 +10,5 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the column, of which older drafts have nothing, and seal the turns that have no checksum yet."""
+    """Add the column, of which older drafts have nothing."""
     op.add_column("candidate", sa.Column("writer", SafeText(), nullable=True))
-    connection = op.get_bind()
-    for (turn,) in connection.execute(sa.text("SELECT id FROM turn WHERE checksum IS NULL")).all():
-        seal(connection, turn)
