@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dialogue.judges.answers import AnswerScorer, load_answers
 from dialogue.prompts import nothing_on
+from dialogue.shapes.about import told_of
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, facts, is_about, like, mentions, name_of, usable, value_of
@@ -85,6 +86,8 @@ class Shaper:
         if plan is not None:
             return self._planned(context, plan, found)
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        if told := told_of(context.query, passages):
+            return replace(context, shaped=((joined(told), LISTED),))
         if claim := statement(context.query):
             return _judged(context, claim, facts(self.scorer, context.query, passages))
         if asks_for_list(context.query) or names_kind(context.query):
