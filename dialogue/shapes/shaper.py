@@ -16,7 +16,7 @@ from dialogue.prompts import nothing_on
 from dialogue.shapes.about import told_of
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
-from dialogue.shapes.facts import Fact, facts, is_about, like, mentions, name_of, usable, value_of
+from dialogue.shapes.facts import FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
 from dialogue.shapes.lists import (
     MOST,
     THINGS,
@@ -29,10 +29,13 @@ from dialogue.shapes.lists import (
     names_kind,
     things,
 )
+from dialogue.shapes.most import stated as stated_of
+from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cells, rows_of
 from dialogue.shapes.verdict import statement, verdict
+from dialogue.shapes.words import degree
 from dialogue.types import Context
 from dialogue.units import itself, joined, put_together, setting
 from retrieval.text import sentences
@@ -43,6 +46,8 @@ from retrieval.types import Evidence, Passage
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
+AROUND = 6  # passages before and after one that was found, among which things of its kind are looked for
+SAID = 0.2  # the least probability that a sentence answers which says itself what is the most
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
 LIKELY = 0.03  # the least probability that a fact answers a part, for anything to be worked out from it
@@ -50,12 +55,6 @@ NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
-
-_FOUNDED = re.compile(
-    r"\b(?:found|establish|buil[td]|beg[au]n|born|open|creat|start|set up|launch|dates? |made|complet|form|la[iy]d|"
-    r"inaug|releas|publish|introduc|finish|invent|consecrat)",
-    re.IGNORECASE,
-)
 
 Search = Callable[[str], Sequence[Evidence]]
 
@@ -98,16 +97,39 @@ class Shaper:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
         if plan.work is not None:
-            worked = _every(plan, ranked[0], passages[0]) if plan.every else _each(plan, ranked)
+            told = plan.every and _says_itself(context.query, plan.about[0], ranked[0])
+            worked = self._every(plan, ranked[0], passages[0]) if plan.every and not told else None
+            worked = _each(plan, ranked) if not plan.every else worked
             if worked:
                 sentence, quoted = worked
                 draft = put_together([sentence, joined([fact.offer for fact in quoted])])
                 evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
-                least = LISTED if plan.every and all(cells(fact.offer.text) for fact in quoted) else 0.0
+                least = LISTED if plan.every else 0.0
                 return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
         return replace(context, parts=plan.parts, shaped=tuple((draft, 0.0) for draft in _combined(plan, ranked)))
+
+    def _every(self, plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
+        """What is worked out from all things of a kind, rows of a table or things that a document treats."""
+        assert plan.work is not None
+        rows = [fact for fact in row if cells(fact.offer.text)]
+        worked = _of_rows(plan, rows, passages)
+        if worked:
+            return worked
+        whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
+        made = stated_of(plan, things_of(plan.about[0], [*whole.values()]), self.scorer)
+        sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""
+        if not sentence:
+            return None
+        winner = [fact for value, fact in made if f", {value.label} " in sentence]
+        return sentence, [fact for _, fact in made] if len(made) <= SHOWN else winner
+
+    def _beside(self, passages: Sequence[Passage]) -> Sequence[Passage]:
+        """The passages before and after those found, of the same documents."""
+        sources = {passage.source for passage in passages}
+        ids = {passage.id + step for passage in passages for step in range(-AROUND, AROUND + 1)}
+        return [passage for passage in self.neighbours(sorted(ids)) if passage.source in sources]
 
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
@@ -168,9 +190,10 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
         found = next(
             (
                 (value, fact)
+                for exactly in (True, False)
                 for fact in row
-                if usable(fact) and is_about(about, fact) and fact.probability >= LIKELY
-                if "established" not in part or _FOUNDED.search(fact.text)
+                if usable(fact) and is_about(about, fact, exactly) and fact.probability >= LIKELY
+                if "established" not in part or FOUNDED.search(fact.text)
                 if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
                 if plan.kind == "compare" or value.said not in [other.said for other in values]
             ),
@@ -184,13 +207,26 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
     return (sentence, quoted) if sentence else None
 
 
-def _every(plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
-    """What is worked out from all facts like the best one that states a value of a thing of the kind."""
+def _says_itself(question: str, noun: str, row: Sequence[Fact]) -> bool:
+    """Whether a source says in so many words which of a kind is the most."""
+    most = [word for word in re.findall(r"\w+", question) if (found := degree(word)) and found.superlative]
+    says = re.compile(rf"\b(?:{'|'.join(most) or '-'})\b", re.IGNORECASE)
+    return any(
+        says.search(fact.offer.text) and mentions(noun, setting(fact.offer)) and fact.probability >= SAID
+        for fact in row
+    )
+
+
+def _of_rows(plan: Plan, rows: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
+    """What is worked out from all rows like the best one that states a value of a thing of the kind."""
     assert plan.work is not None
     [noun], [asked] = plan.about, plan.parts
     kind = noun.split()[-1]
+    asked = re.sub(rf"\bthe {re.escape(noun)}\b", "it", asked)  # a column of that name tells which it is, not how much
     fits = [
-        fact for fact in row if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "", asked)
+        fact
+        for fact in rows
+        if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "", asked)
     ]
     if not fits:
         return None
