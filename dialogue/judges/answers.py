@@ -20,7 +20,7 @@ from dialogue.judges.facts import words
 from dialogue.judges.fitting import UNLIKE, fit
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
-from dialogue.judges.subject import names_another, names_of, placed, stems, subject_of
+from dialogue.judges.subject import Subject, names_another, names_of, of_another, placed, stems, subject_of
 from dialogue.shapes.words import is_difference, plain
 from retrieval.reading import Page, Reading, bounded
 from retrieval.text import BAR, sentences
@@ -118,7 +118,7 @@ class AnswerScorer:
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
         named = subject_of(question, names_of(pages))
-        rivals = [rival for page, reading in readings.items() for rival in self._rivals(question, page, reading)]
+        rivals = [rival for page, reading in readings.items() for rival in self._rivals(question, named, page, reading)]
         away = _only_in_titles(question, pages)
         rows, factors = [], []
         for o in offers:
@@ -132,19 +132,21 @@ class AnswerScorer:
             matched = _matched(asked, np.concatenate(said))
             rows.append((bounded(own.logit), *matched, *alike, margin, away[o.page], *subject))
             other = names_another(named, o.page, o.start, o.stop) or _tells_differences(question, o.line)
-            fits = self._fit(question, own, f"{o.page.title} {leads[o]}")
-            behind = rival.fit if rival and margin < -BEHIND else 1.0
-            factors.append(0.0 if other else min(fits, behind**0.5))
+            fits = self._fit(question, named, own, f"{o.page.title} {leads[o]}")
+            behind = rival.fit if rival and margin < -BEHIND and rival.offer.page == mine.page else 1.0
+            factors.append(0.0 if other else min(fits, behind))
         return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES)), np.array(factors)
 
-    def _rivals(self, question: str, page: Page, reading: Reading) -> list["_Answer"]:
+    def _rivals(self, question: str, named: Subject, page: Page, reading: Reading) -> list["_Answer"]:
         """The best span of every sentence of a page, but for those that count something else than is asked for."""
         found = [_best(Offer(page, start, end), reading) for start, end in sentences(page.text)]
-        fits = [self._fit(question, one, f"{page.title} {_lead(one.offer)}") for one in found]
+        fits = [self._fit(question, named, one, f"{page.title} {_lead(one.offer)}") for one in found]
         return [replace(one, fit=fit) for one, fit in zip(found, fits, strict=True) if fit != UNLIKE]
 
-    def _fit(self, question: str, answer: "_Answer", around: str) -> float:
+    def _fit(self, question: str, named: Subject, answer: "_Answer", around: str) -> float:
         offer = answer.offer
+        if BAR in offer.text and of_another(question, named, offer.text):
+            return UNLIKE
         return fit(question, offer.text, offer.page.text[slice(*answer.span)], around, self._near)
 
     def _near(self, one: str, other: str) -> float:

@@ -32,6 +32,7 @@ _IS = re.compile(
     r"(?:and |so )?(?:what|who)(?:['’]s| is| are| was| were| does| do) (?P<thing>.+?)(?: mean| stand for| about)?",
     re.IGNORECASE,
 )
+_REPORTS = re.compile(r"(?:my|our|the|i|we|it|there)\b(?!.* of )", re.IGNORECASE)  # "my display says E12"
 _ARTICLE = re.compile(r"^(?:the|an?|our|my|your)\s+", re.IGNORECASE)
 _ASKS = re.compile(r"\b(?:who|what|when|where|which|why|how|how many|how much)\b", re.IGNORECASE)
 
@@ -41,8 +42,7 @@ def told_of(question: str, passages: Sequence[Passage]) -> list[Offer]:
     text = " ".join(question.split()).rstrip("?!. ")
     tell, defined = _TELL.fullmatch(text), _IS.fullmatch(text)
     short = len(text.split()) <= SHORT and not _ASKS.search(text)
-    thing = tell["thing"] if tell else defined["thing"] if defined else text if short else ""
-    thing = _ARTICLE.sub("", thing)
+    thing = _ARTICLE.sub("", tell["thing"] if tell else defined["thing"] if defined else "") or (text if short else "")
     if not thing or _ASKS.search(thing):
         return []
     documents = [passage for passage in passages if passage.kind == "document"]
@@ -58,7 +58,8 @@ def _heads(thing: str, passage: Passage, exactly: bool) -> bool:
     heading = passage.headings[-1] if passage.headings else passage.title
     asked, named = subject_of(thing).identifiers, subject_of(heading).identifiers
     if asked:
-        return len(asked) == 1 and asked == named
+        beside = sum(word.content for word in words(thing)) - 1
+        return len(asked) == 1 and asked == named and (beside < 2 or bool(_REPORTS.match(thing)))
     said = {word.stem for word in words(heading) if word.content}
     sought = {word.stem for word in words(thing) if word.content}
     return bool(sought) and (said == sought if exactly else sought <= said and len(said) <= len(sought) + 2)

@@ -183,6 +183,8 @@ def _of_words(words: Sequence[str]) -> _Asked | None:
 
 
 def _asked(found: Degree, behind: Sequence[str]) -> _Asked:
+    if behind and found.measure == "size":  # "has a larger tank"
+        return _Asked(f"How large is the {' '.join(behind)} of {{}}?", found, behind[-1])
     if behind:  # "has a longer range"
         return _Asked(f"What is the {' '.join(behind)} of {{}}?", found, behind[-1])
     if found.measure == "money":

@@ -27,12 +27,16 @@ _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A unit that may answer a part, with the probability that it does, its likeliest span and the logit of that."""
+    """A unit that may answer a part, with the probability that it does, its likeliest span and the logit of that.
+
+    `told` says that it begins what is told of the thing that a part asks about.
+    """
 
     offer: Offer
     probability: float
     span: tuple[int, int]
     logit: float = 0.0
+    told: bool = False
 
     @property
     def text(self) -> str:

@@ -14,7 +14,7 @@ from dialogue.judges.facts import stem, words
 from dialogue.names import COMMON, names
 from dialogue.shapes.facts import FOUNDED, Fact, facts, usable, value_of
 from dialogue.shapes.plan import Plan, Value
-from dialogue.units import units
+from dialogue.units import quotable, units
 from retrieval.text import BAR
 from retrieval.types import Passage
 
@@ -42,11 +42,23 @@ def things(noun: str, passages: Sequence[Passage]) -> list[Thing]:
         headed = [passage for passage in own if passage.headings]
         by_heading = len({p.headings for p in headed}) > 1 and len(headed) * 2 > len(own)
         found = _sections(headed) if by_heading else _paragraphs(own)
-        about = {word.stem for p in own for word in words(f"{p.title} {' '.join(p.headings[:-1] or p.headings)}")}
+        told = [f"{p.title} {' '.join(p.headings[:-1] or p.headings)} {'' if p.headings else p.text}" for p in own]
+        about = {word.stem for text in (told if by_heading else [own[0].title]) for word in words(text)}
         named = sum(root in {word.stem for word in words(thing.name)} for thing in found)
         if len(found) > 1 and (root in about or named > 1):
             return found[:MOST]
     return []
+
+
+def heads(found: Sequence[Thing]) -> list[Fact]:
+    """Return for each thing the first sentence on it that can be quoted."""
+    firsts = []
+    for thing in found:
+        ordered = [offer for passage in thing.passages for offer in units(passage) if offer in thing.offers]
+        first = next((offer for offer in ordered if quotable(offer.line)), None)
+        if first:
+            firsts.append(Fact(first, 0.0, (first.start, first.stop)))
+    return firsts
 
 
 def stated(plan: Plan, found: Sequence[Thing], scorer: AnswerScorer) -> list[tuple[Value, Fact]]:

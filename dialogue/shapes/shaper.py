@@ -26,9 +26,11 @@ from dialogue.shapes.lists import (
     best_block,
     blocks,
     in_lines,
+    kind_of,
     names_kind,
     things,
 )
+from dialogue.shapes.most import heads
 from dialogue.shapes.most import stated as stated_of
 from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import split
@@ -85,19 +87,21 @@ class Shaper:
         if plan is not None:
             return self._planned(context, plan, found)
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        if asks_for_list(context.query) or names_kind(context.query):
+            listed = self._listed(context, passages)
+            if listed.shaped:
+                return listed
         if told := told_of(context.query, passages):
             return replace(context, shaped=((joined(told), LISTED),))
         if claim := statement(context.query):
             return _judged(context, claim, facts(self.scorer, context.query, passages))
-        if asks_for_list(context.query) or names_kind(context.query):
-            return self._listed(context, passages)
         return context
 
     def _planned(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
         if plan.work is not None:
-            told = plan.every and _says_itself(context.query, plan.about[0], ranked[0])
+            told = plan.every and self._says_itself(context.query, plan.about[0], ranked[0])
             worked = self._every(plan, ranked[0], passages[0]) if plan.every and not told else None
             worked = _each(plan, ranked) if not plan.every else worked
             if worked:
@@ -108,7 +112,10 @@ class Shaper:
                 return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
-        return replace(context, parts=plan.parts, shaped=tuple((draft, 0.0) for draft in _combined(plan, ranked)))
+        ranked = [_told(part, own, row) for part, own, row in zip(plan.parts, passages, ranked, strict=True)]
+        sure = all(row and row[0].probability >= LISTED for row in ranked) and any(row[0].told for row in ranked)
+        shaped = [(draft, LISTED if sure and not place else 0.0) for place, draft in enumerate(_combined(plan, ranked))]
+        return replace(context, parts=plan.parts, shaped=tuple(shaped))
 
     def _every(self, plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
         """What is worked out from all things of a kind, rows of a table or things that a document treats."""
@@ -124,6 +131,13 @@ class Shaper:
             return None
         winner = [fact for value, fact in made if f", {value.label} " in sentence]
         return sentence, [fact for _, fact in made] if len(made) <= SHOWN else winner
+
+    def _says_itself(self, question: str, noun: str, row: Sequence[Fact]) -> bool:
+        """Whether a source says in so many words which of a kind is the most."""
+        most = [word for word in re.findall(r"\w+", question) if (found := degree(word)) and found.superlative]
+        says = re.compile(rf"\b(?:{'|'.join(most) or '-'})\b", re.IGNORECASE)
+        saying = [f.offer for f in row if says.search(f.offer.text) and mentions(noun, setting(f.offer))]
+        return bool(saying) and max(self.scorer.score(question, saying)) >= SAID
 
     def _beside(self, passages: Sequence[Passage]) -> Sequence[Passage]:
         """The passages before and after those found, of the same documents."""
@@ -141,7 +155,11 @@ class Shaper:
             else best_block(self.scorer, context.query, made)
         )
         if block is None:
-            several = things(context.query, facts(self.scorer, context.query, passages))
+            noun = kind_of(context.query)
+            whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
+            several = heads(things_of(noun, [*whole.values()])) if noun else []
+            if len(several) < 2:
+                several = things(context.query, facts(self.scorer, context.query, passages))
             if len(several) < 2:
                 return context
             draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))
@@ -181,6 +199,12 @@ def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
     return replace(context, shaped=((f"{word}{mark} {fact.text}", CLEAR),))
 
 
+def _told(part: str, passages: Sequence[Passage], row: list[Fact]) -> list[Fact]:
+    """The facts of a part, first what is told of the thing that it asks about as a whole."""
+    told = told_of(part, passages)[:1]
+    return [*(Fact(offer, LISTED, (offer.start, offer.stop), told=True) for offer in told), *row]
+
+
 def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
     """What is worked out from the best fact of each part that names its thing and states a value, with these facts."""
     assert plan.work is not None
@@ -207,16 +231,6 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
     return (sentence, quoted) if sentence else None
 
 
-def _says_itself(question: str, noun: str, row: Sequence[Fact]) -> bool:
-    """Whether a source says in so many words which of a kind is the most."""
-    most = [word for word in re.findall(r"\w+", question) if (found := degree(word)) and found.superlative]
-    says = re.compile(rf"\b(?:{'|'.join(most) or '-'})\b", re.IGNORECASE)
-    return any(
-        says.search(fact.offer.text) and mentions(noun, setting(fact.offer)) and fact.probability >= SAID
-        for fact in row
-    )
-
-
 def _of_rows(plan: Plan, rows: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
     """What is worked out from all rows like the best one that states a value of a thing of the kind."""
     assert plan.work is not None
@@ -233,6 +247,8 @@ def _of_rows(plan: Plan, rows: Sequence[Fact], passages: Sequence[Passage]) -> t
     values, quoted = dict[str, Value](), dict[str, Fact]()
     for fact in like(fits[0], fits, passages, kind):
         name = name_of(fact, kind)
+        if name in values:  # rows of one name are told apart by their first cells
+            name = f"{name} ({next(iter(cells(fact.offer.text).values()), '')})"
         value = value_of(fact, plan, name, asked)
         if name and value and name not in values:
             values[name], quoted[name] = value, fact
