@@ -61,10 +61,10 @@ def answered(
     leads = len(row.leads) - (likeliest in row.leads)  # what only a likelier lead is in front of says too much
     free = leads if least is None else len(row.offers)
     said = _of_parts(draft, of_parts, context.parts, free) if context.parts else _any(of_parts[0], free)
-    if least is not None:
+    sure = any(least for _, least in context.shaped)
+    if least or (least is not None and not sure):
         return max(said, least)
     best = row.offers[likeliest]
-    sure = any(least for _, least in context.shaped)
     contained = any(draft in text for text, _ in context.shaped)
     worked_out = bool(context.parts) and any(item.passage.kind == "tool" for item in context.evidence)
     lacking = best in whole and (worked_out or bool(set(whole) - set(row.offers)))

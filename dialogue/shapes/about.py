@@ -59,7 +59,8 @@ def _heads(thing: str, passage: Passage, exactly: bool) -> bool:
     asked, named = subject_of(thing).identifiers, subject_of(heading).identifiers
     if asked:
         beside = sum(word.content for word in words(thing)) - 1
-        return len(asked) == 1 and asked == named and (beside < 2 or bool(_REPORTS.match(thing)))
+        alone = (beside < 2 and " of " not in thing) or bool(_REPORTS.match(thing))
+        return len(asked) == 1 and asked == named and alone
     said = {word.stem for word in words(heading) if word.content}
     sought = {word.stem for word in words(thing) if word.content}
     return bool(sought) and (said == sought if exactly else sought <= said and len(said) <= len(sought) + 2)

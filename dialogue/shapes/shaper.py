@@ -56,6 +56,7 @@ LIKELY = 0.03  # the least probability that a fact answers a part, for anything 
 NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
+ANSWERS = 0.28  # the probability of every part from which on nothing is said to be missing
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
 
 Search = Callable[[str], Sequence[Evidence]]
@@ -129,7 +130,7 @@ class Shaper:
         sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""
         if not sentence:
             return None
-        winner = [fact for value, fact in made if f", {value.label} " in sentence]
+        winner = [fact for value, fact in made if _won(value.label, sentence)]
         return sentence, [fact for _, fact in made] if len(made) <= SHOWN else winner
 
     def _says_itself(self, question: str, noun: str, row: Sequence[Fact]) -> bool:
@@ -255,8 +256,12 @@ def _of_rows(plan: Plan, rows: Sequence[Fact], passages: Sequence[Passage]) -> t
     sentence = plan.work(list(values.values())) if len(values) > 1 else ""
     if not sentence:
         return None
-    winner = [fact for name, fact in quoted.items() if f", {name} " in sentence]
+    winner = [fact for name, fact in quoted.items() if _won(name, sentence)]
     return sentence, list(quoted.values()) if len(quoted) <= SHOWN else winner
+
+
+def _won(name: str, sentence: str) -> bool:
+    return any(f", {name} {verb} the " in sentence for verb in ("is", "has"))
 
 
 def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
@@ -270,6 +275,8 @@ def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
         again = next((fact for fact in able if fact.offer in taken), None)
         same = best and again and again.probability >= SAME * best.probability and again.logit >= best.logit - NEAR
         chosen.append(again if same else best)
+    if all(fact and fact.probability >= ANSWERS for fact in chosen):
+        return (joined([fact.offer for fact in chosen if fact]),)
     order = sorted(range(len(chosen)), key=lambda place: -(fact.probability if (fact := chosen[place]) else 0.0))
     drafts = []
     for count in range(len(order), 0, -1):
