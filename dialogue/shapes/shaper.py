@@ -36,6 +36,7 @@ from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cells, rows_of
+from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.shapes.words import degree
 from dialogue.types import Context
@@ -270,6 +271,9 @@ def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
     for place, row in enumerate(ranked):
         about = plan.about[place] if plan.about else ""
         able = [fact for fact in row if usable(fact) and (not about or is_about(about, fact))]
+        thing = topic(plan.parts[place])
+        if any(sign.isupper() or sign.isdigit() for sign in thing):  # of things named alike the one that is meant
+            able = [f for f in able if f.probability >= LIKELY and is_about(thing, f, exactly=True)] or able
         best = able[0] if able else None
         taken = {fact.offer for fact in chosen if fact}
         again = next((fact for fact in able if fact.offer in taken), None)
