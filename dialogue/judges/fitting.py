@@ -46,6 +46,7 @@ _DATED = re.compile(
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|\d+(?:st|nd|rd|th|s)?|bc|ad|[^\w])\s*)+",
     re.IGNORECASE,
 )
+_PLURAL = re.compile(r"[a-z-]{2,}(?<!s)s|people|children|men|women|feet|mice|sheep|staff", re.IGNORECASE)
 _VERBS = frozenset(
     "is are was were do does did has have had can could will would may must should there in on at of".split()
 )
@@ -70,13 +71,15 @@ def fit(question: str, said: str, span: str, around: str, near: Near) -> float:
 
 
 def _noun(phrase: str) -> str:
-    """What is counted: the last word before the verb."""
+    """What is counted: the plural before the verb, "" where none is plain."""
     kept = []
     for word in phrase.split():
         if kept and word.casefold() in _VERBS:
             break
         kept.append(word)
-    return kept[-1] if kept and len(kept) < len(phrase.split()) and len(kept) < 4 else ""
+    if len(kept) == len(phrase.split()):  # without a verb it may be half a question
+        return ""
+    return next((word for word in kept[:3] if _PLURAL.fullmatch(word)), "")
 
 
 def _counts(noun: str, said: str, span: str, around: str, numbers: list[Quantity], near: Near) -> float:
@@ -90,5 +93,8 @@ def _counts(noun: str, said: str, span: str, around: str, numbers: list[Quantity
     if any(word.stem == root for word in words(f"{said} {around}")):
         return 1.0
     spanned = {quantity.value for quantity in read(span)[0]}
-    other = [quantity.noun for quantity in numbers if quantity.value in spanned and not quantity.dimension]
-    return UNLIKE if len(other) == 1 and other[0] and near(noun.casefold(), other[0].casefold()) < ALIKE else 1.0
+    counts = [
+        quantity for quantity in numbers if quantity.value in spanned and quantity.noun and not quantity.dimension
+    ]
+    other = re.search(rf"{re.escape(counts[0].text)}\s+([\w-]+)", said) if len(counts) == 1 else None
+    return UNLIKE if other and near(noun.casefold(), other[1].casefold()) < ALIKE else 1.0
