@@ -3,11 +3,12 @@
     python benchmarks/recipe.py READING.jsonl.gz --questions 60 --work /tmp/recipe --out benchmarks/results/recipe.json
     python benchmarks/recipe.py --field FIELD/A --work /tmp/recipe-a
 
-Questions are spread over articles that no judge and no reader was trained on; the paragraphs of these articles are the
-library, but for those of every fifth question, which the sources cannot answer then. With --field they are the single
-questions of a field set, its documents the library. Every turn is taken once: quotes, one greedy draft and 16 samples,
-all judged; the rows of the table choose among the same drafts. What is done is kept in the folder --work, and the same
-command goes on from there. Prints the table, and JSON with --out.
+Questions are spread over articles that neither the model nor the reader was tuned on (--split fit: those that the judge
+of what models write was fitted on); the paragraphs of these articles are the library, but for those of every fifth
+question, which the sources cannot answer then. With --field they are the single questions of a field set, its documents
+the library. Every turn is taken once: quotes, one greedy draft and 16 samples, all judged; the rows of the table choose
+among the same drafts. What is done is kept in the folder --work, and the same command goes on from there; with --write
+it ends when all is written, and what is judged later are these drafts. Prints the table, and JSON with --out.
 """
 
 import argparse
@@ -24,11 +25,14 @@ import numpy as np
 from app.bot import Bot, open_bot
 from app.evaluation.metrics import answer_hit, wilson
 from app.evaluation.rows import lines
-from app.training.reader_data import held
+from app.training.quality_data import share
+from app.training.reading_questions import split_of
+from app.training.written import fit_written, worth
+from dialogue.judges.embedded import EmbeddedJudge
+from dialogue.models.small import GATES
 from dialogue.prompts import is_abstention
 from dialogue.rank import QUOTES, quality, ranked
 from dialogue.respond import Responder
-from dialogue.rounds import UNBACKED
 from dialogue.types import Attribute, Candidate, Context, LanguageModel, Reply, Sampling, Scores, Step, Turn
 from safety.types import Verdict
 
@@ -46,6 +50,7 @@ class Recorded:
 
     model: LanguageModel
     written: list[str] = field(default_factory=list)
+    known: Sequence[str] = ()  # what was written before: said again instead
 
     @property
     def name(self) -> str:
@@ -56,8 +61,9 @@ class Recorded:
         return self.model.fingerprint
 
     def sample(self, context: Context, sampling: Sampling) -> Iterator[Step | str]:
-        self.written = []
-        for chosen in (replace(sampling, n=1, temperature=0.0), sampling):
+        self.written = list(self.known)
+        yield from self.written
+        for chosen in () if self.known else (replace(sampling, n=1, temperature=0.0), sampling):
             for made in self.model.sample(context, chosen):
                 if isinstance(made, str):
                     self.written.append(made.strip())
@@ -69,51 +75,125 @@ class Recorded:
         return self.model.weigh(context, drafts, attributes)
 
 
+class Watched(EmbeddedJudge):
+    """The judge that serves, remembering of each of a small model's drafts how it reads alone and what is known."""
+
+    def _right(
+        self,
+        context: Context,
+        drafts: Sequence[str],
+        answers: Sequence[float | None],
+        grounded: Sequence[float | None],
+    ) -> list[float | None]:
+        assert self.written is not None
+        rows = self.written.rows(context, drafts, grounded) if drafts else []
+        seen.update({draft: (alone, row.tolist()) for draft, alone, row in zip(drafts, answers, rows, strict=True)})
+        return super()._right(context, drafts, answers, grounded)
+
+
+seen: dict[str, tuple[float | None, list[float]]] = {}  # by draft of the running turn
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, nargs="?", help="reading comprehension, JSONL")
-    parser.add_argument("--field", type=Path, help="a field set instead")
-    parser.add_argument("--questions", type=int, default=60)
-    parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--work", type=Path, required=True, help="the folder of what is done")
-    parser.add_argument("--minutes", type=float, default=1e9, help="take no new turn after so many")
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
+    given = arguments()
     given.work.mkdir(parents=True, exist_ok=True)
-    rows, documents = of_field(given.field) if given.field else of_reading(given.data)
+    rows, pages = of_field(given.field) if given.field else of_reading(given.data, given.split)
     step = max(1, len(rows) // given.questions)
     rows = random.Random(0).sample(rows[::step], min(given.questions, len(rows[::step])))
     if not given.field:
         rows = [row | {"answers": [] if place % 5 == 4 else row["answers"]} for place, row in enumerate(rows)]
-        gone = {row["paragraph"] for row in rows if not row["answers"]}
-        documents = written([text for text in documents if text not in gone], rows, given.work / "paragraphs")
-    taken = given.work / "turns.jsonl"
-    done = {row["id"]: row for row in map(json.loads, taken.read_text().splitlines())} if taken.exists() else {}
-    if any(row["id"] not in done for row in rows):
+    documents = pages if isinstance(pages, Path) else library(pages, rows, given.work / "articles")
+    begun, taken = kept(given.work / "drafts.jsonl"), kept(given.work / "turns.jsonl")
+    if any(row["id"] not in taken for row in rows):
         with open_bot(given.work / "data", given.model, early_stop="off", candidates=MOST) as bot:
             bot.ingest([documents])
-            with taken.open("a") as file:
-                until = time.monotonic() + 60 * given.minutes
-                for row in rows:
-                    if row["id"] not in done and time.monotonic() < until:
-                        done[row["id"]] = asked(bot, row)
-                        file.write(json.dumps(done[row["id"]]) + "\n")
-                        file.flush()
-    records = [done[row["id"]] for row in rows if row["id"] in done]
+            until = time.monotonic() + 60 * given.minutes
+            for row in rows:
+                if row["id"] in taken or time.monotonic() > until:
+                    continue
+                if given.write and row["id"] not in begun:
+                    keep(given.work / "drafts.jsonl", {"id": row["id"], **drafted(bot, row)})
+                elif not given.write:
+                    taken[row["id"]] = asked(bot, row, begun.get(row["id"], {}))
+                    keep(given.work / "turns.jsonl", taken[row["id"]])
+    records = [taken[row["id"]] for row in rows if row["id"] in taken]
+    if records and given.fit:
+        print(json.dumps(fitted(records, given.fit), indent=1))
+    if records:
+        tell(records, given.out)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, nargs="?", help="reading comprehension, JSONL")
+    parser.add_argument("--field", type=Path, help="a field set instead")
+    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--split", choices=("report", "fit"), default="report", help="which articles")
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--work", type=Path, required=True, help="the folder of what is done")
+    parser.add_argument("--write", action="store_true", help="only write the drafts")
+    parser.add_argument("--fit", type=Path, help="fit the judge of what models write to these drafts, into this file")
+    parser.add_argument("--minutes", type=float, default=1e9, help="take no new turn after so many")
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+def kept(path: Path) -> dict[str, Row]:
+    """The whole rows of a file of --work, by id."""
+    found = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    return {row["id"]: row for row in (json.loads(text) for text in found if text.endswith("\n"))}
+
+
+def keep(path: Path, row: Row) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def tell(records: list[Row], out: Path | None) -> None:
+    """Print the table, and write it."""
     table = [line(name, records, choose) for name, choose in ways().items()]
     seconds = [record["seconds"] for record in records]
     told = {"model": records[0]["model"], "n": len(records), "answerable": sum(bool(r["answers"]) for r in records)}
     told |= {"seconds_p50": float(np.median(seconds)), "seconds_p95": float(np.quantile(seconds, 0.95)), "table": table}
     print_table(told)
-    if given.out:
-        given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    if out:
+        out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
-def of_reading(data: Path) -> tuple[list[Row], list[str]]:
-    """Questions of articles kept apart, and all their paragraphs."""
-    read = [row for row in (json.loads(text) for _, text in lines(data)) if held(row)]
+def fitted(records: list[Row], path: Path) -> Row:
+    """Fit the head, write it, and say what it is worth, each half of the questions by a head fitted to the other."""
+    drafts = [
+        (record, draft)
+        for record in records
+        for draft in record["drafts"]
+        if draft.get("row") and draft["answers"] is not None
+    ]
+    rows = np.array([draft["row"] for _, draft in drafts], np.float32)
+    told = np.array([right(draft["text"], record) for record, draft in drafts])
+    groups = [record["id"] for record, _ in drafts]
+    half = np.array([share(group) < 0.5 for group in groups])
+    after = np.zeros(len(rows), np.float32)
+    for side in (half, ~half):
+        part = [group for group, here in zip(groups, side, strict=True) if here]
+        after[~side] = fit_written(rows[side], told[side], part)(rows[~side])
+    head = fit_written(rows, told, groups)
+    head.save(path)
+    before = [draft["alone"] or 0.0 for _, draft in drafts]
+    return {"questions": len(set(groups)), **worth(before, after.tolist(), told), "weights": head.layers[0][0].tolist()}
+
+
+def of_reading(data: Path, split: str) -> tuple[list[Row], dict[str, str]]:
+    """Questions of articles of one split, and all their paragraphs with the title of each."""
+    read = [row for row in (json.loads(text) for _, text in lines(data)) if half_of(row["title"]) == split]
     rows = [{**row, "answers": [[answer] for answer in row["answers"][:1]]} for row in read]
-    return rows, list(dict.fromkeys(row["paragraph"] for row in read))
+    return rows, {row["paragraph"]: row["title"] for row in read}
+
+
+def half_of(title: str) -> str:
+    """Of the articles that the reader has not learnt from one half is for fitting, the other for the report."""
+    if split_of(title) != "held":
+        return ""
+    return "fit" if share(f"half {title}") < 0.5 else "report"
 
 
 def of_field(folder: Path) -> tuple[list[Row], Path]:
@@ -123,22 +203,45 @@ def of_field(folder: Path) -> tuple[list[Row], Path]:
     return [row | {"answers": row["answers"] if row["expect"] == "answer" else []} for row in rows], folder / "docs"
 
 
-def written(texts: list[str], rows: list[Row], folder: Path) -> Path:
-    """The library: the paragraphs of the questions, filled up with others, a file each."""
+def library(paragraphs: dict[str, str], rows: list[Row], folder: Path) -> Path:
+    """The library: a document for each article, of the paragraphs of the questions, filled up with others."""
     folder.mkdir(exist_ok=True)
     own = {row["paragraph"] for row in rows}
-    for number, text in enumerate(sorted(texts, key=lambda text: text not in own)[:PARAGRAPHS]):
-        (folder / f"paragraph-{number:04d}.txt").write_text(text + "\n", encoding="utf-8")
+    gone = {row["paragraph"] for row in rows if not row["answers"]}
+    chosen = [text for text in sorted(paragraphs, key=lambda text: text not in own) if text not in gone][:PARAGRAPHS]
+    for title in dict.fromkeys(paragraphs.values()):
+        told = [text for text in paragraphs if paragraphs[text] == title and text in set(chosen)]
+        name = title.replace("_", " ")
+        page = "\n\n".join([f"# {name}", *told]) + "\n"
+        (folder / f"{name.replace('/', ' ')}.md").write_text(page, encoding="utf-8") if told else None
     return folder
 
 
-def asked(bot: Bot, row: Row) -> Row:
-    """Take the turn and keep what the table needs of it."""
+def drafted(bot: Bot, row: Row) -> Row:
+    """What the model writes, without a judgement of it."""
+    responder, model = recording(bot)
+    for step in responder.steps([Turn("user", row["question"])]):
+        if model.written and isinstance(step, Step) and step.stage == "judge":
+            break
+    return {"model": model.fingerprint, "written": model.written}
+
+
+def recording(bot: Bot, known: Sequence[str] = ()) -> tuple[Responder, Recorded]:
     assert isinstance(bot.responder, Responder)
-    model = Recorded(bot.responder.model)
+    model = Recorded(bot.responder.model, known=known)
     sampling = replace(bot.responder.options.sampling, n=MOST, seed=1)
     options = replace(bot.responder.options, sampling=sampling, early=False, rounds=1, research=0)
-    responder = replace(bot.responder, model=model, options=options)
+    options = replace(options, gates=GATES)
+    judge = bot.responder.judge
+    assert isinstance(judge, EmbeddedJudge)
+    judge = Watched(judge.quality, judge.grounder, judge.answers, judge.written)
+    return replace(bot.responder, model=model, options=options, judge=judge), model
+
+
+def asked(bot: Bot, row: Row, before: Row) -> Row:
+    """Take the turn and keep what the table needs of it; `before` has what was written in it already."""
+    responder, model = recording(bot, before.get("written", ()))
+    seen.clear()
     begun = time.perf_counter()
     reply = next(step for step in responder.steps([Turn("user", row["question"])]) if isinstance(step, Reply))
     drafts = [
@@ -148,6 +251,7 @@ def asked(bot: Bot, row: Row) -> Row:
             "dropped": c.dropped,
             "repaired": c.repaired,
             **{name: getattr(c.scores, name) for name in SCORES},
+            **({"alone": seen[c.text][0], "row": seen[c.text][1]} if c.writer != QUOTES and c.text in seen else {}),
         }
         for c in reply.trace.candidates
     ]
@@ -155,7 +259,7 @@ def asked(bot: Bot, row: Row) -> Row:
         "id": row["id"],
         "question": row["question"],
         "answers": row["answers"],
-        "model": model.fingerprint,
+        "model": before.get("model", model.fingerprint),
         "seconds": time.perf_counter() - begun,
         "timings": reply.trace.timings,
         "written": model.written,
@@ -165,7 +269,7 @@ def asked(bot: Bot, row: Row) -> Row:
 
 def ways() -> dict[str, Way]:
     """The rows of the table: from a record to the text that is served and its scores, None for an abstention."""
-    best = {f"best of {k}": lambda record, k=k: served(record, alone(pool(record, k))) for k in COUNTS}
+    best = {f"best of {k}": lambda record, k=k: served(record, pool(record, k)) for k in COUNTS}
     return {
         "greedy, unchecked": greedy,
         **best,
@@ -190,11 +294,6 @@ def pool(record: Row, count: int) -> list[Row]:
         for draft in record["drafts"]
         if draft["text"] in texts or (draft["repaired"] and any(draft["text"][:40] in text for text in texts))
     ]
-
-
-def alone(drafts: list[Row]) -> list[Row]:
-    """The same where there are no quotes to bear them out."""
-    return [draft | {"dropped": "" if draft["dropped"] == UNBACKED else draft["dropped"]} for draft in drafts]
 
 
 def served(record: Row, drafts: list[Row]) -> Row | None:

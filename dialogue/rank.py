@@ -22,10 +22,8 @@ class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate.
 
     What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served. What
-    answers and is grounded with `ample` probability leaves room to spare. What a model wrote has to answer with
-    `written` and be supported with `grounded` probability, where they ask for more than the others; with `backed`
-    it also has to rest on a sentence that a quote which passed rests on: where the reader finds none that answers, a
-    small model says of the thing asked about what the source says of another.
+    answers and is grounded with `ample` probability leaves room to spare. What a small model wrote has to be right with
+    the probability `written`; 0 where its drafts are judged like all others.
     """
 
     sensible: float = 0.28
@@ -34,12 +32,10 @@ class Gates:
     shown: float = 0.07
     ample: float = 0.7
     written: float = 0.0
-    grounded: float = 0.0
-    backed: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for a gate that is not a probability."""
-        for name in ("sensible", "answers", "safe", "shown", "ample", "written", "grounded"):
+        for name in ("sensible", "answers", "safe", "shown", "ample", "written"):
             gate = getattr(self, name)
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")
@@ -96,18 +92,6 @@ def ample(candidate: Candidate, gates: Gates) -> bool:
     )
 
 
-def backed(candidate: Candidate, others: Sequence[Candidate]) -> bool:
-    """Say whether a draft rests on a sentence that a quote which may be served rests on too."""
-    quotes = [other for other in others if other.writer == QUOTES and not other.dropped]
-    return bool(_sentences([candidate]) & _sentences(quotes))
-
-
-def _sentences(candidates: Sequence[Candidate]) -> set[tuple[int, int]]:
-    """Where the sentences are that support what the drafts claim."""
-    claims = [claim for candidate in candidates for claim in candidate.scores.claims if claim.supported]
-    return {(claim.passage.id, claim.quote_start) for claim in claims if claim.passage is not None}
-
-
 def closest(candidates: Sequence[Candidate], gates: Gates) -> Candidate | None:
     """Return the draft that most nearly answers among those that only fail to, if it reaches the gate `shown`."""
     near = [
@@ -133,8 +117,6 @@ def _why_loose(scores: Scores, gates: Gates) -> str:
     for claim in scores.claims:
         if claim.support is not None and not claim.supported:
             return f"not grounded: {claim.reason or 'no source supports it'}: “{_short(claim.text)}”"
-    if scores.grounded is not None and scores.grounded < gates.grounded:
-        return f"not grounded well enough ({scores.grounded:.2f} < {gates.grounded:.2f})"
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from dialogue.cite import without_marks
 from dialogue.pictures import rests_on_pictures
 from dialogue.prompts import ABSTENTION, DECLINED, is_abstention
-from dialogue.rank import QUOTES, Gates, ample, backed, quality, why_dropped
+from dialogue.rank import QUOTES, Gates, ample, quality, why_dropped
 from dialogue.research import replies
 from dialogue.talk import ASKING, said
 from dialogue.types import Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
@@ -21,7 +21,6 @@ from safety.types import Guard, Stage, Verdict
 
 OFFER: Final = 0.5  # the least probability that what a complaint is offered answers the question
 EARLY: Final = "stopped early: a draft passed every gate with room to spare"
-UNBACKED: Final = "not grounded: no sentence that answers the question bears it out"
 
 Steps = Generator[Step | Drafted, None, None]
 
@@ -94,6 +93,8 @@ class Rounds:
                     continue
                 for text in replies(context, [paired(made)]):  # what cannot be encoded could be neither judged nor kept
                     draft = _clean(Written(text, writer.name))
+                    if self.gates.written and writer.name != QUOTES:
+                        context.working.sampled[draft.text] += 1
                     if self._enter(draft):
                         new.append(draft)
                         yield self._event(draft, expected)
@@ -115,10 +116,12 @@ class Rounds:
 
     def _compete(self, context: Context, drafts: Sequence[Written]) -> Steps:
         """Judge drafts, and then those of them without their unsupported sentences as new candidates."""
-        judged = self._backed(context, self._judged(context, drafts))
+        judged = self._judged(context, drafts)
         rest = [Written(repair(c.text, c.scores), c.writer) for c in judged if c.dropped and c.verdict.safe]
         fresh = [draft for draft in map(_clean, rest) if self._enter(draft)]
-        judged += self._backed(context, self._judged(context, fresh, repaired=True))
+        if self.gates.written:
+            context.working.sampled.update({draft.text: 0 for draft in fresh if draft.writer != QUOTES})
+        judged += self._judged(context, fresh, repaired=True)
         self.candidates += judged
         for candidate in judged:
             yield self._event(Written(candidate.text, candidate.writer), candidate=candidate)
@@ -143,13 +146,6 @@ class Rounds:
             for draft, verdict, score in zip(drafts, verdicts, scores, strict=True)
         ]
 
-    def _backed(self, context: Context, judged: Sequence[Candidate]) -> list[Candidate]:
-        """Drop what a model wrote that no quote bears out, where the gates ask for that."""
-        if not self.gates.backed or context.intent != ASKING:
-            return list(judged)
-        loose = [not c.dropped and c.writer != QUOTES and not backed(c, self.candidates) for c in judged]
-        return [replace(c, dropped=UNBACKED) if bad else c for c, bad in zip(judged, loose, strict=True)]
-
     def _verdicts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
         before = [turn.text for turn in context.turns]
 
@@ -161,9 +157,7 @@ class Rounds:
     def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""
         gates = self.gates
-        if writer == QUOTES:
-            gates = replace(gates, written=0.0, grounded=0.0)
-        if context.intent == ASKING:
+        if context.intent == ASKING and writer != QUOTES:
             gates = replace(gates, answers=max(gates.answers, gates.written))
         if context.intent != ASKING:  # a line of talk need not look like an answer; another answer has to be one
             return replace(gates, sensible=0.0, answers=OFFER if context.intent == "complaint" else 0.0)

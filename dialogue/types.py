@@ -85,9 +85,12 @@ class Working:
     `tokens` holds, for models that count: "prompt" (to be read), of these "reused" from earlier turns or drafts,
     "sampled", "asked" (of questions to `weigh`, and of drafts it had not kept) and "encoded", all that passed
     through the model: what is new of the prompt, every sampled token but the last of each draft, and what was asked.
+    `sampled` counts what a small model wrote, text by text, for the judge that compares its drafts; what a repair made
+    of one counts 0.
     """
 
     tokens: Counter[str] = field(default_factory=Counter)
+    sampled: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
 

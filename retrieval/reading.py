@@ -51,6 +51,15 @@ class Reading:
         begin, stop = np.unravel_index(int(np.where(allowed, sums, -np.inf).argmax()), sums.shape)
         return float(sums[begin, stop]), int(self.spans[first + begin, 0]), int(self.spans[first + stop, 1])
 
+    def likely(self, count: int, longest: int = LONGEST_ANSWER) -> list[tuple[float, int, int]]:
+        """Return the `count` likeliest answers (logit, start, end) of at most `longest` tokens, the likeliest first."""
+        size = len(self.spans)
+        allowed = np.triu(np.ones((size, size), bool)) & ~np.triu(np.ones((size, size), bool), longest)
+        sums = np.where(allowed, self.begins[:, None] + self.ends[None, :], -np.inf)
+        best = np.argsort(-sums, axis=None)[: min(count, int(allowed.sum()))]
+        places = [divmod(int(at), size) for at in best]
+        return [(float(sums[a, b]), int(self.spans[a, 0]), int(self.spans[b, 1])) for a, b in places]
+
 
 def bounded(logit: float) -> float:
     """Return the logit of a span within FAR of 0, as the sums that are calibrated count it."""

@@ -1,7 +1,8 @@
 """The turn: gates, repair, a second round, abstention, refusal, citations, the trace."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from dialogue import (
 from dialogue.cite import without_marks
 from dialogue.models.scripted import Scripted
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.rounds import EARLY, UNBACKED
+from dialogue.rounds import EARLY
 from dialogue.types import Claim, Reply
 from retrieval.text import sentences
 from retrieval.types import Evidence, Passage
@@ -295,19 +296,24 @@ def test_drafts_show_as_they_are_written_and_again_with_their_verdicts() -> None
     assert drafted.index(judged[0]) < drafted.index(written[1])  # quotes are judged before the model writes
 
 
-def test_what_a_small_model_writes_needs_a_quote_that_answers_behind_it() -> None:
-    gates = Options(gates=Gates(backed=True), rounds=1)
-    climbed = "It was first climbed in 1953."
-    alone = ask(beside([ABSTENTION], [climbed], options=gates))
-    assert alone.outcome == "abstained"
-    assert {c.text: c.dropped for c in alone.trace.candidates}[climbed] == UNBACKED
-    other = ask(beside(["Everest is 8,849 metres high."], [climbed], options=gates))
-    assert {c.text: c.dropped for c in other.trace.candidates} == {
-        "Everest is 8,849 metres high.": "",
-        climbed: UNBACKED,
-    }
-    joined = "Everest is 8,849 metres high. It was first climbed in 1953."
-    assert ask(beside([climbed], [joined], options=gates)).trace.candidates[0].text == joined
+def test_what_a_small_model_writes_is_counted_for_its_judge_and_has_to_reach_a_gate_of_its_own() -> None:
+    climbed, sampled = "It was first climbed in 1953.", Counter[str]()
+
+    class Noting(Copycat):
+        def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
+            sampled.update(context.working.sampled)
+            return [replace(scores, answers=0.6) for scores in super().score(context, drafts)]
+
+    small = Options(gates=Gates(written=0.7), rounds=1)
+    quoted = "Everest is 8,849 metres high."
+    reply = ask(beside([quoted], [climbed, climbed], options=small, judge=Noting()))
+    dropped = {c.text: c.dropped for c in reply.trace.candidates}
+    assert dropped[quoted] == ""
+    assert dropped[climbed].startswith("does not answer the question (0.60 < 0.70)")
+    assert sampled[climbed] == 2
+    sampled.clear()
+    ask(beside([quoted], [climbed], options=Options(rounds=1), judge=Noting()))
+    assert not sampled
 
 
 def test_a_model_that_declines_in_its_own_words_abstains() -> None:

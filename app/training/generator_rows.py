@@ -29,10 +29,12 @@ Question: {question}
 Rewritten:"""
 
 COUNTS: Final = {
-    "paragraphs": 620, "sentences": 130, "tales": 130, "several": 150, "dolly": 70, "strange": 60, "rewriting": 420,
-    "talk": 260, "ratings": 220,
+    "paragraphs": 1300, "sentences": 300, "tales": 100, "several": 60, "dolly": 50, "strange": 60, "rewriting": 150,
+    "talk": 100, "ratings": 60,
 }  # fmt: skip
-ANSWERED = 3  # questions on one paragraph, and at most one that it does not answer: more teach to abstain from all
+# questions on one paragraph, which is read once for all; at most one that it does not answer: more teach to abstain
+ANSWERED: Final = 5
+RATED: Final = 0.1  # of the paragraphs have a right and a wrong reply to be rated
 WRITTEN: Final = 30  # words of a reply that a person wrote
 SHORT: Final = 400  # characters of a dialogue's turns that are read
 
@@ -119,7 +121,7 @@ def _families(found: Sequence[Reading], rng: random.Random) -> Iterator[list[Row
 
 def _grounded(known: Sequence[Reading], rng: random.Random) -> list[Row]:
     """A right reply, and the same with the answer to another question on the paragraph, rated."""
-    if rng.random() > 0.3:
+    if rng.random() > RATED:
         return []
     for reading in known:
         right = composed(reading.question, reading.answers[0])

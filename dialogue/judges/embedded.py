@@ -14,6 +14,7 @@ from dialogue.judges.offered import Offered, answered, offered
 from dialogue.judges.quality import WEIGHTS as REPLY
 from dialogue.judges.quality import QualityJudge, load_quality
 from dialogue.judges.shipped import SHIPPED
+from dialogue.judges.written import WrittenScorer
 from dialogue.prompts import is_abstention
 from dialogue.talk import ABOUT, ASKING, asks, said
 from dialogue.types import Claim, Context, Scores
@@ -34,11 +35,13 @@ class EmbeddedJudge:
     quality: QualityJudge
     grounder: Grounder
     answers: AnswerScorer
+    written: WrittenScorer | None = None
 
     @property
     def fingerprint(self) -> str:
         """Identifies the weights of all judges."""
-        return "+".join((self.quality.fingerprint, self.grounder.fingerprint, self.answers.fingerprint))
+        parts = (self.quality, self.grounder, self.answers, *filter(None, [self.written]))
+        return "+".join(part.fingerprint for part in parts)
 
     def score(self, context: Context, drafts: Sequence[str]) -> list[Scores]:
         """Return one Scores per draft, all drafts judged together."""
@@ -46,6 +49,7 @@ class EmbeddedJudge:
         judged = self._claims(context, drafts) if context.only != "quality" else [((), None)] * len(drafts)
         claims = [made for made, _ in judged]
         answers = self._answers(context, drafts, claims) if context.wants("answers") else [None] * len(drafts)
+        answers = self._right(context, drafts, answers, [grounded for _, grounded in judged])
         quality = (
             self.quality.score(context, drafts) if context.wants("quality") else [(None, None, None)] * len(drafts)
         )
@@ -98,6 +102,23 @@ class EmbeddedJudge:
             for draft, row, made in zip(drafts, rows, claims, strict=True)
         ]
 
+    def _right(
+        self,
+        context: Context,
+        drafts: Sequence[str],
+        answers: Sequence[float | None],
+        grounded: Sequence[float | None],
+    ) -> list[float | None]:
+        """What is known of what a small model wrote in answer to a question takes the place of how it reads alone."""
+        found = list(answers)
+        if self.written is None or context.intent != ASKING or not context.evidence:
+            return found
+        places = [at for at, draft in enumerate(drafts) if draft in context.working.sampled and answers[at] is not None]
+        scores = self.written.score(context, [drafts[at] for at in places], [grounded[at] for at in places])
+        for at, score in zip(places, scores, strict=True):
+            found[at] = score
+        return found
+
 
 def _tells(context: Context, claims: Sequence[Claim]) -> bool:
     """Whether all that is claimed is what a source says that was asked for as a whole, which answers whatever it is."""
@@ -110,7 +131,7 @@ def load_judge(encoder: "Encoder", reader: "PassageReader") -> EmbeddedJudge:
     from retrieval.encoder.adapters import load_reader
 
     quality = load_quality(encoder.encode, load_reader(encoder, REPLY, SHIPPED))
-    return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(reader))
+    return EmbeddedJudge(quality, Grounder.load(encoder), load_answers(reader), WrittenScorer.load(reader))
 
 
 def _declines(context: Context, draft: str) -> bool:
