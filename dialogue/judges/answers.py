@@ -120,7 +120,8 @@ class AnswerScorer:
         named = subject_of(question, names_of(pages))
         rivals = [rival for page, reading in readings.items() for rival in self._rivals(question, named, page, reading)]
         away = _only_in_titles(question, pages)
-        rows, factors = [], []
+        rows: list[tuple[float, ...]] = []
+        factors: list[float] = []
         for o in offers:
             said = [tokens[text][0] for text in (o.text, leads[o], o.page.title)]
             alike = _cosine(vectors, said[0]), _cosine(vectors, np.concatenate(said))
