@@ -10,6 +10,7 @@ after the same question. Knows nothing of drafts or of how the reader was traine
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -140,7 +141,7 @@ class AnswerScorer:
 
     def _rivals(self, question: str, named: Subject, page: Page, reading: Reading) -> list["_Answer"]:
         """The best span of every sentence of a page, but for those that count something else than is asked for."""
-        found = [_best(Offer(page, start, end), reading) for start, end in sentences(page.text)]
+        found = [_best(Offer(page, start, end), reading) for start, end in _sentences(page.text)]
         fits = [self._fit(question, named, one, f"{page.title} {_lead(one.offer)}") for one in found]
         return [replace(one, fit=fit) for one, fit in zip(found, fits, strict=True) if fit != UNLIKE]
 
@@ -164,6 +165,11 @@ class _Answer:
     span: tuple[int, int]
     said: str
     fit: float = 1.0
+
+
+@lru_cache(maxsize=512)
+def _sentences(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(sentences(text))
 
 
 def _best(offer: Offer, reading: Reading) -> _Answer:
