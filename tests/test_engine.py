@@ -229,3 +229,25 @@ def test_what_is_chosen_is_within_every_limit(
 def test_temperature_zero_takes_the_likeliest(row: list[float]) -> None:
     [token] = choose(torch.tensor([row]), Sampling(temperature=0), generator(None, torch.device("cpu")))
     assert math.isclose(row[token], max(row), rel_tol=1e-6, abs_tol=1e-6)
+
+
+def test_no_draft_begins_as_is_not_wanted(model: PreTrainedModel, engine: Engine) -> None:
+    def begun(decoder: Engine | Plain, *unwanted: tuple[int, ...]) -> list[int]:
+        asked = Drafting(Sampling(1, temperature=0.0, max_new_tokens=4), frozenset(), unwanted=unwanted)
+        [(row, _)] = [draft for step in decoder.sample(SHORT, asked) for draft in step]
+        return row
+
+    def holds(decoder: Engine | Plain) -> None:
+        free = begun(decoder)
+        second = begun(decoder, (free[0], free[1]))
+        assert second[0] == free[0]
+        assert second[1] != free[1]
+        assert begun(decoder, (free[0],))[0] != free[0]
+        assert begun(decoder, (free[0] + 1, free[1])) == free
+
+    holds(engine)
+    model.set_attn_implementation("eager")
+    try:
+        holds(Plain(model))
+    finally:
+        takes_shared_prompt(model)

@@ -41,13 +41,16 @@ class Asked:
 
 
 class Format(Protocol):
-    """The texts of one kind of model. `stops` end a draft where another speaker begins."""
+    """The texts of one kind of model. `stops` end a draft where another speaker begins; none begins as `unwanted`."""
 
     @property
     def special(self) -> bool: ...  # noqa: D102, whether the tokenizer adds its own tokens to a prompt
 
     @property
     def stops(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def unwanted(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def prompt(self, context: Context) -> str:
         """Return the text after which the model writes a reply."""
@@ -69,6 +72,7 @@ class Chat:
     tokenizer: "PreTrainedTokenizerBase"
     special: bool = False
     stops: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
 
     def prompt(self, context: Context) -> str:
         """See `Format`; templates that know no system role or ask for strict alternation get it."""
@@ -106,6 +110,7 @@ class Continued:
     before: str = ""
     special: bool = True
     stops: tuple[str, ...] = ("\nUser:", "\nNote:")
+    unwanted: tuple[str, ...] = ()
 
     def prompt(self, context: Context) -> str:
         """See `Format`."""
@@ -127,6 +132,7 @@ class Lamda:
 
     special: bool = True
     stops: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
 
     def prompt(self, context: Context) -> str:
         """See `Format`."""

@@ -77,7 +77,8 @@ class Local:
         room = max(1, min(sampling.max_new_tokens, self.window - len(ids)))
         stopped = self._stopped if self._form.stops else None
         counted = Counter[str]()
-        drafting = Drafting(replace(sampling, max_new_tokens=room), self._ends, stopped, counted)
+        unwanted = tuple(tuple(self._tokens(text)) for text in self._form.unwanted)
+        drafting = Drafting(replace(sampling, max_new_tokens=room), self._ends, stopped, counted, unwanted)
         beat, done = time.monotonic(), 0
         try:
             with memory_errors(self.name, "fewer candidates, a shorter reply or a smaller model"):

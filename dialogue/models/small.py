@@ -46,6 +46,7 @@ class Small:
     tokenizer: "PreTrainedTokenizerBase"
     special: bool = False
     stops: tuple[str, ...] = ("\n\n", "\nQuestion:", "\nText:")
+    unwanted: tuple[str, ...] = ("The text",)  # what speaks of the text, or declines: the judges decide that
     passages: int = PASSAGES
     talks: bool = True
 

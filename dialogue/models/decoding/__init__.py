@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 class Drafting:
     """How the drafts of one request are written, and where their tokens are counted.
 
-    `ends` are the tokens that end a draft; `stopped` says of the tokens so far whether another speaker begins.
+    `ends` are the tokens that end a draft; `stopped` says of the tokens so far whether another speaker begins; with the
+    tokens of `unwanted` no draft begins.
     """
 
     sampling: Sampling
     ends: frozenset[int]
     stopped: Callable[[Sequence[int]], bool] | None = None
     tokens: Counter[str] = field(default_factory=Counter)
+    unwanted: tuple[tuple[int, ...], ...] = ()
 
     @property
     def n(self) -> int:
@@ -33,6 +35,16 @@ class Drafting:
         if row[-1] in self.ends or (self.stopped is not None and self.stopped(row)):
             return True
         return False if len(row) >= self.sampling.max_new_tokens else None
+
+    def allowed(self, logits: "Tensor", rows: Sequence[Sequence[int]]) -> "Tensor":
+        """Return the logits (rows, vocabulary) of the next tokens without those that complete what is not wanted."""
+        for tokens in self.unwanted:
+            *before, last = tokens
+            here = [place for place, row in enumerate(rows) if list(row) == before]
+            if here:
+                logits = logits.clone()
+                logits[here, last] = float("-inf")
+        return logits
 
     def said(self, row: list[int]) -> list[int]:
         """Return the tokens of a row without the one that ended it."""

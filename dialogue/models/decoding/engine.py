@@ -191,9 +191,9 @@ class Engine:
         self._continue(request.prefix)
         if request.prefix.logits is not None:
             request.started = True
-            first = choose(
-                request.prefix.logits[None], request.drafting.sampling, request.chance, times=request.drafting.n
-            )
+            drafting = request.drafting
+            logits = drafting.allowed(request.prefix.logits[None], [[]])
+            first = choose(logits, drafting.sampling, request.chance, times=drafting.n)
             request.live = [[token] for token in first]
             request.slots, request.rows = list(range(len(first))), len(first)
             self._settle(request)
@@ -232,7 +232,8 @@ class Engine:
         for request, own in zip(batch, logits.split_with_sizes([len(r.live) for r in batch]), strict=True):
             request.tail.length += 1
             request.drafting.tokens["encoded"] += len(request.live)
-            for row, token in zip(request.live, choose(own, request.drafting.sampling, request.chance), strict=True):
+            logits = request.drafting.allowed(own, request.live)
+            for row, token in zip(request.live, choose(logits, request.drafting.sampling, request.chance), strict=True):
                 row.append(token)
             self._settle(request)
 

@@ -35,6 +35,7 @@ class Plain:
             drafting.tokens["prompt"] += len(ids)
             drafting.tokens["encoded"] += len(ids)
             logits, state = self._read(ids)
+            logits = drafting.allowed(logits, [[]])
             rows = [[token] for token in choose(logits, drafting.sampling, chance, times=drafting.n)]
             state = _repeated(state, drafting.n)
         while True:
@@ -50,6 +51,7 @@ class Plain:
                     _select(state, staying)
                 logits = self._next([[row[-1]] for row in rows], state)[:, -1]
                 drafting.tokens["encoded"] += len(rows)
+                logits = drafting.allowed(logits, rows)
                 for row, token in zip(rows, choose(logits, drafting.sampling, chance), strict=True):
                     row.append(token)
 
