@@ -39,6 +39,7 @@ from dialogue.shapes.rows import cells, rows_of
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.shapes.words import degree
+from dialogue.talk import ASKING
 from dialogue.types import Context
 from dialogue.units import itself, joined, put_together, setting
 from retrieval.text import sentences
@@ -93,7 +94,7 @@ class Shaper:
             listed = self._listed(context, passages)
             if listed.shaped:
                 return listed
-        if told := told_of(context.query, passages):
+        if context.intent == ASKING and (told := told_of(context.query, passages)):
             return replace(context, shaped=((joined(told), LISTED),))
         if claim := statement(context.query):
             return _judged(context, claim, facts(self.scorer, context.query, passages))
