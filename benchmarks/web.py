@@ -109,7 +109,7 @@ def measured(work: Callable[[int], object]) -> dict[str, float]:
 def in_server(bot: Bot, folder: Path) -> dict[str, dict[str, float]]:
     """Paint lists, conversations and searches of a long history."""
     uploads = Uploads(lambda path, progress: "", lambda path: True, folder, lambda target, progress: "")
-    page = Handlers(bot, Jobs(bot), uploads, (), Undo())
+    page = Handlers(bot, Jobs(bot), lambda: uploads, (), Undo())
     return {
         "list": measured(lambda run: page.rows(Session())),
         "open": measured(lambda run: page.view(Session(), f"made-{run}")),

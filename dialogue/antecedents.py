@@ -57,7 +57,7 @@ def antecedent(text: str, start: int) -> Span | None:
         if _BREAK.search(text, end, spans[at + 1][0] + 2):
             return None
         if not is_dependent(text[begin:end]):
-            return None if text[begin:end].endswith((":", "?")) else (begin, end)
+            return None if text[begin:end].endswith(":") else (begin, end)
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dialogue.antecedents import is_dependent
+from dialogue.antecedents import antecedent, is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import ABSTENTION
@@ -56,7 +56,7 @@ class Quote:
             return self._whole(context)[len(context.complaints) :][:1]
         if context.complaints:
             return []  # the evidence is the same, and every way of quoting it has been tried
-        best = sorted(self._units(context), key=lambda unit: -unit.answers)
+        best = sorted(_needed(self._units(context)), key=lambda unit: -unit.answers)
         drafts = dict.fromkeys(_voiced(best) if context.role.subject else _arrangements(best))
         return [*list(drafts)[: sampling.n - 1], ABSTENTION]
 
@@ -106,3 +106,14 @@ def _voiced(best: Sequence[_Unit]) -> list[str]:
 def _arrangements(best: Sequence[_Unit]) -> list[str]:
     """Return drafts of the likeliest units: one that leans on a sentence before it with that, any other alone."""
     return [with_lead(unit.offer) if is_dependent(unit.text) else unit.text for unit in best[:DRAFTS]]
+
+
+def _needed(units: Sequence[_Unit]) -> list[_Unit]:
+    """The units but for those that lean on a likelier one: that answers without them."""
+    likely = {(unit.offer.page, unit.offer.start): unit.answers for unit in units}
+
+    def leads(unit: _Unit) -> float:
+        lead = antecedent(unit.offer.page.text, unit.offer.start)
+        return likely.get((unit.offer.page, lead[0]), 0.0) if lead else 0.0
+
+    return [unit for unit in units if leads(unit) < unit.answers]

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited
+from dialogue.judges.subject import subject_of
 from dialogue.pictures import BLANK, QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.query import Rewriter, likeliest, meant
+from dialogue.query import Rewriter, likeliest, meant, search_queries
 from dialogue.rank import QUOTES, Gates, closest, ranked
 from dialogue.research import SNIPPETS, Findings, Researcher
 from dialogue.rounds import Rounds, Written
 from dialogue.screen import Withheld, left_out, screened, too_unsafe
 from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
-from dialogue.talk import ABOUT, ASKING, aside, asks, in_their_language, taken_for
+from dialogue.talk import ABOUT, ASKING, DISTRESS, aside, asks, in_their_language, taken_for
 from dialogue.types import (
     Context,
     DialogueError,
@@ -225,10 +226,23 @@ class Responder:
         return tuple(tool.within(role.sources) if isinstance(tool, LibraryTool) else tool for tool in self.tools)
 
     def _understood(self, given: Sequence[Turn], role: Role) -> Intent:
-        """Say what the last message is; one that comes with pictures asks about them."""
+        """Say what the last message is; one that comes with pictures asks about them.
+
+        What is taken for talk is a question all the same where it names an identifier, or is one with its slips mended
+        and standing alone.
+        """
         if self.listener is None or given[-1].pictures:
             return Intent()
-        return self.listener.hear(given[-1].text, role)
+        typed = given[-1].text
+        intent = self.listener.hear(typed, role)
+        if intent.kind in (ASKING, *DISTRESS):
+            return intent
+        mended = self.spelling(typed)
+        readings = [mended] if mended != typed else []
+        if asks(typed) and intent.kind not in ABOUT and len(given) > 1:
+            readings.append(search_queries((*given[:-1], replace(given[-1], text=mended)), "", self.rewriter)[0])
+        asked = subject_of(typed).identifiers or any(self.listener.hear(r, role).kind == ASKING for r in readings)
+        return replace(intent, kind=ASKING) if asked else intent
 
     def _earlier(self, given: Sequence[Turn], role: Role) -> tuple[Turn, ...]:
         """Return the turns up to the reply that a request about a reply means: the last one to a question."""

@@ -50,18 +50,32 @@ def _spans(text: str, section: Section, target: int, longest: int) -> list[tuple
 
 
 def _packed(text: str, section: Section, target: int, longest: int) -> Iterator[tuple[int, int]]:
-    begin = stop = -1
+    """Pack sentences up to the target, cut where a paragraph ends rather than in it, never after what leads on."""
+    packed: list[tuple[int, int]] = []
     for start, end in sentences(text[section.start : section.end]):
-        if begin >= 0:
+        while packed:
+            begin, stop = packed[0][0], packed[-1][1]
             small = stop - begin < target // 2
-            if end - begin > (longest if small else target):
-                yield section.start + begin, section.start + stop
-                begin = start
-        else:
-            begin = start
-        stop = end
-    if begin >= 0:
-        yield section.start + begin, section.start + stop
+            if end - begin <= (longest if small else target):
+                break
+            place = _place(text[section.start : section.end], [*packed, (start, end)], target)
+            yield section.start + begin, section.start + packed[place - 1][1]
+            packed = packed[place:]
+        packed.append((start, end))
+    if packed:
+        yield section.start + packed[0][0], section.start + packed[-1][1]
+
+
+def _place(text: str, packed: Sequence[tuple[int, int]], target: int) -> int:
+    """Return before which sentence to cut: the last that begins a paragraph and leaves half of the target before it,
+    else the last one; sooner where the sentence before leads on to it, as a question does to its answer."""
+    half = packed[0][0] + target // 2
+    starts = [at for at in range(1, len(packed)) if "\n\n" in text[packed[at - 1][1] : packed[at][0]]]
+    place = max((at for at in starts if packed[at - 1][1] >= half), default=len(packed) - 1)
+    earlier = place
+    while earlier > 1 and text[packed[earlier - 1][1] - 1] in "?:":
+        earlier -= 1
+    return earlier if text[packed[earlier - 1][1] - 1] not in "?:" else place
 
 
 def cut_all(documents: Iterable[tuple[str, str, str]]) -> list[Passage]:

@@ -138,7 +138,7 @@ def test_a_comparison_asks_the_same_of_each_thing(question: str, parts: tuple[st
     plan = read_comparison(question)
     assert plan is not None
     assert plan.parts == parts
-    assert plan.every == (len(parts) == 1)
+    assert bool(plan.every) == (len(parts) == 1)
 
 
 @pytest.mark.parametrize(

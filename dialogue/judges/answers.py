@@ -9,7 +9,8 @@ after the same question. Knows nothing of drafts or of how the reader was traine
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
 from dialogue.judges.facts import words
+from dialogue.judges.fitting import UNLIKE, fit
 from dialogue.judges.lookup import LOOKED_UP, looked_up
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
-from dialogue.judges.subject import names_another, names_of, placed, stems, subject_of
+from dialogue.judges.subject import Subject, names_another, names_of, of_another, placed, stems, subject_of
 from dialogue.shapes.words import is_difference, plain
 from retrieval.reading import Page, Reading, bounded
-from retrieval.text import BAR
+from retrieval.text import BAR, sentences
 from retrieval.types import RetrievalError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 FEATURES = ("span", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
 MOST = 12.0  # by how much, in logits, another answer may be likelier
+BEHIND = 2.0  # by how much likelier what is of another kind than asked for speaks against all that is less likely
 MISSING = 3  # words that stand in other titles that count
 _HOW = re.compile(r"\bhow ([a-z]+) (?:is|are|was|were|does|do|did|will|can|would)\b", re.IGNORECASE)
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
@@ -76,21 +79,17 @@ class AnswerScorer:
 
     def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
         """Return one probability per offer: 0 for what is about another identifier than the question, or tells
-        how much more than another thing something is, where the question asks how much it is; LOOKED_UP at least for
-        the one row that a question looks up by its key.
+        how much more than another thing something is, where the question asks how much it is; less for what is of
+        another kind than the question asks for; LOOKED_UP at least for the one row that a question looks up by its key.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
         """
         if not any(sign.isascii() and sign.isalnum() for sign in question):
             return [0.0] * len(offers)
-        rows = self.features(question, offers, beside)
+        rows, factors = self._read(question, offers, beside)
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
-        asked = subject_of(question)
-        another = [
-            names_another(asked, o.page, o.start, o.stop) or _tells_differences(question, o.line) for o in offers
-        ]
-        found: list[float] = np.where(another, 0.0, 1 / (1 + np.exp(-logits))).tolist()
+        found: list[float] = (factors / (1 + np.exp(-logits))).tolist()
         row = looked_up(question, [(offer.line, offer.page.title) for offer in offers])
         if row is not None:
             found[row] = max(found[row], LOOKED_UP)
@@ -105,6 +104,12 @@ class AnswerScorer:
         the question stand in the title of another page, and not on the unit's; where what the question names stands,
         see `subject.placed`.
         """
+        return self._read(question, offers, beside)[0]
+
+    def _read(
+        self, question: str, offers: Sequence[Offer], beside: Sequence[Page]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the features, and by what each probability is multiplied."""
         pages = list(dict.fromkeys([*(offer.page for offer in offers), *beside]))
         alone = {offer: _alone(offer) for offer in offers}
         whole = [page for page in pages if BAR not in page.text]
@@ -118,37 +123,74 @@ class AnswerScorer:
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
         named = subject_of(question, names_of(pages))
-        best = {page: _best(page, reading) for page, reading in readings.items()}
+        rivals = [rival for page, reading in readings.items() for rival in self._rivals(question, named, page, reading)]
         away = _only_in_titles(question, pages)
-        rows = []
+        rows: list[tuple[float, ...]] = []
+        factors: list[float] = []
         for o in offers:
             said = [tokens[text][0] for text in (o.text, leads[o], o.page.title)]
             alike = _cosine(vectors, said[0]), _cosine(vectors, np.concatenate(said))
             subject = placed(named, o.page, o.start, o.stop)
-            mine, reading = alone[o], readings[alone[o].page]
-            own = _best(mine.page, reading, mine.start, mine.stop)
-            margin = _margin(mine, own, reading, best)
+            mine = alone[o]
+            own = _best(mine, readings[mine.page])
+            rival = _rival(own, rivals)
+            margin = min(0.0, max(-MOST, own.logit - rival.logit)) if rival else 0.0
             matched = _matched(asked, np.concatenate(said))
-            rows.append((bounded(own[0]), *matched, *alike, margin, away[o.page], *subject))
-        return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
+            rows.append((bounded(own.logit), *matched, *alike, margin, away[o.page], *subject))
+            other = names_another(named, o.page, o.start, o.stop) or _tells_differences(question, o.line)
+            fits = self._fit(question, named, own, f"{o.page.title} {leads[o]}")
+            behind = rival.fit if rival and margin < -BEHIND and rival.offer.page == mine.page else 1.0
+            factors.append(0.0 if other else min(fits, behind))
+        return np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES)), np.array(factors)
+
+    def _rivals(self, question: str, named: Subject, page: Page, reading: Reading) -> list["_Answer"]:
+        """The best span of every sentence of a page, but for those that count something else than is asked for."""
+        found = [_best(Offer(page, start, end), reading) for start, end in _sentences(page.text)]
+        fits = [self._fit(question, named, one, f"{page.title} {_lead(one.offer)}") for one in found]
+        return [replace(one, fit=fit) for one, fit in zip(found, fits, strict=True) if fit != UNLIKE]
+
+    def _fit(self, question: str, named: Subject, answer: "_Answer", around: str) -> float:
+        offer = answer.offer
+        if BAR in offer.text and of_another(question, named, offer.text):
+            return UNLIKE
+        return fit(question, offer.text, offer.page.text[slice(*answer.span)], around, self._near)
+
+    def _near(self, one: str, other: str) -> float:
+        first, second = self.reader.encoder.encode([one, other])
+        return float(first @ second)
 
 
-Answer = tuple[float, str]  # the logit of a span, and what it says
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is offered with its likeliest span, the logit of that, and what it says."""
+
+    offer: Offer
+    logit: float
+    span: tuple[int, int]
+    said: str
+    fit: float = 1.0
 
 
-def _best(page: Page, reading: Reading, start: int = 0, end: int | None = None) -> Answer:
-    """The best span of a page, or of a part of it."""
-    logit, begin, stop = reading.best(start, end)
-    return logit, _plain(page.text[begin:stop])
+@lru_cache(maxsize=512)
+def _sentences(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(sentences(text))
 
 
-def _margin(offer: Offer, own: Answer, reading: Reading, best: Mapping[Page, Answer]) -> float:
-    """By how much its `own` span is likelier than the best one that says something else: 0 or less, to -MOST."""
-    logit, said = own
-    before, after = _best(offer.page, reading, 0, offer.start), _best(offer.page, reading, offer.stop)
-    others = [before, after, *(answer for page, answer in best.items() if page != offer.page)]
-    rivals = [likely for likely, other in others if other and not (other in said or said in other)]
-    return min(0.0, max(-MOST, logit - max(rivals))) if rivals and said else 0.0
+def _best(offer: Offer, reading: Reading) -> _Answer:
+    logit, begin, stop = reading.best(offer.start, offer.end)
+    return _Answer(offer, logit, (begin, stop), _plain(offer.page.text[begin:stop]))
+
+
+def _rival(own: _Answer, rivals: Sequence[_Answer]) -> _Answer | None:
+    """The likeliest answer elsewhere that says something else."""
+    mine = own.offer
+    others = [
+        rival
+        for rival in rivals
+        if rival.said and not (rival.said in own.said or own.said in rival.said)
+        if rival.offer.page != mine.page or rival.offer.stop <= mine.start or mine.stop <= rival.offer.start
+    ]
+    return max(others, key=lambda rival: rival.logit) if others and own.said else None
 
 
 def _only_in_titles(question: str, pages: Sequence[Page]) -> dict[Page, int]:
@@ -177,8 +219,19 @@ def _tells_differences(question: str, text: str) -> bool:
 
 
 def _alone(offer: Offer) -> Offer:
-    """What the reader is given of an offer: its page; a row of a table by itself, since rows are like each other."""
-    return Offer(Page(offer.text, offer.page.title)) if BAR in offer.text else offer
+    """What the reader is given of an offer: its page; a row of a table by itself, since rows are like each other; of a
+    page that holds a table as well the running text between its rows."""
+    if BAR in offer.text:
+        return Offer(Page(offer.text, offer.page.title))
+    if BAR not in offer.page.text:
+        return offer
+    text, stop = offer.page.text, offer.stop
+    above, below = text.rfind(BAR, 0, offer.start), text.find(BAR, stop)
+    begin = text.find("\n", above, offer.start) + 1 if above >= 0 else 0
+    end = text.rfind("\n", stop, below) if below >= 0 else len(text)
+    if begin <= 0 < above or end < stop:  # they share a line
+        return offer
+    return Offer(Page(text[begin:end], offer.page.title), offer.start - begin, stop - begin)
 
 
 def _lead(offer: Offer) -> str:

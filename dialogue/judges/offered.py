@@ -20,27 +20,29 @@ PARTLY = 0.5  # what a draft is worth that says only a part of one that is whole
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a draft offers, and how many of these only stand before others that lean on them."""
+    """What a draft offers, and which of these, by their places, only stand before others that lean on them."""
 
     offers: tuple[Offer, ...]
-    leads: int = 0
+    leads: tuple[int, ...] = ()
 
 
 def offered(draft: str, claims: Sequence[Claim], context: Context) -> Offered:
     """Return what the claims of a draft offer: lines that follow one another in a passage as one, none of a tool's
     where it was worked out from what the other claims say."""
     offers: list[Offer] = []
-    leads, previous = 0, None
+    leads: list[int] = []
+    previous = None
     stated = [claim for claim in claims if claim.passage is None or claim.passage.kind != "tool"]
     for claim in (stated if context.parts else ()) or claims:
         offer = _offer(claim, context)
         if previous and offers and _is_line_after(draft, previous, claim):
             offers[-1] = Offer(offer.page, offers[-1].start, max(offer.end or 0, offers[-1].end or 0))
         elif offer not in offers:
-            leads += bool(offers) and antecedent(offer.page.text, offer.start) == (offers[-1].start, offers[-1].end)
+            if offers and antecedent(offer.page.text, offer.start) == (offers[-1].start, offers[-1].end):
+                leads.append(len(offers) - 1)
             offers.append(offer)
         previous = claim
-    return Offered(tuple(offers), leads)
+    return Offered(tuple(offers), tuple(leads))
 
 
 def answered(
@@ -55,12 +57,14 @@ def answered(
         return None
     of_parts = [[by_offer[offer] for offer in row.offers] for by_offer in scores]
     least = dict(context.shaped).get(draft)
-    free = row.leads if least is None else len(row.offers)
+    likeliest = max(range(len(row.offers)), key=lambda place: max(of_part[place] for of_part in of_parts))
+    leads = len(row.leads) - (likeliest in row.leads)  # what only a likelier lead is in front of says too much
+    free = leads if least is None else len(row.offers)
     said = _of_parts(draft, of_parts, context.parts, free) if context.parts else _any(of_parts[0], free)
-    if least is not None:
-        return max(said, least)
-    best = row.offers[max(range(len(row.offers)), key=lambda place: max(by[place] for by in of_parts))]
     sure = any(least for _, least in context.shaped)
+    if least or (least is not None and not sure):
+        return max(said, least)
+    best = row.offers[likeliest]
     contained = any(draft in text for text, _ in context.shaped)
     worked_out = bool(context.parts) and any(item.passage.kind == "tool" for item in context.evidence)
     lacking = best in whole and (worked_out or bool(set(whole) - set(row.offers)))

@@ -18,6 +18,11 @@ FEATURES = ("near", "elsewhere", "astray", "strange", "figures")
 MOST = 3  # names or figures that count
 
 _FIGURE = re.compile(r"(?<![\w.,-])\d+(?:[.,:]\d+)*(?![\w-]|[.,]\d)")
+_MEASURE = re.compile(
+    r"(?:and |so )?(?:how (?:much|many|\w+ (?:is|are|was|were|does|do|did|has|have))|"
+    r"what (?:does|do|did|is the|are the|was the|were the)|what['’]s the)\b",
+    re.IGNORECASE,
+)
 _IDENTIFIER = re.compile(
     r"(?<![\w.-])(?=[\w.-]*\d)(?:[^\W\d_]+[-_.]?\d[\w-]*|\d+(?:[-_.]\w+){2,}|\d+[-_][^\W\d_]\w*)(?![\w-])"
 )
@@ -83,6 +88,27 @@ def names_another(subject: Subject, page: Page, start: int, end: int) -> bool:
     above = {_bare(match[0]) for match in _IDENTIFIER.finditer(page.title)}
     in_force = here or {sign for sign in inside[-1:]}
     return not any(sign in in_force | above for sign in subject.identifiers)
+
+
+def of_another(question: str, subject: Subject, row: str) -> bool:
+    """Say whether a row is about another thing than a question that asks for a measure of what it names.
+
+    A row is about what its first cell in words names: the price of a filter that fits the N4 is not that of the N4.
+    """
+    if not (subject.names or subject.identifiers) or not _MEASURE.match(question):
+        return False
+    cells = [cell.partition(": ") for cell in " ".join(row.split()).split(BAR)]
+    lettered = [(column, cell) for column, colon, cell in cells if colon and any(sign.isalpha() for sign in cell)]
+    asked = stems(question)
+    column, _, cell = cells[0]
+    if not lettered or asked & stems(f"{column} {cell}"):
+        return False
+    column, cell = lettered[0]
+    if asked & (stems(cell) | stems(column)) or _bare(cell) in subject.identifiers:
+        return False
+    rest = " ".join(cell for _, cell in lettered[1:])
+    held = {_bare(word) for word in re.findall(r"[\w.-]+", rest)}
+    return any(name_in(name, stems(rest)) for name in subject.names) or any(s in held for s in subject.identifiers)
 
 
 def scope(text: str, start: int, end: int) -> tuple[int, int]:

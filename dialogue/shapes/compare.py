@@ -32,6 +32,11 @@ _THAN = re.compile(
     rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take))?(?P<late> more| less)? than (?P<b>.+)",
     re.IGNORECASE,
 )
+_IS_THAN = re.compile(
+    rf"(?:{_BE}|does|do|did|has|have|had) (?P<a>.+?) (?P<pred>(?:(?:cost|weigh|have|take|last)s? )?"
+    r"(?:(?:more|less|fewer) [\w-]+|\w+er|more|less)) than (?P<b>.+)",
+    re.IGNORECASE,
+)
 _DIFFERENCE = re.compile(
     r"(?:what(?: is|'s| was)|how (?:big|large|great) is|calculate|tell me)? ?(?:the )?"
     r"(?:difference in |(?P<before>[\w-]+) difference )"
@@ -43,6 +48,7 @@ _MOST = re.compile(
     r"(?P<most>\w+)(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
+_PLACE = re.compile(r" (?:of|in|at|on|for|from|to|with|near|around|that|which|you|we|I)\b")
 _MONEY = re.compile(r"price|cost|fee|fare|rent|charge|salary|deposit", re.IGNORECASE)
 
 
@@ -70,9 +76,13 @@ def read_comparison(question: str) -> Plan | None:
             return _two(
                 match["a"], match["b"], asked, match.groupdict().get("noun") or "", text[:4].casefold() == "who "
             )
+    match = _IS_THAN.fullmatch(text)
+    asked = _of_words(match["pred"].split()) if match else None
+    if match and asked and (plan := _two(match["a"], match["b"], asked, "", who=False)):
+        return replace(plan, work=partial(_confirmed, asked=asked))
     match = _MOST.fullmatch(text)
-    asked = _of_most(match) if match else None
-    return _all(match["noun"] or (match["rest"] or ""), asked) if match and asked else None
+    asked, noun = _of_most(match) if match else (None, "")
+    return _all(noun, asked) if asked else None
 
 
 def _two(first: str, second: str, asked: _Asked, noun: str, who: bool) -> Plan | None:
@@ -95,7 +105,6 @@ def _two(first: str, second: str, asked: _Asked, noun: str, who: bool) -> Plan |
 
 
 def _all(noun: str, asked: _Asked) -> Plan | None:
-    noun = noun.strip()
     if not noun or noun.casefold() in ("one", "ones", "of them"):
         return None
     return Plan(
@@ -105,7 +114,7 @@ def _all(noun: str, asked: _Asked) -> Plan | None:
         _fits(asked),
         dates=asked.degree is not None and asked.degree.measure == "date",
         money=bool(_MONEY.search(asked.question)),
-        every=True,
+        every=asked.question,
         kind="compare",
     )
 
@@ -135,14 +144,17 @@ def _of_difference(match: re.Match[str]) -> _Asked | None:
     return _Asked(f"What is the {noun} of {{}}?", None, noun) if noun and noun != "the" else None
 
 
-def _of_most(match: re.Match[str]) -> _Asked | None:
+def _of_most(match: re.Match[str]) -> tuple[_Asked | None, str]:
+    """What a superlative asks of each thing, and the noun of what there are many of."""
     found = degree(match["most"])
     if found is None or not found.superlative:
-        return None
-    rest = (match["rest"] or "").split()
-    if not match["noun"] and not rest:
-        return None
-    return _of_words([match["verb"], match["most"], *(rest if match["noun"] else [])])
+        return None, ""
+    rest, noun = (match["rest"] or "").split(), (match["noun"] or "").strip()
+    if not found.measure and rest and degree(f"{rest[0]}er"):  # "the most expensive part"
+        behind, rest = rest[:1], rest[1:]
+    else:
+        behind = rest if noun else []
+    return _of_words([match["verb"], match["most"], *behind]), noun or _PLACE.split(" ".join(rest))[0]
 
 
 def _of_words(words: Sequence[str]) -> _Asked | None:
@@ -171,6 +183,8 @@ def _of_words(words: Sequence[str]) -> _Asked | None:
 
 
 def _asked(found: Degree, behind: Sequence[str]) -> _Asked:
+    if behind and found.measure == "size":  # "has a larger tank"
+        return _Asked(f"How large is the {' '.join(behind)} of {{}}?", found, behind[-1])
     if behind:  # "has a longer range"
         return _Asked(f"What is the {' '.join(behind)} of {{}}?", found, behind[-1])
     if found.measure == "money":
@@ -222,6 +236,14 @@ def _verdict(values: Sequence[Value], asked: _Asked) -> str:
     return (
         f"{_head(won.label)} {verb} {article}{word}{object_}: {won.said} against {lost.said}, a difference of {apart}."
     )
+
+
+def _confirmed(values: Sequence[Value], asked: _Asked) -> str:
+    """The sentence that says whether the first is more than the second."""
+    sentence = _verdict(values, asked)
+    if not sentence:
+        return ""
+    return f"{'Yes' if sentence.startswith(_head(values[0].label)) else 'No'}. {sentence}"
 
 
 def _extreme(values: Sequence[Value], asked: _Asked) -> str:

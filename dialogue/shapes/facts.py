@@ -8,12 +8,18 @@ from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Quantity, read
 from dialogue.shapes.plan import Plan, Value
-from dialogue.shapes.rows import cell_of, cells
+from dialogue.shapes.rows import cell_of, cells, name_in
 from dialogue.shapes.words import is_difference
 from dialogue.units import quotable, setting, units, with_lead
+from retrieval.text import sentences
 from retrieval.types import Passage
 
 _NAMES = re.compile(r"(?<![\w.])(?:[A-Z][\w'’-]*|\d[\w-]*)(?:\s+(?:[A-Z][\w'’-]*|\d[\w-]*))*")
+FOUNDED = re.compile(
+    r"\b(?:found|establish|buil[td]|beg[au]n|born|open|creat|start|set up|launch|dates? |made|complet|form|la[iy]d|"
+    r"inaug|releas|publish|introduc|finish|invent|consecrat)",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
 ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
 _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of its number
@@ -21,12 +27,16 @@ _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A unit that may answer a part, with the probability that it does, its likeliest span and the logit of that."""
+    """A unit that may answer a part, with the probability that it does, its likeliest span and the logit of that.
+
+    `told` says that it begins what is told of the thing that a part asks about.
+    """
 
     offer: Offer
     probability: float
     span: tuple[int, int]
     logit: float = 0.0
+    told: bool = False
 
     @property
     def text(self) -> str:
@@ -59,17 +69,36 @@ def mentions(thing: str, text: str) -> bool:
     return all(word.stem in held for word in words(bare) if word.content)
 
 
-def is_about(thing: str, fact: Fact) -> bool:
+def is_about(thing: str, fact: Fact, exactly: bool = False) -> bool:
     """Say whether a fact is about a thing: names it around the unit, or by a part of its name that the page has whole.
 
-    "Ada Lovelace" may be "Ada" or "Lovelace" where the same passage names her in full.
+    "Ada Lovelace" may be "Ada" or "Lovelace" where the same passage names her in full. `exactly` leaves out what has a
+    longer name, as the Swift Pro beside the Swift has, and takes what a paragraph says that begins with the thing.
     """
+    if exactly and mentions(thing, fact.text) and _longer(thing, fact.text):
+        return False
     if mentions(thing, setting(fact.offer)):
         return True
+    if exactly and mentions(thing, opening(fact.offer)) and not _longer(thing, opening(fact.offer)):
+        return not [name for name in _NAMES.findall(fact.offer.line[1:]) if not name[0].isdigit()]
     parts = [part for name in _NAMES.findall(thing) for part in name.split() if part[:1].isupper()]
     if len(parts) < 2 or not mentions(thing, f"{fact.offer.page.title}\n{fact.offer.page.text}"):
         return False
     return any(mentions(part, fact.text) for part in parts)
+
+
+def opening(offer: Offer) -> str:
+    """The sentence that the paragraph of a unit begins with."""
+    text = offer.page.text
+    begin = text.rfind("\n\n", 0, offer.start) + 2 if "\n\n" in text[: offer.start] else 0
+    return next((text[begin + start : begin + end] for start, end in sentences(text[begin:])), "")
+
+
+def _longer(thing: str, text: str) -> bool:
+    """Whether a text names things of longer names alone, which begin with that of the thing."""
+    bare = re.sub(r"^(?:the|an?|our|my)\s+", "", thing.strip(), flags=re.IGNORECASE)
+    found = list(re.finditer(rf"(?<!\w){re.escape(bare)}(?P<more> (?:[A-Z][\w-]*|\d[\w-]*))?(?!\w)", text))
+    return bool(found) and bare[:1].isupper() and all(match["more"] for match in found)
 
 
 def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
@@ -83,7 +112,7 @@ def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
     span = fact.offer.page.text[start : min(end + _UNIT_BEHIND, fact.offer.end or end)]
     inside = fact.offer.page.text[start:end]
     if cells(text):
-        found = cell_of(text, question, plan.money, plan.fits)
+        found = cell_of(text, question, plan.money, plan.fits, plan.dates)
         return Value(label, found[0], found[1]) if found else None
     if plan.dates:
         return _date_of(text, inside, label)
@@ -160,7 +189,7 @@ def name_of(fact: Fact, noun: str) -> str:
     """Return what the thing of a fact is called: the noun with the name beside it, else the first name."""
     text = fact.text
     if row := cells(text):
-        return next(iter(row.values()))
+        return name_in(row, noun)
     root = re.escape(stem(noun)[:4])
     before = rf"(?:\b[A-Z][\w'’-]*\s)+(?:[a-z-]+\s){{0,2}}?{root}\w*"
     behind = rf"\b{root}\w* (?:at|of|in) (?:[A-Z][\w'’-]*\s?)+"

@@ -19,7 +19,7 @@ Neighbours = Callable[[Sequence[int]], Sequence[Passage]]
 MOST = 12  # lines of one list that are quoted
 WIDEST = 200  # characters of a line
 NEAR = 6  # words from the beginning of a unit within which a thing of the kind is named
-THINGS = 6  # things of a kind that are quoted
+THINGS = 12  # things of a kind that are quoted
 _ASKS = re.compile(
     r"(?:please |can you |could you )*(?:list|name|enumerate|give me (?:a list|all|the)|show me (?:a list|all|the))\b|"
     r"(?:what|which) (?:are|were)\b(?! you\b)|"
@@ -81,7 +81,13 @@ def asks_for_list(question: str) -> bool:
 
 def names_kind(question: str) -> bool:
     """Say whether a question asks which things of a kind there are."""
-    return bool(_KINDS.fullmatch(question.strip().rstrip("?!. ")))
+    return bool(kind_of(question))
+
+
+def kind_of(question: str) -> str:
+    """Return the kind of which a question asks what there is, "" for another question."""
+    match = _KINDS.fullmatch(question.strip().rstrip("?!. "))
+    return (match["noun"] or match["all"]).strip() if match else ""
 
 
 def blocks(passages: Sequence[Passage], neighbours: Neighbours) -> list[Block]:
@@ -128,10 +134,9 @@ def _offers(block: Block) -> list[Offer]:
 
 def things(question: str, facts: Sequence[Fact]) -> list[Fact]:
     """Return for "which X are there" the first unit on each thing of that kind, of the section that has most."""
-    match = _KINDS.fullmatch(question.strip().rstrip("?!. "))
-    if not match:
+    noun = kind_of(question)
+    if not noun:
         return []
-    noun = (match["noun"] or match["all"]).strip()
     root = stem(noun.rsplit(maxsplit=1)[-1])
     found: dict[str, dict[str, Fact]] = {}
     for fact in sorted(facts, key=lambda each: each.offer.start):

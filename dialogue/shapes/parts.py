@@ -28,6 +28,15 @@ _OF = re.compile(
     r"(?P<more>(?:, (?:the )?[\w-]+(?: [\w-]+)?)*),? and (?:the |an? )?(?P<last>[\w-]+(?: [\w-]+)?) (?P<of>of .+)",
     re.IGNORECASE,
 )
+_BOTH = re.compile(
+    rf"(?P<ask>(?:what|how \w+(?: \w+)?|when|where|who|which \w+) {_AUX} )(?P<first>.+?),? and (?P<last>.+?)"
+    r"(?P<rest>(?: (?:cost|weigh|have|open|close|start|begin|end|take|last|mean|do|run|live|die|leave|hold))?)",
+    re.IGNORECASE,
+)
+_TWICE = re.compile(
+    r"(?P<ask>.+?) (?P<first>(?P<link>for|of|at|in|from|to|on|by) .+?),? and (?P<last>(?P=link) .+)", re.IGNORECASE
+)
+_OWN = re.compile(r"(?:the|an?|our|my|your)\s|[A-Z\d]|[a-z]+ [A-Z\d]")
 _ONE = re.compile(r"\b(?:the |an? )?ones?\s+(?P<where>(?:for|of|at|in|from|to|with|on|by)\s+.+)", re.IGNORECASE)
 
 
@@ -39,6 +48,8 @@ def split(question: str) -> tuple[str, ...]:
         return ()
     bare = text[asking.end() :].rstrip("?!. ")
     pieces = _of_one_thing(bare) or [piece.strip(" ,;?") for piece in _SPLIT.split(bare)]
+    if len(pieces) == 1 and (both := _of_both(bare)):
+        return tuple(f"{piece}?" for piece in both)
     if not 2 <= len(pieces) <= MOST or any(_parenthetic(piece) for piece in pieces):
         return ()
     pieces = _completed_ends(pieces)
@@ -68,6 +79,18 @@ def _of_one_thing(text: str) -> list[str]:
     if any(word in ("difference", "relation", "distance", "between") for word in asked):
         return []
     return [f"What is the {each} {match['of']}" for each in asked]
+
+
+def _of_both(text: str) -> list[str]:
+    """The parts of "how much do A and B cost", "what is the fare to A and to B": one for each thing."""
+    if match := _TWICE.fullmatch(text):
+        return [f"{match['ask']} {match['first']}", f"{match['ask']} {match['last']}"]
+    match = _BOTH.fullmatch(text)
+    things = [match["first"], match["last"]] if match else []
+    if not match or not all(_OWN.match(thing) for thing in things) or " and " in match["last"] or "between" in text:
+        return []
+    ask = re.sub(r"\bdo $", "does ", re.sub(r"\bare $", "is ", re.sub(r"\bwere $", "was ", match["ask"])))
+    return [f"{match['ask'] if thing.endswith('s') else ask}{thing}{match['rest']}" for thing in things]
 
 
 def _parenthetic(piece: str) -> bool:

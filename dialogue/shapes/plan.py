@@ -38,7 +38,8 @@ class Plan:
     `parts` are questions that stand alone, each searched and answered; `about` what each part is about, in the words
     of the question: a source has to name it. `work` makes the calculator's sentence of the values found, which are
     quantities that fit or, with `dates`, days and years; `money` says that they are
-    sums of it. With `every` all things like the first part's are wanted.
+    sums of it. With `every`, the question with {} for a thing, all things of the kind are wanted that the first part is
+    about.
     """
 
     parts: tuple[str, ...]
@@ -47,5 +48,5 @@ class Plan:
     fits: Fits | None = None
     dates: bool = False
     money: bool = False
-    every: bool = False
+    every: str = ""
     kind: Literal["parts", "compare", "derive"] = "parts"

@@ -1,7 +1,7 @@
 """Rows of tables as facts: which cell a question asks for, and which rows it asks for all of."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dialogue.judges.answers import Offer
@@ -27,11 +27,13 @@ def cells(text: str) -> dict[str, str]:
     return {name: value for name, colon, value in named if colon}
 
 
-def cell_of(text: str, question: str, money: bool, fits: Fits | None = None) -> tuple[str, Quantity] | None:
+def cell_of(
+    text: str, question: str, money: bool, fits: Fits | None = None, dates: bool = False
+) -> tuple[str, Quantity] | None:
     """Return what stands in the one column that a question names, with its quantity and the unit of its column.
 
     A column may be named by what an adjective measures, "How long" by "Length". Where none is named, it is the one
-    column of sums of `money`, or else of quantities that fit.
+    column of sums of `money`, or else of quantities that fit, or of years where `dates` are asked for.
     """
     row = cells(text)
     asked = {word.stem for word in words(question) if word.content}
@@ -42,7 +44,27 @@ def cell_of(text: str, question: str, money: bool, fits: Fits | None = None) -> 
         chosen = [name for name in held if _MONEY.search(name)]
     elif not chosen and fits:
         chosen = [name for name, (_, quantity) in held.items() if quantity.dimension and fits(quantity)]
+    if dates:
+        chosen = [name for name, (_, quantity) in held.items() if quantity.dimension == "year"]
+    elif len(chosen) > 1:
+        chosen = [name for name in chosen if fits and fits(held[name][1])] or chosen
+        plainest = min(len(words(name)) for name in chosen)  # of "Rooms" and "Double room (EUR)" the former
+        chosen = [name for name in chosen if len(words(name)) == plainest]
     return held[chosen[0]] if len(chosen) == 1 else None
+
+
+def name_in(row: Mapping[str, str], noun: str) -> str:
+    """Return what the thing of a row is called: the cell of the column that its kind names, or "Name", else the first.
+
+    A column of numbers names nothing where another does.
+    """
+    lettered = {name: cell for name, cell in row.items() if any(sign.isalpha() for sign in cell)}
+    for kind in (stem(noun), stem("name")):
+        for name, cell in lettered.items():
+            if kind in {word.stem for word in words(name)}:
+                return cell
+    first = next(iter(row.items()), ("", ""))
+    return first[1]
 
 
 def _value(cell: str, name: str) -> tuple[str, Quantity] | None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from dialogue.judges.answers import AnswerScorer, load_answers
 from dialogue.prompts import nothing_on
+from dialogue.shapes.about import told_of
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
-from dialogue.shapes.facts import Fact, facts, is_about, like, mentions, name_of, usable, value_of
+from dialogue.shapes.facts import FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
 from dialogue.shapes.lists import (
     MOST,
     THINGS,
@@ -25,13 +26,20 @@ from dialogue.shapes.lists import (
     best_block,
     blocks,
     in_lines,
+    kind_of,
     names_kind,
     things,
 )
+from dialogue.shapes.most import heads
+from dialogue.shapes.most import stated as stated_of
+from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cells, rows_of
+from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import statement, verdict
+from dialogue.shapes.words import degree
+from dialogue.talk import ASKING
 from dialogue.types import Context
 from dialogue.units import itself, joined, put_together, setting
 from retrieval.text import sentences
@@ -42,19 +50,16 @@ from retrieval.types import Evidence, Passage
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
+AROUND = 6  # passages before and after one that was found, among which things of its kind are looked for
+SAID = 0.2  # the least probability that a sentence answers which says itself what is the most
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
 LIKELY = 0.03  # the least probability that a fact answers a part, for anything to be worked out from it
 NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
+ANSWERS = 0.28  # the probability of every part from which on nothing is said to be missing
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
-
-_FOUNDED = re.compile(
-    r"\b(?:found|establish|buil[td]|beg[au]n|born|open|creat|start|set up|launch|dates? |made|complet|form|la[iy]d|"
-    r"inaug|releas|publish|introduc|finish|invent|consecrat)",
-    re.IGNORECASE,
-)
 
 Search = Callable[[str], Sequence[Evidence]]
 
@@ -85,26 +90,63 @@ class Shaper:
         if plan is not None:
             return self._planned(context, plan, found)
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        if asks_for_list(context.query) or names_kind(context.query):
+            listed = self._listed(context, passages)
+            if listed.shaped:
+                return listed
+        if context.intent == ASKING and (told := told_of(context.query, passages)):
+            return replace(context, shaped=((joined(told), LISTED),))
         if claim := statement(context.query):
             return _judged(context, claim, facts(self.scorer, context.query, passages))
-        if asks_for_list(context.query) or names_kind(context.query):
-            return self._listed(context, passages)
         return context
 
     def _planned(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
         if plan.work is not None:
-            worked = _every(plan, ranked[0], passages[0]) if plan.every else _each(plan, ranked)
+            told = plan.every and self._says_itself(context.query, plan.about[0], ranked[0])
+            worked = self._every(plan, ranked[0], passages[0]) if plan.every and not told else None
+            worked = _each(plan, ranked) if not plan.every else worked
             if worked:
                 sentence, quoted = worked
                 draft = put_together([sentence, joined([fact.offer for fact in quoted])])
                 evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
-                least = LISTED if plan.every and all(cells(fact.offer.text) for fact in quoted) else 0.0
+                least = LISTED if plan.every else 0.0
                 return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
-        return replace(context, parts=plan.parts, shaped=tuple((draft, 0.0) for draft in _combined(plan, ranked)))
+        ranked = [_told(part, own, row) for part, own, row in zip(plan.parts, passages, ranked, strict=True)]
+        sure = all(row and row[0].probability >= LISTED for row in ranked) and any(row[0].told for row in ranked)
+        shaped = [(draft, LISTED if sure and not place else 0.0) for place, draft in enumerate(_combined(plan, ranked))]
+        return replace(context, parts=plan.parts, shaped=tuple(shaped))
+
+    def _every(self, plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
+        """What is worked out from all things of a kind, rows of a table or things that a document treats."""
+        assert plan.work is not None
+        rows = [fact for fact in row if cells(fact.offer.text)]
+        worked = _of_rows(plan, rows, passages)
+        if worked:
+            return worked
+        whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
+        made = stated_of(plan, things_of(plan.about[0], [*whole.values()]), self.scorer)
+        sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""
+        if not sentence:
+            return None
+        winner = [fact for value, fact in made if _won(value.label, sentence)]
+        return sentence, [fact for _, fact in made] if len(made) <= SHOWN else winner
+
+    def _says_itself(self, question: str, noun: str, row: Sequence[Fact]) -> bool:
+        """Whether a source says in so many words which of a kind is the most."""
+        most = [word for word in re.findall(r"\w+", question) if (found := degree(word)) and found.superlative]
+        says = re.compile(rf"\b(?:{'|'.join(most) or '-'})\b", re.IGNORECASE)
+        saying = [f.offer for f in row if says.search(f.offer.text) and mentions(noun, setting(f.offer))]
+        return bool(saying) and max(self.scorer.score(question, saying)) >= SAID
+
+    def _beside(self, passages: Sequence[Passage]) -> Sequence[Passage]:
+        """The passages before and after those found, of the same documents."""
+        sources = {passage.source for passage in passages}
+        ids = {passage.id + step for passage in passages for step in range(-AROUND, AROUND + 1)}
+        return [passage for passage in self.neighbours(sorted(ids)) if passage.source in sources]
 
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
@@ -116,7 +158,11 @@ class Shaper:
             else best_block(self.scorer, context.query, made)
         )
         if block is None:
-            several = things(context.query, facts(self.scorer, context.query, passages))
+            noun = kind_of(context.query)
+            whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
+            several = heads(things_of(noun, [*whole.values()])) if noun else []
+            if len(several) < 2:
+                several = things(context.query, facts(self.scorer, context.query, passages))
             if len(several) < 2:
                 return context
             draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))
@@ -156,6 +202,12 @@ def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
     return replace(context, shaped=((f"{word}{mark} {fact.text}", CLEAR),))
 
 
+def _told(part: str, passages: Sequence[Passage], row: list[Fact]) -> list[Fact]:
+    """The facts of a part, first what is told of the thing that it asks about as a whole."""
+    told = told_of(part, passages)[:1]
+    return [*(Fact(offer, LISTED, (offer.start, offer.stop), told=True) for offer in told), *row]
+
+
 def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
     """What is worked out from the best fact of each part that names its thing and states a value, with these facts."""
     assert plan.work is not None
@@ -165,9 +217,10 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
         found = next(
             (
                 (value, fact)
+                for exactly in (True, False)
                 for fact in row
-                if usable(fact) and is_about(about, fact) and fact.probability >= LIKELY
-                if "established" not in part or _FOUNDED.search(fact.text)
+                if usable(fact) and is_about(about, fact, exactly) and fact.probability >= LIKELY
+                if "established" not in part or FOUNDED.search(fact.text)
                 if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
                 if plan.kind == "compare" or value.said not in [other.said for other in values]
             ),
@@ -181,27 +234,36 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
     return (sentence, quoted) if sentence else None
 
 
-def _every(plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
-    """What is worked out from all facts like the best one that states a value of a thing of the kind."""
+def _of_rows(plan: Plan, rows: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
+    """What is worked out from all rows like the best one that states a value of a thing of the kind."""
     assert plan.work is not None
     [noun], [asked] = plan.about, plan.parts
     kind = noun.split()[-1]
+    asked = re.sub(rf"\bthe {re.escape(noun)}\b", "it", asked)  # a column of that name tells which it is, not how much
     fits = [
-        fact for fact in row if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "", asked)
+        fact
+        for fact in rows
+        if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "", asked)
     ]
     if not fits:
         return None
     values, quoted = dict[str, Value](), dict[str, Fact]()
     for fact in like(fits[0], fits, passages, kind):
         name = name_of(fact, kind)
+        if name in values:  # rows of one name are told apart by their first cells
+            name = f"{name} ({next(iter(cells(fact.offer.text).values()), '')})"
         value = value_of(fact, plan, name, asked)
         if name and value and name not in values:
             values[name], quoted[name] = value, fact
     sentence = plan.work(list(values.values())) if len(values) > 1 else ""
     if not sentence:
         return None
-    winner = [fact for name, fact in quoted.items() if f", {name} " in sentence]
+    winner = [fact for name, fact in quoted.items() if _won(name, sentence)]
     return sentence, list(quoted.values()) if len(quoted) <= SHOWN else winner
+
+
+def _won(name: str, sentence: str) -> bool:
+    return any(f", {name} {verb} the " in sentence for verb in ("is", "has"))
 
 
 def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
@@ -210,11 +272,16 @@ def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:
     for place, row in enumerate(ranked):
         about = plan.about[place] if plan.about else ""
         able = [fact for fact in row if usable(fact) and (not about or is_about(about, fact))]
+        thing = topic(plan.parts[place])
+        if any(sign.isupper() or sign.isdigit() for sign in thing):  # of things named alike the one that is meant
+            able = [f for f in able if f.probability >= LIKELY and is_about(thing, f, exactly=True)] or able
         best = able[0] if able else None
         taken = {fact.offer for fact in chosen if fact}
         again = next((fact for fact in able if fact.offer in taken), None)
         same = best and again and again.probability >= SAME * best.probability and again.logit >= best.logit - NEAR
         chosen.append(again if same else best)
+    if all(fact and fact.probability >= ANSWERS for fact in chosen):
+        return (joined([fact.offer for fact in chosen if fact]),)
     order = sorted(range(len(chosen)), key=lambda place: -(fact.probability if (fact := chosen[place]) else 0.0))
     drafts = []
     for count in range(len(order), 0, -1):

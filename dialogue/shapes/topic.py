@@ -26,6 +26,7 @@ _PRONOUN = re.compile(
     re.IGNORECASE,
 )
 _DEFINITE = re.compile(r"\b(?:is|are|was|were)\s+the\s+\w+(?:\s\w+)?$", re.IGNORECASE)
+_DONE = "cost|weigh|take|last|open|close|start|begin|end|mean|need|have|hold|leave|arrive|come|live|work|run|stand"
 _OWN_SUBJECT = re.compile(r"\b(?:I|we|you|my|our|your|there|one|ones|someone|somebody|people)\b", re.IGNORECASE)
 
 
@@ -34,7 +35,8 @@ def topic(question: str) -> str:
     text = question.strip().rstrip("?!. ")
     if match := _DO.fullmatch(text):
         rest = _ADVERBIAL.sub("", match["rest"])
-        subject = " ".join(rest.split()[:-1]) or rest
+        before = re.match(rf"(?P<subject>.+)\s(?:{_DONE})\b", rest)
+        subject = before["subject"] if before else " ".join(rest.split()[:-1]) or rest
         return "" if _OWN_SUBJECT.match(subject) or subject.casefold() in ("the", "a", "an") else subject
     if match := _BE.fullmatch(text):
         rest = _ADVERBIAL.sub("", match["rest"])

@@ -1,0 +1,63 @@
+"""Whether what is offered is of the kind that a question asks for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialogue.judges.fitting import MISFIT, UNLIKE, fit
+from dialogue.judges.subject import of_another, subject_of
+
+ALIKE_WORDS = ({"people", "inhabitants"},)
+
+
+def near(one: str, other: str) -> float:
+    return 0.9 if {one, other} in ALIKE_WORDS else 0.1
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "span", "expected"),
+    [
+        ("Where was Ida Holm born?", "Ida Holm was born in 1858.", "in 1858", MISFIT),
+        ("Where was Ida Holm born?", "Ida Holm was born in Rye in 1858.", "in Rye in 1858", 1.0),
+        ("Where does she live?", "She lives at 8 Mill Street.", "8 Mill Street", 1.0),
+        ("Who won in 1930?", "The cup was won on 3 May 1930.", "3 May 1930", MISFIT),
+        ("When was the dam built?", "The dam was built by Ida Holm.", "Ida Holm", MISFIT),
+        ("When was the dam built?", "It was built after the flood.", "after the flood", 1.0),
+        ("When is the shop open?", "The shop is open on Mondays.", "on Mondays", 1.0),
+        ("How many mills are there?", "In the flood 130 sheep were lost.", "130", UNLIKE),
+        ("How many mills are there?", "There are three mills on the river.", "three", 1.0),
+        ("How many mills are there?", "The mill ground oats.", "oats", MISFIT),
+        ("How many people live there?", "The island has 212 inhabitants.", "212", 1.0),
+        ("How many bells are there?", "Bell: 2 | Name: Gabriel | Weight: 248", "2", UNLIKE),
+        ("How many points does Otley have?", "Place: 4 | Club: Otley | Points: 13", "13", 1.0),
+        ("What is a weir?", "A weir is a low wall.", "a low wall", 1.0),
+    ],
+)
+def test_an_answer_has_to_be_of_the_kind_asked_for(question: str, said: str, span: str, expected: float) -> None:
+    assert fit(question, said, span, "", near) == expected
+
+
+def test_what_is_counted_may_be_named_by_the_title() -> None:
+    assert fit("How many mills are there?", "The valley had 7 of them.", "7", "Mills on the Thorn", near) == 1.0
+
+
+@given(st.text(max_size=60), st.text(max_size=120))
+def test_it_never_speaks_for_an_answer(question: str, said: str) -> None:
+    for start in ("", "When ", "How many ", "Where "):
+        assert fit(start + question, said, said[:20], "", near) in (1.0, MISFIT, UNLIKE)
+
+
+@pytest.mark.parametrize(
+    ("question", "row", "expected"),
+    [
+        ("How much does the N4 cost?", "Part: 52-006 | Name: Filter | Fits: N4 | Price: 18.90", True),
+        ("What is the price of the N4?", "Part: 52-006 | Name: Filter | Fits: N4 | Price: 18.90", True),
+        ("How much is a filter for the N4?", "Part: 52-006 | Name: Filter | Fits: N4 | Price: 18.90", False),
+        ("How much is part 52-006?", "Part: 52-006 | Name: Filter | Fits: N4 | Price: 18.90", False),
+        ("Who is the dealer in Lund?", "Dealer: Brandt | Town: Lund | Telephone: 0110", False),
+        ("What is the telephone number of the dealer in Lund?", "Dealer: Brandt | Town: Lund | Telephone: 0110", False),
+        ("How many points does Otley have?", "Place: 4 | Club: Otley | Points: 13", False),
+    ],
+)
+def test_a_row_is_about_what_it_names_first(question: str, row: str, expected: bool) -> None:
+    assert of_another(question, subject_of(question), row) is expected
