@@ -46,9 +46,6 @@ CEILING = 0.5  # the share of the client's own ceiling that a result may take
 TURN = re.compile(rb'"conversation":"([0-9a-f-]{36})"')
 
 
-# -- the servers ----------------------------------------------------------------------------------------------
-
-
 def serve(kind: str, folder: Path, seconds: float) -> None:
     """Serve until the process is ended; the first line of stdout is the port."""
     if kind == "trivial":
@@ -155,9 +152,6 @@ def candor(folder: Path, seconds: float, policy: bool) -> Any:  # noqa: ANN401
     return build_app(bot)
 
 
-# -- the client -----------------------------------------------------------------------------------------------
-
-
 @dataclass
 class Seen:
     """What the clients of one step saw: seconds of each answer that counts, statuses, and acknowledged turns."""
@@ -250,9 +244,6 @@ async def open_loop(port: int, rate: float, seconds: float) -> tuple[Seen, Seen]
         tasks.append(asyncio.create_task(one()))
     await asyncio.gather(*tasks)
     return answered, refused
-
-
-# -- the run --------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

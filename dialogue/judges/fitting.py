@@ -72,7 +72,7 @@ def fit(question: str, said: str, span: str, around: str, near: Near) -> float:
 
 def _noun(phrase: str) -> str:
     """What is counted: the plural before the verb, "" where none is plain."""
-    kept = []
+    kept: list[str] = []
     for word in phrase.split():
         if kept and word.casefold() in _VERBS:
             break
