@@ -11,7 +11,7 @@ from dialogue.types import Candidate, Scores
 from safety.types import Verdict
 
 QUOTES = "quote"  # the writer of what is quoted or worked out from the sources
-FULLY = 0.8  # the least support of every claim of a draft that may stand before a quote
+FULLY = 0.7  # the least support of every claim of a draft that may stand before a quote
 GROUNDED_WEIGHT = 1.0
 ANSWERS_WEIGHT = 6.0
 IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
