@@ -38,6 +38,7 @@ from app.commands.common import (
 from app.commands.data import backup, database, restore
 from app.commands.evaluate import KINDS, check, evaluate
 from app.commands.mcp import mcp
+from app.commands.ratings import ratings
 from app.commands.sources import ingest, sources
 from app.commands.train import train
 from app.errors import InputError, SettingsError
@@ -343,6 +344,7 @@ cli.add_command(backup)
 cli.add_command(database)
 cli.add_command(ingest)
 cli.add_command(mcp)
+cli.add_command(ratings)
 cli.add_command(restore)
 cli.add_command(sources)
 cli.add_command(train)

@@ -1,7 +1,7 @@
 """What users think of replies: ratings with a reason, and candidates that they took instead of what was served."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
 
@@ -27,11 +27,12 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """The text that a user preferred, the one it was preferred to, and the question that both answer."""
+    """The text that a user preferred, the one it was preferred to, the question that both answer, and its turn."""
 
     question: str
     chosen: str
     rejected: str
+    turn: int = field(default=0, compare=False)
 
 
 class Opinions:
@@ -68,6 +69,11 @@ class Opinions:
             rows = session.scalars(select(RatingRow).where(RatingRow.turn_id.in_(turns))).all()
         return {row.turn_id: Rating(row.good, row.reason, row.words) for row in rows}  # type: ignore[arg-type]
 
+    def rated(self) -> list[int]:
+        """Return the turns that have a rating, the earliest first."""
+        with self._database.read() as session:
+            return list(session.scalars(select(RatingRow.turn_id).order_by(RatingRow.turn_id)))
+
     def prefer(self, turn: int, chosen: int, rejected: int) -> None:
         """Store that a candidate of a turn was taken instead of another, both by rank. Raises InputError."""
         with self._database.write() as session:
@@ -87,5 +93,5 @@ class Opinions:
             found = []
             for row in rows:
                 texts = [session.get_one(CandidateRow, (row.turn_id, rank)).text for rank in (row.chosen, row.rejected)]
-                found.append(Preference(session.get_one(TurnRow, row.turn_id).question, *texts))
+                found.append(Preference(session.get_one(TurnRow, row.turn_id).question, *texts, row.turn_id))
         return found
