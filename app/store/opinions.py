@@ -92,6 +92,8 @@ class Opinions:
             rows = session.scalars(select(PreferenceRow).order_by(PreferenceRow.id)).all()
             found = []
             for row in rows:
-                texts = [session.get_one(CandidateRow, (row.turn_id, rank)).text for rank in (row.chosen, row.rejected)]
-                found.append(Preference(session.get_one(TurnRow, row.turn_id).question, *texts, row.turn_id))
+                chosen, rejected = (
+                    session.get_one(CandidateRow, (row.turn_id, rank)).text for rank in (row.chosen, row.rejected)
+                )
+                found.append(Preference(session.get_one(TurnRow, row.turn_id).question, chosen, rejected, row.turn_id))
         return found
