@@ -35,7 +35,7 @@ from dialogue.models.small import GATES
 from dialogue.prompts import is_abstention
 from dialogue.rank import QUOTES, Gates, quality, ranked
 from dialogue.respond import Responder
-from dialogue.types import Attribute, Candidate, Context, LanguageModel, Reply, Sampling, Scores, Step, Turn
+from dialogue.types import Attribute, Candidate, Claim, Context, LanguageModel, Reply, Sampling, Scores, Step, Turn
 from safety.types import Verdict
 
 MOST = 16
@@ -85,12 +85,12 @@ class Watched(EmbeddedJudge):
         context: Context,
         drafts: Sequence[str],
         answers: Sequence[float | None],
-        grounded: Sequence[float | None],
+        judged: Sequence[tuple[Sequence[Claim], float | None]],
     ) -> list[float | None]:
         assert self.written is not None
-        rows = self.written.rows(context, drafts, grounded) if drafts else []
+        rows = self.written.rows(context, drafts, [grounded for _, grounded in judged]) if drafts else []
         seen.update({draft: (alone, row.tolist()) for draft, alone, row in zip(drafts, answers, rows, strict=True)})
-        return super()._right(context, drafts, answers, grounded)
+        return super()._right(context, drafts, answers, judged)
 
 
 seen: dict[str, tuple[float | None, list[float]]] = {}  # by draft of the running turn

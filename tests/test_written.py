@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.training.written import fit_written, worth
-from dialogue.judges.written import ALONE, MOST, WrittenScorer
+from dialogue.judges.written import ALONE, MOST, WrittenScorer, added
 from dialogue.prompts import ABSTENTION
-from dialogue.types import Context, Turn, Working
+from dialogue.types import Claim, Context, Turn, Working
 from retrieval.encoder.embed import load_encoder
 from retrieval.reader import load_passage_reader
 from retrieval.types import Evidence, Passage
@@ -33,8 +33,30 @@ def asked(question: str, sampled: dict[str, int], parts: tuple[str, ...] = ()) -
 
 
 def test_the_draft_that_holds_the_likely_span_is_right_and_the_other_value_is_not(scorer: WrittenScorer) -> None:
-    right, wrong = scorer.score(asked(QUESTION, {RIGHT: 3, WRONG: 1}), [RIGHT, WRONG], [0.8, 0.8])
+    borne = (Claim(RIGHT, 0, len(RIGHT), 0.9, True, PASSAGE, 0, 36),)
+    context = asked(QUESTION, {RIGHT: 3, WRONG: 1})
+    right, wrong = scorer.score(context, [RIGHT, WRONG], [0.8, 0.8], [borne, borne])
     assert right > 0.5 > wrong
+
+
+@pytest.mark.parametrize(
+    ("draft", "words"),
+    [
+        (RIGHT, 0),
+        ("In 1742 the bell tower was finished.", 0),
+        ("The bell tower was finished in 1742 by monks.", 1),
+        ("The bell tower was finished in 1742 and has pipes.", 1),  # what another sentence has
+        ("Bell tower: 1742 | Nave: 31 metres", 6),
+    ],
+)
+def test_what_a_draft_adds_to_its_sentence_and_the_question_is_found(
+    scorer: WrittenScorer, draft: str, words: int
+) -> None:
+    borne = (Claim(draft, 0, len(draft), 0.9, True, PASSAGE, 0, 36),)
+    context = asked(QUESTION, {draft: 1})
+    assert len(added(draft, borne, context)) == words
+    [score] = scorer.score(context, [draft], [0.9], [borne])
+    assert (score == 0) == bool(words)
 
 
 def test_of_a_question_of_two_parts_both_answers_are_wanted(scorer: WrittenScorer) -> None:

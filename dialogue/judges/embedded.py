@@ -49,7 +49,7 @@ class EmbeddedJudge:
         judged = self._claims(context, drafts) if context.only != "quality" else [((), None)] * len(drafts)
         claims = [made for made, _ in judged]
         answers = self._answers(context, drafts, claims) if context.wants("answers") else [None] * len(drafts)
-        answers = self._right(context, drafts, answers, [grounded for _, grounded in judged])
+        answers = self._right(context, drafts, answers, judged)
         quality = (
             self.quality.score(context, drafts) if context.wants("quality") else [(None, None, None)] * len(drafts)
         )
@@ -119,14 +119,15 @@ class EmbeddedJudge:
         context: Context,
         drafts: Sequence[str],
         answers: Sequence[float | None],
-        grounded: Sequence[float | None],
+        judged: Sequence[tuple[Sequence[Claim], float | None]],
     ) -> list[float | None]:
         """What is known of what a small model wrote in answer to a question takes the place of how it reads alone."""
         found = list(answers)
         if self.written is None or context.intent != ASKING or not context.evidence:
             return found
         places = [at for at, draft in enumerate(drafts) if draft in context.working.sampled and answers[at] is not None]
-        scores = self.written.score(context, [drafts[at] for at in places], [grounded[at] for at in places])
+        claims, grounded = [judged[at][0] for at in places], [judged[at][1] for at in places]
+        scores = self.written.score(context, [drafts[at] for at in places], grounded, claims)
         for at, score in zip(places, scores, strict=True):
             found[at] = score
         return found

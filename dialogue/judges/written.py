@@ -3,7 +3,9 @@
 Such a model says readily of the thing asked about what the passage says of another, in a sentence that reads like an
 answer. Three witnesses know better: the reader, by whether the draft holds the span that it finds likeliest; the other
 drafts of the same model, by how far they say the same (Wang et al. 2022); and the judge of groundedness. A sum without
-negative weights, fitted on drafts of the model that it judges, as LaMDA's discriminators were.
+negative weights, fitted on drafts of the model that it judges, as LaMDA's discriminators were. It also adds to what it
+copies ("31 desks and a roof terrace"): a draft with a word that neither the question nor the sentences it rests on have
+is not right, nor is a row of a table, which such a model mixes with others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +19,9 @@ from dialogue.judges.facts import words
 from dialogue.judges.heads import Array, Head
 from dialogue.judges.shipped import WEIGHTS, load_head
 from dialogue.prompts import is_abstention
-from dialogue.types import Context
+from dialogue.types import Claim, Context
 from retrieval.reading import FAR, page_of
+from retrieval.text import BAR
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
@@ -50,10 +53,17 @@ class WrittenScorer:
         """Identifies the weights."""
         return self.head.fingerprint
 
-    def score(self, context: Context, drafts: Sequence[str], grounded: Sequence[float | None]) -> list[float]:
-        """Return one probability per draft, whose groundedness is given."""
+    def score(
+        self,
+        context: Context,
+        drafts: Sequence[str],
+        grounded: Sequence[float | None],
+        claims: Sequence[Sequence[Claim]],
+    ) -> list[float]:
+        """Return one probability per draft, whose groundedness and claims are given."""
         found: list[float] = self.head(self.rows(context, drafts, grounded)).tolist() if drafts else []
-        return found
+        adds = [added(draft, made, context) for draft, made in zip(drafts, claims, strict=True)]
+        return [0.0 if more else right for more, right in zip(adds, found, strict=True)]
 
     def rows(self, context: Context, drafts: Sequence[str], grounded: Sequence[float | None]) -> Array:
         """Return the rows (drafts, 4) that the head takes.
@@ -85,6 +95,19 @@ class WrittenScorer:
             for logit, start, end in reading.likely(SPANS, LONGEST):
                 found.append((max(logit, -FAR), _stems(page.text[start:end])))
         return found
+
+
+def added(draft: str, claims: Sequence[Claim], context: Context) -> Stems:
+    """Return the words of a draft that neither the question nor what it rests on has; all of a row of a table."""
+    said = _stems(draft)
+    if BAR in draft:
+        return said
+    known = [_stems(context.query), *map(_stems, context.parts)]
+    for claim in claims:
+        if claim.passage is not None:
+            page = page_of(claim.passage)
+            known += [_stems(page.title), _stems(page.text[claim.quote_start : claim.quote_end])]
+    return said.difference(*known)
 
 
 def _margin(said: Stems, spans: Sequence[tuple[float, Stems]], asked: Stems) -> float:
