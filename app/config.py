@@ -54,11 +54,11 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 ABOUT: Final = {  # one line each, from which docs/reference.md is made
     "data_dir": "the folder of documents, index and history",
+    "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
     "database": (
         "the database of history and documents, `postgresql://USER:PASSWORD@HOST/NAME`; "
         "empty, it is a file in the data folder"
     ),
-    "model": "what writes the drafts; `auto` is `smollm2` where it is installed, and `quote` elsewhere",
     "viewer": "the model that describes pictures, `hf:NAME`",
     "api_key": "the key of a model server; never shown",
     "timeout": "seconds that a model server has for a round of drafts",
@@ -115,8 +115,8 @@ class Settings:
     """
 
     data_dir: Path = Path("candor-data")
-    database: str = field(default="", repr=False)
     model: str = "auto"
+    database: str = field(default="", repr=False)
     viewer: str = ""
     api_key: str = field(default="", repr=False)
     timeout: int = 120

@@ -132,7 +132,6 @@ class Responder:
             findings = yield from self._researcher(context).steps(context, withheld, self.options.sampling)
             clock.lap("research")
         context = findings.context
-
         rounds = self._rounds(clock)
         shaped = [Written(text, QUOTES) for text, _ in context.shaped]
         drafts = [*shaped, *(Written(text, self.model.name) for text in findings.drafts)]

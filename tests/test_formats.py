@@ -158,7 +158,7 @@ def test_json_becomes_rows_texts_and_headings(tmp_path: Path) -> None:
         (("rivers",), "name: Nile | length: 6650\n\nname: Amazon | lies.in: Peru, Brazil"),
     ]
     document = read(tmp_path, "b.json", json.dumps([{"id": n, "name": f"River {n}"} for n in range(40)]).encode())
-    assert placed(document) == [((), "items 1-29"), ((), "items 30-40")]
+    assert placed(document) == [((), "items 1-18"), ((), "items 19-35"), ((), "items 36-40")]
     assert "broken JSON: line 1" in refusal(tmp_path, "c.json", b'{"a": ')
     assert "nested" in refusal(tmp_path, "d.json", b"[" * 100_000)
 

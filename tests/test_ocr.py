@@ -82,7 +82,7 @@ def test_a_picture_with_a_message_is_read_where_nothing_looks_at_it(tmp_path: Pa
     with open_bot(tmp_path / "data", "quote") as bot:
         reply = bot.ask("How heavy is the ferry bell of Sandwick?", images=held.getvalue())
         assert "75 kilograms" in reply.text
-        assert [citation.passage.kind for citation in reply.citations] == ["picture"]
+        assert {citation.passage.kind for citation in reply.citations} == {"picture"}
         assert reply.trace.notes == (CAVEAT,)
         alone = bot.ask("", images=plain.getvalue())
         assert (alone.outcome, alone.text, CAVEAT in alone.trace.notes) == ("abstained", BLANK, True)

@@ -130,8 +130,9 @@ def seal(session: Session | Connection, turn: int) -> None:
     columns = _TURNS.c
     working = of_working(*(session.execute(_working_rows(table, turn)).all() for table in WORKING))
     where = columns.id == turn
-    found = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()._asdict()
-    checksum = _of([working if name == "working_checksum" else found[name] for name in _TURN])
+    row = session.execute(select(*(columns[name] for name in _TURN)).where(where)).one()._asdict()
+    found = {**row, "working_checksum": working}
+    checksum = _of([found[name] for name in _TURN if found[name] is not None or name not in _LATER])
     session.execute(update(_TURNS).where(where).values(working_checksum=working, checksum=checksum))
 
 

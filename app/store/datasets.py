@@ -4,13 +4,13 @@ Knows the store and the fields of the rows that `candor train generator` and tra
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from app.store.conversations import StoredTurn
-from app.store.history import History
-from app.store.opinions import Opinions, Rating
-from dialogue.cite import without_marks
-from dialogue.types import Turn
+if TYPE_CHECKING:
+    from app.store.conversations import StoredTurn
+    from app.store.history import History
+    from app.store.opinions import Opinions, Rating
+    from dialogue.types import Turn
 
 Form = Literal["lamda", "dpo", "sft"]
 FORMS: Final = get_args(Form)
@@ -25,7 +25,7 @@ _BAD: Final = {  # what a rating with this reason says of a reply, by the names 
 }
 
 
-def dataset(history: History, opinions: Opinions, form: Form) -> Iterator[Row]:
+def dataset(history: "History", opinions: "Opinions", form: Form) -> Iterator[Row]:
     """Yield the rows of a form, the earliest first.
 
     `lamda`: every rated reply with what the rating says of it. `dpo`: a draft that somebody took instead of another,
@@ -42,7 +42,7 @@ def dataset(history: History, opinions: Opinions, form: Form) -> Iterator[Row]:
         yield from _liked(history, opinions)
 
 
-def _rated(history: History, opinions: Opinions) -> Iterator[Row]:
+def _rated(history: "History", opinions: "Opinions") -> Iterator[Row]:
     for turn, rating in _with_ratings(history, opinions):
         if turn.reply is None:
             continue
@@ -50,14 +50,14 @@ def _rated(history: History, opinions: Opinions) -> Iterator[Row]:
         sources = {item.passage.id: item.passage for item in turn.reply.trace.evidence}
         yield {
             "context": [{"role": one["role"], "text": one["content"]} for one in context],
-            "response": without_marks(turn.reply.text).strip(),
+            "response": _said(turn.reply.text)[0]["content"],
             "ratings": _ratings(turn, rating),
             "sources": [{"title": passage.title, "text": passage.text} for passage in sources.values()],
             "dialogue": turn.conversation,
         }
 
 
-def _liked(history: History, opinions: Opinions) -> Iterator[Row]:
+def _liked(history: "History", opinions: "Opinions") -> Iterator[Row]:
     for turn, rating in _with_ratings(history, opinions):
         if rating.good and turn.reply is not None:
             messages = _messages(_before(history, turn), turn.question)
@@ -67,28 +67,32 @@ def _liked(history: History, opinions: Opinions) -> Iterator[Row]:
         yield {"messages": [*_messages(before, preference.question), *_said(preference.chosen)]}
 
 
-def _ratings(turn: StoredTurn, rating: Rating) -> dict[str, int]:
+def _ratings(turn: "StoredTurn", rating: "Rating") -> dict[str, int]:
     if not rating.good:
         return dict(_BAD.get(rating.reason, {"sensible": 0}))
     claims = turn.reply is not None and bool(turn.reply.citations)
     return {"sensible": 1, "unsafe": 0, **({"grounded": 1} if claims else {})}
 
 
-def _with_ratings(history: History, opinions: Opinions) -> Iterator[tuple[StoredTurn, Rating]]:
+def _with_ratings(history: "History", opinions: "Opinions") -> "Iterator[tuple[StoredTurn, Rating]]":
     for number in opinions.rated():
         turn = history.turn(number)
         if turn.state == "done":
             yield turn, opinions.ratings([number])[number]
 
 
-def _before(history: History, turn: StoredTurn) -> tuple[Turn, ...]:
+def _before(history: "History", turn: "StoredTurn") -> "tuple[Turn, ...]":
     return history.context(turn.conversation, turn.id)
 
 
-def _messages(before: tuple[Turn, ...], question: str) -> list[dict[str, str]]:
+def _messages(before: "tuple[Turn, ...]", question: str) -> list[dict[str, str]]:
+    from dialogue.cite import without_marks
+
     said = [{"role": turn.role, "content": without_marks(turn.text).strip()} for turn in before]
     return [*said, {"role": "user", "content": question}]
 
 
 def _said(text: str) -> list[dict[str, str]]:
+    from dialogue.cite import without_marks
+
     return [{"role": "assistant", "content": without_marks(text).strip()}]

@@ -28,6 +28,7 @@ _PROTECTED: Final = "password-protected; save a copy without the password"
 _RUN: Final = 20  # pages looked at together for what recurs, at the beginning, the middle and the end
 _MOST_BOOKMARKS: Final = 5_000
 _ORNAMENT: Final = 0.05  # share of a page below which a picture is one
+_UNDERLAY: Final = 0.9  # of a page, from which a picture lies under all that stands on it
 _DAY: Final = re.compile(r"D:(\d{4})(\d\d)(\d\d)")
 
 Marks = dict[int, list[tuple[int, str]]]  # the bookmarks of each page: rank and title
@@ -142,10 +143,11 @@ class _Reading:
 
 
 def _is_large(picture: Box, page: Page) -> bool:
-    """Whether a picture is no mere ornament."""
+    """Whether a picture is no mere ornament, nor what lies under a whole page, as a scan does under its words."""
     left, top, right, bottom = picture
     wide, high = page.box[2] - page.box[0], page.box[3] - page.box[1]
-    return abs((right - left) * (bottom - top)) >= _ORNAMENT * abs(wide * high) > 0
+    share = abs((right - left) * (bottom - top)) / (abs(wide * high) or 1)
+    return _ORNAMENT <= share < _UNDERLAY
 
 
 def _bookmarks(document: "PdfDocument") -> Marks:

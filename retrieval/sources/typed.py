@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from retrieval.rows import are_names, stand_out
+from retrieval.sources.encoded import encoded
 
 Rows = list[tuple[list[str], bool]]  # each with whether it names columns
 
@@ -21,7 +22,7 @@ _BARE: Final = re.compile(r"\S(?: {2,}|\t)\S")
 def table_in(paragraph: str) -> Rows | None:
     """Return the rows of a paragraph that is a table, as `Outline.add_table` takes them; None for any other."""
     lines = paragraph.expandtabs().split("\n") if "|" in paragraph or "│" in paragraph else paragraph.split("\n")
-    if len(lines) < _FEWEST or max(map(len, lines)) > _WIDEST:
+    if len(lines) < _FEWEST or max(map(len, lines)) > _WIDEST or encoded(paragraph):
         return None
     ruled = [_RULE.fullmatch(line) is not None for line in lines]
     rows = [line for line, rule in zip(lines, ruled, strict=True) if not rule]
