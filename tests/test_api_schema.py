@@ -87,4 +87,3 @@ def test_schemathesis_finds_no_failure(url: str) -> None:
     options = ["--checks", ",".join(CHECKS), "--max-examples", "12", "--seed", "1", "--no-color"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=170)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "No issues found" in done.stdout

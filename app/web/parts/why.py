@@ -178,7 +178,7 @@ def _bar(words: str, value: float | None, low: bool) -> str:
 def _details(trace: Trace, mask: Callable[[str], str]) -> str:
     """What most people need not see: evidence with ranks, look-ups, the prompt, time by stage, fingerprints."""
     parts = [_facts(trace), _research(trace), _evidence(trace, mask), _prompt(trace, mask), _times(trace)]
-    body = "".join(f"<h3>{html(name)}</h3>{inner}" for name, inner in (*parts, _prints(trace)) if inner)
+    body = "".join(f"<h2>{html(name)}</h2>{inner}" for name, inner in (*parts, _prints(trace)) if inner)
     return f"<details class='deep'><summary>{html('Details')}</summary>{body}</details>" if body else ""
 
 
