@@ -219,6 +219,7 @@ def test_rows_without_labels_are_judged_and_the_ranking_is_undefined(judges: Jud
     assert result["undefined"]["auroc"] == "no rows"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_anywhere_ends_in_the_same_files(judges: Judges, tmp_path: Path) -> None:
     data = written(tmp_path / "a.jsonl", facts(150))
     whole = tmp_path / "whole"

@@ -415,6 +415,7 @@ def test_calibration_finds_what_tells_an_answer() -> None:
     assert np.mean(likely) == pytest.approx(np.mean([each.met for each in fresh["10"]]), abs=0.12)
 
 
+@pytest.mark.slow
 def test_collections_are_searched_with_and_without_what_answers(
     data: Path, encoder: Encoder, passage_reader: PassageReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

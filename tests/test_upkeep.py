@@ -91,6 +91,7 @@ def test_there_is_one_guest_and_only_where_one_is_expected(tmp_path: Path, cando
         assert "(candor serve); stop it" in candor("sources", "rebuild")[2]
 
 
+@pytest.mark.slow
 def test_a_guest_whose_host_has_gone_publishes_itself() -> None:
     with assemble(load_settings({}, {}), "candor serve", hosts=True) as host:
         visitor = guest()
