@@ -313,6 +313,9 @@ def test_progress_is_told_in_plain_lines() -> None:
 
 def test_waiting_and_stopping_are_told() -> None:
     assert "2 before you" in transcript.working(Job("c", "Q", ahead=2))
+    written = [Step("search", "Q"), Step("sample", "8 passages"), Step("sample", "3 of 8 drafts finished")]
+    assert "documents <em>8 passages</em>" in transcript.working(Job("c", "Q", steps=written))
+    assert "replies <em>3 of 8 drafts finished</em>" in transcript.working(Job("c", "Q", steps=written))
     assert "Stopping" in transcript.working(Job("c", "Q", stopping=True))
 
 

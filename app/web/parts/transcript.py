@@ -169,10 +169,11 @@ def article(
     )
 
 
-# A step tells what the stage before it found: (line, its stages, the steps whose words belong to it).
+# A step tells what the stage before it found: (line, its stages, the steps whose words belong to it). What goes on with
+# writing tells of that.
 _STAGES = (
     ("Searching your documents", ("guard", "look", "search", "research"), ("search", "research", "sample")),
-    ("Writing replies", ("sample",), ("judge",)),
+    ("Writing replies", ("sample",), ("judge", "more")),
     ("Checking safety and sources", ("judge", "rank"), ("rank",)),
 )
 _LOOKING = ("Looking at the pictures", ("guard", "look"), ("look",))  # where the message has some
@@ -186,6 +187,11 @@ def working(job: Job) -> str:
         return article("live", job.question, stopping, conversation=job.conversation, pictures=job.shown)
     steps = list(job.steps)
     current = steps[-1].stage if steps and not job.ahead else ""
+    before = ["", *(step.stage for step in steps)]
+    told_by = [
+        ("more" if step.stage == last == "sample" else step.stage, step)
+        for last, step in zip(before, steps, strict=False)
+    ]
     lined = (_LOOKING, *_STAGES) if job.shown else _STAGES
     at = next((n for n, (_, stages, _) in enumerate(lined) if current in stages), -1)
     lines = []
@@ -194,7 +200,7 @@ def working(job: Job) -> str:
         lines.append(f"<li class='now'>{html('Waiting for a free place')} <em>{waiting}</em></li>")
     for number, (label, _, tellers) in enumerate(lined):
         state = "done" if number < at else "now" if number == at else "later"
-        details = [step.detail for step in steps if step.stage in tellers and step.detail]
+        details = [step.detail for teller, step in told_by if teller in tellers and step.detail]
         detail = f" <em>{escape(details[-1])}</em>" if details else ""
         told = f"<span class='sr'> ({html(_SAID[state])})</span>"
         lines.append(f"<li class='{state}'>{html(label)}{detail}{told}</li>")
