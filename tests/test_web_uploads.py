@@ -52,7 +52,6 @@ def test_a_document_is_added_replaced_kept_beside_and_removed_with_its_file(bot:
     assert list(texts(bot)) == ["kiln.txt"]
 
 
-@pytest.mark.slow
 def test_removing_a_document_that_was_not_uploaded_leaves_its_file(bot: Bot, url: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.txt"
     file.write_text("The mill grinds corn.")
