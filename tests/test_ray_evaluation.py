@@ -1,7 +1,6 @@
 """Grounding on Ray gives what one process gives."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def judges() -> Judges:
     return packaged_judges(load_settings({}, {}))
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """A Ray on this machine, with one worker."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("RAY_worker_niceness", "0")  # else a busy machine starves the worker
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            limits = {"num_cpus": 1, "object_store_memory": 100 << 20}
-            ray.init(**limits, include_dashboard=False, log_to_driver=False, logging_level="error")
-        except Exception as error:
-            pytest.skip(f"Ray does not start on this machine, which may be too busy: {error}")
-        yield
-        ray.shutdown()
 
 
 @pytest.mark.usefixtures("cluster")

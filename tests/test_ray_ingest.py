@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +23,6 @@ pytestmark = [
     pytest.mark.timeout(600),  # a worker of Ray loads torch anew
     pytest.mark.filterwarnings("ignore"),  # of ray
 ]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """A Ray on this machine, with one worker."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("RAY_worker_niceness", "0")  # else a busy machine starves the worker
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            limits = {"num_cpus": 1, "object_store_memory": 100 << 20}
-            ray.init(**limits, include_dashboard=False, log_to_driver=False, logging_level="error")
-        except Exception as error:
-            pytest.skip(f"Ray does not start on this machine, which may be too busy: {error}")
-        yield
-        ray.shutdown()
 
 
 def write(notes: Path, number: int) -> None:
