@@ -108,9 +108,7 @@ def passwd(context: click.Context, name: str, password_stdin: bool) -> None:
 @click.pass_context
 def disable(context: click.Context, name: str) -> None:
     """Let NAME in no more, by whatever way; all of it is kept."""
-    with _noted(context, "accounts disable", name.strip().casefold()) as database:
-        _accounts(database).change(name, disabled=True)
-    _told(context, name, "is disabled")
+    _switch(context, name, disabled=True)
 
 
 @accounts.command("enable")
@@ -119,9 +117,14 @@ def disable(context: click.Context, name: str) -> None:
 @click.pass_context
 def enable(context: click.Context, name: str) -> None:
     """Let NAME in again."""
-    with _noted(context, "accounts enable", name.strip().casefold()) as database:
-        _accounts(database).change(name, disabled=False)
-    _told(context, name, "is enabled")
+    _switch(context, name, disabled=False)
+
+
+def _switch(context: click.Context, name: str, disabled: bool) -> None:
+    action = "disable" if disabled else "enable"
+    with _noted(context, f"accounts {action}", name.strip().casefold()) as database:
+        _accounts(database).change(name, disabled=disabled)
+    _told(context, name, f"is {action}d")
 
 
 @accounts.command("change")
