@@ -10,7 +10,7 @@ after the same question. Knows nothing of drafts or of how the reader was traine
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
 from dialogue.judges.facts import words
-from dialogue.judges.fitting import UNLIKE, fit
+from dialogue.judges.fitting import UNLIKE, Near, fit
 from dialogue.judges.lookup import LOOKED_UP, looked_up
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FEATURES = ("span", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
 MOST = 12.0  # by how much, in logits, another answer may be likelier
 BEHIND = 2.0  # by how much likelier what is of another kind than asked for speaks against all that is less likely
+WORDS = 4096  # pairs of nouns whose cosines are remembered
 MISSING = 3  # words that stand in other titles that count
 _HOW = re.compile(r"\bhow ([a-z]+) (?:is|are|was|were|does|do|did|will|can|would)\b", re.IGNORECASE)
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]  # unit vectors of a text's tokens, and their character spans
@@ -155,9 +156,16 @@ class AnswerScorer:
             return UNLIKE
         return fit(question, offer.text, offer.page.text[slice(*answer.span)], around, self._near)
 
-    def _near(self, one: str, other: str) -> float:
-        first, second = self.reader.encoder.encode([one, other])
-        return float(first @ second)
+    @cached_property
+    def _near(self) -> Near:
+        """The cosine of two words, remembered: the nouns of a page come again in its units and for every draft."""
+
+        @lru_cache(maxsize=WORDS)
+        def near(one: str, other: str) -> float:
+            first, second = self.reader.encoder.encode([one, other])
+            return float(first @ second)
+
+        return near
 
 
 @dataclass(frozen=True, slots=True)
