@@ -1,6 +1,7 @@
 """The judge of what small models write: the span held, the agreement of the drafts, and its fit."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,14 @@ def test_drafts_agree_as_far_as_they_say_the_same_and_not_with_one_that_declines
     assert agreement({RIGHT: 1}) == ALONE
     assert agreement({RIGHT: 2, WRONG: 2}) == pytest.approx(1 / 3)
     assert agreement({RIGHT: 2, ABSTENTION: 3}) == pytest.approx(1 / 4)
+
+
+def test_a_name_of_one_sentence_does_not_stand_with_the_figure_of_another(scorer: WrittenScorer) -> None:
+    joined = "The bell tower is 31 metres long."
+    borne = (Claim(joined, 0, len(joined), 0.9, True, PASSAGE, 0, 64),)  # it rests on both sentences
+    assert added(joined, borne, asked("How long is the nave?", {joined: 1}))
+    right = "The nave is 31 metres long."
+    assert not added(right, [replace(borne[0], text=right)], asked("How long is the nave?", {right: 1}))
 
 
 @settings(max_examples=25)

@@ -121,7 +121,10 @@ class EmbeddedJudge:
         answers: Sequence[float | None],
         judged: Sequence[tuple[Sequence[Claim], float | None]],
     ) -> list[float | None]:
-        """What is known of what a small model wrote in answer to a question takes the place of how it reads alone."""
+        """What is known of what a small model wrote in answer to a question takes the place of how it reads alone.
+
+        Where a draft answers the question whole, what says only a part of it gains nothing by being right.
+        """
         found = list(answers)
         if self.written is None or context.intent != ASKING or not context.evidence:
             return found
@@ -129,7 +132,7 @@ class EmbeddedJudge:
         claims, grounded = [judged[at][0] for at in places], [judged[at][1] for at in places]
         scores = self.written.score(context, [drafts[at] for at in places], grounded, claims)
         for at, score in zip(places, scores, strict=True):
-            found[at] = score
+            found[at] = min(score, answers[at] or 0.0) if context.shaped else score
         return found
 
 

@@ -21,7 +21,7 @@ from dialogue.judges.shipped import WEIGHTS, load_head
 from dialogue.prompts import is_abstention
 from dialogue.types import Claim, Context
 from retrieval.reading import FAR, page_of
-from retrieval.text import BAR
+from retrieval.text import BAR, sentences
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
@@ -98,16 +98,26 @@ class WrittenScorer:
 
 
 def added(draft: str, claims: Sequence[Claim], context: Context) -> Stems:
-    """Return the words of a draft that neither the question nor what it rests on has; all of a row of a table."""
-    said = _stems(draft)
+    """Return the words of a draft that neither the question has nor the one sentence that each of its claims rests on.
+
+    Of two sentences together a name of the one and a figure of the other would be taken. All words of a row of a table.
+    """
     if BAR in draft:
-        return said
-    known = [_stems(context.query), *map(_stems, context.parts)]
+        return _stems(draft)
+    asked = _stems(" ".join((context.query, *context.parts)))
+    found: Stems = frozenset()
     for claim in claims:
-        if claim.passage is not None:
-            page = page_of(claim.passage)
-            known += [_stems(page.title), _stems(page.text[claim.quote_start : claim.quote_end])]
-    return said.difference(*known)
+        said = _stems(claim.text) - asked
+        found |= min((said - borne for borne in _sentences(claim)), key=len, default=said)
+    return found
+
+
+def _sentences(claim: Claim) -> list[Stems]:
+    """What the sentences say that a claim rests on, each with the title that it stands under."""
+    if claim.passage is None:
+        return []
+    page, quote = page_of(claim.passage), claim.passage.text[claim.quote_start : claim.quote_end]
+    return [_stems(page.title) | _stems(quote[start:end]) for start, end in sentences(quote)]
 
 
 def _margin(said: Stems, spans: Sequence[tuple[float, Stems]], asked: Stems) -> float:
