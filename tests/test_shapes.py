@@ -346,3 +346,10 @@ def test_how_much_more_one_thing_is_than_another_is_no_size_of_it() -> None:
     found = value_of(high, plan, "", "How high is the Horn?")
     assert found is not None
     assert found.said == "4,310 metres"
+
+
+def test_a_heading_does_not_hide_that_a_sentence_says_the_opposite() -> None:
+    said, under = "On Sundays we are closed.", "Alder Street Bakery: Opening hours"
+    assert verdict("the bakery open on Sundays", said, under) == ""
+    assert verdict("the bakery closed on Sundays", said, under) == "Yes"
+    assert verdict("the bakery open on Saturdays", "We open at 7:15 on Saturdays.", under) == "Yes"

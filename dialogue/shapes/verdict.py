@@ -63,8 +63,10 @@ def verdict(claim: str, said: str, background: str) -> Verdict:
         other = found.reason.startswith("the source says") and 1 - lacking / len(asked) >= SHARED
     if found.names_missing or found.numbers_missing:
         return "No" if other else ""
-    if not all(stem in there for stem in asked) or found.direction or not any(stem in here for stem in asked):
+    if not all(stem in there for stem in asked) or not any(stem in here for stem in asked):
         return ""
+    if found.direction or compare(claim, f"{background}. {said}", background).direction:
+        return ""  # "closed" under the heading "Opening hours" is not "open"
     if found.negation:
         return "No"
     return "" if _HEDGED.search(said) or found.order or _SECOND.search(claim) else "Yes"
