@@ -363,3 +363,12 @@ def test_reading_needs_data_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no data in"):
         open_database(tmp_path, writable=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_zero_below_zero_is_no_damage(history: History) -> None:
+    conversation, safe = history.start(), Verdict(True, 0.0)
+    candidate = Candidate("Yes.", safe, Scores(-0.0), -0.0)
+    found = Evidence(Passage(1, "Yes.", "a.md", "A", (), 0, 4), -0.0, -0.0, -0.0)
+    reply = Reply("Yes.", "answered", (), Trace(safe, evidence=(found,), candidates=(candidate,)))
+    history.finish(history.begin(conversation, "Is it?"), reply)
+    assert history.turns(conversation)[0].reply == replace(reply, conversation=conversation)

@@ -108,7 +108,7 @@ def _stored(value: object, number: bool = False) -> object:
     """A value of a new row as it will be read again; one that has been read is that already."""
     if isinstance(value, str):
         return storable(value)
-    return float(value) if number and isinstance(value, int) else value
+    return float(value) + 0.0 if number and isinstance(value, int | float) else value  # SQLite keeps no -0.0
 
 
 def of_beside(rows: Sequence[Base]) -> bytes:
