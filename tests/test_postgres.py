@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from postgres_server import Postgres
-from sqlalchemy import func, select, text
+from sqlalchemy import create_engine, func, select, text
 from store_files import PLAIN, full, holding
 
 from app.accounts.accounts import Accounts
@@ -174,14 +175,34 @@ def test_what_is_deleted_with_its_account_is_gone_from_the_tables_files(
 ) -> None:
     ada = Accounts(shared).add("ada")
     history = History(shared, ada.id)
-    conversation = history.start("a secret of ada")
-    history.finish(history.begin(conversation, "a secret of ada"), full("a secret of ada"))
-    assert "a secret of ada" in json.dumps(export_account(shared, "ada"))
+    conversation = history.start("a confidence of ada")
+    history.finish(history.begin(conversation, "a confidence of ada"), full("a secret of ada"))
+    assert "a confidence of ada" in json.dumps(export_account(shared, "ada"))
     postgres.checkpoint()
-    assert holding(postgres.folder / "base", "a secret of ada") != []
+    assert holding(postgres.folder / "base", "a confidence of ada") != []
     delete_account(shared, tmp_path, "ada")
     postgres.checkpoint()
-    assert holding(postgres.folder / "base", "a secret of ada") == []
+    assert holding(postgres.folder / "base", "a confidence of ada") == []
+
+
+@pytest.mark.parametrize("reading", [False, True], ids=["a writer elsewhere", "a reader here"])
+def test_what_an_older_transaction_may_still_see_is_erased_after_it(
+    tmp_path: Path, shared: Database, postgres: Postgres, url: str, reading: bool
+) -> None:
+    history = History(shared, Accounts(shared).add("ada").id)
+    history.begin(history.start("a riddle of ada"), "a riddle of ada")
+    engine = create_engine((url if reading else postgres.fresh()).replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="REPEATABLE READ")
+        connection.execute(text("SELECT count(*) FROM turn" if reading else "SELECT pg_current_xact_id()"))
+        deleting = threading.Thread(target=delete_account, args=(shared, tmp_path, "ada"))
+        deleting.start()
+        deleting.join(0.5)
+        assert deleting.is_alive()  # waits
+    deleting.join()
+    engine.dispose()
+    postgres.checkpoint()
+    assert holding(postgres.folder / "base", "a riddle of ada") == []
 
 
 def test_a_server_that_is_not_there_and_a_wrong_address_are_told(tmp_path: Path, postgres: Postgres) -> None:

@@ -7,6 +7,7 @@ answers any more. Writers of one thing wait for each other at another lock, whic
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -24,6 +25,7 @@ from app.store.upgrade import LOCK, migrate
 
 NODE: Final = "node"  # the file that keeps the name of a data folder among several
 CONNECT_SECONDS: Final = 10
+ERASE_SECONDS: Final = 60.0  # waited for transactions that may still see what was deleted
 OPTIONS: Final = (
     "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=10min "
     "-c synchronous_commit=on -c timezone=UTC"
@@ -31,6 +33,11 @@ OPTIONS: Final = (
 _LIVE: Final = text(
     "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
     "AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+_OLDER: Final = text(
+    "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) < :since OR EXISTS (SELECT 1 "
+    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND age(backend_xmin) > age(CAST(CAST(CAST(:since AS text) AS xid8) AS xid)))"
 )
 _log = logging.getLogger(__name__)
 
@@ -65,16 +72,20 @@ class PostgresDatabase(Database):
         with self.read() as session:
             if not read_meta(session, ERASING):
                 return
+        gone = False
         with self._usable(), self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.execute(text("SET statement_timeout = 0"))
             try:
+                gone = at_once and _seen_by_nobody(connection)
                 connection.execute(text("VACUUM (FULL)" if at_once else "VACUUM"))
                 if at_once:
                     with suppress(DBAPIError):  # for superusers and members of pg_checkpoint alone
                         connection.execute(text("CHECKPOINT"))
             finally:
                 connection.invalidate()  # its time limit is another one
-        if at_once:
+        if at_once and not gone:
+            _log.warning("%s: a transaction of %d s keeps what was deleted in the files", self.name, ERASE_SECONDS)
+        if gone:
             with self.write() as session:
                 write_meta(session, ERASING, "")
 
@@ -230,3 +241,17 @@ def _advice(reason: str, lost: bool) -> str:
     if lost or "connect" in reason:
         return "the server cannot be reached: start it, or correct the setting database; what was stored is kept"
     return "run `candor doctor`"
+
+
+def _seen_by_nobody(connection: Connection) -> bool:
+    """Wait until no transaction is left that began before now: rows that one may see survive even a full vacuum.
+
+    A writer in any database of the server counts, analysing on the server's own account too.
+    """
+    since = connection.scalar(text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)"))
+    until = time.monotonic() + ERASE_SECONDS
+    while connection.scalar(_OLDER, {"since": since}):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
