@@ -13,6 +13,7 @@ from typing import Protocol
 from dialogue.cite import without_marks
 from dialogue.names import COMMON, names
 from dialogue.persona import about_subject
+from dialogue.prompts import CLOSEST
 from dialogue.proposals import IMPERATIVES, Said
 from dialogue.shapes.words import degree
 from dialogue.types import Turn
@@ -154,7 +155,7 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
     if rewriter and earlier:
         said: list[Said] = []
         for place, turn in enumerate(earlier):
-            text = without_marks(turn.text)
+            text = _quoted(turn.text)
             if turn.role == "user" and said:
                 text = rewriter(text, said) or standalone(text, earlier[:place])
             said.append(Said(text, turn.role == "user"))
@@ -240,8 +241,13 @@ def _before_last_user(earlier: Sequence[Turn]) -> Sequence[Turn]:
 
 
 def _last_reply(earlier: Sequence[Turn]) -> str:
-    replies = [without_marks(turn.text) for turn in earlier if turn.role == "assistant"]
+    replies = [_quoted(turn.text) for turn in earlier if turn.role == "assistant"]
     return replies[-1] if replies else ""
+
+
+def _quoted(text: str) -> str:
+    """A turn without marks, a reply without the words before what it shows, after which a small word has a capital."""
+    return without_marks(text).removeprefix(CLOSEST).strip()
 
 
 def _starts_question(text: str) -> bool:
