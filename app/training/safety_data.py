@@ -36,6 +36,7 @@ SHARES: Final = {  # of the examples drawn, by source
     "words for people": 0.008, "passages": 0.006, "jailbreaks": 0.004, "titles": 0.004, "gptfuzz questions": 0.002,
 }  # fmt: skip
 LATE: Final = {name: 0.8 * share for name, share in SHARES.items()} | {"documents": 0.2}  # then, at a lower rate
+LAST: Final = {name: 0.55 * share for name, share in SHARES.items()} | {"documents": 0.15, "diasafety": 0.3}
 KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
 FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
