@@ -8,10 +8,12 @@ import re
 from collections.abc import Sequence, Set
 
 from dialogue.judges.facts import stem, words
+from dialogue.shapes.words import MEASURED
 from retrieval.text import BAR
 
 LOOKED_UP = 0.9  # probability that the one row which a question looks up answers it
 LOOSE = 3  # one in so many words of a question that names an identifier may stand nowhere in the row
+_WHICH = re.compile(r"\b(?:which|what|how many) (\w+)", re.IGNORECASE)
 _PLAIN = re.compile(r"[^\W_]+")
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
 _ASIDE = re.compile(r"\([^()]*\)|[\[\]_.]")
@@ -26,8 +28,10 @@ def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
     """Return which of the rows, each with the titles that it stands under, a question looks up; None for no single one.
 
     A row is looked up where a cell of it stands in the question word for word, the name of another cell does so as
-    well, and so does every figure and identifier of the question in the row. Other words of the question have to stand
-    in the row or its titles; beside an identifier one in LOOSE need not, unless another row holds it.
+    well, or what an adjective of it measures, and so does every figure and identifier of the question in the row.
+    Other words of the question have to stand in the row or its titles, but for the verb that ends a question for which
+    column it is ("At which berth does the Gannet lie?"); beside an identifier one in LOOSE need not, unless another row
+    holds it.
     """
     others = frozenset(_stems(" ".join(row for row, _ in rows if BAR in row)))
     found = [place for place, (row, title) in enumerate(rows) if BAR in row and _is_asked(question, row, title, others)]
@@ -38,12 +42,15 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     cells = [cell.rpartition(": ")[::2] if ": " in cell else ("", cell) for cell in row.split(BAR)]
     said = _plain(question)
     keys = [place for place, (_, value) in enumerate(cells) if _PLAIN.search(value) and _plain(value) in said]
-    asked = {word.stem for word in words(question) if word.content} - _GENERIC
+    content = [word for word in words(question) if word.content and word.stem not in _GENERIC]
+    asked = {word.stem for word in content}
+    measured = {word.stem: set(map(stem, MEASURED.get(word.text.casefold(), "").split())) for word in words(question)}
     roots = {_ACTOR.sub("", one) for one in asked}
+    names = {_ACTOR.sub("", one) for one in asked.union(*measured.values())} - _COMMON
     named = [
         place
         for place, (name, _) in enumerate(cells)
-        if place not in keys and {_ACTOR.sub("", one) for one in _stems(name)} & (roots - _COMMON)
+        if place not in keys and {_ACTOR.sub("", one) for one in _stems(name)} & names
     ]
     if not keys or not named:
         return False
@@ -51,7 +58,12 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     if any(_plain(sign) not in text for sign in _signs(question)):
         return False
     there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title))}
-    beside = roots - there
+    beside = {one for one in roots - there if not measured.get(one, set()) & there}
+    column = _WHICH.search(question)
+    if column and stem(column[1]) in {one for place in named for one in _stems(cells[place][0])}:
+        *_, before, last = words(question)
+        if before.stem in {one for place in keys for one in _stems(cells[place][1])}:
+            beside -= {_ACTOR.sub("", last.stem)}
     exact = any(_is_identifier(cells[place][1]) for place in keys) and not (asked - set(_stems(row))) & others
     return len(beside) <= (max(1, len(asked) // LOOSE) if exact else 0)
 
