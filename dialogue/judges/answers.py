@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dialogue.antecedents import antecedent
 from dialogue.judges.facts import words
 from dialogue.judges.fitting import UNLIKE, Near, fit
+from dialogue.judges.keyed import named
 from dialogue.judges.lookup import LOOKED_UP, looked_up
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
@@ -81,7 +82,7 @@ class AnswerScorer:
     def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
         """Return one probability per offer: 0 for what is about another identifier than the question, or tells
         how much more than another thing something is, where the question asks how much it is; less for what is of
-        another kind than the question asks for; LOOKED_UP at least for the one row that a question looks up by its key.
+        another kind than the question asks for; LOOKED_UP at least for the one row or value that it looks up by key.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
@@ -92,6 +93,8 @@ class AnswerScorer:
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
         found: list[float] = (factors / (1 + np.exp(-logits))).tolist()
         row = looked_up(question, [(offer.line, offer.page.title) for offer in offers])
+        if row is None:
+            row = named(question, [(offer.line, offer.page.title, offer.page.text) for offer in offers])
         if row is not None:
             found[row] = max(found[row], LOOKED_UP)
         return found
