@@ -21,6 +21,10 @@ _STAMP = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"[\w ()/.-]{2,60}(?::| =) \S")  # a value with its name
+_COUNT = re.compile(  # "Twelve seats", as a slide says it
+    r"(?:\d[\d.,]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty) [^\W\d_]{3,}",
+    re.IGNORECASE,
+)
 _SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
 _ASKED = re.compile(  # a question that nobody marked as one, perhaps after a word or two
     r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how)\s+\w+|"
@@ -85,7 +89,7 @@ def setting(offer: Offer) -> str:
 
 def quotable(text: str) -> bool:
     """Say whether a unit says enough to be a reply, and not too much."""
-    said = len(text) >= 15 and len(text.split()) >= 3
+    said = (len(text) >= 15 and len(text.split()) >= 3) or bool(_COUNT.match(text))
     return (said or bool(_NAMED.match(text))) and len(text) <= LONGEST and not text.endswith("?")
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
+from dialogue.judges.echoed import echoed
 from dialogue.judges.facts import words
-from dialogue.judges.fitting import UNLIKE, Near, fit
+from dialogue.judges.fitting import MISFIT, UNLIKE, Near, fit
 from dialogue.judges.keyed import named
-from dialogue.judges.lookup import LOOKED_UP, looked_up
+from dialogue.judges.lookup import LOOKED_UP, looked_up, of_other_keys
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
 from dialogue.judges.subject import Subject, names_another, names_of, of_another, placed, stems, subject_of
@@ -82,7 +83,8 @@ class AnswerScorer:
     def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
         """Return one probability per offer: 0 for what is about another identifier than the question, or tells
         how much more than another thing something is, where the question asks how much it is; less for what is of
-        another kind than the question asks for; LOOKED_UP at least for the one row or value that it looks up by key.
+        another kind than the question asks for, or is a row of another key; LOOKED_UP at least for the one row or value
+        that it looks up by its key, and for the one answer to the same question in a source.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
@@ -92,9 +94,13 @@ class AnswerScorer:
         rows, factors = self._read(question, offers, beside)
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
         found: list[float] = (factors / (1 + np.exp(-logits))).tolist()
-        row = looked_up(question, [(offer.line, offer.page.title) for offer in offers])
-        if row is None:
-            row = named(question, [(offer.line, offer.page.title, offer.page.text) for offer in offers])
+        lines = [(offer.line, offer.page.title, offer.page.text) for offer in offers]
+        rows = [(line, title) for line, title, _ in lines]
+        row = looked_up(question, rows)
+        row = row if row is not None else named(question, lines)
+        row = row if row is not None else echoed(question, lines)
+        for place in of_other_keys(question, rows):
+            found[place] *= MISFIT
         if row is not None:
             found[row] = max(found[row], LOOKED_UP)
         return found

@@ -21,6 +21,7 @@ _GENERIC = frozenset(map(stem, "give tell show find have please number value set
 _AT = {"most": "max", "least": "min"}
 _HOW = re.compile(r"\bhow (\w+)", re.IGNORECASE)
 _SIGNS_ALONE = re.compile(r"[b-df-hj-np-tv-xz]{2,4}")
+_NOUN = re.compile(r"(?:ment|al|er|or|ation|ion|ing)")
 SHORT = 3  # letters from which on "max" may stand for "maximum"
 
 
@@ -95,8 +96,10 @@ def _verbs(question: str, asked: Sequence[Word]) -> set[str]:
 
 
 def _stands(word: Word, there: frozenset[str]) -> bool:
-    """Whether a word stands there, what it measures or what it is short for."""
+    """Whether a word stands there, a noun made of it ("pay", "payment"), what it measures or what is short for it."""
     if word.stem in there or any(stem(noun) in there for noun in MEASURED.get(word.text.casefold(), "").split()):
+        return True
+    if any(other.startswith(word.stem) and _NOUN.fullmatch(other, len(word.stem)) for other in there):
         return True
     text = word.text.casefold()
     return _AT.get(text) in there or any(_is_short(short, text) for short in there if len(short) < len(text) - 2)

@@ -14,6 +14,7 @@ from retrieval.text import BAR
 LOOKED_UP = 0.9  # probability that the one row which a question looks up answers it
 LOOSE = 3  # one in so many words of a question that names an identifier may stand nowhere in the row
 _WHICH = re.compile(r"\b(?:which|what|how many) (\w+)", re.IGNORECASE)
+_LETTERS = re.compile(r"[^\W\d_]{3}")
 _PLAIN = re.compile(r"[^\W_]+")
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
 _ASIDE = re.compile(r"\([^()]*\)|[\[\]_.]")
@@ -38,8 +39,35 @@ def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
     return found[0] if len({rows[place][0] for place in found}) == 1 else None
 
 
+def of_other_keys(question: str, rows: Sequence[tuple[str, str]]) -> set[int]:
+    """Return which of the rows, each with the titles that it stands under, are of another key than the question names.
+
+    A key is a cell that stands in the question word for word, in a column where no two rows of the table are alike; a
+    mere number is one only where the question says the name of its column too.
+    """
+    tables: dict[tuple[str, ...], dict[int, list[tuple[str, str]]]] = {}
+    for place, (row, title) in enumerate(rows):
+        if BAR in row:
+            cells = _cells(row)
+            tables.setdefault((title, *(name for name, _ in cells)), {})[place] = cells
+    asked, said, found = set(_stems(question)), _plain(question), set[int]()
+    for table in tables.values():
+        for column in range(min(map(len, table.values()))):
+            values = {place: _plain(cells[column][1]) for place, cells in table.items()}
+            name = set(_stems(next(iter(table.values()))[column][0]))
+            keys = {value for value in values.values() if value in said and (_LETTERS.search(value) or name & asked)}
+            if keys - {" "} and len({*values.values()}) == len({row for row, _ in map(rows.__getitem__, table)}):
+                found |= {place for place, value in values.items() if value not in keys}
+    return found
+
+
+def _cells(row: str) -> list[tuple[str, str]]:
+    parted = (cell.rpartition(": ") for cell in row.split(BAR))
+    return [(name, value) for name, _, value in parted]
+
+
 def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
-    cells = [cell.rpartition(": ")[::2] if ": " in cell else ("", cell) for cell in row.split(BAR)]
+    cells = _cells(row)
     said = _plain(question)
     keys = [place for place, (_, value) in enumerate(cells) if _PLAIN.search(value) and _plain(value) in said]
     content = [word for word in words(question) if word.content and word.stem not in _GENERIC]
