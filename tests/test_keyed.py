@@ -3,6 +3,7 @@
 import pytest
 
 from dialogue.judges.echoed import echoed
+from dialogue.judges.hours import posted
 from dialogue.judges.keyed import named
 from dialogue.judges.lookup import of_other_keys
 
@@ -89,3 +90,20 @@ def test_rows_of_another_key_are_known() -> None:
     assert of_other_keys("What is grown for 2 months?", beds) == set()
     assert of_other_keys("In which bed does okra grow?", beds) == {0}
     assert of_other_keys("What is grown in bed 3?", beds) == set()
+
+
+VETS = page("Harbour Vets: Surgery hours", "Mon–Fri 8:15–18:30, Sat 9:00–12:00", "Tel. 01632 960604")
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("When are the Harbour Vets open on Saturday?", 0),
+        ("What are the opening hours of Harbour Vets on Wednesdays?", 0),
+        ("When do the Harbour Vets open on Sunday?", None),
+        ("When is the harbour office open on Saturday?", None),
+        ("When was Harbour Vets founded?", None),
+    ],
+)
+def test_hours_are_read_as_they_are_posted(question: str, found: int | None) -> None:
+    assert posted(question, VETS) == found

@@ -20,6 +20,7 @@ from dialogue.antecedents import antecedent
 from dialogue.judges.echoed import echoed
 from dialogue.judges.facts import words
 from dialogue.judges.fitting import MISFIT, UNLIKE, Near, fit
+from dialogue.judges.hours import posted
 from dialogue.judges.keyed import named
 from dialogue.judges.lookup import LOOKED_UP, looked_up, of_other_keys
 from dialogue.judges.quantities import read
@@ -84,7 +85,8 @@ class AnswerScorer:
         """Return one probability per offer: 0 for what is about another identifier than the question, or tells
         how much more than another thing something is, where the question asks how much it is; less for what is of
         another kind than the question asks for, or is a row of another key; LOOKED_UP at least for the one row or value
-        that it looks up by its key, and for the one answer to the same question in a source.
+        that it looks up by its key, for the one answer to the same question in a source and for
+        the hours posted for what it names.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
@@ -97,8 +99,8 @@ class AnswerScorer:
         lines = [(offer.line, offer.page.title, offer.page.text) for offer in offers]
         rows = [(line, title) for line, title, _ in lines]
         row = looked_up(question, rows)
-        row = row if row is not None else named(question, lines)
-        row = row if row is not None else echoed(question, lines)
+        for look in (named, echoed, posted):
+            row = row if row is not None else look(question, lines)
         for place in of_other_keys(question, rows):
             found[place] *= MISFIT
         if row is not None:

@@ -57,12 +57,13 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
         lacking = [word for word in asked if word.stem not in told and not _stands(word, of.around)]
         asks = any(_stands(word, of.leaf) for word in asked)
         if asks and _signs(question) <= of.signs and all(word.stem in free for word in lacking):
-            ranked.append((len(told), -len(lacking), place, line))
+            unsaid = max(0, len(of.name) - len(told))
+            ranked.append(((len(told), -len(lacking), -unsaid), place, line))
     if not ranked:
         return None
-    most = max(ranked)[:2]
-    best = [(place, line) for count, less, place, line in ranked if (count, less) == most]
-    return best[0][0] if len({line for _, line in best}) == 1 and most[1] >= -most[0] else None
+    most = max(key for key, _, _ in ranked)
+    best = [(place, line) for key, place, line in ranked if key == most]
+    return best[0][0] if len({line for _, line in best}) == 1 and -most[1] <= most[0] else None
 
 
 def _name(line: str) -> str:
