@@ -15,7 +15,7 @@ from retrieval.text import BAR, sentences
 from retrieval.types import Passage
 
 LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
-_STAMP = re.compile(
+STAMP = re.compile(
     r"\[?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},? \d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?\]?(?: -)? |"
     r"[\[(](?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?[\])] |(?:\d{1,2}:)\d{1,2}:\d{2}(?:[.,]\d{1,3})? (?=[A-Z])",
     re.IGNORECASE,
@@ -25,7 +25,7 @@ _COUNT = re.compile(  # "Twelve seats", as a slide says it
     r"(?:\d[\d.,]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty) [^\W\d_]{3,}",
     re.IGNORECASE,
 )
-_SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
+SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
 _ASKED = re.compile(  # a question that nobody marked as one, perhaps after a word or two
     r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how)\s+\w+|"
     r"(?:(?:and|so|hi|hello|hey|ok|nice|great),? )?"
@@ -52,11 +52,11 @@ def asks_in_passing(line: str) -> bool:
     """Say whether a sentence of a passage asks, so that what follows it may be the answer."""
     if line.endswith("?"):
         return True
-    stamp = _STAMP.match(line)
+    stamp = STAMP.match(line)
     if not stamp:
         return line[:1].islower() and line[-1:].isalnum() and bool(_ASKED.match(line)) and len(line) <= LONGEST
     said = line[stamp.end() :]
-    speaker = _SPEAKER.match(said)
+    speaker = SPEAKER.match(said)
     return bool(_ASKED.match(said[speaker.end() :] if speaker else said))
 
 
@@ -99,7 +99,7 @@ def _cut(text: str) -> Iterator[tuple[int, int]]:
         begin = start
         for match in re.finditer(r"\n", text[start:end]):
             place = start + match.end()
-            if _STAMP.match(text, place):
+            if STAMP.match(text, place):
                 yield begin, start + match.start()
                 begin = place
         yield begin, end

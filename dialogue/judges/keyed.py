@@ -16,8 +16,11 @@ _MAIL = frozenset("from to cc bcc date sent subject attached".split())  # of the
 _JOINT = re.compile(r"[\[\]()_.,/-]+|(?<=[a-z])(?=[A-Z])")
 _ASKS = re.compile(r"\b(?:what|which|who|when|where|how)\b", re.IGNORECASE)
 _WHICH = re.compile(r"(?:which|what|how many)$", re.IGNORECASE)
+_TARGET = re.compile(r"^(?:\w+ )?(?:what|which|how many)\b", re.IGNORECASE)  # before what is asked for
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
-_GENERIC = frozenset(map(stem, "give tell show find have please number value setting make take use get run".split()))
+_GENERIC = frozenset(
+    map(stem, "give tell show find have please number value setting make take use get run file document".split())
+)
 _AT = {"most": "max", "least": "min"}
 _HOW = re.compile(r"\bhow (\w+)", re.IGNORECASE)
 _SIGNS_ALONE = re.compile(r"[b-df-hj-np-tv-xz]{2,4}")
@@ -47,18 +50,24 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
     asked = [word for word in words(question) if word.content]
     free = _verbs(question, asked)
     names = [_name(line) for line, _, _ in lines]
+    whole: dict[str, str] = {}
+    for title, page in dict.fromkeys((title, page) for _, title, page in lines):
+        whole[_document(title)] = f"{whole.get(_document(title), '')}\n{title}\n{page}"
+    target = next((word for word in asked if word.stem not in _idle(question)), None)
     ranked = []
     for place, (line, title, page) in enumerate(lines):
         if not names[place]:
             continue
         beside = [name for name, row in zip(names, lines, strict=True) if row[2] == page]
-        of = _read(names[place], f"{title}\n{page}", beside)
+        of = _read(names[place], whole[_document(title)], beside)
         told = {word.stem for word in asked if _stands(word, of.name)}
-        lacking = [word for word in asked if word.stem not in told and not _stands(word, of.around)]
+        known = told | _idle(question)
+        lacking = [word for word in asked if word.stem not in known and not _stands(word, of.around)]
         asks = any(_stands(word, of.leaf) for word in asked)
         if asks and _signs(question) <= of.signs and all(word.stem in free for word in lacking):
             unsaid = max(0, len(of.name) - len(told))
-            ranked.append(((len(told), -len(lacking), -unsaid), place, line))
+            first = bool(_TARGET.search(question) and target and _stands(target, of.leaf))
+            ranked.append(((len(told), -len(lacking), first, -unsaid), place, line))
     if not ranked:
         return None
     most = max(key for key, _, _ in ranked)
@@ -81,13 +90,21 @@ def _read(name: str, around: str, beside: Sequence[str]) -> _Line:
     return _Line(own, leaf, _stems(around) | common, _signs(f"{name}\n{around}"))
 
 
+def _document(title: str) -> str:
+    return title.partition(": ")[0]
+
+
+def _idle(question: str) -> frozenset[str]:
+    """The stems of what tells nothing of the thing: what follows "how", and words of any question."""
+    return _GENERIC | frozenset(map(stem, _HOW.findall(question)))
+
+
 def _verbs(question: str, asked: Sequence[Word]) -> set[str]:
-    """The stems of what may be a verb of the question: its last word, what follows "which NOUN" and what "how"; and of
-    what says nothing."""
+    """The stems of what may be a verb of the question: its last word, and what follows "which NOUN"."""
     if not asked:
         return set()
     every = words(question)
-    found = {*map(stem, _HOW.findall(question)), *_GENERIC}
+    found = set[str]()
     if every[-1].stem == asked[-1].stem and every[-1].text.islower() and len(asked) > 2:
         found.add(asked[-1].stem)
     for first, noun, verb in zip(every, every[1:], every[2:], strict=False):
