@@ -14,6 +14,8 @@ from retrieval.text import BAR
 LOOKED_UP = 0.9  # probability that the one row which a question looks up answers it
 LOOSE = 3  # one in so many words of a question that names an identifier may stand nowhere in the row
 _WHICH = re.compile(r"\b(?:which|what|how many) (\w+)", re.IGNORECASE)
+_TOTAL = re.compile(r"(?:grand )?totals?|sum", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _LETTERS = re.compile(r"[^\W\d_]{3}")
 _PLAIN = re.compile(r"[^\W_]+")
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
@@ -29,10 +31,10 @@ def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
     """Return which of the rows, each with the titles that it stands under, a question looks up; None for no single one.
 
     A row is looked up where a cell of it stands in the question word for word, the name of another cell does so as
-    well, or what an adjective of it measures, and so does every figure and identifier of the question in the row.
-    Other words of the question have to stand in the row or its titles, but for the verb that ends a question for which
-    column it is ("At which berth does the Gannet lie?"); beside an identifier one in LOOSE need not, unless another row
-    holds it.
+    well, or what an adjective of it measures, and so does every figure and identifier of the question in the row, but
+    for the year of a total. Other words of the question have to stand in the row or its titles, but for the verb that
+    ends a question for which column it is ("At which berth does the Gannet lie?"); beside an identifier one in LOOSE
+    need not, unless another row holds it.
     """
     others = frozenset(_stems(" ".join(row for row, _ in rows if BAR in row)))
     found = [place for place, (row, title) in enumerate(rows) if BAR in row and _is_asked(question, row, title, others)]
@@ -83,10 +85,12 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     if not keys or not named:
         return False
     text = _plain(row)
-    if any(_plain(sign) not in text for sign in _signs(question)):
+    total = any(_TOTAL.fullmatch(cells[place][1]) for place in keys)
+    years = {sign for sign in _signs(question) if total and _YEAR.fullmatch(sign)}  # of the table
+    if any(_plain(sign) not in text for sign in _signs(question) if sign not in years):
         return False
     there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title))}
-    beside = {one for one in roots - there if not measured.get(one, set()) & there}
+    beside = {one for one in roots - there - years if not measured.get(one, set()) & there}
     column = _WHICH.search(question)
     if column and stem(column[1]) in {one for place in named for one in _stems(cells[place][0])}:
         *_, before, last = words(question)
