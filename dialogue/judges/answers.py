@@ -97,11 +97,11 @@ class AnswerScorer:
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
         found: list[float] = (factors / (1 + np.exp(-logits))).tolist()
         lines = [(offer.line, offer.page.title, offer.page.text) for offer in offers]
-        rows = [(line, title) for line, title, _ in lines]
-        row = looked_up(question, rows)
+        titled = [(line, title) for line, title, _ in lines]
+        row = looked_up(question, titled)
         for look in (named, echoed, posted):
             row = row if row is not None else look(question, lines)
-        for place in of_other_keys(question, rows):
+        for place in of_other_keys(question, titled):
             found[place] *= MISFIT
         if row is not None:
             found[row] = max(found[row], LOOKED_UP)
