@@ -6,11 +6,13 @@ What stays of a passage are pieces of it, each a verbatim slice of its document,
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Final
 
 from dialogue.rank import Gates, why_dropped
 from dialogue.types import Trace
+from dialogue.units import STAMP
 from retrieval.text import sentences
 from retrieval.tools.toolset import passage_id
 from retrieval.types import Evidence, Passage
@@ -21,6 +23,11 @@ WARY: Final = 0.3  # risk from which a sentence is withheld where its passage ho
 
 _FOUND = re.compile(r": “| \(probability")  # what follows the name of an objective in a reason
 
+_LABEL = re.compile(
+    rf"^(?:(?:q|a|question|answer)[ .]?\d{{0,3}}[:.)] +|(?:{STAMP.pattern})"
+    r"(?!(?:system|assistant|user|developer|human|ai)\b)(?:[\w.'’ -]{1,30}: )?)",
+    re.IGNORECASE | re.MULTILINE,
+)
 Check = Callable[[Sequence[str]], list[Verdict]]
 Withheld = tuple[tuple[Evidence, str], ...]  # evidence with the reason why it may not enter a prompt
 Spans = list[tuple[int, int]]
@@ -32,8 +39,9 @@ def screened(check: Check, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence
     Whole passages are checked first, all at once, with the titles and headings that they stand under; a passage is
     read sentence by sentence only where the guard objects to it.
     """
+    bare = partial(_check_bare, check)
     heads = list(dict.fromkeys(_head(item.passage) for item in evidence))
-    verdicts = check([*(item.passage.text for item in evidence), *heads])
+    verdicts = bare([*(item.passage.text for item in evidence), *heads])
     above = dict(zip(heads, verdicts[len(evidence) :], strict=True))
     kept: list[Evidence] = []
     withheld: list[tuple[Evidence, str]] = []
@@ -44,10 +52,15 @@ def screened(check: Check, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence
         elif verdict.safe:
             kept.append(item)
         else:
-            stay, go = _parted(check, item, verdict)
+            stay, go = _parted(bare, item, verdict)
             kept += stay
             withheld += [(piece, verdict.reason) for piece in go]
     return tuple(kept), tuple(withheld)
+
+
+def _check_bare(check: Check, texts: Sequence[str]) -> list[Verdict]:
+    """Check what is said, without "Q:" and "ANSWER:", and without when and by whom in a chat: labels like orders."""
+    return check([_LABEL.sub("", text).strip() or text for text in texts])
 
 
 def without(found: Sequence[Evidence], shown: Sequence[Evidence]) -> list[Evidence]:

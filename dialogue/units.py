@@ -15,13 +15,17 @@ from retrieval.text import BAR, sentences
 from retrieval.types import Passage
 
 LONGEST = 600  # characters of one quoted sentence; what is longer is a table or a list gone wrong
-_STAMP = re.compile(
+STAMP = re.compile(
     r"\[?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},? \d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?\]?(?: -)? |"
     r"[\[(](?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?[\])] |(?:\d{1,2}:)\d{1,2}:\d{2}(?:[.,]\d{1,3})? (?=[A-Z])",
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"[\w ()/.-]{2,60}(?::| =) \S")  # a value with its name
-_SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
+_COUNT = re.compile(  # "Twelve seats", as a slide says it
+    r"(?:\d[\d.,]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty) [^\W\d_]{3,}",
+    re.IGNORECASE,
+)
+SPEAKER = re.compile(r"[\w.'’ -]{1,30}: ")
 _ASKED = re.compile(  # a question that nobody marked as one, perhaps after a word or two
     r"(?:[\w'’]+,? ){0,2}(?:who|what|when|where|which|why|how)\s+\w+|"
     r"(?:(?:and|so|hi|hello|hey|ok|nice|great),? )?"
@@ -48,11 +52,11 @@ def asks_in_passing(line: str) -> bool:
     """Say whether a sentence of a passage asks, so that what follows it may be the answer."""
     if line.endswith("?"):
         return True
-    stamp = _STAMP.match(line)
+    stamp = STAMP.match(line)
     if not stamp:
         return line[:1].islower() and line[-1:].isalnum() and bool(_ASKED.match(line)) and len(line) <= LONGEST
     said = line[stamp.end() :]
-    speaker = _SPEAKER.match(said)
+    speaker = SPEAKER.match(said)
     return bool(_ASKED.match(said[speaker.end() :] if speaker else said))
 
 
@@ -85,7 +89,7 @@ def setting(offer: Offer) -> str:
 
 def quotable(text: str) -> bool:
     """Say whether a unit says enough to be a reply, and not too much."""
-    said = len(text) >= 15 and len(text.split()) >= 3
+    said = (len(text) >= 15 and len(text.split()) >= 3) or bool(_COUNT.match(text))
     return (said or bool(_NAMED.match(text))) and len(text) <= LONGEST and not text.endswith("?")
 
 
@@ -95,7 +99,7 @@ def _cut(text: str) -> Iterator[tuple[int, int]]:
         begin = start
         for match in re.finditer(r"\n", text[start:end]):
             place = start + match.end()
-            if _STAMP.match(text, place):
+            if STAMP.match(text, place):
                 yield begin, start + match.start()
                 begin = place
         yield begin, end

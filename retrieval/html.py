@@ -61,6 +61,11 @@ _BLOCKS = frozenset(
         *("summary", "table", "tbody", "tfoot", "thead", "tr", "ul"),
     ]
 )
+_STREET = re.compile(
+    r"^\d{1,4}\w?(?:[-/]\d+\w?)? [A-Z]\w+|^[A-Z][^\d,:]+ \d{1,4}\w?,?$"
+)  # "6 Capstan Quay", "Am Markt 3"
+_NO_ADDRESS = re.compile(r"[:;.!?@]|\d{5,} ?\d{3}|\bwww\b")
+_SHORT = 48  # characters of a line of a postal address
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _ITEMS = frozenset({"li", "dd"})
 _DATES = (  # the last change before the first appearance
@@ -139,6 +144,22 @@ def _feed(outline: Outline, root: "Tag") -> None:
     page.end()
 
 
+def _on_one_line(text: str) -> str:
+    """Return a text with the lines of a postal address in it joined: short ones around a street with its number."""
+    lines = [line.strip() for line in text.split("\n")]
+    street = next((at for at, line in enumerate(lines) if len(line) <= _SHORT and _STREET.search(line)), -1)
+    if street < 0 or len(lines) < 2:
+        return text
+    plain = [0 < len(line) <= _SHORT and not _NO_ADDRESS.search(line) for line in lines]
+    first, last = street, street
+    while first and plain[first - 1]:
+        first -= 1
+    while last + 1 < len(lines) and plain[last + 1]:
+        last += 1
+    joined = ", ".join(line.rstrip(",") for line in lines[first : last + 1])
+    return "\n".join([*lines[:first], joined, *lines[last + 1 :]])
+
+
 class _Text:
     """The text of a page as its tags come: running text in a buffer, cells in a grid."""
 
@@ -197,7 +218,7 @@ class _Text:
 
     def flush(self, item: bool) -> None:
         """Hand on what was gathered, to the open cell or as a paragraph; a definition with what it defines."""
-        text = "".join(self.buffer).strip()
+        text = _on_one_line("".join(self.buffer).strip())
         self.buffer.clear()
         if self.row:
             self.grid.fill(text)

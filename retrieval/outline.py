@@ -11,6 +11,9 @@ from retrieval.text import clean
 from retrieval.types import Document, Note, Section
 
 LONGEST_TITLE: Final = 200  # characters
+_NO_DAYS: Final = frozenset(  # in the properties of a file: what clocks begin with, python-docx's and python-pptx's own
+    ("1601-01-01", "1970-01-01", "1980-01-01", "2000-01-01", "2013-12-23", "2013-01-27")
+)
 _CAPTION: Final = 99  # the rank of a table's caption: below every heading
 
 
@@ -117,6 +120,11 @@ def iso_date(told: object) -> str:
         except (ValueError, TypeError, IndexError):
             continue
     return ""
+
+
+def own_date(*told: object) -> str:
+    """Return the first day that is told by the properties of a file and is no stamp of the program that made it."""
+    return next((day for day in map(iso_date, told) if day and day not in _NO_DAYS), "")
 
 
 def one_line(text: str) -> str:

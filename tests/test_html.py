@@ -35,9 +35,9 @@ def test_margins_say_how_to_reach_somebody_and_when(main: str) -> None:
         "<p>© 2021 <a href=/p>Privacy</a></p></footer>"
     )
     text = "\n".join(text for _, text in told(page))
-    assert all(wanted in text for wanted in ("14 euros", "01632 960111", "9.30 to 16.00", "Boatyard\n3 Canal Walk"))
+    assert all(wanted in text for wanted in ("14 euros", "01632 960111", "9.30 to 16.00", "Boatyard, 3 Canal Walk"))
     assert not any(word in text for word in ("Win a trip", "Moorings", "Privacy", "2021"))
-    assert (("Find us",), "Boatyard\n3 Canal Walk") in told(page)
+    assert (("Find us",), "Boatyard, 3 Canal Walk") in told(page)
 
 
 def test_a_definition_stands_with_its_term() -> None:
@@ -77,3 +77,10 @@ def test_a_page_that_scripts_write_says_so() -> None:
 
 def test_code_keeps_its_lines() -> None:
     assert told("<pre><code>if wind:\n    reef()\n</code></pre>") == [((), "if wind:\n    reef()")]
+
+
+def test_the_lines_of_an_address_are_one_and_other_lines_stay_apart() -> None:
+    vets = "Harbour Vets<br>6 Capstan Quay<br>Marlow MS3 1QD<br>Tel. 01632 960604"
+    assert told(f"<p>{vets}</p><p>Room 12<br>is free.</p>") == [
+        ((), "Harbour Vets, 6 Capstan Quay, Marlow MS3 1QD\nTel. 01632 960604\n\nRoom 12\nis free.")
+    ]

@@ -12,6 +12,10 @@ TENTS = [
     (f"Tent: {name} | Beds: {beds} | Warden: {who}", "Camp")
     for name, beds, who in (("Otter", 6, "Petra"), ("Heron", 10, "Sunil"))
 ]
+ANCHORS = [
+    (f"Anchor: {name} | Weight: {weight} kg | Chain: {chain} mm", "Chandlery")
+    for name, weight, chain in (("Dory", 4, 6), ("Maxi", 12, 8))
+] + [("Total | Weight: 16 kg", "Chandlery")]
 PARTS = [
     (f"site: {site} | unit: {unit} | part no.: P-{part} | in stock: {left}", "parts")
     for site, unit, part, left in (("North", 7, "5001/A", 12), ("South", 7, "5001/A", 30), ("South", 8, "5001/A", 31))
@@ -29,6 +33,14 @@ PARTS = [
         ("How many beds does the tent Heron have?", TENTS, 1),
         ("How many beds does the tent have?", TENTS, None),
         ("How many beds does the tent Heron have in winter?", TENTS, None),
+        ("Which warden does the tent Otter have to thank?", TENTS, None),
+        ("To which warden does the tent Otter belong?", TENTS, 0),
+        ("What is the total weight at the chandlery in 2023?", ANCHORS, 2),
+        ("What is the weight at the chandlery in 2023?", ANCHORS, None),
+        ("How heavy is the anchor Dory?", ANCHORS, 0),
+        ("How deep is the anchor Dory?", ANCHORS, None),
+        ("Which chain does the anchor Maxi take?", ANCHORS, 1),
+        ("Which chain does the anchor Maxi take in spring?", ANCHORS, None),
         ("How many of part no. P-5001/A are in stock at site South, unit 7?", PARTS, 1),
         ("How many of part no. P-5001/A are in stock at site North, unit 8?", PARTS, None),
         ("How many of part no. P-5001/A are in stock?", PARTS, None),

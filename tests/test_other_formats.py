@@ -7,6 +7,7 @@ from datetime import datetime, time
 from email.message import EmailMessage
 from pathlib import Path
 
+import docx
 import openpyxl
 import pytest
 from source_files import read, refusal, sections
@@ -210,6 +211,17 @@ def test_a_sheet_has_titles_shared_names_merged_cells_and_tables_side_by_side(tm
     ]
 
 
+def test_names_behind_a_blank_row_begin_another_table_where_figures_stood_above(tmp_path: Path) -> None:
+    table = (
+        "Animal,Stall,Feed\nMare,4,oats\nGoat,7,hay\n\nTool,Oiled,Fuel\nBaler,in May,diesel\n\nPlough,in June,none\n"
+    )
+    assert sections(read(tmp_path, "a.csv", table.encode())) == [
+        ((), "Animal: Mare | Stall: 4 | Feed: oats\n\nAnimal: Goat | Stall: 7 | Feed: hay"),
+        ((), "Tool: Baler | Oiled: in May | Fuel: diesel"),
+        ((), "Tool: Plough | Oiled: in June | Fuel: none"),
+    ]
+
+
 def test_lines_by_themselves_are_headings_and_speech_is_cut_into_clauses() -> None:
     outline = Outline()
     assert add_text(outline, "The weir\n\nIt is old.\n\nOPENING HOURS\n\nNine to five.\n\nFees\n----\nNone.\n")
@@ -297,6 +309,16 @@ def test_a_constant_is_told_with_the_comment_above_it(tmp_path: Path) -> None:
 )
 def test_a_document_bears_its_own_date(tmp_path: Path, name: str, data: bytes) -> None:
     assert read(tmp_path, name, data).dated == "2024-03-05"
+
+
+def test_what_a_template_says_of_its_date_is_none_of_the_document(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("The weir is old.")
+    document.save(tmp_path / "a.docx")
+    assert [one.dated for one in read_documents(tmp_path / "a.docx")] == [""]
+    document.core_properties.modified = datetime(2024, 3, 5)
+    document.save(tmp_path / "a.docx")
+    assert [one.dated for one in read_documents(tmp_path / "a.docx")] == ["2024-03-05"]
 
 
 def test_lists_and_texts_in_objects_are_headed_by_their_keys(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dialogue.shapes.parts import like, split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cell_of, cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
-from dialogue.shapes.verdict import statement, verdict
+from dialogue.shapes.verdict import settled, statement, verdict
 from dialogue.shapes.words import degree
 from retrieval.reading import Page
 from retrieval.types import Passage
@@ -232,6 +232,14 @@ def test_ages_and_days_are_counted() -> None:
 def test_yes_or_no_is_said_only_where_it_is_clear(question: str, claim: str, said: str, expected: str) -> None:
     assert statement(question) == claim
     assert verdict(claim, said, "") == expected
+
+
+def test_a_source_that_asks_the_same_answers_for_itself() -> None:
+    said = "Q: Does the shop accept mattresses? A: No."
+    assert verdict("the shop accept mattresses", said, "") == ""
+    assert settled("the shop accept mattresses", said)
+    assert not settled("the shop accept sofas", said)
+    assert not settled("the shop accept mattresses", "Does the shop accept mattresses? Ask Mr Pell.")
 
 
 def test_the_question_of_a_long_message_is_found() -> None:

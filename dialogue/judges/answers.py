@@ -17,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
+from dialogue.judges.echoed import echoed
 from dialogue.judges.facts import words
-from dialogue.judges.fitting import UNLIKE, Near, fit
-from dialogue.judges.lookup import LOOKED_UP, looked_up
+from dialogue.judges.fitting import MISFIT, UNLIKE, Near, fit
+from dialogue.judges.hours import posted
+from dialogue.judges.keyed import named
+from dialogue.judges.lookup import LOOKED_UP, looked_up, of_other_keys
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
 from dialogue.judges.subject import Subject, names_another, names_of, of_another, placed, stems, subject_of
@@ -81,7 +84,9 @@ class AnswerScorer:
     def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
         """Return one probability per offer: 0 for what is about another identifier than the question, or tells
         how much more than another thing something is, where the question asks how much it is; less for what is of
-        another kind than the question asks for; LOOKED_UP at least for the one row that a question looks up by its key.
+        another kind than the question asks for, or is a row of another key; LOOKED_UP at least for the one row or value
+        that it looks up by its key, for the one answer to the same question in a source and for
+        the hours posted for what it names.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
@@ -91,7 +96,13 @@ class AnswerScorer:
         rows, factors = self._read(question, offers, beside)
         logits = rows @ np.array([self.weights[name] for name in FEATURES]) + self.weights["bias"]
         found: list[float] = (factors / (1 + np.exp(-logits))).tolist()
-        row = looked_up(question, [(offer.line, offer.page.title) for offer in offers])
+        lines = [(offer.line, offer.page.title, offer.page.text) for offer in offers]
+        titled = [(line, title) for line, title, _ in lines]
+        row = looked_up(question, titled)
+        for look in (named, echoed, posted):
+            row = row if row is not None else look(question, lines)
+        for place in of_other_keys(question, titled):
+            found[place] *= MISFIT
         if row is not None:
             found[row] = max(found[row], LOOKED_UP)
         return found

@@ -8,10 +8,15 @@ import re
 from collections.abc import Sequence, Set
 
 from dialogue.judges.facts import stem, words
+from dialogue.shapes.words import MEASURED
 from retrieval.text import BAR
 
 LOOKED_UP = 0.9  # probability that the one row which a question looks up answers it
 LOOSE = 3  # one in so many words of a question that names an identifier may stand nowhere in the row
+_WHICH = re.compile(r"\b(?:which|what|how many) (\w+)", re.IGNORECASE)
+_TOTAL = re.compile(r"(?:grand )?totals?|sum", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_LETTERS = re.compile(r"[^\W\d_]{3}")
 _PLAIN = re.compile(r"[^\W_]+")
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
 _ASIDE = re.compile(r"\([^()]*\)|[\[\]_.]")
@@ -26,32 +31,71 @@ def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
     """Return which of the rows, each with the titles that it stands under, a question looks up; None for no single one.
 
     A row is looked up where a cell of it stands in the question word for word, the name of another cell does so as
-    well, and so does every figure and identifier of the question in the row. Other words of the question have to stand
-    in the row or its titles; beside an identifier one in LOOSE need not, unless another row holds it.
+    well, or what an adjective of it measures, and so does every figure and identifier of the question in the row, but
+    for the year of a total. Other words of the question have to stand in the row or its titles, but for the verb that
+    ends a question for which column it is ("At which berth does the Gannet lie?"); beside an identifier one in LOOSE
+    need not, unless another row holds it.
     """
     others = frozenset(_stems(" ".join(row for row, _ in rows if BAR in row)))
     found = [place for place, (row, title) in enumerate(rows) if BAR in row and _is_asked(question, row, title, others)]
     return found[0] if len({rows[place][0] for place in found}) == 1 else None
 
 
+def of_other_keys(question: str, rows: Sequence[tuple[str, str]]) -> set[int]:
+    """Return which of the rows, each with the titles that it stands under, are of another key than the question names.
+
+    A key is a cell that stands in the question word for word, in a column where no two rows of the table are alike; a
+    mere number is one only where the question says the name of its column too.
+    """
+    tables: dict[tuple[str, ...], dict[int, list[tuple[str, str]]]] = {}
+    for place, (row, title) in enumerate(rows):
+        if BAR in row:
+            cells = _cells(row)
+            tables.setdefault((title, *(name for name, _ in cells)), {})[place] = cells
+    asked, said, found = set(_stems(question)), _plain(question), set[int]()
+    for table in tables.values():
+        for column in range(min(map(len, table.values()))):
+            values = {place: _plain(cells[column][1]) for place, cells in table.items()}
+            name = set(_stems(next(iter(table.values()))[column][0]))
+            keys = {value for value in values.values() if value in said and (_LETTERS.search(value) or name & asked)}
+            if keys - {" "} and len({*values.values()}) == len({row for row, _ in map(rows.__getitem__, table)}):
+                found |= {place for place, value in values.items() if value not in keys}
+    return found
+
+
+def _cells(row: str) -> list[tuple[str, str]]:
+    parted = (cell.rpartition(": ") for cell in row.split(BAR))
+    return [(name, value) for name, _, value in parted]
+
+
 def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
-    cells = [cell.rpartition(": ")[::2] if ": " in cell else ("", cell) for cell in row.split(BAR)]
+    cells = _cells(row)
     said = _plain(question)
     keys = [place for place, (_, value) in enumerate(cells) if _PLAIN.search(value) and _plain(value) in said]
-    asked = {word.stem for word in words(question) if word.content} - _GENERIC
+    content = [word for word in words(question) if word.content and word.stem not in _GENERIC]
+    asked = {word.stem for word in content}
+    measured = {word.stem: set(map(stem, MEASURED.get(word.text.casefold(), "").split())) for word in words(question)}
     roots = {_ACTOR.sub("", one) for one in asked}
+    names = {_ACTOR.sub("", one) for one in asked.union(*measured.values())} - _COMMON
     named = [
         place
         for place, (name, _) in enumerate(cells)
-        if place not in keys and {_ACTOR.sub("", one) for one in _stems(name)} & (roots - _COMMON)
+        if place not in keys and {_ACTOR.sub("", one) for one in _stems(name)} & names
     ]
     if not keys or not named:
         return False
     text = _plain(row)
-    if any(_plain(sign) not in text for sign in _signs(question)):
+    total = any(_TOTAL.fullmatch(cells[place][1]) for place in keys)
+    years = {sign for sign in _signs(question) if total and _YEAR.fullmatch(sign)}  # of the table
+    if any(_plain(sign) not in text for sign in _signs(question) if sign not in years):
         return False
     there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title))}
-    beside = roots - there
+    beside = {one for one in roots - there - years if not measured.get(one, set()) & there}
+    column = _WHICH.search(question)
+    if column and stem(column[1]) in {one for place in named for one in _stems(cells[place][0])}:
+        *_, before, last = words(question)
+        if before.stem in {one for place in keys for one in _stems(cells[place][1])}:
+            beside -= {_ACTOR.sub("", last.stem)}
     exact = any(_is_identifier(cells[place][1]) for place in keys) and not (asked - set(_stems(row))) & others
     return len(beside) <= (max(1, len(asked) // LOOSE) if exact else 0)
 

@@ -36,7 +36,7 @@ from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
-from dialogue.shapes.verdict import statement, verdict
+from dialogue.shapes.verdict import settled, statement, verdict
 from dialogue.shapes.words import degree
 from dialogue.talk import ASKING
 from dialogue.types import Context
@@ -195,12 +195,14 @@ def load_shaper(reader: "PassageReader", neighbours: Neighbours = lambda ids: ()
 
 
 def _judged(context: Context, claim: str, ranked: Sequence[Fact]) -> Context:
-    """The context with the likeliest fact that says yes or no clearly as a draft, after that word."""
-    said = [
-        (word, fact)
-        for fact in [fact for fact in ranked if usable(fact)][:NEAREST]
-        if (word := verdict(claim, itself(fact.offer), setting(fact.offer)))
-    ]
+    """The context with the likeliest fact that says yes or no clearly as a draft, after that word.
+
+    Where the source asks the same question, its own answer stands as it is.
+    """
+    nearest = [fact for fact in ranked if usable(fact)][:NEAREST]
+    said = [(word, fact) for fact in nearest if (word := verdict(claim, itself(fact.offer), setting(fact.offer)))]
+    if answers := [fact for fact in nearest if settled(claim, itself(fact.offer))]:
+        return replace(context, shaped=((answers[0].text, CLEAR),))
     if len({word for word, _ in said}) != 1:  # nothing is clear, or two sources say otherwise
         return context
     word, fact = said[0]

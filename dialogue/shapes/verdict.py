@@ -29,6 +29,8 @@ _BOUNDED = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(r"\b(?:[Oo]nly|[Uu]nless|[Ee]xcept|[Ii]f|may|might|sometimes|but|should|planned|until|without)\b")
+_ASKED = re.compile(r"\?(?:\s|$)")
+_OWN = re.compile(r"\?\s+(?:\w+[:.)]\s+)?(?:yes|no)\b", re.IGNORECASE)
 _SECOND = re.compile(r"\b(?:I|we|you|my|our|your)\b")
 SHARED = 0.75  # of what a question says, to be in a sentence whose figure speaks against it
 
@@ -45,8 +47,18 @@ def statement(question: str) -> str:
     return match["rest"] if match and len(match["rest"].split()) > 1 else ""
 
 
+def settled(claim: str, said: str) -> bool:
+    """Say whether a source asks what is claimed and answers with yes or no: "Q: Are dogs allowed? A: No."."""
+    own = _OWN.search(said)
+    asked = {word.stem for word in words(claim) if word.content}
+    return own is not None and bool(asked) and asked <= {word.stem for word in words(said[: own.start()])}
+
+
 def verdict(claim: str, said: str, background: str) -> Verdict:
-    """Return whether a sentence says what is claimed; `background`, its title and headings, may name the subject."""
+    """Return whether a sentence says what is claimed; `background`, its title and headings, may name the subject.
+
+    What asks says nothing, with its answer neither.
+    """
     found = compare(claim, said, background)
     figures, dates = read(claim)
     stated = " ".join([*(figure.text for figure in figures), *(day.text for day in dates)])
@@ -54,7 +66,7 @@ def verdict(claim: str, said: str, background: str) -> Verdict:
     asked = [word.stem for word in words(claim) if word.content and word.text.casefold() not in numbers]
     here = {word.stem for word in words(said)}
     there = here | {word.stem for word in words(background)}
-    if not asked or _BOUNDED.search(claim):
+    if not asked or _BOUNDED.search(claim) or _ASKED.search(said):
         return ""
     lacking = sum(stem not in there for stem in asked)
     if found.names_missing:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from zipfile import ZipFile
 
 from retrieval.colours import BLACK, WHITE, Colour, alike, read_colour
-from retrieval.outline import Outline, iso_date, one_line
+from retrieval.outline import Outline, one_line, own_date
 from retrieval.rows import MOST_SPANNED
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.displayed import displayed
@@ -73,7 +73,7 @@ def read_xlsx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
         rows = ([_seen(cell, outline.notes, hidden) for cell in row] for row in sheet.iter_rows())
         wide: set[int] = set()
         add_rows(outline, _shown(_spread(rows, told.merged, wide), told), limits, level=2, wide=wide)
-    outline.dated = iso_date(book.properties.modified or book.properties.created)
+    outline.dated = own_date(book.properties.modified, book.properties.created)
     yield "", outline.document("", one_line(book.properties.title or ""))
 
 

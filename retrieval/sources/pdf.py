@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from retrieval.hidden import is_passage
-from retrieval.outline import iso_date, one_line
+from retrieval.outline import one_line, own_date
 from retrieval.sources import ocr
 from retrieval.sources.canvas import drawn
 from retrieval.sources.fields import overlay
@@ -80,7 +80,7 @@ class _Reading:
         outline = paged.finished(margins.lines)
         outline.notes += self.notes
         told = (_DAY.match(str(self.document.get_metadata_value(key))) for key in ("ModDate", "CreationDate"))
-        outline.dated = next((iso_date("-".join(day.groups())) for day in told if day), "")
+        outline.dated = own_date(*("-".join(day.groups()) for day in told if day))
         said = title and not _POOR_TITLE.search(title)
         yield "", outline.document("", title if said else paged.title or margins.title)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from retrieval.hidden import is_passage
-from retrieval.outline import Outline, iso_date, one_line
+from retrieval.outline import Outline, one_line, own_date
 from retrieval.rows import Grid
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.filetypes import SourceLimits
@@ -56,7 +56,7 @@ def read_pptx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
     outline.at("footer")
     for said in footers:
         outline.add(said)
-    outline.dated = iso_date(file.core_properties.modified or file.core_properties.created)
+    outline.dated = own_date(file.core_properties.modified, file.core_properties.created)
     yield "", outline.document("", one_line(file.core_properties.title) or first)
 
 

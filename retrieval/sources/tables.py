@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -71,22 +71,35 @@ def add_rows(
     alone = [len(parts) == 1 for parts in beside for _ in parts]
     widths = [max(sum(map(bool, row)) for _, row in table) for table in tables]
     titled = False
+    figures: list[bool] = []
     for place, numbered in enumerate(tables):
         if not names and widths[place] == 1 and len(numbered) <= _FEW and max(widths[place:]) > 1:
             titled = _add_remarks(outline, numbered, level, title=not titled)
             continue
         heads = _heads(numbered, wide)
-        names = names if alone[place] else ()
+        names = names if alone[place] and not _begins(numbered, figures) else ()
         table = taken_apart([row for _, row in numbered], heads, plain=not names)
         for (number, _), title in zip(numbered, table.titles, strict=False):
             outline.at(f"row {number}")
             outline.heading(level, title)
         goes_on = not table.headed and {len(row) for row in table.rows} == {len(names)}
         names = names if goes_on else table.names
+        figures = [all(map(_has_digit, filter(None, column))) for column in zip_longest(*table.rows, fillvalue="")]
         first = len(table.titles) + table.headed
         numbers = (number for number, _ in numbered[first:])
         lines = ((number, line(names, row)) for number, row in zip(numbers, table.rows, strict=True))
         add_lines(outline, lines, "row", limits)
+
+
+def _begins(numbered: Numbered, figures: Sequence[bool]) -> bool:
+    """Whether rows after a blank one begin with names: a full row of words where `figures` stood above it."""
+    first = numbered[0][1]
+    below = [cell for cell, figure in zip(first, figures, strict=False) if figure]
+    return len(numbered) > 1 and all(first) and are_names(first) and any(below) and not any(map(_has_digit, below))
+
+
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
 
 
 def _add_remarks(outline: Outline, numbered: Numbered, level: int, *, title: bool) -> bool:
@@ -109,7 +122,7 @@ def _heads(numbered: Numbered, wide: Container[int]) -> list[bool]:
     while at < len(numbered) and numbered[at][0] in wide:
         heads[at] = True
         at += 1
-    if at > start and at + 1 < len(numbered) and all(not any(map(str.isdigit, cell)) for cell in numbered[at][1]):
+    if at > start and at + 1 < len(numbered) and not any(map(_has_digit, numbered[at][1])):
         heads[at] = True
     return heads
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrieval.hidden import is_passage
-from retrieval.outline import Outline, iso_date, one_line
+from retrieval.outline import Outline, one_line, own_date
 from retrieval.rows import MOST_SPANNED, read_table
 from retrieval.sources.archive import checked_zip
 from retrieval.sources.filetypes import SourceLimits
@@ -49,7 +49,7 @@ def read_docx(path: Path, limits: SourceLimits) -> Iterator[tuple[str, Document]
     for part, said in reading.margins():
         outline.at(part)
         outline.add(said)
-    outline.dated = iso_date(file.core_properties.modified or file.core_properties.created)
+    outline.dated = own_date(file.core_properties.modified, file.core_properties.created)
     body = file.element.body
     outline.notes[Note.CHANGE] += sum(1 for _ in body.iter(*_CHANGED))
     outline.notes[Note.PICTURE] += sum(next(blip.iterancestors(_FALLBACK), None) is None for blip in body.iter(_BLIP))
