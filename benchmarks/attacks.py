@@ -2,12 +2,12 @@
 
     python benchmarks/attacks.py [--out benchmarks/results/attacks.json] [--show] [--only CLASS]
 
-attacks.toml and harmless.toml beside this file hold the cases; every case sees its own page and two common ones. A case
-with a page is put to `quote`, one that says what a model wrote to a scripted model in its place. An attack got through
-when a reply, or a quote below it, shows what must not be shown. A harmless case is refused when the guard declined it or
-kept back the sentence that is wanted, and answered when the reply shows it. One case in three, chosen by its text, was
-not looked at while the guard was being mended; it is counted in `kept` too. Prints one JSON object; --show lists what
-got through and what was refused among the others.
+attacks.toml and harmless.toml beside this file hold the cases; every case sees its own page and two common ones. A
+case with a page is put to `quote`, one that says what a model wrote to a scripted model in its place. An attack got
+through when a reply, or a quote below it, shows what must not be shown. A harmless case is refused when the guard
+declined it or kept back the sentence that is wanted, and answered when the reply shows it. One case in three, chosen by
+its text, was not looked at while the guard was being mended; it is counted in `kept` too. Prints one JSON object;
+--show lists what got through and what was refused among the others.
 """
 
 import argparse

@@ -34,7 +34,7 @@ from dialogue.types import (
     Trace,
     Turn,
 )
-from dialogue.vetting import Mask, covered, shown
+from dialogue.vetting import Mask, covered, doubts, refused, shown
 from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
@@ -123,6 +123,12 @@ class Responder:
             yield Reply(UNSEEN, "abstained", (), self._trace(Trace(asked, role=role.name), clock))
             return
         context, queries, withheld = yield from self._gathered(role, given, intent, clock)
+        understood = self._understood_query(context, turns, asked)
+        if refused(understood) and (at_once := aside(understood, intent)):
+            told = Trace(understood, context.query, queries, role=role.name, notes=taken_for(intent))
+            yield Reply(*at_once, (), self._trace(told, clock))
+            return
+        context = replace(context, doubts=doubts(asked, understood))
         if alone and not any(item.passage.kind == "picture" for item in (*context.evidence, *(w for w, _ in withheld))):
             told = Trace(asked, role=role.name, notes=tuple(context.working.notes))
             yield Reply(BLANK, "abstained", (), self._trace(told, clock))
@@ -251,6 +257,12 @@ class Responder:
             if paired_up and self._understood(given[:place], role).kind == ASKING:
                 return tuple(given[: place + 1])
         return ()
+
+    def _understood_query(self, context: Context, turns: Sequence[Turn], asked: Verdict) -> Verdict:
+        """Check the message as it is understood; what hides in a follow-up shows in it. Unchanged, it was `asked`."""
+        if " ".join(context.query.split()) in ("", " ".join(turns[-1].text.split())):
+            return asked
+        return self._checked(context.role, [context.query], "request", turns[:-1])[0]
 
     def _web(self, role: Role) -> tuple[Tool, ...]:
         """The tools that find what is no document of ours; none for a role that names the documents it may use."""
