@@ -41,6 +41,7 @@ from retrieval.types import Evidence, Retriever
 from safety.masking import Mask as Personal
 from safety.types import Guard, Stage, Verdict
 
+FEW = 3  # words that mean nothing without the message before them
 PART = 6  # passages looked at for each part of a question
 UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
 
@@ -259,8 +260,15 @@ class Responder:
         return ()
 
     def _understood_query(self, context: Context, turns: Sequence[Turn], asked: Verdict) -> Verdict:
-        """Check the message as it is understood; what hides in a follow-up shows in it. Unchanged, it was `asked`."""
-        if " ".join(context.query.split()) in ("", " ".join(turns[-1].text.split())):
+        """Check the message as it is understood; what hides in a follow-up shows in it. Unchanged, it was `asked`.
+
+        A few words that nothing was made of ("And then?") are read after the message before them.
+        """
+        typed = " ".join(turns[-1].text.split())
+        before = [turn.text for turn in turns[:-1] if turn.role == "user"]
+        if before and context.query and len(typed.split()) <= FEW:
+            return self._checked(context.role, [f"{before[-1]} {context.query}"], "request", turns[:-2])[0]
+        if " ".join(context.query.split()) in ("", typed):
             return asked
         return self._checked(context.role, [context.query], "request", turns[:-1])[0]
 

@@ -60,6 +60,7 @@ def add_sources(router: APIRouter, service: Service) -> None:
         if not asking.manages(await run_in_threadpool(_found, asking, source)):
             raise ApiError(403, "this source is for all: an admin may remove it", "not_yours")
         removed = await run_in_threadpool(service.bot.remove, source)
+        await run_in_threadpool(asking.note, "source deleted", ", ".join(row.name for row in removed))
         return _json({"id": source, "object": "source.deleted", "deleted": True, "removed": [r.name for r in removed]})
 
     @router.post(
@@ -86,6 +87,7 @@ def add_sources(router: APIRouter, service: Service) -> None:
             raise ApiError(429, "too many uploads at once: try again", headers={"Retry-After": "2"})
         async with slots:
             name = await _received(asking, request, name, taken)
+        await run_in_threadpool(asking.note, "source put in", name)
         return await _read(asking, name, wait)
 
 
