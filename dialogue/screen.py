@@ -41,7 +41,7 @@ def screened(check: Check, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence
     for item, verdict in zip(evidence, verdicts, strict=False):
         head = above[_head(item.passage)]
         if not head.safe:
-            withheld.append((item, f"{HEADED}{head.reason}"))
+            withheld.append((item, head.reason if head.risk is None else f"{HEADED}{head.reason}"))
         elif verdict.safe:
             kept.append(item)
         else:
