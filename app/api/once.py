@@ -32,7 +32,8 @@ class Answered:
 
     async def steps(self, idle: float) -> AsyncGenerator[Step | None]:
         """Yield nothing: all of it is there."""
-        for step in ():
+        nothing: tuple[Step | None, ...] = ()
+        for step in nothing:
             yield step
 
     async def reply(self, request: "Request") -> Reply:
