@@ -113,26 +113,22 @@ class Responder:
         yield Step("guard")
         [asked] = self._checked(role, [turns[-1].text], "request", turns[:-1])
         clock.lap("guard")
-        intent = self._understood(given, role)
+        intent, plain = self._understood(given, role), Trace(asked, role=role.name)
         clock.lap("guard" if self.listener is None else "intent")
-        if at_once := aside(asked, intent):
-            told = Trace(asked, role=role.name, notes=taken_for(intent))
-            yield Reply(*at_once, (), self._trace(told, clock))
+        if at_once := self._at_once(plain, intent, clock):
+            yield at_once
             return
-
         if alone and self.viewer is None:
-            yield Reply(UNSEEN, "abstained", (), self._trace(Trace(asked, role=role.name), clock))
+            yield Reply(UNSEEN, "abstained", (), self._trace(plain, clock))
             return
         context, queries, withheld = yield from self._gathered(role, given, intent, clock)
-        understood = self._understood_query(context, turns, asked)
-        if refused(understood) and (at_once := aside(understood, intent)):
-            told = Trace(understood, context.query, queries, role=role.name, notes=taken_for(intent))
-            yield Reply(*at_once, (), self._trace(told, clock))
+        context, told = self._checked_again(context, turns, plain)
+        if refused(told.asked) and (at_once := self._at_once(told, intent, clock)):
+            yield at_once
             return
-        context = replace(context, doubts=doubts(asked, understood))
         if alone and not any(item.passage.kind == "picture" for item in (*context.evidence, *(w for w, _ in withheld))):
-            told = Trace(asked, role=role.name, notes=tuple(context.working.notes))
-            yield Reply(BLANK, "abstained", (), self._trace(told, clock))
+            plain = replace(plain, notes=tuple(context.working.notes))
+            yield Reply(BLANK, "abstained", (), self._trace(plain, clock))
             return
         findings = Findings(context, withheld=withheld)
         if self.options.research and intent.kind == ASKING:
@@ -163,8 +159,7 @@ class Responder:
         )
         reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
-        reply = replace(reply, trace=self._trace(reply.trace, clock))
-        yield shown(reply, self.mask, asked_for)
+        yield shown(replace(reply, trace=self._trace(reply.trace, clock)), self.mask, asked_for)
 
     def _gathered(
         self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"
@@ -258,6 +253,18 @@ class Responder:
             if paired_up and self._understood(given[:place], role).kind == ASKING:
                 return tuple(given[: place + 1])
         return ()
+
+    def _at_once(self, told: Trace, intent: Intent, clock: "_Clock") -> Reply | None:
+        """Return the reply to a message to which no draft is written, None to any other."""
+        if not (said := aside(told.asked, intent)):
+            return None
+        return Reply(*said, (), self._trace(replace(told, notes=taken_for(intent)), clock))
+
+    def _checked_again(self, context: Context, turns: Sequence[Turn], told: Trace) -> tuple[Context, Trace]:
+        """Check the message as it is understood; return what is doubtful of it with the context, and the verdict."""
+        understood = self._understood_query(context, turns, told.asked)
+        doubtful = replace(context, doubts=doubts(told.asked, understood))
+        return doubtful, replace(told, asked=understood, query=context.query)
 
     def _understood_query(self, context: Context, turns: Sequence[Turn], asked: Verdict) -> Verdict:
         """Check the message as it is understood; what hides in a follow-up shows in it. Unchanged, it was `asked`.
