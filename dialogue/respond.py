@@ -105,8 +105,7 @@ class Responder:
         Closing the iterator abandons the turn and frees what it held.
         """
         clock = _Clock()
-        role = role or Role()
-        given = _ending_with_user(turns)
+        role, given = role or Role(), _ending_with_user(turns)
         alone = not given[-1].text.strip()  # pictures without words
         given = _in_words(given)
         turns = (*role.opening, *given)

@@ -87,7 +87,6 @@ def add_sources(router: APIRouter, service: Service) -> None:
             raise ApiError(429, "too many uploads at once: try again", headers={"Retry-After": "2"})
         async with slots:
             name = await _received(asking, request, name, taken)
-        await run_in_threadpool(asking.note, "source put in", name)
         return await _read(asking, name, wait)
 
 
@@ -103,7 +102,9 @@ async def _received(asking: Caller, request: Request, name: str, taken: Choice) 
         raise ApiError(422, str(error), param="name") from None
     try:
         await _written(request, received)
-        return await run_in_threadpool(uploads.add, received, name, taken)
+        name = await run_in_threadpool(uploads.add, received, name, taken)
+        await run_in_threadpool(asking.note, "source put in", name)
+        return name
     except NameTaken as error:
         words = f"{error}: say taken=replace or taken=keep"
         raise ApiError(409, words, "name_taken", "name") from None
