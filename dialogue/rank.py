@@ -21,21 +21,23 @@ IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
 class Gates:
     """The lowest probabilities a served draft may have; a score that does not apply passes its gate.
 
-    What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served. What
-    answers and is grounded with `ample` probability leaves room to spare. What a small model wrote has to be right with
-    the probability `written`; 0 where its drafts are judged like all others.
+    What misses `answers` alone, and reaches `shown`, is shown as the closest passage where nothing is served, if its
+    risk is no more than `close`: to be quoted in spite of one, it has to answer. What answers and is grounded with
+    `ample` probability leaves room to spare. What a small model wrote has to be right with the probability `written`;
+    0 where its drafts are judged like all others.
     """
 
     sensible: float = 0.28
     answers: float = 0.28
     safe: float = 0.5
     shown: float = 0.07
+    close: float = 0.5
     ample: float = 0.7
     written: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a gate that is not a probability."""
-        for name in ("sensible", "answers", "safe", "shown", "ample", "written"):
+        for name in ("sensible", "answers", "safe", "shown", "close", "ample", "written"):
             gate = getattr(self, name)
             if isinstance(gate, bool) or not isinstance(gate, int | float) or not 0 <= gate <= 1:
                 raise ValueError(f"the gate {name} is {gate!r}: it has to be a probability, from 0 to 1")
@@ -99,6 +101,7 @@ def closest(candidates: Sequence[Candidate], gates: Gates) -> Candidate | None:
         for candidate in candidates
         if candidate.scores.answers is not None
         and gates.shown <= candidate.scores.answers < gates.answers
+        and (candidate.verdict.risk or 0.0) <= gates.close
         and any(claim.supported for claim in candidate.scores.claims)
         and not why_dropped(candidate.verdict, candidate.scores, replace(gates, answers=0.0))
     ]

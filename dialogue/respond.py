@@ -36,7 +36,7 @@ from dialogue.types import (
     Trace,
     Turn,
 )
-from dialogue.vetting import Mask, covered, shown
+from dialogue.vetting import Mask, covered, doubts, refused, shown
 from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
@@ -44,6 +44,7 @@ from safety.masking import Mask as Personal
 from safety.types import Guard, Stage, Verdict
 
 _CLAUSES = re.compile(r"[,;:.!?]+\s+|\s+[-–]\s+")
+FEW = 3  # words that mean nothing without the message before them
 PART = 6  # passages looked at for each part of a question
 TOLD = 0.2  # the least probability of a passage that answers what is asked beside what is told
 UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
@@ -108,28 +109,29 @@ class Responder:
         Closing the iterator abandons the turn and frees what it held.
         """
         clock = _Clock()
-        role = role or Role()
-        given = _ending_with_user(turns)
+        role, given = role or Role(), _ending_with_user(turns)
         alone = not given[-1].text.strip()  # pictures without words
         given = _in_words(given)
         turns = (*role.opening, *given)
         yield Step("guard")
         [asked] = self._checked(role, [turns[-1].text], "request", turns[:-1])
         clock.lap("guard")
-        intent = self._understood(given, role)
+        intent, plain = self._understood(given, role), Trace(asked, role=role.name)
         clock.lap("guard" if self.listener is None else "intent")
-        if at_once := aside(asked, intent):
-            told = Trace(asked, role=role.name, notes=taken_for(intent))
-            yield Reply(*at_once, (), self._trace(told, clock))
+        if at_once := self._at_once(plain, intent, clock):
+            yield at_once
             return
-
         if alone and self.viewer is None:
-            yield Reply(UNSEEN, "abstained", (), self._trace(Trace(asked, role=role.name), clock))
+            yield Reply(UNSEEN, "abstained", (), self._trace(plain, clock))
             return
         context, queries, withheld = yield from self._gathered(role, given, intent, clock)
+        context, told = self._checked_again(context, turns, plain)
+        if refused(told.asked) and (at_once := self._at_once(told, intent, clock)):
+            yield at_once
+            return
         if alone and not any(item.passage.kind == "picture" for item in (*context.evidence, *(w for w, _ in withheld))):
-            told = Trace(asked, role=role.name, notes=tuple(context.working.notes))
-            yield Reply(BLANK, "abstained", (), self._trace(told, clock))
+            plain = replace(plain, notes=tuple(context.working.notes))
+            yield Reply(BLANK, "abstained", (), self._trace(plain, clock))
             return
         findings = Findings(context, withheld=withheld)
         if self.options.research and intent.kind == ASKING:
@@ -160,8 +162,7 @@ class Responder:
         )
         reply = in_their_language(_best(trace, self.options.gates), intent)
         clock.lap("rank")
-        reply = replace(reply, trace=self._trace(reply.trace, clock))
-        yield shown(reply, self.mask, asked_for)
+        yield shown(replace(reply, trace=self._trace(reply.trace, clock)), self.mask, asked_for)
 
     def _gathered(
         self, role: Role, given: Sequence[Turn], intent: Intent, clock: "_Clock"
@@ -273,6 +274,31 @@ class Responder:
             if paired_up and self._understood(given[:place], role).kind == ASKING:
                 return tuple(given[: place + 1])
         return ()
+
+    def _at_once(self, told: Trace, intent: Intent, clock: "_Clock") -> Reply | None:
+        """Return the reply to a message to which no draft is written, None to any other."""
+        if not (said := aside(told.asked, intent)):
+            return None
+        return Reply(*said, (), self._trace(replace(told, notes=taken_for(intent)), clock))
+
+    def _checked_again(self, context: Context, turns: Sequence[Turn], told: Trace) -> tuple[Context, Trace]:
+        """Check the message as it is understood; return what is doubtful of it with the context, and the verdict."""
+        understood = self._understood_query(context, turns, told.asked)
+        doubtful = replace(context, doubts=doubts(told.asked, understood))
+        return doubtful, replace(told, asked=understood, query=context.query)
+
+    def _understood_query(self, context: Context, turns: Sequence[Turn], asked: Verdict) -> Verdict:
+        """Check the message as it is understood; what hides in a follow-up shows in it. Unchanged, it was `asked`.
+
+        A few words that nothing was made of ("And then?") are read after the message before them.
+        """
+        typed = " ".join(turns[-1].text.split())
+        before = [turn.text for turn in turns[:-1] if turn.role == "user"]
+        if before and context.query and len(typed.split()) <= FEW:
+            return self._checked(context.role, [f"{before[-1]} {context.query}"], "request", turns[:-2])[0]
+        if " ".join(context.query.split()) in ("", typed):
+            return asked
+        return self._checked(context.role, [context.query], "request", turns[:-1])[0]
 
     def _web(self, role: Role) -> tuple[Tool, ...]:
         """The tools that find what is no document of ours; none for a role that names the documents it may use."""

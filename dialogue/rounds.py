@@ -15,7 +15,7 @@ from dialogue.rank import QUOTES, Gates, ample, quality, why_dropped
 from dialogue.research import replies
 from dialogue.talk import ASKING, said
 from dialogue.types import EARLY, Candidate, Context, Drafted, Judge, LanguageModel, ModelError, Sampling, Scores, Step
-from dialogue.vetting import vetted
+from dialogue.vetting import SHARE, vetted
 from retrieval.text import paired
 from safety.types import Guard, Stage, Verdict
 
@@ -159,11 +159,13 @@ class Rounds:
 
     def _verdicts(self, context: Context, drafts: Sequence[str]) -> list[Verdict]:
         before = [turn.text for turn in context.turns]
+        wary = (*context.role.tightened, *((name, SHARE) for name in context.doubts))
 
         def check(texts: Sequence[str], stage: Stage) -> list[Verdict]:
-            return self.guard.check(texts, stage, before, context.role.tightened)
+            return self.guard.check(texts, stage, before, wary if stage == "quotation" else context.role.tightened)
 
-        return vetted(check, drafts, context.evidence, said(context.intent, context.language, context.role))
+        own = said(context.intent, context.language, context.role)
+        return vetted(check, drafts, context.evidence, own, f"{context.question} {context.query}")
 
     def _gates(self, context: Context, scores: Scores, writer: str) -> Gates:
         """The gates of a draft; what describes a picture that was asked about need not look like an answer."""

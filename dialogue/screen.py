@@ -19,6 +19,7 @@ from retrieval.types import Evidence, Passage
 from safety.types import Verdict
 
 WINDOW: Final = 3  # sentences across which an order may be spread
+HEADED: Final = "in its title or a heading: "  # before the reason why all that stands under it is withheld
 WARY: Final = 0.3  # risk from which a sentence is withheld where its passage holds an order
 
 _FOUND = re.compile(r": “| \(probability")  # what follows the name of an objective in a reason
@@ -48,7 +49,7 @@ def screened(check: Check, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence
     for item, verdict in zip(evidence, verdicts, strict=False):
         head = above[_head(item.passage)]
         if not head.safe:
-            withheld.append((item, head.reason))
+            withheld.append((item, head.reason if head.risk is None else f"{HEADED}{head.reason}"))
         elif verdict.safe:
             kept.append(item)
         else:
@@ -78,7 +79,8 @@ def quotes(draft: str, evidence: Sequence[Evidence]) -> bool:
 def left_out(trace: Trace, sources: Collection[str]) -> str:
     """Return a sentence on each document of which something was withheld, as far as it matters to the reply.
 
-    It does where the reply cites the document, one of `sources`, and where without a reply it was the nearest.
+    It does where the reply cites the document, one of `sources`, and where without a reply it was the nearest. A title
+    that was objected to is not told.
     """
     withheld = trace.withheld
     found = [*trace.evidence, *(item for item, _ in withheld)]
@@ -87,6 +89,10 @@ def left_out(trace: Trace, sources: Collection[str]) -> str:
     said: list[str] = []
     for source in dict.fromkeys(item.passage.source for item, _ in withheld if item.passage.source in sources):
         of = [(item.passage, reason) for item, reason in withheld if item.passage.source == source]
+        if of[0][1].startswith(HEADED):
+            why = _why(of[0][1].removeprefix(HEADED), 1).removeprefix("it ")
+            said.append(f"I left out a document, because its title or a heading {why}.")
+            continue
         number = sum(len(sentences(passage.text)) for passage, _ in of)
         what = "one sentence" if number == 1 else f"{number} sentences"
         said.append(f"I left out {what} of “{of[0][0].title}”, because {_why(of[0][1], number)}.")

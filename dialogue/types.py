@@ -105,7 +105,8 @@ class Context:
     toolset that followed it; `complaints` are the reasons why earlier drafts of this same turn were dropped
     (empty on the first round); `about` names the sources that the message asks for as a whole, so that what they say
     answers it, whatever it is. `intent` is the kind of the user's message and `language` that it is said in; where it
-    asks about an earlier reply, `earlier` are the turns up to that reply.
+    asks about an earlier reply, `earlier` are the turns up to that reply. `doubts` are the safety objectives by which
+    the message itself is doubtful.
     `parts` are the questions that the query comes to, each standing alone, () where it is one. `shaped` are drafts that
     answer it whole, such as a list or both facts of a comparison with what was worked out from them, each with the
     least probability that it does; what says only a part of one is worth less.
@@ -128,6 +129,7 @@ class Context:
     intent: str = "question"
     language: str = "en"
     earlier: tuple[Turn, ...] = ()
+    doubts: tuple[str, ...] = ()
     working: Working = field(default_factory=Working, compare=False, repr=False)
 
     @property

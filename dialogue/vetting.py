@@ -18,18 +18,35 @@ from safety.types import Stage, Verdict
 Check = Callable[[Sequence[str], Stage], list[Verdict]]
 Mask = Callable[[str, str], str]  # a reply and what was asked, to the reply as it may be shown
 
+DOUBT: Final = 0.3  # the risk of a request from which what is quoted in answer to it may be less risky
+SHARE: Final = 0.65  # of the usual threshold of a quotation, which it may reach then
+MISREAD: Final = 0.7  # the risk at which a follow-up is refused as it is understood, which may be misunderstood
 STRANGE_LINK: Final = "a link that no source holds"
 
-_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+|\b[\w-]+(?:\.[\w-]+)+/[^\s<>\"')\]]*", re.IGNORECASE)
+_LINK = re.compile(
+    r"(?:https?://|www\.)[^\s<>\"')\]]+|\b[\w-]+(?:\.[\w-]+)+/[^\s<>\"')\]]*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|"
+    r"(?<![\w.@/-])(?-i:[a-z0-9-]{2,}(?:\.[a-z0-9-]{2,})*\.[a-z]{2,24})(?![\w(@/-]|\.\w)",  # a bare name: no "Mr.Smith"
+    re.IGNORECASE,
+)
 _VERDICT = re.compile(r"^(?:Yes|No)[.:,] (?=\S)")
 
 
+def doubts(*asked: Verdict) -> tuple[str, ...]:
+    """Return the objectives by which a request is doubtful, though it was let pass."""
+    return tuple(dict.fromkeys(name for verdict in asked for name, risk in verdict.risks if risk >= DOUBT))
+
+
+def refused(understood: Verdict) -> bool:
+    """Say whether a follow-up, made to stand alone, is one to refuse."""
+    return not understood.safe and (understood.risk is None or understood.risk >= MISREAD)
+
+
 def vetted(
-    check: Check, drafts: Sequence[str], evidence: Sequence[Evidence], own: Collection[str] = ()
+    check: Check, drafts: Sequence[str], evidence: Sequence[Evidence], own: Collection[str] = (), asked: str = ""
 ) -> list[Verdict]:
     """Return the verdict on every draft: the worst of what the guard says of it and of its sentences.
 
-    `own` are lines that come with the program, which are not doubted.
+    `own` are lines that come with the program, which are not doubted. Links that were `asked` about are not strange.
     """
     parts = [[] if draft in own else _parts(draft, evidence) for draft in drafts]
     verdicts: dict[tuple[str, Stage], Verdict] = {}
@@ -39,17 +56,18 @@ def vetted(
         verdicts |= {(text, stage): verdict for text, verdict in zip(texts, found, strict=True)}
     made = []
     for draft, row in zip(drafts, parts, strict=True):
-        if strange := strange_links(draft, evidence):
+        if strange := strange_links(draft, evidence, asked):
             made.append(Verdict(False, 1.0, "solicitation", f"{STRANGE_LINK}: “{strange[0]}”", "drop", flagged=True))
         else:
             made.append(max((verdicts[part] for part in row), key=_worse, default=Verdict(True, 0.0)))
     return made
 
 
-def strange_links(draft: str, evidence: Sequence[Evidence]) -> list[str]:
-    """Return the links in a draft that stand in no source and lead to none."""
+def strange_links(draft: str, evidence: Sequence[Evidence], asked: str = "") -> list[str]:
+    """Return the links, hosts and mail addresses in a draft that stand in no source and were not asked about."""
     links = [link.rstrip(".,;:!?") for link in _LINK.findall(draft)]
     held = [f"{item.passage.text}\n{item.passage.source}".casefold() for item in evidence] if links else []
+    held.append(asked.casefold())
     return [link for link in links if not any(link.casefold() in text for text in held)]
 
 

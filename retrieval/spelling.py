@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 LONG = 8  # letters from which two slips are looked for
-SHORT = 3  # letters of the shortest word that is mended
+SHORT, LONGEST = 3, 40  # letters of the shortest and the longest word that is mended
 RARE = 19_000  # rank from which a word of English may itself be a slip for one of the commonest
 COMMON = 500
 USUAL = 8_000  # rank up to which two words make a third that no list holds
@@ -23,7 +23,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _ENDINGS = ("s", "es", "d", "ed", "ing", "er", "ers", "est", "ly", "able")
-_TYPED_WHOLE = re.compile(r"\S*[\d_@/\\<>{}=#$%&+*|.-]\S*[^\s?!.,;:)]|\S*\d\S*|[\"“`][^\"”`]*[\"”`]")
+_CODE = re.compile(r"[\d_@/\\<>{}=#$%&+*|.-]")
+_DIGIT = re.compile(r"\d")
+_QUOTED = re.compile(r"[\"“`][^\"”`]{0,500}[\"”`]")
 
 
 class Spelling:
@@ -47,8 +49,8 @@ class Spelling:
             if self._made is None or self._made.held is not held:
                 self._made = _Words(self._lexicon, held)
             words = self._made
-        kept = [match.span() for match in _TYPED_WHOLE.finditer(text)]
-        found = [m for m in _WORD.finditer(text) if not any(a <= m.start() and m.end() <= b for a, b in kept)]
+        kept = _typed_whole(text)
+        found = [m for m in _WORD.finditer(text) if not (kept[m.start()] and kept[m.end() - 1])]
         if words.foreign([match.group() for match in found]):
             return text
         pieces, place, skip = [], 0, False
@@ -65,6 +67,22 @@ class Spelling:
             pieces += [text[place : match.start()], put]
             place = end
         return "".join([*pieces, text[place:]])
+
+
+def _typed_whole(text: str) -> bytearray:
+    """Return for each character whether it stands in a code, an address or a quotation, where no slip is mended.
+
+    In time linear in the text.
+    """
+    kept = bytearray(len(text))
+    for token in re.finditer(r"\S+", text):
+        bare = token.group().rstrip("?!.,;:)")
+        end = token.end() if _DIGIT.search(token.group()) else token.start() + len(bare)
+        if _DIGIT.search(token.group()) or _CODE.search(bare, 0, max(len(bare) - 1, 0)):
+            kept[token.start() : end] = b"\1" * (end - token.start())
+    for start, end in (match.span() for match in _QUOTED.finditer(text)):
+        kept[start:end] = b"\1" * (end - start)
+    return kept
 
 
 class _Words:
@@ -89,7 +107,7 @@ class _Words:
         """Return the word that was meant, or this one. The `first` of a question mostly asks."""
         stem = re.sub(r"['’]s?$", "", word)
         plain = stem.casefold()
-        if len(plain) < SHORT or stem not in (plain, plain.capitalize()):
+        if not SHORT <= len(plain) <= LONGEST or stem not in (plain, plain.capitalize()):
             return word
         name = word[0].isupper() and not first
         if plain not in self.held and not name and not self._compound(plain) and (split := self._split(plain)):
@@ -106,6 +124,8 @@ class _Words:
         return (best.capitalize() if word[0].isupper() else best) + word[len(stem) :]
 
     def _known(self, plain: str) -> bool:
+        if len(plain) > LONGEST:
+            return False
         if plain in self.held or self._lexicon.get(plain, RARE) < RARE or "'" in plain:
             return True
         for ending in _ENDINGS:

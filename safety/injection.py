@@ -24,6 +24,7 @@ SHIPPED: Final = {WEIGHTS: "33300a15f063df139b91f3f2f93d052e61e29db4f22974c90c65
 LONGEST: Final = 3  # words of an n-gram
 CLAUSE: Final = 60  # words that are read as one sentence
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[<>\[\]#|{}!:\"]")
+_LABEL = re.compile(r"^\W*(?:question|answer|q|a|faq)(?: ?\d+)?: +", re.IGNORECASE)  # which order nothing
 _END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|\n+|-->|<!--")
 
 
@@ -55,7 +56,7 @@ def pieces(text: str) -> Iterator[str]:
 
 def ngrams(sentence: str) -> set[str]:
     """Return the distinct runs of one to LONGEST words, the beginning marked."""
-    words = ["^", *_WORD.findall(sentence.casefold().replace("’", "'"))[:CLAUSE]]
+    words = ["^", *_WORD.findall(_LABEL.sub("", sentence).casefold().replace("’", "'"))[:CLAUSE]]
     return {" ".join(words[at : at + n]) for n in range(1, LONGEST + 1) for at in range(len(words) - n + 1)} - {"^"}
 
 

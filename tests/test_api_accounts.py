@@ -12,6 +12,7 @@ from web_client import Answer, request
 from web_fixture import canned_bot, serving
 
 from app.accounts.accounts import Accounts
+from app.accounts.audit import Audit
 from app.accounts.keys import Keys
 from app.bot import Bot
 from retrieval.encoder.embed import Encoder
@@ -127,3 +128,20 @@ def test_a_client_of_another_machine_is_served_with_a_key(url: str, bot: Bot, tm
     headers = {"Host": "candor.example.org", "Authorization": f"Bearer {key(bot, 'ann')}"}
     assert request(url, "GET", "/v1/models", headers=headers).status == 200
     assert request(url, "GET", "/v1/models", headers={**headers, "Origin": "https://evil.test"}).status == 403
+
+
+def test_what_is_changed_through_the_api_stands_in_the_audit_log(url: str, bot: Bot) -> None:
+    word = key(bot, "bob", "sources", "chat")
+    put = send(url, word, "POST", "/v1/sources?name=noted.md", b"# Noted\n\nThe kiln is fired on Fridays.\n")
+    assert put.status == 201
+    [row] = put.json()["data"]
+    assert send(url, word, "DELETE", f"/v1/sources/{row['id']}").status == 200
+    identity = bot.of(Accounts(bot.library.database).named("bob").id).history.start("mine")
+    assert send(url, word, "DELETE", f"/v1/conversations/{identity}").status == 200
+    noted = [(entry.account, entry.action, entry.detail) for entry in Audit(bot.library.database).entries()]
+    for action, detail in (
+        ("source put in", "noted.md"),
+        ("source deleted", row["name"]),
+        ("conversation deleted", identity),
+    ):
+        assert ("bob", action, detail) in noted

@@ -299,3 +299,37 @@ def test_the_requests_of_open_webui_are_answered(url: str) -> None:
     title = {"model": model, "messages": said("### Task:\nGenerate a title for: Everest"), "stream": False}
     answer = request(url, "POST", "/v1/chat/completions", json.dumps(title).encode(), headers)
     assert answer.json()["choices"][0]["message"]["content"]
+
+
+def test_a_request_that_is_sent_again_under_its_key_is_one_turn(client: openai.OpenAI, bot: Bot) -> None:
+    key = {"Idempotency-Key": "one-turn-7"}
+    ask = client.chat.completions.create
+    first = ask(model="candor", messages=said(ASKED), extra_headers=key)  # type: ignore[arg-type]
+    again = ask(model="candor", messages=said(ASKED), extra_headers=key)  # type: ignore[arg-type]
+    pieces = ask(model="candor", messages=said(ASKED), extra_headers=key, stream=True)  # type: ignore[arg-type]
+    text = first.choices[0].message.content
+    identity = first.model_extra["candor"]["conversation"]  # type: ignore[index]
+    assert again.choices[0].message.content == text
+    assert again.model_extra["candor"] == first.model_extra["candor"]  # type: ignore[index]
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == text
+    assert len(bot.history.turns(identity)) == 1
+    other = ask(model="candor", messages=said(ASKED), extra_headers={"Idempotency-Key": "8"})  # type: ignore[arg-type]
+    assert other.model_extra["candor"]["conversation"] != identity  # type: ignore[index]
+    with pytest.raises(openai.UnprocessableEntityError, match="another message"):
+        ask(model="candor", messages=said("Hello."), extra_headers=key)  # type: ignore[arg-type]
+    with pytest.raises(openai.BadRequestError, match="begins a stored conversation"):
+        ask(model="candor", messages=said(ASKED), store=False, extra_headers=key)  # type: ignore[arg-type]
+
+
+def test_a_turn_that_was_never_answered_is_taken_again_under_its_key(client: openai.OpenAI, bot: Bot) -> None:
+    key = {"Idempotency-Key": "broken-off"}
+    made = client.chat.completions.create(model="candor", messages=said(ASKED), extra_headers=key)  # type: ignore[arg-type]
+    identity = made.model_extra["candor"]["conversation"]  # type: ignore[index]
+    bot.history.delete(identity)
+    broken = bot.history.begin(identity, ASKED, role="candor")
+    with pytest.raises(openai.ConflictError):
+        client.chat.completions.create(model="candor", messages=said(ASKED), extra_headers=key)  # type: ignore[arg-type]
+    bot.history.fail(broken, "interrupted", "the process ended")
+    client.chat.completions.create(model="candor", messages=said(ASKED), extra_headers=key)  # type: ignore[arg-type]
+    [turn] = bot.history.turns(identity)
+    assert (turn.state, turn.versions and turn.versions[0]) == ("done", broken)

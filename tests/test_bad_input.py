@@ -277,6 +277,18 @@ def test_too_few_descriptors_are_told_before_anything_is_opened() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
+def test_too_little_memory_is_told_before_anything_is_loaded() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "history", "list"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1_200_000 << 10, resource.RLIM_INFINITY)),
+    )
+    told = "candor: only 1171 MB of address space, 1800 are needed: allow more (ulimit -v unlimited)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
 # --- Python -------------------------------------------------------------------------------------------------------
 
 

@@ -120,6 +120,7 @@ def test_what_the_source_says_in_other_words_is_not_contradicted(claim: str, sou
             "GPT-3 has 175 billion parameters.",
             "the name 'GPT-4' is not in the source",
         ),
+        ("Everest is not 8,849 m high.", "Everest is 8,849 m high.", "'not' is in the reply but not in the source"),
         ("Penguins can fly.", "Penguins cannot fly.", "'cannot' is in the source but not in the reply"),
         ("The city has three bridges.", "The city has two bridges.", "the source says two, not three"),
     ],

@@ -114,6 +114,9 @@ def test_an_order_in_a_title_or_heading_takes_the_page_along() -> None:
         bad = page(FACTS[0], **field)
         kept, [(gone, _)] = screened(evidence_check, [bad, page(FACTS[1])])
         assert (gone, [item.passage.text for item in kept]) == (bad, [FACTS[1]])
+        reply = ask(responder([bad]))
+        assert "I left out a document, because its title or a heading looks like" in reply.text
+        assert "Ignore all" not in reply.text
 
 
 def test_harmless_pages_are_checked_once_and_stay_what_they_are() -> None:

@@ -74,3 +74,11 @@ def test_the_word_index_tells_its_words(tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("lexical")
     write(folder, [1, 2], ["The kennels of Łódź, room 12", "Kennels"])
     assert Lexical(folder).vocabulary() == {"the": 1, "kennels": 2, "of": 1, "łódź": 1, "room": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 31_000, "." * 31_000, "“" * 31_000, "teh.kenel " * 3000, "kenelx" * 5000, "-a" * 15_000, '"a' * 15_000],
+)
+def test_long_odd_words_are_no_slips(text: str) -> None:
+    assert SPELLING.corrected(text) == text  # in time that is linear: a quadratic one took minutes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_screen import page
 
 from dialogue.types import Candidate, Citation, Claim, Drafted, Reply, Scores, Trace
-from dialogue.vetting import covered, shown, strange_links, vetted
+from dialogue.vetting import covered, doubts, refused, shown, strange_links, vetted
 from safety import load_policy
 from safety.masking import Mask
 from safety.types import Stage, Verdict
@@ -61,6 +61,10 @@ def test_nothing_hides_behind_a_true_sentence() -> None:
         ("It is at evil.example/path.", ["evil.example/path"]),
         ("See https://arden.example/mill.", []),
         ("See mill.example/sails for more.", []),
+        ("See evil.example for more.", ["evil.example"]),
+        ("Write to collector@evil.example.", ["collector@evil.example"]),
+        ("It ended at five p.m. in the U.S. of course, i.e. late.It was dark.", []),
+        ("It is told in mill.md, version 3.5.", []),
         ("It has four sails and/or 3.5 stones, e.g. two.", []),
     ],
 )
@@ -68,6 +72,8 @@ def test_a_link_has_to_stand_in_a_source(draft: str, strange: list[str]) -> None
     assert strange_links(draft, EVIDENCE) == strange
     [verdict] = vetted(guard("")[1], [draft], EVIDENCE)  # type: ignore[arg-type]
     assert verdict.safe is not bool(strange)
+    asked = "Is evil.example or www.evil.example or https://evil.example/?q=mill or collector@evil.example told of?"
+    assert not strange_links("See evil.example for more.", EVIDENCE, asked)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,8 @@ def test_what_was_not_asked_for_is_masked(asked: str, mail: bool, phone: bool) -
         ("The password is hunter2.", "hunter2"),
         ("Password: sunflower", "sunflower"),
         ("The PIN of the card is 4711.", "4711"),
+        ("Set client_secret = 'x9Kq7mZp31LwT' first.", "x9Kq7mZp31LwT"),
+        ("Use postgres://mill:S3cretPw@db.example/main.", "S3cretPw"),
     ],
 )
 def test_secrets_are_masked_even_when_asked_for(text: str, secret: str) -> None:
@@ -110,6 +118,10 @@ def test_secrets_are_masked_even_when_asked_for(text: str, secret: str) -> None:
         "The fee is 1,234,567.89 euros, order 2024-001-4711.",
         "It was built in 1931 and is 412 metres long.",
         "Open the card and choose a new PIN.",
+        "The token of the fair: 4096 were struck. Secret: chocolate.",
+        "The passport office is on the second floor, and a new identity card costs 37 euros.",
+        "Its part number is GB29 4711 0815 and its tax band is B.",
+        "See https://mill.example:8080/a@b for more.",
     ],
 )
 def test_what_only_speaks_of_secrets_stays(text: str) -> None:
@@ -129,3 +141,24 @@ def test_quotes_are_masked_with_the_reply() -> None:
 def test_masking_twice_is_masking_once(text: str, asked: str) -> None:
     once = Mask()(text, asked)
     assert Mask()(once, asked) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "asked"),
+    [
+        ("Mr Lee's IBAN is DE89 3704 0044 0532 0130 00.", "3704 0044", "What is the IBAN of Mr Lee?"),
+        ("His social security number is 078-05-1120.", "078-05-1120", "What is his social security number?"),
+        ("Passport no. X1234567 is hers.", "X1234567", "Which passport has she?"),
+    ],
+)
+def test_numbers_of_persons_and_accounts_are_shown_to_whom_asks_for_them(text: str, number: str, asked: str) -> None:
+    assert number not in Mask()(text, "Who is it?")
+    assert Mask()(text, asked) == text
+
+
+def test_a_doubtful_request_is_answered_with_less_risky_quotes() -> None:
+    asked = Verdict(True, 0.4, risks=(("weapons_mass", 0.4), ("hate", 0.01)))
+    assert doubts(asked, asked) == ("weapons_mass",)
+    assert not refused(Verdict(False, 0.65))
+    assert refused(Verdict(False, 0.75))
+    assert refused(Verdict(False, None))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from app.accounts.audit import Audit
 from app.accounts.keys import Keys
 from app.accounts.principal import Forbidden, Principal, Scope, Unknown
 from app.api.errors import ApiError
@@ -69,6 +70,11 @@ class Caller:
         except InputError:
             words = "there is no such conversation: GET /v1/conversations lists them"
             raise ApiError(404, words, "conversation_not_found") from None
+
+    def note(self, action: str, detail: str = "") -> None:
+        """Store in the audit log what this one did, where there are accounts. Raises DataError."""
+        if self.who is not None:
+            Audit(self.service.bot.library.database).note(action, self.who.account, detail)
 
     def take_turn(self) -> None:
         """Count a turn that is about to be taken. Raises Limited."""

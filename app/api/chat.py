@@ -1,5 +1,6 @@
 """``POST /v1/chat/completions``: OpenAI's chat, answered by a turn of the dialogue, whole or as a stream of events."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +15,7 @@ from app.api.callers import Chatting
 from app.api.errors import ApiError
 from app.api.messages import MOST_MESSAGES, Message, turns_of
 from app.api.models import checked_model
+from app.api.once import HEADER, Answered, under_key
 from app.api.service import Asked, Running, Service
 from app.api.shapes import Json, as_bytes, citation_of, told, usage_of
 from dialogue.choices import choices
@@ -96,7 +98,8 @@ def add_chat(router: APIRouter, service: Service) -> None:
     async def complete(request: Request, body: ChatRequest, asking: Chatting) -> Response:
         name, role = checked_model(service.bot, body.model, body.role)
         asked = asked_of(body, role)
-        running = await service.begin(asking, asked)
+        once = await asyncio.to_thread(under_key, asking, asked, request.headers.get(HEADER))
+        running = once if isinstance(once, Answered) else await service.begin(asking, once)
         completion = Completion(name, asked.turns, body, asking.responder.mask)
         if body.stream:
             return StreamingResponse(completion.events(running), media_type="text/event-stream", headers=STREAM)
@@ -133,7 +136,7 @@ class Completion:
             "candor": self._candor(reply, replies),
         }
 
-    async def events(self, running: Running) -> AsyncIterator[bytes]:
+    async def events(self, running: Running | Answered) -> AsyncIterator[bytes]:
         """The stages of a turn as empty pieces, then its reply in pieces, as server-sent events."""
         yield self._event({"role": "assistant", "content": ""})
         steps = running.steps(IDLE)

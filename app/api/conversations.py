@@ -42,6 +42,7 @@ def add_conversations(router: APIRouter, service: Service) -> None:
         row = asking.conversation(conversation)
         service.jobs.stop(row.id)
         asking.bot.history.delete(row.id)
+        asking.note("conversation deleted", row.id)
         return _json({"id": row.id, "object": "conversation.deleted", "deleted": True})
 
 

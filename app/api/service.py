@@ -29,13 +29,16 @@ class Asked:
     """A message to be answered: the last of `turns`.
 
     It continues `conversation` where that is named, of which the turns before the last are then no part. Otherwise it
-    begins one with these turns before it, in `role`; without `store` nothing is kept of it.
+    begins one with these turns before it, in `role`, under `identity` where that is given, `instead` of a turn that it
+    has. Without `store` nothing is kept of it.
     """
 
     turns: tuple[Turn, ...]
     conversation: str | None = None
     role: str | None = None
     store: bool = True
+    identity: str = ""
+    instead: int | None = None
 
 
 @dataclass(eq=False)
@@ -90,9 +93,10 @@ class Service(Parts):
             bot.role_of(held.id, asked.role)
             turn = bot.steps(message, held.id, pictures=last.pictures)
             return self.jobs.start(held.id, message, held.turns, last.pictures, turn=turn, heard=heard)
-        identity, shown = str(uuid4()), last.pictures
+        identity, shown = asked.identity or str(uuid4()), last.pictures
         if asked.store:
-            turn = bot.steps(message, identity, asked.role, shown, earlier=asked.turns[:-1], new=True)
+            again = asked.instead
+            turn = bot.steps(message, identity, asked.role, shown, again, asked.turns[:-1], new=again is None)
         else:
             turn = bot.unstored(asked.turns, asked.role, asking.account)
         return self.jobs.start(identity, message, 0, shown, turn=turn, heard=heard)

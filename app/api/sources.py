@@ -60,6 +60,7 @@ def add_sources(router: APIRouter, service: Service) -> None:
         if not asking.manages(await run_in_threadpool(_found, asking, source)):
             raise ApiError(403, "this source is for all: an admin may remove it", "not_yours")
         removed = await run_in_threadpool(service.bot.remove, source)
+        await run_in_threadpool(asking.note, "source deleted", ", ".join(row.name for row in removed))
         return _json({"id": source, "object": "source.deleted", "deleted": True, "removed": [r.name for r in removed]})
 
     @router.post(
@@ -101,7 +102,9 @@ async def _received(asking: Caller, request: Request, name: str, taken: Choice) 
         raise ApiError(422, str(error), param="name") from None
     try:
         await _written(request, received)
-        return await run_in_threadpool(uploads.add, received, name, taken)
+        name = await run_in_threadpool(uploads.add, received, name, taken)
+        await run_in_threadpool(asking.note, "source put in", name)
+        return name
     except NameTaken as error:
         words = f"{error}: say taken=replace or taken=keep"
         raise ApiError(409, words, "name_taken", "name") from None

@@ -46,6 +46,7 @@ from app.errors import InputError, SettingsError
 __all__ = ["KINDS", "cli", "main", "run"]
 
 FEWEST: Final = 32  # open files
+LEAST: Final = 1800 << 20  # bytes of address space, of which the libraries take most; with less they end without a word
 _OURS: Final = ("app", "dialogue", "retrieval", "safety")
 
 
@@ -55,7 +56,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
-    code = run(sys.argv[1:]) if _has_files() else 1
+    code = run(sys.argv[1:]) if _has_room() else 1
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # closed, or its reader has gone
@@ -63,14 +64,19 @@ def main() -> None:
     os._exit(code)  # all is closed and stored; taking torch apart would take seconds
 
 
-def _has_files() -> bool:
-    """Say so where too few files may be open: libraries would fail in ways that point elsewhere."""
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = most == resource.RLIM_INFINITY or most >= FEWEST
-    if not enough:
+def _has_room() -> bool:
+    """Say so where the shell allows too little: libraries would fail in ways that point elsewhere."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    told = ""
+    if files != resource.RLIM_INFINITY and files < FEWEST:
+        told = f"only {files} files may be open at once: allow more (ulimit -n 1024)"
+    elif space != resource.RLIM_INFINITY and space < LEAST:
+        told = f"only {space >> 20} MB of address space, {LEAST >> 20} are needed: allow more (ulimit -v unlimited)"
+    if told:
         with suppress(OSError):
-            click.echo(f"candor: only {most} files may be open at once: allow more (ulimit -n 1024)", err=True)
-    return enough
+            click.echo(f"candor: {told}", err=True)
+    return not told
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911, one line per way to end

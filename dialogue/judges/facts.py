@@ -30,7 +30,9 @@ _PREPOSITIONS = frozenset(
     ("in", "at", "on", "from", "after", "before", "since", "during", "by", "until", "with", "for", "under", "near")
 )
 _VERBS = frozenset("is are was were has had have stands stood lies lay became made built".split())
-_CLAUSE_END = re.compile(r"[,;:.!?()]|\b(?:but|although|though|because|while|whereas|which|and)\b", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r"[,.](?!\d)|[;:!?()]|\b(?:but|although|though|because|while|whereas|which|and)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
