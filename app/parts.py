@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import select
@@ -24,6 +25,7 @@ from retrieval.tools.toolset import Tool
 from retrieval.types import Embedder, Passage, Retriever
 
 if TYPE_CHECKING:
+    from dialogue.judges.embedded import EmbeddedJudge
     from retrieval.encoder.embed import Encoder
     from retrieval.reader import PassageReader
 
@@ -185,7 +187,7 @@ def tools_of(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tup
     return tuple(first), tuple(Web(engine, fetcher, embedder) for engine in engines)
 
 
-def judged_by(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:
+def judged_by(settings: Settings, embedded: "EmbeddedJudge", speaker: LanguageModel) -> Judge:
     """Return the judge that the settings name, around the embedded one. Raises SettingsError, ModelError."""
     from dialogue.models import reads_prompts
 
@@ -199,4 +201,8 @@ def judged_by(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Ju
         from dialogue.judges.classifier import load_classifier_judge
 
         return load_classifier_judge(settings.judges, embedded)
+    if settings.judges != "embedded":
+        from dialogue.judges.preference import load_preference
+
+        return load_preference(Path(settings.judges), embedded)
     return embedded

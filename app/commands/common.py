@@ -79,6 +79,12 @@ def common(command: Command) -> Command:
             "--viewer", expose_value=False, callback=keep, help="What looks at pictures: hf:FOLDER-OR-HUB-NAME."
         ),
         click.option(
+            "--judges",
+            expose_value=False,
+            callback=keep,
+            help="What judges drafts: embedded, generator, hf:NAME or a folder of candor train judges --ratings.",
+        ),
+        click.option(
             "--data-dir",
             expose_value=False,
             callback=keep,

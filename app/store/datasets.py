@@ -29,15 +29,21 @@ def dataset(history: "History", opinions: "Opinions", form: Form) -> Iterator[Ro
     """Yield the rows of a form, the earliest first.
 
     `lamda`: every rated reply with what the rating says of it. `dpo`: a draft that somebody took instead of another,
-    as ``{prompt, chosen, rejected}`` of messages. `sft`: replies that were liked and drafts that were taken, as
+    as ``{prompt, chosen, rejected}`` of messages with the passages that both could be written from. `sft`: replies that were liked and drafts that were taken, as
     ``{messages}``. Raises DataError.
     """
     if form == "lamda":
         yield from _rated(history, opinions)
     elif form == "dpo":
         for preference in opinions.preferences():
-            prompt = _messages(_before(history, history.turn(preference.turn)), preference.question)
-            yield {"prompt": prompt, "chosen": _said(preference.chosen), "rejected": _said(preference.rejected)}
+            turn = history.turn(preference.turn)
+            yield {
+                "prompt": _messages(_before(history, turn), preference.question),
+                "chosen": _said(preference.chosen),
+                "rejected": _said(preference.rejected),
+                "sources": _sources(turn),
+                "dialogue": turn.conversation,
+            }
     else:
         yield from _liked(history, opinions)
 
@@ -47,14 +53,19 @@ def _rated(history: "History", opinions: "Opinions") -> Iterator[Row]:
         if turn.reply is None:
             continue
         context = _messages(_before(history, turn), turn.question)
-        sources = {item.passage.id: item.passage for item in turn.reply.trace.evidence}
         yield {
             "context": [{"role": one["role"], "text": one["content"]} for one in context],
             "response": _said(turn.reply.text)[0]["content"],
             "ratings": _ratings(turn, rating),
-            "sources": [{"title": passage.title, "text": passage.text} for passage in sources.values()],
+            "sources": _sources(turn),
             "dialogue": turn.conversation,
         }
+
+
+def _sources(turn: "StoredTurn") -> list[Row]:
+    """What the reply could be written from, each passage once."""
+    found = {item.passage.id: item.passage for item in turn.reply.trace.evidence} if turn.reply else {}
+    return [{"title": passage.title, "text": passage.text} for passage in found.values() if passage.text.strip()]
 
 
 def _liked(history: "History", opinions: "Opinions") -> Iterator[Row]:

@@ -149,9 +149,9 @@ def read_samples(path: Path, limit: int | None = None) -> list[Sample]:
     """
     samples: list[Sample] = []
     wrong: list[str] = []
-    for number, line in islice(_lines(path), limit):
+    for number, line in islice(lines_of(path), limit):
         try:
-            samples += _samples(json.loads(line), number)
+            samples += samples_of(json.loads(line), number)
         except (ValidationError, ValueError, RecursionError) as error:
             wrong.append(f"line {number}: {_problem(error)}")
     if wrong:
@@ -236,7 +236,7 @@ def _at(sample: Sample, research: tuple[Turn, ...]) -> Context:
     return replace(sample.context, research=research)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
@@ -250,7 +250,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise TrainingError(f"{str(path)!r} cannot be read: {error}") from error
 
 
-def _samples(row: object, number: int) -> list[Sample]:
+def samples_of(row: object, number: int) -> list[Sample]:
+    """Return the samples of one row; `number` names it. Raises ValueError, ValidationError."""
     if not isinstance(row, dict):
         raise ValueError(f"a row is a JSON object, this is {type(row).__name__}")
     if "turns" in row:
