@@ -48,8 +48,8 @@ def quality(scores: Scores) -> float:
     The labels cascade (Thoppilan et al. 2022, section 4.1): what is not sensible is not specific, what is not
     specific is not interesting, so each probability is multiplied by the ones before it. Four terms are our
     own: how well the claims are grounded, whether the draft answers the question, weakly whether it is in the
-    role and, where a judge was trained on people's ratings, whether they would like it. A term that does not apply (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence
-    never wins.
+    role and, where a judge was trained on people's ratings, whether they like it. A term that does not apply (None)
+    leaves the mean; an unjudged sensibleness counts as not sensible, so silence never wins.
     """
     sensible = scores.sensible or 0.0
     specific = sensible * (scores.specific or 0.0)

@@ -109,14 +109,11 @@ def _on_ratings(
 def stored_opinions(database: "Database") -> "Opinions":
     """Return the ratings, annotations and preferences of a database."""
     from app.store.datasets import dataset
-    from app.store.history import History
-    from app.store.opinions import Opinions as Stored
     from app.training.generator_data import samples_of
     from app.training.opinions import Opinions, pair_of, rated_of
 
-    history, opinions = History(database), Stored(database)
-    rated = [one for row in dataset(history, opinions, "lamda") for one in rated_of(samples_of(row, 0))]
-    return Opinions(tuple(pair_of(row) for row in dataset(history, opinions, "dpo")), tuple(rated))
+    rated = [one for row in dataset(database, "lamda") for one in rated_of(samples_of(row, 0))]
+    return Opinions(tuple(map(pair_of, dataset(database, "dpo"))), tuple(rated))
 
 
 @train.command("generator")

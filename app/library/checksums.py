@@ -60,11 +60,8 @@ WORKING: Final = {
 _FLOATS: Final = {
     name for table, names in WORKING.items() for name in names if isinstance(table.__table__.c[name].type, Float)
 }
-_LATER: Final = (
-    "writer",
-    "prompt",
-    "preferred",
-)  # counts where it is there, so that what was sealed before it came still matches
+# These count where they are there, so that what was sealed before they came still matches.
+_LATER: Final = ("writer", "prompt", "preferred")
 _log = logging.getLogger(__name__)
 
 

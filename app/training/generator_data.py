@@ -237,6 +237,7 @@ def _at(sample: Sample, research: tuple[Turn, ...]) -> Context:
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file, gzipped or not, that are not blank, with their numbers. Raises TrainingError."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"

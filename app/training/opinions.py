@@ -1,4 +1,4 @@
-"""What people said of replies, as `candor ratings export` writes it, read to be learnt from; and replies that are unsafe.
+"""What people said of replies, as `candor ratings export` writes it, read to be learnt from; and unsafe replies.
 
 Knows files and their rows; what is learnt from them is not its business.
 """
