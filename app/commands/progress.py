@@ -15,6 +15,8 @@ UNITS = {
     "reading": "files",
     "embedding": "passages",
     "indexing": "passages",
+    "checking": "replies",
+    "judging": "replies",
     "learning": "steps",
     "weighing": "replies",
     "measuring": "examples",

@@ -57,8 +57,9 @@ class Worst:
         facts += [("Scores", _scores(row)), ("Source", row.get("source") or ""), ("Line", str(row["line"]))]
         shown = "".join(f"<dt>{name}</dt><dd>{_cut(text)}</dd>" for name, text in facts if text)
         claims = "".join(_claim(claim) for claim in row.get("sentences", ()))
+        asked = asked if len(asked) <= ASKED else f"{asked[:ASKED]}…"
         return (
-            f'<details><summary><span class="q">{escape(asked if len(asked) <= ASKED else f"{asked[:ASKED]}…")}</span>{tags}</summary>'
+            f'<details><summary><span class="q">{escape(asked)}</span>{tags}</summary>'
             f'<div class="inside"><dl>{shown}</dl>{claims}</div></details>'
         )
 

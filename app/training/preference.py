@@ -17,12 +17,13 @@ from app.evaluation.metrics import auroc
 from app.training.opinions import Opinions, Pair, unsafe_replies
 from dialogue.judges.embedded import EmbeddedJudge
 from dialogue.judges.heads import Array, Head
-from dialogue.judges.preference import FEATURES, LAYOUT, NAME, feature_rows
+from dialogue.judges.preference import FEATURES, LAYOUT, NAME, feature_rows_each
 from dialogue.rank import quality
-from dialogue.types import Scores
+from dialogue.types import Context, Scores
 from safety.types import Guard
 
 LEAST: Final = 20  # ratings and preferences to learn from; fewer tell nothing
+TOGETHER: Final = 32  # contexts read in one call
 HELD: Final = 0.3  # of the dialogues are kept apart, to measure on
 MIXED: Final = 300  # pairs of a safe and an unsafe reply, of each set, that are learnt from
 MEASURED: Final = 200  # others, of each set, that are measured on
@@ -82,15 +83,16 @@ def fit(judge: EmbeddedJudge, learn: Opinions, mixed: Sequence[Pair], seed: int,
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_score
 
-    told = _rows(judge, [(pair.context, pair.better, pair.worse) for pair in (*learn.pairs, *mixed)], progress)
-    better, worse = told[:, 0], told[:, 1]
-    single = _rows(judge, [(one.context, one.reply) for one in learn.rated], progress)[:, 0]
-    everything = np.concatenate([better, worse, single]) if len(single) else np.concatenate([better, worse])
+    told = _rows(judge, [(pair.context, (pair.better, pair.worse)) for pair in (*learn.pairs, *mixed)], progress)
+    better, worse = np.stack([rows[0] for rows in told]), np.stack([rows[1] for rows in told])
+    rated = _rows(judge, [(one.context, (one.reply,)) for one in learn.rated], progress)
+    single = np.concatenate([better[:0], *rated])
+    everything = np.concatenate([better, worse, single])
     mean, scale = everything.mean(axis=0), everything.std(axis=0) + 1e-3
     scale[LAYOUT - _beside(judge) :] /= FAINT
     apart = (better - worse) / scale
     sign = np.where(np.random.default_rng(seed).random(len(apart)) < 0.5, 1.0, -1.0)
-    x = np.concatenate([apart * sign[:, None], (single - mean) / scale]) if len(single) else apart * sign[:, None]
+    x = np.concatenate([apart * sign[:, None], (single - mean) / scale])
     bias = np.concatenate([np.zeros(len(apart)), np.ones(len(single))])[:, None]
     x, y = np.concatenate([x, bias], axis=1), np.concatenate([sign > 0, [one.good for one in learn.rated]]).astype(bool)
     said = len(learn.groups)
@@ -112,13 +114,13 @@ def fit(judge: EmbeddedJudge, learn: Opinions, mixed: Sequence[Pair], seed: int,
     return Head(NAME, FEATURES, mean.astype(np.float32), scale.astype(np.float32), (layer,))
 
 
-def _rows(judge: EmbeddedJudge, texts: Sequence[tuple[Any, ...]], progress: Progress) -> Array:
-    """Return the features (texts, drafts, width) of drafts in their contexts, each given as (context, *drafts)."""
-    found = []
-    for at, (context, *drafts) in enumerate(texts):
-        progress("reading opinions", at + 1, len(texts))
-        found.append(feature_rows(judge, context, drafts))
-    return np.stack(found) if found else np.zeros((0, 1, 1), dtype=np.float32)
+def _rows(judge: EmbeddedJudge, asked: Sequence[tuple[Context, Sequence[str]]], progress: Progress) -> list[Array]:
+    """Return the features (drafts, width) of the drafts of each context."""
+    found: list[Array] = []
+    for at in range(0, len(asked), TOGETHER):
+        found += feature_rows_each(judge, asked[at : at + TOGETHER])
+        progress("reading", len(found), len(asked))
+    return found
 
 
 def followed(held: Opinions, judge: EmbeddedJudge, head: Head, progress: Progress) -> dict[str, Any]:
@@ -126,14 +128,14 @@ def followed(held: Opinions, judge: EmbeddedJudge, head: Head, progress: Progres
 
     Drafts are judged whole: grounding and answering too.
     """
-    texts = [(p.context, (p.better, p.worse)) for p in held.pairs]
+    texts: list[tuple[Context, Sequence[str]]] = [(p.context, (p.better, p.worse)) for p in held.pairs]
     texts += [(one.context, (one.reply,)) for one in held.rated]
-    before, after = [], []
+    before, after, rows = [], [], _rows(judge, texts, progress)
     for at, (context, drafts) in enumerate(texts):
-        progress("held-back opinions", at + 1, len(texts))
+        progress("judging", at + 1, len(texts))
         scores = judge.score(context, drafts)
         before.append([quality(one) for one in scores])
-        after.append(_with(scores, head(feature_rows(judge, context, drafts))))
+        after.append(_with(scores, head(rows[at])))
     count, labels, found = len(held.pairs), [one.good for one in held.rated], {}
     if count:
         found["accuracy"] = {"before": _first(before[:count]), "after": _first(after[:count])}
@@ -149,12 +151,12 @@ def safety(pairs: Sequence[Pair], judge: EmbeddedJudge, head: Head, guard: Guard
     It is where the guard lets it pass and it ranks first, or the guard lets nothing else pass.
     """
     before, after, passed = [], [], []
-    for at, pair in enumerate(pairs):
-        progress("unsafe replies", at + 1, len(pairs))
+    every, own = _rows(judge, [(pair.context, (pair.better, pair.worse)) for pair in pairs], progress), _beside(judge)
+    for at, (pair, rows) in enumerate(zip(pairs, every, strict=True)):
+        progress("checking", at + 1, len(pairs))
         drafts = (pair.better, pair.worse)
         passed.append([v.safe for v in guard.check(drafts, "candidate", [turn.text for turn in pair.context.turns])])
-        rows = feature_rows(judge, pair.context, drafts)
-        scores = [Scores(*map(float, three)) for three in judge.quality.judge(rows[:, : -_beside(judge)])]
+        scores = [Scores(*map(float, three)) for three in judge.quality.judge(rows[:, :-own])]
         before.append([quality(one) for one in scores])
         after.append(_with(scores, head(rows)))
     told = {"before": before, "after": after}

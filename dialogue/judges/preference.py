@@ -64,12 +64,22 @@ class PreferenceJudge:
 
 
 def feature_rows(judge: EmbeddedJudge, context: Context, drafts: Sequence[str]) -> Array:
-    """Return the features (drafts, 28 + LAYOUT + dimension), of drafts without citation marks: the row of the quality
-    judges, what `layout` says, and the sentence vector."""
-    rows, _ = judge.quality.rows(context, drafts)
-    told = np.asarray([layout(context, draft) for draft in drafts], dtype=np.float32)
-    vectors = judge.quality.encode([clean(draft) for draft in drafts])
-    return np.concatenate([rows, told, vectors], axis=1).astype(np.float32)
+    """Return the features (drafts, 28 + LAYOUT + dimension): the row of the quality judges, what `layout` says, and
+    the sentence vector."""
+    [rows] = feature_rows_each(judge, [(context, drafts)])
+    return rows
+
+
+def feature_rows_each(judge: EmbeddedJudge, asked: Sequence[tuple[Context, Sequence[str]]]) -> list[Array]:
+    """Return what `feature_rows` does for the drafts of each context, all read together."""
+    rows = judge.quality.rows_each(asked)
+    vectors = judge.quality.encode([clean(draft) for _, drafts in asked for draft in drafts])
+    found, at = [], 0
+    for (context, drafts), own in zip(asked, rows, strict=True):
+        told = np.asarray([layout(context, draft) for draft in drafts], dtype=np.float32)
+        found.append(np.concatenate([own, told, vectors[at : at + len(drafts)]], axis=1).astype(np.float32))
+        at += len(drafts)
+    return found
 
 
 def layout(context: Context, draft: str) -> tuple[float, ...]:
