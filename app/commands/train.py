@@ -110,10 +110,10 @@ def stored_opinions(database: "Database") -> "Opinions":
     """Return the ratings, annotations and preferences of a database."""
     from app.store.datasets import dataset
     from app.training.generator_data import samples_of
-    from app.training.opinions import Opinions, pair_of, rated_of
+    from app.training.opinions import opinions_of
 
-    rated = [one for row in dataset(database, "lamda") for one in rated_of(samples_of(row, 0))]
-    return Opinions(tuple(map(pair_of, dataset(database, "dpo"))), tuple(rated))
+    rows = [*dataset(database, "lamda"), *dataset(database, "dpo")]
+    return opinions_of([sample for number, row in enumerate(rows) for sample in samples_of(row, number)])
 
 
 @train.command("generator")

@@ -31,9 +31,9 @@ def dataset(database: "Database", form: Form) -> Iterator[Row]:
     """Yield the rows of a form, the earliest first.
 
     `lamda`: every rated or annotated reply with what the user, or else most raters, say of it. `dpo`: a draft that
-    somebody took instead of another, as ``{prompt, chosen, rejected}`` of messages with the passages that both could be
-    written from. `sft`: replies that were liked and drafts that were taken, as ``{messages}``. `annotations`: every
-    annotated reply with what each rater answered, what most say and how far they disagree, as `candor evaluate
+    somebody took instead of another, as ``{prompt, chosen, rejected}`` of messages. `sft`: replies that were liked and
+    drafts that were taken, as ``{messages}``. All three with the passages that could be written from. `annotations`:
+    every annotated reply with what each rater answered, what most say and how far they disagree, as `candor evaluate
     agreement` reads it. Raises DataError.
     """
     from app.store.annotations import Annotations
@@ -117,11 +117,14 @@ def _sources(turn: "StoredTurn") -> list[Row]:
 def _liked(history: "History", opinions: "Opinions") -> Iterator[Row]:
     for turn, rating in _with_ratings(history, opinions):
         if rating.good and turn.reply is not None:
-            messages = _messages(_before(history, turn), turn.question)
-            yield {"messages": [*messages, *_said(turn.reply.text)]}
+            yield _worth_learning(history, turn, turn.question, turn.reply.text)
     for preference in opinions.preferences():
-        before = _before(history, history.turn(preference.turn))
-        yield {"messages": [*_messages(before, preference.question), *_said(preference.chosen)]}
+        yield _worth_learning(history, history.turn(preference.turn), preference.question, preference.chosen)
+
+
+def _worth_learning(history: "History", turn: "StoredTurn", question: str, reply: str) -> Row:
+    messages = [*_messages(_before(history, turn), question), *_said(reply)]
+    return {"messages": messages, "sources": _sources(turn), "dialogue": turn.conversation}
 
 
 def _ratings(turn: "StoredTurn", rating: "Rating") -> dict[str, int]:
