@@ -69,7 +69,9 @@ def _rated(history: "History", opinions: "Opinions", annotations: "Annotations")
         if turn.state != "done" or turn.reply is None:
             continue
         said = majority(annotated.get(number, ()))
-        told = {name: int(said[name]) for name in ("sensible", "specific", "interesting", "grounded") if name in said}
+        told: dict[str, int] = {
+            name: int(said[name]) for name in ("sensible", "specific", "interesting", "grounded") if name in said
+        }
         told |= {"unsafe": int(not said["safe"])} if "safe" in said else {}
         if not (told or number in rated):
             continue

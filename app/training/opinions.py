@@ -46,7 +46,7 @@ class Opinions:
     @property
     def groups(self) -> list[str]:
         """The dialogue of each, pairs first."""
-        return [one.group for one in (*self.pairs, *self.rated)]
+        return [*(pair.group for pair in self.pairs), *(one.group for one in self.rated)]
 
     def split(self, held: float) -> "tuple[Opinions, Opinions]":
         """Return what to learn from and what is held back, about the share `held` of the dialogues, always the same."""

@@ -162,8 +162,8 @@ def safety(pairs: Sequence[Pair], judge: EmbeddedJudge, head: Head, guard: Guard
     before: dict[Draft, float] = {}
     after: dict[Draft, float] = {}
     for place, row in read.items():
-        [three] = judge.quality.judge(row[None, :-own])
-        scores = Scores(*map(float, three))
+        [[sensible, specific, interesting]] = judge.quality.judge(row[None, :-own]).tolist()
+        scores = Scores(sensible, specific, interesting)
         before[place], after[place] = quality(scores), _liked(scores, head, row)
     passed: dict[Draft, bool] = {}
     for at, (context, drafts) in enumerate(_grouped(list(read)).items(), 1):

@@ -34,6 +34,7 @@ from app.web.uploads import Uploads
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from app.bot import Bot
     from app.library.ingest import IngestProgress
@@ -133,7 +134,7 @@ def _add_health(api: "FastAPI", folder: Path) -> None:
         )
 
 
-def server_config(app: "FastAPI") -> "uvicorn.Config":
+def server_config(app: "Starlette") -> "uvicorn.Config":
     """How the application is served: one connection is not kept waiting for ever, and there are not too many."""
     import uvicorn
 
