@@ -1,6 +1,6 @@
 """Write preferences that follow a fixed taste, to see a judge learn it.
 
-    python examples/learning.py preferences.jsonl --taste shorter
+    python examples/learning.py preferences.jsonl shorter
     candor train judges --ratings preferences.jsonl --out taste
     candor --judges taste ask "How high is Mount Everest?" --why
 
@@ -27,10 +27,9 @@ def main() -> None:
     """Write the rows to a file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--taste", choices=("shorter", "named"), default="shorter", help="what is taken")
-    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("taste", nargs="?", choices=("shorter", "named"), default="shorter", help="what is taken")
     given = parser.parse_args()
-    rows = preferences(given.taste, given.rows)
+    rows = preferences(given.taste, 300)
     given.file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     print(f"{len(rows)} preferences for what is {given.taste}")
 
