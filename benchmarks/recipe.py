@@ -105,6 +105,9 @@ def main() -> None:
     if not given.field:
         rows = [row | {"answers": [] if place % 5 == 4 else row["answers"]} for place, row in enumerate(rows)]
     documents = pages if isinstance(pages, Path) else library(pages, rows, given.work / "articles")
+    if given.among:  # after the library is made, which is that of all
+        chosen = kept(given.among / "drafts.jsonl")
+        rows = [row for row in rows if row["id"] in chosen]
     begun, taken = kept(given.work / "drafts.jsonl"), kept(given.work / "turns.jsonl")
     if any(row["id"] not in taken for row in rows):
         with open_bot(given.work / "data", given.model, early_stop="off", candidates=MOST) as bot:
@@ -133,6 +136,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split", choices=("report", "fit"), default="report", help="which articles")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--work", type=Path, required=True, help="the folder of what is done")
+    parser.add_argument("--among", type=Path, help="only the questions that another folder of work has drafts for")
     parser.add_argument("--write", action="store_true", help="only write the drafts")
     parser.add_argument("--fit", type=Path, help="fit the judge of what models write to these drafts, into this file")
     parser.add_argument("--minutes", type=float, default=1e9, help="take no new turn after so many")

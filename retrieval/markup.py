@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?:.*?\n)?(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 
+_LABELLED = re.compile(r"[^\W\d_][\w'’ /-]{0,30}: \S")  # lines like "Chair: Ada Shaw" are not wrapped
+_WRAP = "\x1f"  # a line end within a paragraph, which Markdown takes for a space
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)([^<>]*)>")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _UNCLOSED = frozenset(
@@ -129,6 +131,7 @@ def _inline(token: "Token", notes: Counter[Note]) -> str:
         elif child.type == "hardbreak" or (child.type == "html_inline" and child.content.startswith("<br")):
             pieces.append("\n")
         elif child.type == "softbreak":
-            pieces.append(" ")
+            pieces.append(_WRAP)
     notes[Note.HIDDEN] += is_passage(_TAG.sub(" ", "".join(hidden)))
-    return "".join(pieces)
+    lines = "".join(pieces).split(_WRAP)
+    return ("\n" if all(map(_LABELLED.match, lines)) else " ").join(lines)

@@ -15,7 +15,7 @@ from dialogue.shapes.lists import asks_for_list, names_kind
 from dialogue.shapes.message import LONG, asked_in
 from dialogue.shapes.parts import like, split
 from dialogue.shapes.plan import Plan, Value
-from dialogue.shapes.rows import cell_of, cells, rows_of
+from dialogue.shapes.rows import cell_of, cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.shapes.words import degree
@@ -258,8 +258,10 @@ def test_words_of_degree_are_read() -> None:
 def test_questions_for_lists_and_kinds_are_told() -> None:
     assert asks_for_list("What are the ingredients of the soup?")
     assert asks_for_list("List the steps for the repair.")
+    assert asks_for_list("Who is on the committee?")
     assert not asks_for_list("When was the mill built?")
     assert names_kind("Which hostels are there?")
+    assert names_kind("Which sticks do you sell?")
     assert not names_kind("Which hostel is there?")
 
 
@@ -288,6 +290,26 @@ def test_all_rows_with_the_cell_that_is_named_are_asked_for() -> None:
     found = [cells(offer.text)["Tool"] for _, offer in rows_of("Which tools are in the south?", [passage])]
     assert found == ["Rake", "Hoe"]
     assert rows_of("Which tools are blue?", [passage]) == []
+
+
+def test_rows_of_a_kind_are_those_of_the_column_or_of_what_is_called_so() -> None:
+    fees = "class: Junior | fee: £60\n\nclass: Senior | fee: £180\n\nclass: Senior | fee: £170"
+    fee = Passage(1, fees, "fees.csv", "Membership", (), 0, len(fees))
+    sticks = "Item: Stick Silver | Price: £89\n\nItem: Ball | Price: £4\n\nItem: Stick Bronze | Price: £59"
+    kit = Passage(2, sticks, "kit.csv", "Kit", (), 0, len(sticks))
+    assert [cells(offer.text)["class"] for _, offer in rows_of_kind("membership classes", [kit, fee])] == [
+        "Junior",
+        "Senior",
+    ]
+    named = [cells(offer.text)["Item"] for _, offer in rows_of_kind("sticks", [fee, kit])]
+    assert named == ["Stick Silver", "Stick Bronze"]
+    assert rows_of_kind("dance classes", [fee]) == []
+
+
+def test_money_of_a_country_that_is_not_known_is_money() -> None:
+    row = "Hotel: Krone | Rooms: 42 | Double room (lor): 310"
+    assert (cell_of(row, "How much does it cost?", money=True) or ("",))[0] == "310 lor"
+    assert cell_of("Hotel: Krone | Rooms: 42 | Height (m): 31", "How much does it cost?", money=True) is None
 
 
 @pytest.mark.parametrize(

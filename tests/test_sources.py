@@ -61,6 +61,14 @@ def test_items_of_a_list_stay_apart_however_long_they_are() -> None:
     ]
 
 
+def test_lines_with_labels_are_not_wrapped_into_one() -> None:
+    document = from_markdown(
+        "# Committee\n\nChair: Ada Shaw\nSafety officer: Bo Lund\n\nIt meets: often\nand long.", "c", "c"
+    )
+    assert "Chair: Ada Shaw\nSafety officer: Bo Lund" in document.text
+    assert "It meets: often and long." in document.text
+
+
 def test_markdown_loses_its_markup_and_keeps_its_headings_as_paths() -> None:
     document = from_markdown(MARKDOWN, "a.md", "a")
     assert document.title == "The Note"

@@ -11,19 +11,15 @@ from typing import Any
 import numpy as np
 
 from app.training.adapters import AdapterTraining, Group, Pair, fit_phases
-from app.training.safety_data import FURTHER, KINDS, SHARES, Row, calibrate, gather, split
+from app.training.safety_data import LATE, SHARES, Row, calibrate, gather, split
 from retrieval.encoder.adapters import Adapter, Reader, new_adapter
 from retrieval.encoder.embed import Encoder
 from safety.windows import shown
 
 JUDGED = ("request", "reply")
 PLANS = (
-    AdapterTraining(examples=42_000, rate=2e-3, before_tokens=80, text_tokens=112, drop=0.2),
-    AdapterTraining(examples=14_000, rate=1.5e-3, before_tokens=80, text_tokens=128, drop=0.2),
-    AdapterTraining(examples=28_000, rate=1.3e-3, before_tokens=80, text_tokens=128, drop=0.3),
-    AdapterTraining(examples=10_000, rate=1e-3, before_tokens=80, text_tokens=128, drop=0.3),
-    AdapterTraining(examples=3_200, rate=1e-3, before_tokens=80, text_tokens=128, drop=0.3),
-    AdapterTraining(examples=48_000, rate=1e-3, before_tokens=80, text_tokens=128, drop=0.2, head=True),
+    AdapterTraining(examples=48_000, rate=1e-3, before_tokens=64, text_tokens=112, drop=0.2),
+    AdapterTraining(examples=16_000, rate=6e-4, before_tokens=64, text_tokens=112, drop=0.2),
 )
 
 
@@ -36,13 +32,11 @@ def train(
     """
     learn, check = split(gather(data, seed))
     topics = sorted({row.objective for row in learn if row.objective})
-    adapter = new_adapter("safety", [*JUDGED, *topics], encoder, seed)
+    adapter = new_adapter("safety", [*JUDGED, *topics], encoder, seed, whole=True)
     by_source: defaultdict[str, list[Group]] = defaultdict(list)
     for row in learn:
         by_source[row.source].append((_example(row, topics),))
-    curve = fit_phases(encoder, adapter, by_source, plans[:3], SHARES[:3], seed, mixed=True)
-    for place, shares, late in ((3, SHARES[3], 0.5), (4, FURTHER, 0.75), (5, KINDS, 1.0)):
-        curve += fit_phases(encoder, adapter, by_source, [plans[place]], [shares], seed + place, True, late)
+    curve = fit_phases(encoder, adapter, by_source, plans, (SHARES, LATE), seed)
     logits = Reader(encoder, adapter)([shown(row.before, row.text) for row in check])
     for place, kind in enumerate(JUDGED):
         rows = np.array([row.kind == kind for row in check])

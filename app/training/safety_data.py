@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.training.contrast import Kind, held_back, load_ordinary, load_pairs, load_templates
+from app.training.invented import invented
 from app.training.quality_data import rows
+from app.training.stated import stated
+from retrieval.text import sentences
 from safety.types import SafetyError
 from safety.windows import windows
 
@@ -25,98 +28,30 @@ MISTAKES: Final = {  # the share of ordinary validation rows that may reach it
     "request": 0.002,  # a question refused is refused
     "reply": 0.006,  # a draft dropped leaves the others
 }
-SHARES: Final = (  # of the examples drawn, by source: at first, for what is hardest, what was too little, look-alikes
-    {
-        "diasafety": 0.35,
-        "contrast": 0.20,
-        "contrast reply": 0.08,
-        "gptfuzz": 0.07,
-        "convabuse": 0.06,
-        "benign": 0.05,
-        "davidson": 0.03,
-        "topical_chat": 0.03,
-        "cmu_dog": 0.02,
-        "quotations": 0.02,
-        "ordinary": 0.02,
-        "surge": 0.02,
-        "advbench": 0.01,
-        "gptfuzz questions": 0.01,
-        "patients": 0.01,
-        "fragments": 0.005,
-        "titles": 0.005,
-        "passages": 0.01,
-    },
-    {
-        "contrast": 0.33,
-        "contrast reply": 0.14,
-        "gptfuzz": 0.16,
-        "diasafety": 0.14,
-        "topical_chat": 0.05,
-        "convabuse": 0.03,
-        "benign": 0.03,
-        "ordinary": 0.03,
-        "cmu_dog": 0.02,
-        "quotations": 0.02,
-        "surge": 0.01,
-        "davidson": 0.01,
-        "patients": 0.01,
-        "advbench": 0.005,
-        "gptfuzz questions": 0.005,
-        "passages": 0.005,
-        "titles": 0.005,
-    },
-    {
-        "contrast": 0.38,
-        "contrast reply": 0.20,
-        "diasafety": 0.14,
-        "gptfuzz": 0.12,
-        "topical_chat": 0.03,
-        "convabuse": 0.03,
-        "benign": 0.02,
-        "ordinary": 0.02,
-        "quotations": 0.015,
-        "cmu_dog": 0.01,
-        "surge": 0.01,
-        "davidson": 0.01,
-        "patients": 0.01,
-        "advbench": 0.005,
-        "gptfuzz questions": 0.005,
-        "passages": 0.005,
-        "titles": 0.005,
-    },
-    {
-        "lookalikes": 0.30,
-        "contrast": 0.16,
-        "unsafe questions": 0.14,
-        "sound unsafe": 0.06,
-        "benign": 0.05,
-        "contrast reply": 0.07,
-        "diasafety": 0.06,
-        "convabuse": 0.04,
-        "gptfuzz": 0.02,
-        "topical_chat": 0.02,
-        "ordinary": 0.02,
-        "advbench": 0.02,
-        "quotations": 0.02,
-        "cmu_dog": 0.005,
-        "patients": 0.005,
-        "surge": 0.005,
-        "davidson": 0.005,
-    },
-)
-FURTHER: Final = {**SHARES[-1], "words for people": 0.25}  # then, in small
-KINDS: Final = {  # last of all, for the head alone
-    "contrast": 0.17, "contrast reply": 0.10, "unsafe questions": 0.10, "kinds": 0.12, "lookalikes": 0.08,
-    "spoken": 0.09, "statements": 0.07, "sound unsafe": 0.05, "diasafety": 0.06, "gptfuzz": 0.03, "convabuse": 0.02,
-    "benign": 0.03, "ordinary": 0.02, "quotations": 0.02, "topical_chat": 0.02, "advbench": 0.02,
-    "words for people": 0.02, "passages": 0.01, "titles": 0.005, "cmu_dog": 0.005, "patients": 0.01, "surge": 0.01,
-    "davidson": 0.01, "jailbreaks": 0.01,
+SHARES: Final = {  # of the examples drawn, by source
+    "contrast": 0.242, "contrast reply": 0.122, "diasafety": 0.092, "lookalikes": 0.092, "gptfuzz": 0.072,
+    "unsafe questions": 0.068, "kinds": 0.048, "spoken": 0.036, "benign": 0.032, "sound unsafe": 0.032,
+    "convabuse": 0.028, "statements": 0.028, "topical_chat": 0.028, "ordinary": 0.022, "quotations": 0.019,
+    "advbench": 0.014, "cmu_dog": 0.009, "davidson": 0.009, "patients": 0.009, "surge": 0.009,
+    "words for people": 0.008, "passages": 0.006, "jailbreaks": 0.004, "titles": 0.004, "gptfuzz questions": 0.002,
 }  # fmt: skip
+LATE: Final = {name: 0.8 * share for name, share in SHARES.items()} | {"documents": 0.2}  # then, at a lower rate
 KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
 FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
+PAGES = 2_500  # invented ones of each kind
 PIECES = 3  # windows of a long reply beside its first
-_ORDINARY = ("benign", "topical_chat", "cmu_dog", "quotations", "fragments", "titles", "passages", "patients")
+_ORDINARY = (
+    "documents",
+    "benign",
+    "topical_chat",
+    "cmu_dog",
+    "quotations",
+    "fragments",
+    "titles",
+    "passages",
+    "patients",
+)
 _CATEGORIES = {  # of CatQA, by the beginning of the name; what the policy does not decline is left out
     "Illegal Activity / Weapon": "weapons_mass",
     "Illegal Activity": "crime_howto",
@@ -179,6 +114,7 @@ def gather(data: Path, seed: int) -> list[Row]:
         *_requests(data, chance),
         *_dialogues(data),
         *_quotations(data),
+        *_documents(data, chance),
         *_replies(data, chance),
         *_lookalikes(),
         *(row for row in public_questions(data) if not kept(row)),
@@ -322,6 +258,19 @@ def _quotations(data: Path) -> Iterator[Row]:
             yield Row("reply", "", windows(str(section))[0], False, source="passages")
     for question in sorted({row["question"] for row in trec}):
         yield Row("request", "", question, False, source="quotations")
+
+
+def _documents(data: Path, chance: random.Random) -> Iterator[Row]:
+    """Sentences and lists of rules, manuals, tables and articles are safe replies to what their readers ask."""
+    for asked in [*invented(PAGES, PAGES), *stated(PAGES, PAGES)]:
+        lines = [asked.page.text[start:end] for start, end in sentences(asked.page.text)]
+        first = chance.randrange(len(lines))
+        for text in (lines[first], "\n".join(lines[first : first + chance.randrange(2, 6)])):
+            yield Row("reply", asked.question, text, False, weight=0.7, source="documents")
+    read_of = [row for row in rows(data / "reading" / "squad1_train.jsonl.gz") if held_back(row["id"], 30)]
+    for row in read_of:
+        chosen = chance.choice([row["paragraph"][start:end] for start, end in sentences(row["paragraph"])])
+        yield Row("reply", row["question"], chosen, False, weight=0.7, source="documents")
 
 
 def _replies(data: Path, chance: random.Random) -> Iterator[Row]:

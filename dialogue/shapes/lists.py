@@ -27,13 +27,14 @@ _ASKS = re.compile(
     r"(?:are|were|do|does|did|should|must|can|have|belong|go)\b|"
     r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
     r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
-    r"who (?:were|are|attended|took part|came)\b|"
+    r"who (?:were|are|attended|took part|came|(?:is|sits|serves|belongs) (?:on|to|in))\b|"
     r"how (?:do|does|can|should|must|to)\b|what (?:is|are) the (?:steps?|procedure|process|instructions)\b",
     re.IGNORECASE,
 )
 _KINDS = re.compile(
     r"(?:which|what) (?:kinds? of |types? of )?(?P<noun>[a-z][a-z -]*?s) "
-    r"(?:are there|are (?:available|offered|listed|known)|do (?:you|we|they) have|exist|can I (?:choose|get|book))|"
+    r"(?:are there|are (?:available|offered|listed|known)|do (?:you|we|they) "
+    r"(?:have|sell|offer|serve|stock|run|make|keep|provide)|exist|can I (?:choose|get|book))|"
     r"(?:list|name)(?: me)? (?:all |the )*(?P<all>[a-z][a-z -]*s)",
     re.IGNORECASE,
 )
@@ -121,6 +122,11 @@ def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Bl
         if asked and lacking <= (1 if len(asked) > 1 else 0):
             fitting.append((-lacking, done == wanted, max(scorer.score(question, _offers(block))), block))
     return max(fitting, key=lambda row: row[:3])[3] if fitting else None
+
+
+def of_rows(rows: Sequence[tuple[Passage, Offer]]) -> Block | None:
+    """Return the first MOST rows of a table as a block, None for no rows."""
+    return Block(tuple(rows[:MOST]), "", max(0, len(rows) - MOST)) if rows else None
 
 
 def _offers(block: Block) -> list[Offer]:

@@ -41,7 +41,7 @@ def cell_of(
     held = {name: value for name, cell in row.items() if (value := _value(cell, name))}
     chosen = [name for name in held if {word.stem for word in words(name) if word.content} & asked]
     if not chosen and money:
-        chosen = [name for name in held if _MONEY.search(name)]
+        chosen = [name for name in held if _MONEY.search(name)] or [name for name in held if _is_currency(name)]
     elif not chosen and fits:
         chosen = [name for name, (_, quantity) in held.items() if quantity.dimension and fits(quantity)]
     if dates:
@@ -51,6 +51,12 @@ def cell_of(
         plainest = min(len(words(name)) for name in chosen)  # of "Rooms" and "Double room (EUR)" the former
         chosen = [name for name in chosen if len(words(name)) == plainest]
     return held[chosen[0]] if len(chosen) == 1 else None
+
+
+def _is_currency(column: str) -> bool:
+    """Whether a column is in something that is no measure: "Double room (lor)"."""
+    named = re.search(r"\(([^\W\d_]{2,5})\)$", column)
+    return named is not None and not unit(named[1].casefold())
 
 
 def name_in(row: Mapping[str, str], noun: str) -> str:
@@ -77,11 +83,11 @@ def _value(cell: str, name: str) -> tuple[str, Quantity] | None:
     if quantities[0].dimension:
         return cell, quantities[0]
     named = re.search(r"(?:^|[\s(/\[])([^\W\d_]+)[)\]]?$", name)
-    said = f"{cell} {named[1]}" if named and unit(named[1].casefold()) else cell
+    said = f"{cell} {named[1]}" if named and (unit(named[1].casefold()) or _is_currency(name)) else cell
     measured = read(_COMMA.sub(r"\1.\2", said.casefold()))[0]
     if said != cell and len(measured) == 1 and measured[0].dimension:
         return said, measured[0]
-    return cell, replace(quantities[0], noun="")
+    return (said if _is_currency(name) else cell), replace(quantities[0], noun="")
 
 
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
@@ -98,4 +104,29 @@ def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, O
         several = [rows for rows in found.values() if len(rows) > 1]
         if several:
             return max(several, key=len)
+    return []
+
+
+def rows_of_kind(noun: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
+    """Return the rows of the first table that has a column of that name, one for each of its cells; else those in which
+    what the row is of is called so. The other words of the noun stand in the table's titles or columns."""
+    kind, *others = [stem(word) for word in reversed(noun.casefold().split())]
+    for source in dict.fromkeys(passage.source for passage in passages):
+        named: dict[str, tuple[Passage, Offer]] = {}
+        called: dict[str, tuple[Passage, Offer]] = {}
+        for passage in sorted((p for p in passages if p.source == source), key=lambda each: each.start):
+            for offer in units(passage):
+                row = cells(offer.text)
+                about = {word.stem for text in (offer.page.title, *row) for word in words(text)}
+                if not set(others) <= about:
+                    continue
+                for name, cell in row.items():
+                    if kind in {word.stem for word in words(name)} and any(sign.isalpha() for sign in cell):
+                        named.setdefault(cell, (passage, offer))
+                        break
+                if row and kind in {word.stem for word in words(name_in(row, noun))}:
+                    called.setdefault(name_in(row, noun), (passage, offer))
+        several = named if len(named) > 1 else called
+        if len(several) > 1:
+            return list(several.values())
     return []

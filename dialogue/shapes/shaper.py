@@ -11,16 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from dialogue.judges.answers import AnswerScorer, load_answers
+from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import nothing_on
 from dialogue.shapes.about import told_of
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
 from dialogue.shapes.lists import (
-    MOST,
     THINGS,
-    Block,
     Neighbours,
     asks_for_list,
     best_block,
@@ -28,6 +26,7 @@ from dialogue.shapes.lists import (
     in_lines,
     kind_of,
     names_kind,
+    of_rows,
     things,
 )
 from dialogue.shapes.most import heads
@@ -35,7 +34,7 @@ from dialogue.shapes.most import stated as stated_of
 from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import split
 from dialogue.shapes.plan import Plan, Value
-from dialogue.shapes.rows import cells, rows_of
+from dialogue.shapes.rows import cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import statement, verdict
 from dialogue.shapes.words import degree
@@ -110,7 +109,8 @@ class Shaper:
             if worked:
                 sentence, quoted = worked
                 draft = put_together([sentence, joined([fact.offer for fact in quoted])])
-                evidence = (*context.evidence, stated(sentence, SOURCE, "Calculator"))
+                used = [fact.offer for fact in quoted]
+                evidence = (*self._also(context, used, passages[0]), stated(sentence, SOURCE, "Calculator"))
                 least = LISTED if plan.every else 0.0
                 return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
         if len(plan.parts) < 2 or plan.kind == "derive":
@@ -150,26 +150,32 @@ class Shaper:
 
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
-        rows = rows_of(context.query, passages)
-        made = blocks(passages, self.neighbours)
+        noun = kind_of(context.query)
+        whole = [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()] if noun else []
         block = (
-            Block(tuple(rows[:MOST]), "", max(0, len(rows) - MOST))
-            if rows
-            else best_block(self.scorer, context.query, made)
+            of_rows(rows_of(context.query, passages))
+            or best_block(self.scorer, context.query, blocks(passages, self.neighbours))
+            or of_rows(rows_of_kind(noun, whole) if noun else [])
         )
         if block is None:
-            noun = kind_of(context.query)
-            whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
-            several = heads(things_of(noun, [*whole.values()])) if noun else []
+            several = heads(things_of(noun, whole)) if noun else []
             if len(several) < 2:
                 several = things(context.query, facts(self.scorer, context.query, passages))
             if len(several) < 2:
                 return context
             draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))
-            return replace(context, shaped=((draft, LISTED),))
+            evidence = self._also(context, [fact.offer for fact in several[:THINGS]], passages)
+            return replace(context, evidence=evidence, shaped=((draft, LISTED),))
         held = {passage.id for passage in passages}
         beside = {passage.id: Evidence(passage, 0.0) for passage, _ in block.lines if passage.id not in held}
         return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((block.text, LISTED),))
+
+    def _also(self, context: Context, quoted: Sequence[Offer], found: Sequence[Passage]) -> tuple[Evidence, ...]:
+        """The evidence with the passages beside what was found that are quoted from."""
+        held = {item.passage.text for item in context.evidence}
+        missing = {offer.page.text for offer in quoted} - held
+        beside = self._beside(found) if missing else ()
+        return (*context.evidence, *(Evidence(passage, 0.0) for passage in beside if passage.text in missing))
 
 
 def _screened(context: Context, found: Sequence[Evidence]) -> list[Passage]:
