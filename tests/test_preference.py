@@ -173,19 +173,20 @@ def test_the_ranking_follows_three_hundred_ratings_on_turns_that_were_held_back(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_taste_for_what_is_unsafe_is_refused_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(preference, "MIXED", 10)
-    monkeypatch.setattr(preference, "MEASURED", 80)
-    [pairs] = unsafe_replies(False, None, 200).values()
+    monkeypatch.setattr(preference, "MIXED", 4)
+    monkeypatch.setattr(preference, "MEASURED", 50)
+    [pairs] = unsafe_replies(False, None, 94).values()
     rows = [
         {
             "prompt": [{"role": "user", "content": pair.context.question}],
             "chosen": [{"role": "assistant", "content": pair.worse}],
             "rejected": [{"role": "assistant", "content": pair.better}],
         }
-        for pair in pairs[10:]
+        for pair in pairs[4:]
     ]
     monkeypatch.setattr(preference, "FAINT", 1.0)
     code, found, said = taught(rows, tmp_path, capsys)

@@ -89,8 +89,10 @@ def fit(judge: EmbeddedJudge, learn: Opinions, mixed: Sequence[Pair], seed: int,
     better = np.stack([read[pair.context, pair.better] for pair in pairs])
     worse = np.stack([read[pair.context, pair.worse] for pair in pairs])
     single = np.stack([read[one.context, one.reply] for one in learn.rated]) if learn.rated else better[:0]
-    everything = np.concatenate([better, worse, single])
-    mean, scale = everything.mean(axis=0), everything.std(axis=0) + 1e-3
+    # Centred on what people judged and, below, spread by how far these lie apart: else all drafts of a turn that is
+    # unlike the others would have the same probability, 0 or 1.
+    judged = np.concatenate([better[: len(learn.pairs)], worse[: len(learn.pairs)], single])
+    mean, scale = judged.mean(axis=0), np.concatenate([better, worse, single]).std(axis=0) + 1e-3
     scale[-judge.quality.encode(["a"]).shape[1] :] /= FAINT
     apart = (better - worse) / scale
     sign = np.where(np.random.default_rng(seed).random(len(apart)) < 0.5, 1.0, -1.0)
@@ -113,7 +115,8 @@ def fit(judge: EmbeddedJudge, learn: Opinions, mixed: Sequence[Pair], seed: int,
     best = max(STRENGTHS, key=lambda strength: scored[strength])
     found = LogisticRegression(C=best, fit_intercept=False, max_iter=2000).fit(x, y, sample_weight=weight).coef_[0]
     layer = (found[:-1, None].astype(np.float32), found[-1:].astype(np.float32))
-    return Head(NAME, FEATURES, mean.astype(np.float32), scale.astype(np.float32), (layer,))
+    head = Head(NAME, FEATURES, mean.astype(np.float32), scale.astype(np.float32), (layer,))
+    return replace(head, temperature=max(1.0, float(head.logits(judged).std())))
 
 
 def features(judge: EmbeddedJudge, asked: Sequence[Draft], progress: Progress) -> dict[Draft, Array]:
