@@ -13,7 +13,9 @@ from typing import Protocol
 from dialogue.cite import without_marks
 from dialogue.names import COMMON, names
 from dialogue.persona import about_subject
+from dialogue.prompts import CLOSEST
 from dialogue.proposals import IMPERATIVES, Said
+from dialogue.shapes.words import degree
 from dialogue.types import Turn
 
 PLAIN = 0.1  # how much likelier a follow-up has to be answered as typed, to be read so
@@ -153,7 +155,7 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
     if rewriter and earlier:
         said: list[Said] = []
         for place, turn in enumerate(earlier):
-            text = without_marks(turn.text)
+            text = _quoted(turn.text)
             if turn.role == "user" and said:
                 text = rewriter(text, said) or standalone(text, earlier[:place])
             said.append(Said(text, turn.role == "user"))
@@ -188,7 +190,12 @@ def depends(question: str) -> bool:
         return True
     if _PRONOUN.search(question):
         return True
-    return not names(question) and len(question.split()) <= 9
+    return not names(question) and len(question.split()) <= 9 and not asks_for_the_most(question)
+
+
+def asks_for_the_most(question: str) -> bool:
+    """Say whether a question asks which of all is the most: of one thing, which was spoken of, nothing is."""
+    return any(found.superlative for word in re.findall(r"\w+", question) if (found := degree(word)))
 
 
 def _topic(previous: str, earlier: Sequence[Turn]) -> str:
@@ -234,8 +241,13 @@ def _before_last_user(earlier: Sequence[Turn]) -> Sequence[Turn]:
 
 
 def _last_reply(earlier: Sequence[Turn]) -> str:
-    replies = [without_marks(turn.text) for turn in earlier if turn.role == "assistant"]
+    replies = [_quoted(turn.text) for turn in earlier if turn.role == "assistant"]
     return replies[-1] if replies else ""
+
+
+def _quoted(text: str) -> str:
+    """A turn without marks, a reply without the words before what it shows, after which a small word has a capital."""
+    return without_marks(text).removeprefix(CLOSEST).strip()
 
 
 def _starts_question(text: str) -> bool:

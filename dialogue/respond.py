@@ -3,11 +3,13 @@
 Knows nothing of SQL, the web, the environment or files; its parts are handed in.
 """
 
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from dialogue.cite import cited
+from dialogue.judges.facts import words
 from dialogue.judges.subject import subject_of
 from dialogue.pictures import BLANK, QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
@@ -18,7 +20,7 @@ from dialogue.rounds import Rounds, Written
 from dialogue.screen import Withheld, left_out, screened, too_unsafe
 from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
-from dialogue.talk import ABOUT, ASKING, DISTRESS, aside, asks, in_their_language, taken_for
+from dialogue.talk import ABOUT, ASKING, DISTRESS, FEELINGS, aside, asks, in_their_language, taken_for
 from dialogue.types import (
     Context,
     DialogueError,
@@ -41,7 +43,9 @@ from retrieval.types import Evidence, Retriever
 from safety.masking import Mask as Personal
 from safety.types import Guard, Stage, Verdict
 
+_CLAUSES = re.compile(r"[,;:.!?]+\s+|\s+[-–]\s+")
 PART = 6  # passages looked at for each part of a question
+TOLD = 0.2  # the least probability of a passage that answers what is asked beside what is told
 UNSAFE_REPLIES = "I found replies, but left them all out: none of them passed the safety check."
 
 
@@ -234,14 +238,32 @@ class Responder:
             return Intent()
         typed = given[-1].text
         intent = self.listener.hear(typed, role)
-        if intent.kind in (ASKING, *DISTRESS):
+        if intent.kind in DISTRESS:
             return intent
-        mended = self.spelling(typed)
-        readings = [mended] if mended != typed else []
-        if asks(typed) and intent.kind not in ABOUT and len(given) > 1:
-            readings.append(search_queries((*given[:-1], replace(given[-1], text=mended)), "", self.rewriter)[0])
-        asked = subject_of(typed).identifiers or any(self.listener.hear(r, role).kind == ASKING for r in readings)
-        return replace(intent, kind=ASKING) if asked else intent
+        if intent.kind != ASKING:
+            mended = self.spelling(typed)
+            readings = [mended] if mended != typed else []
+            if asks(typed) and intent.kind not in ABOUT and len(given) > 1:
+                readings.append(search_queries((*given[:-1], replace(given[-1], text=mended)), "", self.rewriter)[0])
+            asked = subject_of(typed).identifiers or any(self.listener.hear(r, role).kind == ASKING for r in readings)
+            intent = replace(intent, kind=ASKING) if asked else intent
+        return self._weighed(intent, typed, role)
+
+    def _weighed(self, intent: Intent, typed: str, role: Role) -> Intent:
+        """What a message is that tells of a feeling and asks something: a question where it asks for something of its
+        own ("I am tired, when does it close?") or the sources answer it ("I am ill, what now?"), else the feeling."""
+        told, *parts = _CLAUSES.split(typed)
+        asked = [part for part in parts if asks(part)]
+        if self.listener is None or not told or not asked:
+            return intent
+        felt = self.listener.hear(told, role) if intent.kind == ASKING else intent
+        if felt.kind not in FEELINGS:
+            return intent
+        if sum(word.content for word in words(asked[-1])) > 1:
+            return replace(intent, kind=ASKING)
+        found = self.retriever.search([typed], PART, role.sources)
+        answered = max((item.probability or 0.0 for item in found), default=0.0) >= TOLD
+        return replace(intent, kind=ASKING) if answered else felt
 
     def _earlier(self, given: Sequence[Turn], role: Role) -> tuple[Turn, ...]:
         """Return the turns up to the reply that a request about a reply means: the last one to a question."""

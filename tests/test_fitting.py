@@ -30,6 +30,11 @@ def near(one: str, other: str) -> float:
         ("How many people live there?", "The island has 212 inhabitants.", "212", 1.0),
         ("How many bells are there?", "Bell: 2 | Name: Gabriel | Weight: 248", "2", UNLIKE),
         ("How many points does Otley have?", "Place: 4 | Club: Otley | Points: 13", "13", 1.0),
+        ("What is the phone number of the inn?", "The inn is in Rye.", "Rye", MISFIT),
+        ("What is the phone number of the inn?", "Call the inn on 555 0117.", "555 0117", 1.0),
+        ("Give me the e-mail address of the club", "Write to club@example.org.", "club@example.org", 1.0),
+        ("What is the e-mail address of the club?", "The club meets in Rye.", "Rye", MISFIT),
+        ("Who invented the telephone?", "Bell did.", "Bell", 1.0),
         ("What is a weir?", "A weir is a low wall.", "a low wall", 1.0),
     ],
 )

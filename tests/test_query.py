@@ -60,6 +60,7 @@ def test_a_bare_why_is_asked_of_the_whole_previous_exchange() -> None:
         "How tall is Mount Everest?",
         "Who discovered Titan?",
         "what is the boiling point of helium in kelvin at one atmosphere",
+        "Which plant is the tallest?",
     ],
 )
 def test_a_question_that_stands_alone_is_searched_as_it_is(question: str) -> None:

@@ -155,9 +155,12 @@ def require(settings: Settings, needs: str) -> None:
 
 
 def opened_library(context: click.Context, needs: str = "") -> "Bot | Guest":
-    """Return what brings the library up to date: the bot, or a guest beside one that another process has opened."""
+    """Return what brings the library up to date: the bot, or a guest beside one that another process has opened.
+
+    No language model is loaded: reading documents needs none, and does not fail with one.
+    """
     try:
-        return opened(context, needs=needs)
+        return opened(context, needs=needs, model="quote")
     except InUse:
         from app.library.upkeep import open_guest
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from app.evaluation.metrics import auroc
 from app.training.contrast import PAIRS, fill, held_back, read_pairs
+from app.training.invented import invented
 from app.training.quality_data import rows
+from app.training.stated import stated
 from retrieval.text import sentences
 from safety.injection import InjectionModel, ngrams
 
@@ -22,7 +24,8 @@ FILLINGS: Final = 40  # of a template that is an order
 PLAIN: Final = 15  # of an ordinary one
 STRENGTH: Final = 4.0  # inverse of the L1 penalty
 POINTS: Final = ((0.7, 4e-4), (0.3, 0.005))  # a risk, and the share of sentences of PLACES that reach it
-PLACES: Final = ("articles", "emails and tables")
+PLACES: Final = ("articles", "emails and tables", "rules and manuals")
+PAGES: Final = 1_500  # invented ones of each kind
 ALONE: Final = 0.7  # size of the feature of a single word
 TASKS: Final = (  # of BIPIA: plain questions, which are orders only because nobody asked them
     "Information Retrieval", "Content Creation", "Learning and Tutoring", "Language Translation", "Programming Help",
@@ -42,7 +45,7 @@ class Sentence:
 
 def gather(data: Path) -> list[Sentence]:
     """Return orders and ordinary sentences. Templates, articles and published orders are held back whole."""
-    found = [*_templates(), *_published(data), *_articles(data)]
+    found = [*_templates(), *_published(data), *_articles(data), *_documents()]
     return list({sentence.text: sentence for sentence in found if len(sentence.text) > 1}.values())
 
 
@@ -75,6 +78,14 @@ def _articles(data: Path) -> Iterator[Sentence]:
                 continue
             seen.add(row["paragraph"])
             yield from _split(row["paragraph"], False, "articles", row.get("title") or row["paragraph"])
+
+
+def _documents() -> Iterator[Sentence]:
+    """What rules, manuals and notices tell their readers to do is meant for these."""
+    for asked in (*stated(PAGES), *stated(PAGES, held=True), *invented(PAGES)):
+        text = asked.page.text
+        for start, end in sentences(text):
+            yield Sentence(text[start:end], False, held_back(text[start:end]), "rules and manuals")
 
 
 def _split(text: str, order: bool, source: str, key: str = "") -> Iterator[Sentence]:

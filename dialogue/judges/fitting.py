@@ -46,6 +46,14 @@ _DATED = re.compile(
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|\d+(?:st|nd|rd|th|s)?|bc|ad|[^\w])\s*)+",
     re.IGNORECASE,
 )
+_CONTACT: Final = (  # what is asked for, and what it looks like
+    (re.compile(r"\b(?:(?:tele)?phone|fax|mobile|hotline) (?:number|no\b)|\b(?:telephone|fax)\b", re.IGNORECASE),
+     re.compile(r"\d[\d\s()/.-]*\d")),
+    (re.compile(r"\be-?mail(?: address)?\b", re.IGNORECASE), re.compile(r"\S@\S|\[at\]|\(at\)", re.IGNORECASE)),
+    (re.compile(r"\bweb ?(?:site|page|address)|\burl\b", re.IGNORECASE),
+     re.compile(r"https?:|www\.|\w\.[a-z]{2,}\b", re.IGNORECASE)),
+)  # fmt: skip
+_ASKED_FOR = re.compile(r"^(?:and |so |but )*(?:what|which|give|tell|show|do you have|can i have)\b", re.IGNORECASE)
 _PLURAL = re.compile(r"[a-z-]{2,}(?<!s)s|people|children|men|women|feet|mice|sheep|staff", re.IGNORECASE)
 _VERBS = frozenset(
     "is are was were do does did has have had can could will would may must should there in on at of".split()
@@ -63,11 +71,17 @@ def fit(question: str, said: str, span: str, around: str, near: Near) -> float:
         return 1.0 if _TIME.search(said) or read(said)[0] else MISFIT
     counted = _MANY.match(question)
     if not counted:
-        return 1.0
+        return MISFIT if _lacks_contact(question, said) else 1.0
     numbers = [quantity for quantity in read(said)[0] if quantity.dimension != "ordinal"]
     if not (numbers or _NUMBER.search(said)):
         return MISFIT
     return _counts(_noun(counted["counted"]), said, span, around, numbers, near)
+
+
+def _lacks_contact(question: str, said: str) -> bool:
+    """Whether a number or an address is asked for, of a kind of which a unit holds none."""
+    asked = _ASKED_FOR.match(question.strip())
+    return bool(asked) and any(kind.search(question) and not looks.search(said) for kind, looks in _CONTACT)
 
 
 def _noun(phrase: str) -> str:

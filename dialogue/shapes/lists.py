@@ -27,6 +27,7 @@ _ASKS = re.compile(
     r"(?:are|were|do|does|did|should|must|can|have|belong|go)\b|"
     r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
     r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
+    r"(?:what|which) (?:[a-z-]+ )?[a-z-]{2,}(?<!s)s (?!is\b|was\b|has\b|does\b)[a-z-]+\b|"
     r"who (?:were|are|attended|took part|came|(?:is|sits|serves|belongs) (?:on|to|in))\b|"
     r"how (?:do|does|can|should|must|to)\b|what (?:is|are) the (?:steps?|procedure|process|instructions)\b",
     re.IGNORECASE,
