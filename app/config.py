@@ -78,7 +78,10 @@ ABOUT: Final = {  # one line each, from which docs/reference.md is made
     ),
     "index": "the search index: `faiss`, or `milvus:URI` for more than one machine",
     "index_key": "the key of a Milvus server; never shown",
-    "judges": "`embedded`; `generator`, by which the model judges its own drafts; or a classifier, `hf:NAME`",
+    "judges": (
+        "`embedded`; `generator`, by which the model judges its own drafts; a classifier, `hf:NAME`; or a folder that "
+        "`candor train judges --ratings` wrote"
+    ),
     "guard": "a larger guard beside the rules and the classifier",
     "guard_key": "the key of a moderation server; never shown",
     "translator": "the model of the translator, `hf:NAME`",
@@ -282,9 +285,9 @@ def _check_choice(key: str, value: str) -> None:
     if allowed is None or value in allowed or (key == "preset" and not value):
         return
     if key == "judges":
-        if value.startswith("hf:") and value != "hf:":
+        if (value.startswith("hf:") and value != "hf:") or Path(value).is_dir():
             return
-        allowed = (*allowed, "hf:FOLDER-OR-HUB-NAME")
+        allowed = (*allowed, "hf:FOLDER-OR-HUB-NAME", "a folder of candor train judges --ratings")
     near = difflib.get_close_matches(value, allowed, n=1, cutoff=0.4)
     raise ValueError(f"must be one of {', '.join(allowed)}" + (f" (did you mean {near[0]!r}?)" if near else ""))
 

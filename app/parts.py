@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from app.config import Settings
 from app.errors import SettingsError
 from app.library.library import Library
 from app.store.database import Database
+from app.store.opinions import Opinions
 from app.store.tables import SourceRow
 from dialogue.query import Rewriter
 from dialogue.respond import Options, Responder
@@ -24,6 +26,7 @@ from retrieval.tools.toolset import Tool
 from retrieval.types import Embedder, Passage, Retriever
 
 if TYPE_CHECKING:
+    from dialogue.judges.embedded import EmbeddedJudge
     from retrieval.encoder.embed import Encoder
     from retrieval.reader import PassageReader
 
@@ -119,14 +122,15 @@ Reading = Callable[[str | None], tuple[Retriever, Tool]]
 
 
 def reading(settings: Settings, library: Library, retriever: Seen, reader: "PassageReader") -> Reading:
-    """Return what gives, for what an account sees, or for everything, what reads again what is found, newer versions
-    first, and the tool that knows the library itself."""
+    """Return what gives, for what an account sees, or for everything, what reads again what is found, what
+    people voted down behind the rest and newer versions first, and the tool that knows the library itself."""
     from app.library.shelf import Shelf
     from retrieval.cross_encoder import load_cross_encoder
     from retrieval.rerank import load_reranker
     from retrieval.tools.library import LibraryTool
     from retrieval.tools.requests import Requests
     from retrieval.versions import Versioned
+    from retrieval.votes import Voted
 
     crossed = load_cross_encoder(settings.reranker, retriever, settings.rerank) if settings.reranker else None
     read = load_reranker(retriever, reader, library.passages, settings.rerank)
@@ -138,6 +142,7 @@ def reading(settings: Settings, library: Library, retriever: Seen, reader: "Pass
         if settings.rerank:
             found = replace(crossed, retriever=found) if crossed else replace(read, retriever=found, passages=passages)
         shelf = Shelf(library.database, account)
+        found = Voted(found, partial(Opinions(library.database).against, account=account))
         return Versioned(found, shelf.openings), LibraryTool(shelf, requests, found)
 
     return of
@@ -185,7 +190,7 @@ def tools_of(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tup
     return tuple(first), tuple(Web(engine, fetcher, embedder) for engine in engines)
 
 
-def judged_by(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Judge:
+def judged_by(settings: Settings, embedded: "EmbeddedJudge", speaker: LanguageModel) -> Judge:
     """Return the judge that the settings name, around the embedded one. Raises SettingsError, ModelError."""
     from dialogue.models import reads_prompts
 
@@ -199,4 +204,8 @@ def judged_by(settings: Settings, embedded: Judge, speaker: LanguageModel) -> Ju
         from dialogue.judges.classifier import load_classifier_judge
 
         return load_classifier_judge(settings.judges, embedded)
+    if settings.judges != "embedded":
+        from dialogue.judges.preference import load_preference
+
+        return load_preference(Path(settings.judges), embedded)
     return embedded

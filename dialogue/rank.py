@@ -15,6 +15,7 @@ FULLY = 0.7  # the least support of every claim of a draft that may stand before
 GROUNDED_WEIGHT = 1.0
 ANSWERS_WEIGHT = 6.0
 IN_ROLE_WEIGHT = 0.5  # enough to choose between drafts that are nearly as good
+PREFERRED_WEIGHT = 12.0  # as much as all other terms together: whatever passes the gates may be served
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,10 @@ def quality(scores: Scores) -> float:
     """Return the rank score in [0, 1]: LaMDA's ``3*sensible + specific + interesting``, extended and averaged.
 
     The labels cascade (Thoppilan et al. 2022, section 4.1): what is not sensible is not specific, what is not
-    specific is not interesting, so each probability is multiplied by the ones before it. Three terms are our
-    own: how well the claims are grounded, whether the draft answers the question and, weakly, whether it is in the
-    role. A term that does not apply (None) leaves the mean; an unjudged sensibleness counts as not sensible, so silence
-    never wins.
+    specific is not interesting, so each probability is multiplied by the ones before it. Four terms are our
+    own: how well the claims are grounded, whether the draft answers the question, weakly whether it is in the
+    role and, where a judge was trained on people's ratings, whether they like it. A term that does not apply (None)
+    leaves the mean; an unjudged sensibleness counts as not sensible, so silence never wins.
     """
     sensible = scores.sensible or 0.0
     specific = sensible * (scores.specific or 0.0)
@@ -62,6 +63,8 @@ def quality(scores: Scores) -> float:
         terms.append((ANSWERS_WEIGHT, scores.answers))
     if scores.in_role is not None:
         terms.append((IN_ROLE_WEIGHT, scores.in_role))
+    if scores.preferred is not None:
+        terms.append((PREFERRED_WEIGHT, scores.preferred))
     return sum(weight * value for weight, value in terms) / sum(weight for weight, _ in terms)
 
 

@@ -183,7 +183,8 @@ class Scores:
 
     `answers` is the probability that the draft answers the question; `grounded` is the probability
     that the evidence supports all it claims, None when it claims nothing. `safe` is a judge's own opinion beside the
-    guard's verdict; `in_role` is the probability that the agent in its role would say this.
+    guard's verdict; `in_role` is the probability that the agent in its role would say this; `preferred` that the
+    people like it whose ratings a judge was trained on.
     """
 
     sensible: float | None = None
@@ -195,6 +196,7 @@ class Scores:
     notes: tuple[str, ...] = ()
     safe: float | None = None
     in_role: float | None = None
+    preferred: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,13 @@ ADDED = {  # the columns that each migration adds
     "0009": [("source", "notes"), ("source", "dated")],
     "0010": [("conversation", "account_id"), ("source", "account_id"), ("turn", "holder")],
     "0011": [("turn", "prompt")],
+    "0012": [("candidate", "preferred")],
 }
-TABLES = {"0008": ("rating", "preference", "share"), "0010": ("api_key", "login", "account", "audit")}
+TABLES = {
+    "0008": ("rating", "preference", "share"),
+    "0010": ("api_key", "login", "account", "audit"),
+    "0012": ("annotation",),
+}
 INDEXES = {"0010": ("ix_conversation_account_id", "ix_source_account_id")}
 
 

@@ -235,3 +235,12 @@ def test_kappa_is_agreement_beyond_chance() -> None:
         m.kappa([1, 1], [1, 1])
     with pytest.raises(m.Undefined, match="no rows"):
         m.kappa([], [])
+
+
+def test_an_interval_holds_the_value_of_a_statistic_that_resampling_makes_larger() -> None:
+    chance = np.random.default_rng(1)
+    probabilities = chance.random(60)
+    labels = chance.random(60) < probabilities
+    value = m.calibration_error(labels, probabilities)
+    low, high = m.bootstrap(m.calibration_error, labels, probabilities)
+    assert 0 <= low <= value <= high

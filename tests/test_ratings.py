@@ -80,7 +80,7 @@ def test_every_reason_says_something_of_a_bad_reply(tmp_path: Path, reason: str)
     history, opinions = History(database), Opinions(database)
     turn = held(history, history.start("candor"), "How high is K2?", "It is high.")
     opinions.rate(turn, Rating(False, reason))  # type: ignore[arg-type]
-    [row] = dataset(history, opinions, "lamda")
+    [row] = dataset(database, "lamda")
     assert row["ratings"]
     database.close()
 

@@ -550,3 +550,39 @@ def test_rows_that_begin_alike_are_read_together_with_the_same_losses_and_gradie
     torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=1e-5)
     for name, gradient in found[0][1].items():
         torch.testing.assert_close(found[1][1][name], gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_exported_preferences_and_liked_replies_are_rows(tmp_path: Path) -> None:
+    asked = [{"role": "user", "content": "How high is K2?"}]
+    sources = [{"title": "K2", "text": "K2 is 8,611 metres high."}]
+    one, other = ({"role": "assistant", "content": text} for text in ("It is 8,611 metres high.", "It is high."))
+    rows = [
+        {"prompt": asked, "chosen": [one], "rejected": [other], "sources": sources, "dialogue": "a"},
+        {"messages": [*asked, one], "sources": sources, "dialogue": "b"},
+    ]
+    pair, liked = read_samples(written(tmp_path / "rows.jsonl", rows))
+    assert (pair.reply, pair.rejected, pair.group, pair.good) == (one["content"], other["content"], "a", None)
+    assert (liked.reply, liked.rejected, liked.group, liked.good) == (one["content"], "", "b", True)
+    assert pair.context.evidence == liked.context.evidence
+    assert [(made.kind, bool(made.worse)) for made in examples([pair], Lamda())] == [("generative", True)]
+    for bad in ({**rows[0], "rejected": []}, {"messages": [one]}):
+        with pytest.raises(TrainingError, match="line 1"):
+            read_samples(written(tmp_path / "bad.jsonl", [bad]))
+
+
+@pytest.mark.slow
+def test_a_model_follows_preferences_on_held_back_dialogues(place: Path, base: Path) -> None:
+    rng, rows = random.Random(5), []
+    for number in range(160):
+        thing, kinds = rng.choice(THINGS), rng.sample(KINDS, 2)
+        short, long = f"A {thing} is {kinds[0]}.", f"A {thing} is {kinds[0]} and it is {kinds[1]}."
+        said = [[{"role": "assistant", "content": text}] for text in (short, long)]
+        prompt = [{"role": "user", "content": f"What is a {thing}?"}]
+        rows.append({"prompt": prompt, "chosen": said[1], "rejected": said[0], "dialogue": str(number)})
+    samples = read_samples(written(place / "preferences.jsonl", rows))
+    tuning = replace(TUNING, epochs=6)
+    report = train(GeneratorTraining(str(base), tuning, held=0.2), samples, place / "preferring", None, quiet)
+    accuracy = report["preference"]["accuracy"]
+    assert accuracy["after"] >= 0.9
+    assert accuracy["change"] != "worse"
+    assert report["loss"]["generative"]["change"] == "better"

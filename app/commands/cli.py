@@ -38,7 +38,7 @@ from app.commands.common import (
 from app.commands.data import backup, database, restore
 from app.commands.evaluate import KINDS, check, evaluate
 from app.commands.mcp import mcp
-from app.commands.ratings import ratings
+from app.commands.ratings import annotate, ratings
 from app.commands.sources import ingest, sources
 from app.commands.train import train
 from app.errors import InputError, SettingsError
@@ -346,6 +346,7 @@ def doctor(context: click.Context) -> int:
 cli.add_command(check)
 cli.add_command(evaluate)
 cli.add_command(accounts)
+cli.add_command(annotate)
 cli.add_command(backup)
 cli.add_command(database)
 cli.add_command(ingest)

@@ -79,6 +79,12 @@ def common(command: Command) -> Command:
             "--viewer", expose_value=False, callback=keep, help="What looks at pictures: hf:FOLDER-OR-HUB-NAME."
         ),
         click.option(
+            "--judges",
+            expose_value=False,
+            callback=keep,
+            help="What judges drafts: embedded, generator, hf:NAME or a folder of candor train judges --ratings.",
+        ),
+        click.option(
             "--data-dir",
             expose_value=False,
             callback=keep,
@@ -115,7 +121,7 @@ def opened(context: click.Context, hosts: bool = False, needs: str = "", **flags
     """
     settings = settings_of(context, **flags)
     if needs:
-        _require(settings, needs)
+        require(settings, needs)
     from app.bot import assemble
 
     return assemble(settings, context.command_path, hosts)
@@ -133,7 +139,7 @@ def without_data(context: click.Context) -> Iterator[dict[str, object]]:
         yield {"data_dir": passing}
 
 
-def _require(settings: Settings, needs: str) -> None:
+def require(settings: Settings, needs: str) -> None:
     """Raise DataError, and make nothing, where a folder holds no data."""
     from app.store.database import NAME, open_database
     from app.store.sqlite import broken_link
@@ -183,7 +189,7 @@ def writing(context: click.Context) -> "Iterator[Database]":
 
     settings = settings_of(context)
     folder = settings.data_dir
-    _require(settings, "conversation")
+    require(settings, "conversation")
     with nullcontext() if settings.database else FolderLock(folder, context.command_path):
         database = open_database(made_folder(folder), url=settings.database)
         try:

@@ -96,7 +96,8 @@ def show_candidates(console: Console, reply: Reply) -> None:
     if trace.query:
         console.print(Text("Searched for: ").append(plain(trace.query)), soft_wrap=True)
     acted = any(draft.scores.in_role is not None for draft in trace.candidates)
-    role = ["Role"] if acted else []
+    liked = any(draft.scores.preferred is not None for draft in trace.candidates)
+    role = [*(["Role"] if acted else []), *(["Liked"] if liked else [])]
     for query, found in lookups(trace.research):
         line = (
             Text("Asked the toolset: ").append(plain(query)).append(f" → {found or 'no'} passage{'s' * (found != 1)}")
@@ -107,7 +108,7 @@ def show_candidates(console: Console, reply: Reply) -> None:
     for rank, draft in enumerate(trace.candidates, start=1):
         scores = draft.scores
         marks = [scores.sensible, scores.specific, scores.interesting, scores.answers, scores.grounded]
-        marks += [scores.in_role] if acted else []
+        marks += [*([scores.in_role] if acted else []), *([scores.preferred] if liked else [])]
         text = plain(draft.text) if draft.verdict.safe else Text("(hidden: it failed a safety check)")
         if several and draft.writer:
             text.append("\nWritten by: ").append(plain(draft.writer))

@@ -6,11 +6,15 @@ Knows options and output; what is run stands in `app.training.run`.
 import logging
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from app.commands.common import common, console_for, print_json, settings_of, some_path
+from app.commands.common import common, console_for, print_json, read_from, settings_of, some_path
+
+if TYPE_CHECKING:
+    from app.store.database import Database
+    from app.training.opinions import Opinions
 
 
 class _Number(click.FloatRange):
@@ -34,16 +38,40 @@ def train() -> None:
 
 @train.command("judges")
 @common
-@click.option("--data", required=True, type=some_path, metavar="DIR", help="The folder of the development data.")
+@click.option("--data", type=some_path, metavar="DIR", help="The folder of the development data.")
+@click.option(
+    "--ratings",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Train a judge on ratings or preferences of candor ratings export instead.",
+)
+@click.option("--stored", is_flag=True, help="Train it on the ratings and preferences of the data folder.")
+@click.option("--out", type=some_path, metavar="FOLDER", help="Where it is written; then --judges FOLDER.")
 @click.option("--only", multiple=True, type=click.Choice(JUDGES), help="Train this judge alone.")
 @click.option("--share", type=_Number(0, 1, min_open=True), default=1.0, help="Share of the examples, for a trial.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.pass_context
-def train_judges(context: click.Context, data: Path, only: tuple[str, ...], share: float, seed: int) -> None:
-    """Train the judges that ship on the development data.
+def train_judges(
+    context: click.Context,
+    data: Path | None,
+    ratings: tuple[Path, ...],
+    stored: bool,
+    out: Path | None,
+    only: tuple[str, ...],
+    share: float,
+    seed: int,
+) -> None:
+    """Train the judges that ship on the development data, or a judge of your own on people's ratings.
 
-    Weights that are graded worse than those shipped are not written; the exit code is then 1.
+    Weights that are graded worse than those shipped are not written, nor is a judge that became less safe or follows
+    people no better; the exit code is then 1.
     """
+    if ratings or stored:
+        _on_ratings(context, ratings, stored, out, data, seed)
+        return
+    if data is None:
+        raise click.UsageError("give --data DIR, or --ratings FILE or --stored to learn from ratings.")
     from app.training.run import train_judges as run_training
 
     settings_of(context)
@@ -57,6 +85,35 @@ def train_judges(context: click.Context, data: Path, only: tuple[str, ...], shar
     if worse:
         click.echo(f"candor: worse than the shipped weights, not written: {', '.join(worse)}", err=True)
         context.exit(1)
+
+
+def _on_ratings(
+    context: click.Context, files: tuple[Path, ...], stored: bool, out: Path | None, data: Path | None, seed: int
+) -> None:
+    from app.commands.progress import training_progress
+    from app.training.run import train_on_ratings
+
+    if out is None:
+        raise click.UsageError("give --out FOLDER, where the judge is written.")
+    settings = settings_of(context)
+    kept = [read_from(context, stored_opinions)] if stored else []
+    with training_progress(console_for(err=True)) as progress:
+        found = train_on_ratings(files, kept, out, data, seed, settings, progress)
+    print_json(found)
+    if found["refused"]:
+        click.echo(f"candor: not written: {found['refused']}", err=True)
+        context.exit(1)
+    click.echo(f"candor: to judge with it: --judges {out}", err=True)
+
+
+def stored_opinions(database: "Database") -> "Opinions":
+    """Return the ratings, annotations and preferences of a database."""
+    from app.store.datasets import dataset
+    from app.training.generator_data import samples_of
+    from app.training.opinions import opinions_of
+
+    rows = [*dataset(database, "lamda"), *dataset(database, "dpo")]
+    return opinions_of([sample for number, row in enumerate(rows) for sample in samples_of(row, number)])
 
 
 @train.command("generator")

@@ -56,7 +56,8 @@ def _table(found: Sequence[Difference]) -> str:
     )
     heads = "".join(f"<th{' class=num' if place > 1 else ''}>{name}</th>" for place, name in enumerate(HEADS))
     heads = heads.replace("<th class=num>95 %", f"<th class=wide>&minus;{reach:.2f} to +{reach:.2f}")
-    return f"<div class=scroll><table><tr>{heads}</tr>{''.join(_row(one, reach) for one in found)}</table></div>"
+    rows = "".join(_row(one, reach) for one in found)
+    return f"<div class=scroll><table class=compared><tr>{heads}</tr>{rows}</table></div>"
 
 
 def _row(one: Difference, reach: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 Record = dict[str, Any]
 MOST: Final = 24
 CUT: Final = 4000  # characters shown of a text
+ASKED: Final = 160  # characters of a question that are shown above its example
 
 
 class Worst:
@@ -56,8 +57,9 @@ class Worst:
         facts += [("Scores", _scores(row)), ("Source", row.get("source") or ""), ("Line", str(row["line"]))]
         shown = "".join(f"<dt>{name}</dt><dd>{_cut(text)}</dd>" for name, text in facts if text)
         claims = "".join(_claim(claim) for claim in row.get("sentences", ()))
+        asked = asked if len(asked) <= ASKED else f"{asked[:ASKED]}…"
         return (
-            f'<details><summary><span class="q">{escape(asked[:160])}</span>{tags}</summary>'
+            f'<details><summary><span class="q">{escape(asked)}</span>{tags}</summary>'
             f'<div class="inside"><dl>{shown}</dl>{claims}</div></details>'
         )
 

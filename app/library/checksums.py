@@ -50,7 +50,7 @@ WORKING: Final = {
     EvidenceRow: ("rank", "source", "passage", "score", "similarity", "probability", "withheld"),
     CandidateRow: (
         *("rank", "text", "quality", "dropped", "repaired", "verdict", "sensible", "specific", "interesting"),
-        *("answers", "grounded", "safe", "in_role", "claims", "notes", "writer"),
+        *("answers", "grounded", "safe", "in_role", "claims", "notes", "writer", "preferred"),
     ),
     CitationRow: (
         *("rank", "number", "source", "title", "headings", "place", "passage", "quote", "start", "end", "support"),
@@ -60,7 +60,8 @@ WORKING: Final = {
 _FLOATS: Final = {
     name for table, names in WORKING.items() for name in names if isinstance(table.__table__.c[name].type, Float)
 }
-_LATER: Final = ("writer", "prompt")  # counts where it is there, so that what was sealed before it came still matches
+# These count where they are there, so that what was sealed before they came still matches.
+_LATER: Final = ("writer", "prompt", "preferred")
 _log = logging.getLogger(__name__)
 
 

@@ -20,7 +20,14 @@ from app.store.tables import Base, MetaRow, PassageRow
 
 BATCH: Final = 200  # rows, of which some hold pictures
 OWN: Final = ("published", "milvus", "erasing", "lost")  # facts of a folder and its index, how their names begin
-NUMBERED: Final = ("source", "passage", "turn", "preference", "audit")  # tables whose ids are never used twice
+NUMBERED: Final = (
+    "source",
+    "passage",
+    "turn",
+    "preference",
+    "annotation",
+    "audit",
+)  # tables whose ids are never used twice
 _AS_JSON: Final = json.JSONEncoder(
     sort_keys=True, default=lambda value: value.hex() if isinstance(value, bytes) else datetime.isoformat(value)
 ).encode

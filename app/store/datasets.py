@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 if TYPE_CHECKING:
+    from app.store.annotations import Annotations
     from app.store.conversations import StoredTurn
+    from app.store.database import Database
     from app.store.history import History
     from app.store.opinions import Opinions, Rating
     from dialogue.types import Turn
 
-Form = Literal["lamda", "dpo", "sft"]
+Form = Literal["lamda", "dpo", "sft", "annotations"]
 FORMS: Final = get_args(Form)
 Row = dict[str, Any]
 
@@ -25,46 +27,106 @@ _BAD: Final = {  # what a rating with this reason says of a reply, by the names 
 }
 
 
-def dataset(history: "History", opinions: "Opinions", form: Form) -> Iterator[Row]:
+def dataset(database: "Database", form: Form) -> Iterator[Row]:
     """Yield the rows of a form, the earliest first.
 
-    `lamda`: every rated reply with what the rating says of it. `dpo`: a draft that somebody took instead of another,
-    as ``{prompt, chosen, rejected}`` of messages. `sft`: replies that were liked and drafts that were taken, as
-    ``{messages}``. Raises DataError.
+    `lamda`: every rated or annotated reply with what the user, or else most raters, say of it. `dpo`: a draft that
+    somebody took instead of another, as ``{prompt, chosen, rejected}`` of messages. `sft`: replies that were liked and
+    drafts that were taken, as ``{messages}``. All three with the passages that could be written from. `annotations`:
+    every annotated reply with what each rater answered, what most say and how far they disagree, as `candor evaluate
+    agreement` reads it. Raises DataError.
     """
+    from app.store.annotations import Annotations
+    from app.store.history import History
+    from app.store.opinions import Opinions
+
+    history, opinions, annotations = History(database), Opinions(database), Annotations(database)
     if form == "lamda":
-        yield from _rated(history, opinions)
+        yield from _rated(history, opinions, annotations)
     elif form == "dpo":
         for preference in opinions.preferences():
-            prompt = _messages(_before(history, history.turn(preference.turn)), preference.question)
-            yield {"prompt": prompt, "chosen": _said(preference.chosen), "rejected": _said(preference.rejected)}
+            turn = history.turn(preference.turn)
+            yield {
+                "prompt": _messages(_before(history, turn), preference.question),
+                "chosen": _said(preference.chosen),
+                "rejected": _said(preference.rejected),
+                "sources": _sources(turn),
+                "dialogue": turn.conversation,
+            }
+    elif form == "annotations":
+        yield from _annotated(history, annotations)
     else:
         yield from _liked(history, opinions)
 
 
-def _rated(history: "History", opinions: "Opinions") -> Iterator[Row]:
-    for turn, rating in _with_ratings(history, opinions):
-        if turn.reply is None:
+def _rated(history: "History", opinions: "Opinions", annotations: "Annotations") -> Iterator[Row]:
+    """A row of each reply; what most raters answered by the paper's questions stands for what one user thinks."""
+    from app.store.annotations import majority
+
+    rated, annotated = opinions.ratings(None), annotations.of()
+    for number in sorted({*rated, *annotated}):
+        turn = history.turn(number)
+        if turn.state != "done" or turn.reply is None:
             continue
-        context = _messages(_before(history, turn), turn.question)
-        sources = {item.passage.id: item.passage for item in turn.reply.trace.evidence}
+        said = majority(annotated.get(number, ()))
+        told: dict[str, int] = {
+            name: int(said[name]) for name in ("sensible", "specific", "interesting", "grounded") if name in said
+        }
+        told |= {"unsafe": int(not said["safe"])} if "safe" in said else {}
+        if not (told or number in rated):
+            continue
         yield {
-            "context": [{"role": one["role"], "text": one["content"]} for one in context],
+            "context": _context(history, turn),
             "response": _said(turn.reply.text)[0]["content"],
-            "ratings": _ratings(turn, rating),
-            "sources": [{"title": passage.title, "text": passage.text} for passage in sources.values()],
+            "ratings": {**(_ratings(turn, rated[number]) if number in rated else {}), **told},
+            "sources": _sources(turn),
             "dialogue": turn.conversation,
         }
+
+
+def _annotated(history: "History", annotations: "Annotations") -> Iterator[Row]:
+    from app.store.annotations import QUESTIONS, disagreement, majority
+
+    for number, found in annotations.of().items():
+        turn = history.turn(number)
+        if turn.state != "done" or turn.reply is None:
+            continue
+        answers = {name: {one.rater: one.answers[name] for one in found} for name in QUESTIONS}
+        ratings = {name: {who: int(yes) for who, yes in by.items() if yes is not None} for name, by in answers.items()}
+        yield {
+            "context": [one["text"] for one in _context(history, turn)],
+            "response": _said(turn.reply.text)[0]["content"],
+            "evidence": [source["text"] for source in _sources(turn)],
+            "ratings": {name: by for name, by in ratings.items() if by},
+            "majority": {name: int(yes) for name, yes in majority(found).items()},
+            "disagreement": {name: round(share, 4) for name, share in disagreement(found).items()},
+            "raters": len(found),
+            "dialogue": turn.conversation,
+        }
+
+
+def _context(history: "History", turn: "StoredTurn") -> list[dict[str, str]]:
+    context = _messages(_before(history, turn), turn.question)
+    return [{"role": one["role"], "text": one["content"]} for one in context]
+
+
+def _sources(turn: "StoredTurn") -> list[Row]:
+    """What the reply could be written from, each passage once."""
+    found = {item.passage.id: item.passage for item in turn.reply.trace.evidence} if turn.reply else {}
+    return [{"title": passage.title, "text": passage.text} for passage in found.values() if passage.text.strip()]
 
 
 def _liked(history: "History", opinions: "Opinions") -> Iterator[Row]:
     for turn, rating in _with_ratings(history, opinions):
         if rating.good and turn.reply is not None:
-            messages = _messages(_before(history, turn), turn.question)
-            yield {"messages": [*messages, *_said(turn.reply.text)]}
+            yield _worth_learning(history, turn, turn.question, turn.reply.text)
     for preference in opinions.preferences():
-        before = _before(history, history.turn(preference.turn))
-        yield {"messages": [*_messages(before, preference.question), *_said(preference.chosen)]}
+        yield _worth_learning(history, history.turn(preference.turn), preference.question, preference.chosen)
+
+
+def _worth_learning(history: "History", turn: "StoredTurn", question: str, reply: str) -> Row:
+    messages = [*_messages(_before(history, turn), question), *_said(reply)]
+    return {"messages": messages, "sources": _sources(turn), "dialogue": turn.conversation}
 
 
 def _ratings(turn: "StoredTurn", rating: "Rating") -> dict[str, int]:
@@ -75,10 +137,10 @@ def _ratings(turn: "StoredTurn", rating: "Rating") -> dict[str, int]:
 
 
 def _with_ratings(history: "History", opinions: "Opinions") -> "Iterator[tuple[StoredTurn, Rating]]":
-    for number in opinions.rated():
+    for number, rating in sorted(opinions.ratings(None).items()):
         turn = history.turn(number)
         if turn.state == "done":
-            yield turn, opinions.ratings([number])[number]
+            yield turn, rating
 
 
 def _before(history: "History", turn: "StoredTurn") -> "tuple[Turn, ...]":

@@ -1,18 +1,20 @@
 """What users think of replies: ratings with a reason, and candidates that they took instead of what was served."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, or_, select, true
 
 from app.errors import InputError
 from app.store.database import Database
-from app.store.tables import CandidateRow, PreferenceRow, RatingRow, TurnRow
+from app.store.tables import CandidateRow, CitationRow, ConversationRow, PreferenceRow, RatingRow, SourceRow, TurnRow
 
 Reason = Literal["", "wrong", "unsupported", "unsafe", "padded", "refused", "other"]
 REASONS: Final = get_args(Reason)
+AGAINST: Final = ("wrong", "unsupported")  # reasons that speak against what a reply cites
 LONGEST: Final = 2000  # characters of the words of a rating
 
 
@@ -63,16 +65,37 @@ class Opinions:
                     )
                 )
 
-    def ratings(self, turns: Sequence[int]) -> dict[int, Rating]:
-        """Return the ratings of these turns that have one, by turn."""
+    def ratings(self, turns: Sequence[int] | None) -> dict[int, Rating]:
+        """Return the ratings of these turns, or of all, that have one, by turn."""
+        query = select(RatingRow) if turns is None else select(RatingRow).where(RatingRow.turn_id.in_(turns))
         with self._database.read() as session:
-            rows = session.scalars(select(RatingRow).where(RatingRow.turn_id.in_(turns))).all()
+            rows = session.scalars(query).all()
         return {row.turn_id: Rating(row.good, row.reason, row.words) for row in rows}  # type: ignore[arg-type]
 
-    def rated(self) -> list[int]:
-        """Return the turns that have a rating, the earliest first."""
+    def against(self, sources: Sequence[str], account: str | None = None) -> dict[str, int]:
+        """Return, of these sources, how many more replies that cite one were found wrong or unsupported than good.
+
+        A reply counts once, by the rating that it has now, and whoever gave it; of a document of one account, which
+        `account` may see, only what was asked by that account counts.
+        """
+        if not sources:
+            return {}
+        mine = exists().where(SourceRow.name == CitationRow.source, SourceRow.account_id.is_not(None))
+        owned = ConversationRow.account_id == account if account is not None else true()
+        query = (
+            select(RatingRow.turn_id, CitationRow.source, RatingRow.good)
+            .join(CitationRow, CitationRow.turn_id == RatingRow.turn_id)
+            .join(TurnRow, TurnRow.id == RatingRow.turn_id)
+            .join(ConversationRow, ConversationRow.id == TurnRow.conversation_id)
+            .where(CitationRow.source.in_(sources), or_(RatingRow.good, RatingRow.reason.in_(AGAINST)))
+            .where(or_(~mine, owned))
+            .distinct()
+        )
+        votes: Counter[str] = Counter()
         with self._database.read() as session:
-            return list(session.scalars(select(RatingRow.turn_id).order_by(RatingRow.turn_id)))
+            for _, source, good in session.execute(query):
+                votes[source] += -1 if good else 1
+        return {source: count for source, count in votes.items() if count > 0}
 
     def prefer(self, turn: int, chosen: int, rejected: int) -> None:
         """Store that a candidate of a turn was taken instead of another, both by rank. Raises InputError."""

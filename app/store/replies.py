@@ -154,6 +154,7 @@ def _candidate_row(turn: int, rank: int, draft: Candidate, ranks: dict[Passage, 
         grounded=scores.grounded,
         safe=scores.safe,
         in_role=scores.in_role,
+        preferred=scores.preferred,
         claims=[{**to_json(claim), "passage": _written(claim.passage, ranks)} for claim in scores.claims],
         notes=list(scores.notes),
     )
@@ -173,6 +174,7 @@ def _candidate(row: CandidateRow, passages: Sequence[Passage]) -> Candidate:
         tuple(row.notes),
         row.safe,
         row.in_role,
+        row.preferred,
     )
     verdict = from_json(Verdict, row.verdict)
     return Candidate(row.text, verdict, scores, row.quality, row.dropped, row.repaired, row.writer or "")

@@ -235,6 +235,7 @@ class CandidateRow(Base):
     grounded: Mapped[float | None]
     safe: Mapped[float | None]
     in_role: Mapped[float | None]
+    preferred: Mapped[float | None]
     claims: Mapped[list[Any]]
     notes: Mapped[list[Any]]
 
@@ -291,6 +292,23 @@ class PreferenceRow(Base):
     turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), index=True)
     chosen: Mapped[int]
     rejected: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class AnnotationRow(Base):
+    """What a rater answered about a reply: a column per question, None where it was not asked or left open."""
+
+    __tablename__ = "annotation"
+    __table_args__ = (UniqueConstraint("turn_id", "rater"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(primary_key=True)
+    turn_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"))
+    rater: Mapped[str] = mapped_column(index=True)
+    sensible: Mapped[bool | None]
+    specific: Mapped[bool | None]
+    interesting: Mapped[bool | None]
+    grounded: Mapped[bool | None]
+    safe: Mapped[bool | None]
+    helpful: Mapped[bool | None]
     created_at: Mapped[datetime]
 
 

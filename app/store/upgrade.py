@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select
 from app.errors import DataError, OlderSchema
 from app.store.wal import first_number
 
-HEAD: Final = "0011"  # the last revision in migrations/versions
+HEAD: Final = "0012"  # the last revision in migrations/versions
 LOCK: Final = 0x43414E44  # "CAND", the class of our advisory locks in PostgreSQL
 _log = logging.getLogger(__name__)
 

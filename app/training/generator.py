@@ -128,9 +128,9 @@ def _check(plan: GeneratorTraining, learning: Sequence[Sample], held: Sequence[S
 
 
 def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Part what people spoke about, by rating or research, from replies nobody has judged."""
-    known = [sample for sample in samples if sample.ratings or sample.base]
-    return known, [sample for sample in samples if not (sample.ratings or sample.base)]
+    """Part what people spoke about, by rating, preference or research, from replies nobody has judged."""
+    known = [sample for sample in samples if sample.ratings or sample.base or sample.rejected]
+    return known, [sample for sample in samples if not (sample.ratings or sample.base or sample.rejected)]
 
 
 def _before(state: _Trained, tests: Sequence[TrainingSequence]) -> Measured:
@@ -140,7 +140,7 @@ def _before(state: _Trained, tests: Sequence[TrainingSequence]) -> Measured:
         stored = json.loads(path.read_text(encoding="utf-8"))
         ratings = {int(place): value for place, value in stored["ratings"].items()}
         followed = {kind: tuple(kept) for kind, kept in stored["followed"].items()}
-        return Measured(tuple(stored["losses"]), ratings, followed)
+        return Measured(tuple(stored["losses"]), ratings, followed, tuple(stored["preferred"]))
     before = measure(state.adapted, tests, state.progress)
     _write(path, asdict(before))
     return before
@@ -175,7 +175,7 @@ def _identity(plan: GeneratorTraining, samples: Sequence[Sample], fingerprint: s
     digest = hashlib.sha256(json.dumps([asdict(plan) | {"device": ""}, fingerprint], sort_keys=True).encode())
     for sample in samples:
         parts = (sample.context.turns, sample.context.evidence, sample.reply, dict(sample.ratings), sample.searches)
-        digest.update(repr((*parts, sample.base)).encode("utf-8", "replace"))
+        digest.update(repr((*parts, sample.base, sample.rejected)).encode("utf-8", "replace"))
     return digest.hexdigest()[:16]
 
 

@@ -84,6 +84,23 @@ class _ReplyRow(BaseModel):
         return self
 
 
+class _Message(BaseModel):
+    role: Literal["system", "user", "assistant"]
+    content: StrictStr
+
+
+class _LikedRow(BaseModel):
+    messages: list[_Message] = Field(min_length=2)
+    sources: list[StrictStr | _Source] = []
+
+
+class _PairRow(BaseModel):
+    prompt: list[_Message] = Field(min_length=1)
+    chosen: list[_Message] = Field(min_length=1)
+    rejected: list[_Message] = Field(min_length=1)
+    sources: list[StrictStr | _Source] = []
+
+
 class _Utterance(BaseModel):
     speaker: StrictStr
     text: StrictStr
@@ -97,7 +114,8 @@ class _DialogueRow(BaseModel):
 class Sample:
     """A reply in its context. `ratings` maps an attribute's name to whether it holds; `searches` follow `base`.
 
-    `group` is what must not stand on both sides of a split: the dialogue.
+    `group` is what must not stand on both sides of a split: the dialogue. `rejected` is a reply that somebody took this
+    one instead of, "" for none.
     """
 
     context: Context
@@ -106,6 +124,7 @@ class Sample:
     group: str
     searches: tuple[tuple[str, tuple[str, ...]], ...] = ()
     base: str = ""
+    rejected: str = ""
 
     @property
     def good(self) -> bool | None:
@@ -122,6 +141,7 @@ class TrainingSequence:
 
     In a discriminative example the rated `reply` and `suffix`, the attribute's name as it follows a reply, stand
     between the two; `other` is the rating it did not get; `attribute` and `label` are that name and whether it holds.
+    `worse` is a target that the other has to be likelier than, "" for none.
     The parts are kept apart because doors to models make tokens of each by itself.
     """
 
@@ -133,6 +153,7 @@ class TrainingSequence:
     attribute: str = ""
     label: bool = False
     other: str = ""
+    worse: str = ""
 
     @property
     def text(self) -> str:
@@ -143,15 +164,16 @@ class TrainingSequence:
 def read_samples(path: Path, limit: int | None = None) -> list[Sample]:
     """Return the samples of the first `limit` rows of a JSONL file, gzipped or not: of replies or of dialogues.
 
-    A row is ``{context, response, ratings, base, research, sources}`` (the first two at least) or ``{turns}``,
-    whose every turn but the first is an unrated reply. Raises TrainingError, naming lines and fields, when any
-    row is bad: nothing is left out in silence.
+    A row is ``{context, response, ratings, base, research, sources}`` (the first two at least), ``{turns}``, whose
+    every turn but the first is an unrated reply, or what `candor ratings export` writes of liked replies,
+    ``{messages}``, and of preferences, ``{prompt, chosen, rejected}``. Raises TrainingError, naming lines and fields,
+    when any row is bad: nothing is left out in silence.
     """
     samples: list[Sample] = []
     wrong: list[str] = []
     for number, line in islice(_lines(path), limit):
         try:
-            samples += _samples(json.loads(line), number)
+            samples += samples_of(json.loads(line), number)
         except (ValidationError, ValueError, RecursionError) as error:
             wrong.append(f"line {number}: {_problem(error)}")
     if wrong:
@@ -192,7 +214,8 @@ def _generative(sample: Sample, form: Format) -> Iterator[TrainingSequence]:
     """``<context> RESPONSE <response>``; where the reply came of research, the reply before it."""
     reply = sample.base or sample.reply
     if sample.good is not False and reply.strip():
-        yield TrainingSequence("generative", form.prompt(sample.context), form.reply(reply))
+        worse = form.reply(sample.rejected) if sample.rejected.strip() else ""
+        yield TrainingSequence("generative", form.prompt(sample.context), form.reply(reply), worse=worse)
 
 
 def discriminative(sample: Sample, form: Format) -> Iterator[TrainingSequence]:
@@ -250,11 +273,14 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise TrainingError(f"{str(path)!r} cannot be read: {error}") from error
 
 
-def _samples(row: object, number: int) -> list[Sample]:
+def samples_of(row: object, number: int) -> list[Sample]:
+    """Return the samples of one row; `number` names it. Raises ValueError, ValidationError."""
     if not isinstance(row, dict):
         raise ValueError(f"a row is a JSON object, this is {type(row).__name__}")
     if "turns" in row:
         return _from_dialogue(_DialogueRow.model_validate(row), str(row.get("id", f"line {number}")))
+    if "chosen" in row or "messages" in row:
+        return [_exported(row, number)]
     found = _ReplyRow.model_validate(row)
     turns = _turns(found.context)
     sources = tuple(_evidence(source, place) for place, source in enumerate(found.sources))
@@ -262,6 +288,18 @@ def _samples(row: object, number: int) -> list[Sample]:
     searches = tuple((search.query, tuple(search.found)) for search in found.research or ())
     context = Context(turns, turns[-1].text, sources)
     return [Sample(context, found.response, _labels(found.ratings), group, searches, found.base)]
+
+
+def _exported(row: dict[str, object], number: int) -> Sample:
+    """A liked reply, which counts as one that was rated sensible, or one that was preferred to another."""
+    read = _PairRow.model_validate(row) if "chosen" in row else _LikedRow.model_validate(row)
+    said = read.prompt if isinstance(read, _PairRow) else read.messages[:-1]
+    turns = tuple(Turn(one.role, one.content) for one in said)
+    context = Context(turns, turns[-1].text, tuple(_evidence(source, at) for at, source in enumerate(read.sources)))
+    group = str(row.get("dialogue") or turns[0].text or f"line {number}")
+    if isinstance(read, _PairRow):
+        return Sample(context, read.chosen[-1].content, {}, group, rejected=read.rejected[-1].content)
+    return Sample(context, read.messages[-1].content, {SENSIBLE.name: True}, group)
 
 
 def _turns(lines: Sequence[str | _Said]) -> tuple[Turn, ...]:

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from app.training.generator_data import TrainingError
-from app.training.generator_model import Adapted, Encoded, losses, precision
+from app.training.generator_model import Adapted, Encoded, objective, precision
 from dialogue.models.decoding import common
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def fit(
         summed = 0.0
         for batch in group:
             with precision(adapted):
-                loss = losses(adapted, [rows[place] for place in batch]).sum() / size
+                loss = objective(adapted, [rows[place] for place in batch]).sum() / size
             loss.backward()  # type: ignore[no-untyped-call]
             summed += loss.item()
         if not math.isfinite(summed):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+APART: Final = 1.0  # weight of the odds ratio beside the loss
 SHARED: Final = 12  # tokens that rows have to begin with alike to be read as branches
 
 
@@ -39,10 +40,11 @@ class Adapted:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An example as tokens: those from `start` on are trained on."""
+    """An example as tokens: those from `start` on are trained on, and made likelier than those of `worse`."""
 
     ids: tuple[int, ...]
     start: int
+    worse: "Encoded | None" = None
 
 
 def adapt(
@@ -100,7 +102,8 @@ def encode(adapted: Adapted, example: TrainingSequence) -> Encoded:
         target = [*target, tokenizer.eos_token_id]
     target = target[: longest * 3 // 4]
     prompt = prompt[-(longest - len(target)) :]
-    return Encoded((*prompt, *target), len(prompt))
+    worse = encode(adapted, replace(example, target=example.worse, worse="")) if example.worse else None
+    return Encoded((*prompt, *target), len(prompt), worse)
 
 
 def rating_row(adapted: Adapted, example: TrainingSequence) -> tuple[Encoded, int]:
@@ -142,6 +145,29 @@ def losses(adapted: Adapted, rows: Sequence[Encoded]) -> "torch.Tensor":
         counts = [len(rows[place].ids) - rows[place].start for place in line.rows]
         found.update(zip(line.rows, (part.mean() for part in torch.split(each, counts)), strict=True))
     return torch.stack([found[place] for place in range(len(rows))])
+
+
+def objective(adapted: Adapted, rows: Sequence[Encoded]) -> "torch.Tensor":
+    """Return what training makes small, by row (rows,): its loss, and where it has a worse one, by how little it is
+    likelier: the odds ratio of Hong et al. 2024 (ORPO), which needs no second model to compare with."""
+    import torch
+    from torch.nn.functional import logsigmoid
+
+    places = [place for place, row in enumerate(rows) if row.worse is not None]
+    found = losses(adapted, [*rows, *(row.worse for row in rows if row.worse is not None)])
+    own, worse = found[: len(rows)], found[len(rows) :]
+    if not places:
+        return own
+    apart = torch.zeros_like(own)
+    apart[places] = -logsigmoid(_log_odds(own[places]) - _log_odds(worse))
+    return own + APART * apart
+
+
+def _log_odds(loss: "torch.Tensor") -> "torch.Tensor":
+    """The log odds of a target whose tokens have this mean loss."""
+    import torch
+
+    return -loss - torch.log1p(-torch.exp(-loss.clamp(min=1e-4)))
 
 
 def odds(adapted: Adapted, rows: Sequence[Encoded], others: Sequence[int]) -> "torch.Tensor":

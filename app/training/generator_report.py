@@ -25,12 +25,14 @@ class Measured:
     """Figures of one model, in the order of the examples.
 
     `losses` are means over an example's tokens in nats; `ratings` maps a discriminative example's place to P(1);
-    `followed` says, by format, which of the first `WRITTEN` generations kept to it.
+    `followed` says, by format, which of the first `WRITTEN` generations kept to it; `preferred`, of each example with a
+    worse target, whether its own is likelier by token.
     """
 
     losses: tuple[float, ...]
     ratings: Mapping[int, float]
     followed: Mapping[str, tuple[bool, ...]]
+    preferred: tuple[bool, ...] = ()
 
 
 def measure(adapted: Adapted, held: Sequence[TrainingSequence], progress: Progress) -> Measured:
@@ -39,22 +41,28 @@ def measure(adapted: Adapted, held: Sequence[TrainingSequence], progress: Progre
 
     rows = [encode(adapted, example) for example in held]
     lost: list[float] = []
+    worse = [(place, row.worse) for place, row in enumerate(rows) if row.worse is not None]
+    other: list[float] = []
     with torch.inference_mode(), precision(adapted):
         for start in range(0, len(rows), BATCH):
             lost += losses(adapted, rows[start : start + BATCH]).tolist()
             progress("measuring", min(start + BATCH, len(rows)), len(rows))
+        for start in range(0, len(worse), BATCH):
+            other += losses(adapted, [row for _, row in worse[start : start + BATCH]]).tolist()
         ratings = _ratings(adapted, held)
         followed = {kind: _followed(adapted, held, kind) for kind in ("generative", "research")}
-    return Measured(tuple(lost), ratings, followed)
+    preferred = tuple(lost[place] < loss for (place, _), loss in zip(worse, other, strict=True))
+    return Measured(tuple(lost), ratings, followed, preferred)
 
 
 def compare(held: Sequence[TrainingSequence], before: Measured, after: Measured) -> dict[str, Any]:
     """Return every figure before and after with its 95 % interval, and whether the model has become better.
 
-    It has when the held-back loss of some format or the AUROC of some attribute improved, none got worse, each by
-    an interval of the difference that leaves out zero, and no format is followed less often.
+    It has when the held-back loss of some format, the AUROC of some attribute or the share of preferences that it
+    follows improved, none got worse, each by an interval of the difference that leaves out zero, and no format is
+    followed less often.
     """
-    found: dict[str, Any] = {"loss": {}, "auroc": {}, "format": {}}
+    found: dict[str, Any] = {"loss": {}, "auroc": {}, "format": {}, "preference": {}}
     for kind in dict.fromkeys(example.kind for example in held):
         places = [place for place, example in enumerate(held) if example.kind == kind]
         pair = [[measured.losses[place] for place in places] for measured in (before, after)]
@@ -67,6 +75,8 @@ def compare(held: Sequence[TrainingSequence], before: Measured, after: Measured)
     for form, kept in after.followed.items():
         if kept:
             found["format"][form] = _shares(before.followed[form], kept)
+    if after.preferred:
+        found["preference"]["accuracy"] = _shares(before.preferred, after.preferred)
     changes = {f"{part} {name}": figures["change"] for part in found for name, figures in found[part].items()}
     worse = [name for name, change in changes.items() if change == "worse"]
     better = [name for name, change in changes.items() if change == "better"]

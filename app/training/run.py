@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 from app.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
+    from app.config import Settings
     from app.training.generator import GeneratorTraining
+    from app.training.opinions import Opinions
     from app.training.reading_questions import Split
     from dialogue.types import Sampling
 
@@ -67,6 +69,44 @@ def train_judges(data: Path, only: Sequence[str] = (), seed: int = 0, share: flo
     except (FileNotFoundError, SafetyError) as error:
         raise InputError(f"the development data at {str(data)!r} is not complete: {error}") from error
     return found
+
+
+def train_on_ratings(
+    files: Sequence[Path],
+    stored: "Sequence[Opinions]",
+    out: Path,
+    data: Path | None,
+    seed: int,
+    settings: "Settings",
+    progress: Callable[[str, int, int], None],
+) -> dict[str, Any]:
+    """Train the judge of ratings on all rows of `files` and what is `stored`; return what it reached.
+
+    It is written to the folder `out`, beside `report.json`, unless it became less safe or follows people no better:
+    then `refused` says why. Raises InputError for too few opinions, TrainingError for bad rows, SettingsError when a
+    library for training is not installed.
+    """
+    if find_spec("sklearn") is None:
+        raise SettingsError("training the judges needs sklearn: pip install 'candor[train]'")
+    from app.evaluation.judging import packaged_judges
+    from app.training.opinions import merged, read_opinions
+    from app.training.preference import train
+    from dialogue.judges.preference import FILE
+
+    opinions = merged([read_opinions(files), *stored])
+    judges = packaged_judges(settings)
+    try:
+        trained = train(opinions, judges.judge, judges.guard, data, seed, progress)  # type: ignore[arg-type]
+    except FileNotFoundError as error:
+        raise InputError(f"the development data at {str(data)!r} is not complete: {error}") from error
+    figures = {**trained.figures, "refused": trained.refused}
+    if not trained.refused:
+        out.mkdir(parents=True, exist_ok=True)
+        unfinished = out / f".{FILE}.new"
+        trained.head.save(unfinished)
+        os.replace(unfinished, out / FILE)
+        (out / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return figures
 
 
 def _put(made: Path, shipped: Path, files: Sequence[str]) -> dict[str, str]:

@@ -34,6 +34,7 @@ from app.web.uploads import Uploads
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from app.bot import Bot
     from app.library.ingest import IngestProgress
@@ -133,7 +134,7 @@ def _add_health(api: "FastAPI", folder: Path) -> None:
         )
 
 
-def server_config(app: "FastAPI") -> "uvicorn.Config":
+def server_config(app: "Starlette") -> "uvicorn.Config":
     """How the application is served: one connection is not kept waiting for ever, and there are not too many."""
     import uvicorn
 
@@ -157,7 +158,7 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
 
     Raises ServeError when `host` is not a loopback address or the port is taken.
     """
-    with _bind(host, port, bot.settings.accounts == "on") as listener:
+    with listening(host, port, bot.settings.accounts == "on") as listener:
         import uvicorn
 
         if bot.settings.accounts == "on" and not bot.settings.oidc and not Accounts(bot.library.database).any():
@@ -178,7 +179,7 @@ def serve(bot: "Bot", host: str, port: int, ready: Callable[[str], None], exampl
                 await _finished(self, app.state.jobs, bot.settings.grace)
                 await super().shutdown(sockets=sockets)
 
-        _run(Server(server_config(app)), listener)
+        until_stopped(Server(server_config(app)), listener)
         app.state.jobs.close()
         app.state.undo.close()
 
@@ -221,10 +222,11 @@ async def warm(app: "FastAPI") -> None:
 
 def probe(host: str, port: int, accounts: bool = False) -> None:
     """Raise ServeError when `serve` could not listen there now, with `accounts` or without."""
-    _bind(host, port, accounts).close()
+    listening(host, port, accounts).close()
 
 
-def _bind(host: str, port: int, accounts: bool) -> socket.socket:
+def listening(host: str, port: int, accounts: bool) -> socket.socket:
+    """Return a socket that listens there. Raises ServeError."""
     if not accounts and not loopback(host):
         raise ServeError(
             f"{host!r} is not an address of this machine alone, and without accounts everybody there could read and "
@@ -244,7 +246,8 @@ def _bind(host: str, port: int, accounts: bool) -> socket.socket:
     return listener
 
 
-def _run(server: "uvicorn.Server", listener: socket.socket) -> None:
+def until_stopped(server: "uvicorn.Server", listener: socket.socket) -> None:
+    """Run a server until Ctrl-C or SIGTERM."""
     # uvicorn raises the signal that stopped it again when it is done; the caller still has a bot to close.
     ends = (signal.SIGINT, signal.SIGTERM)
     try:

@@ -198,20 +198,29 @@ class QualityJudge:
 
     def rows(self, context: Context, drafts: Sequence[str]) -> tuple[Array, NDArray[np.bool_]]:
         """Return the features (drafts, width) and which drafts hold a word at all (drafts,)."""
-        turns = spoken(context.turns)
-        texts = [clean(turn.text) for turn in turns]
-        replies = [clean(draft) for draft in drafts]
-        query = clean(context.query) or texts[-1]
-        vectors = self.encode([*texts, query, *replies])
-        before = reading(texts)
-        logits = logits_of(self.read, [(before, reply) for reply in replies])
-        own = np.asarray([turn.role == "assistant" for turn in turns])
-        seen = Seen(tuple(map(read, texts)), own, vectors[: len(texts)], vectors[len(texts)], read(query))
-        rows = [
-            row(seen, read(reply), vector, pair_logits)
-            for reply, vector, pair_logits in zip(replies, vectors[len(texts) + 1 :], logits, strict=True)
-        ]
-        return np.stack(rows), np.asarray([bool(_WORD.search(reply)) for reply in replies])
+        [rows] = self.rows_each([(context, drafts)])
+        return rows, np.asarray([bool(_WORD.search(clean(draft))) for draft in drafts])
+
+    def rows_each(self, asked: Sequence[tuple[Context, Sequence[str]]]) -> list[Array]:
+        """Return the features (drafts, width) of the drafts of each context, all read in one call."""
+        turns = [spoken(context.turns) for context, _ in asked]
+        texts = [[clean(turn.text) for turn in each] for each in turns]
+        replies = [[clean(draft) for draft in drafts] for _, drafts in asked]
+        queries = [clean(context.query) or said[-1] for (context, _), said in zip(asked, texts, strict=True)]
+        together = zip(texts, queries, replies, strict=True)
+        vectors = self.encode([text for said, query, made in together for text in (*said, query, *made)])
+        pairs = [(reading(said), reply) for said, made in zip(texts, replies, strict=True) for reply in made]
+        logits = logits_of(self.read, pairs)
+        found, at, first = [], 0, 0
+        for each, said, query, made in zip(turns, texts, queries, replies, strict=True):
+            own = np.asarray([turn.role == "assistant" for turn in each])
+            beside = at + len(said)
+            seen = Seen(tuple(map(read, said)), own, vectors[at:beside], vectors[beside], read(query))
+            at = beside + 1 + len(made)
+            drafts = zip(made, vectors[beside + 1 : at], logits[first : first + len(made)], strict=True)
+            found.append(np.stack([row(seen, read(reply), vector, those) for reply, vector, those in drafts]))
+            first += len(made)
+        return found
 
 
 def logits_of(reader: PairReader, pairs: Sequence[tuple[str, str]]) -> Array:

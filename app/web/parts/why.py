@@ -20,6 +20,7 @@ BARS: Final = (  # the scores that are shown, by their words
     ("specific", "Speaks to this question"),
     ("interesting", "Says something new"),
     ("in_role", "In its role"),
+    ("preferred", "To your raters' taste"),
 )
 _FIGURES: Final = re.compile(r" \([\d.]+ < [\d.]+\)")
 _CLEAR: Final = 0.05  # a difference of scores that is worth a word
@@ -160,7 +161,7 @@ def _bars(draft: Candidate) -> str:
     loose = any(claim.support is not None and not claim.supported for claim in draft.scores.claims)
     for name, words in BARS:
         value = getattr(draft.scores, name)
-        if value is not None or name not in ("in_role", "interesting"):
+        if value is not None or name not in ("in_role", "interesting", "preferred"):
             rows.append(_bar(said(words), value, name == "grounded" and loose))
     return f"<dl class='bars'>{''.join(rows)}</dl>"
 

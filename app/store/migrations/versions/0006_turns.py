@@ -12,7 +12,7 @@ _PICTURE = sa.table("picture", *map(sa.column, ("turn_id", "number", "name", "da
 
 
 def upgrade() -> None:
-    """Add the columns, and fill those of pictures, one at a time; 0011 fills those of turns."""
+    """Add the columns, and fill those of pictures, one at a time; 0012 fills those of turns."""
     op.add_column("turn", sa.Column("checksum", sa.LargeBinary(), nullable=True))
     op.add_column("turn", sa.Column("working_checksum", sa.LargeBinary(), nullable=True))
     op.add_column("picture", sa.Column("checksum", sa.LargeBinary(), nullable=True))
