@@ -24,20 +24,7 @@ from typing import Any, Final
 
 LARGE: Final = "99999999999999999999"
 LONG: Final = "a" * 5000
-ODD: Final = (
-    "folder",
-    "pipe",
-    "device",
-    "dangling",
-    "missing",
-    "loop",
-    "long",
-    "latin",
-    "huge",
-    "empty",
-    "nul",
-    "deep",
-)
+ODD: Final = "folder pipe device dangling missing loop long latin huge empty nul deep".split()
 COMMANDS: Final = [
     line.split("|")
     for line in """
@@ -169,9 +156,8 @@ serve|--host|0.0.0.0
 serve|--host|no host
 serve|--example|
 doctor|extra
-""".replace("{LARGE}", LARGE)
-    .replace("{LONG}", LONG)
-    .strip("\n")
+""".strip("\n")
+    .format(LARGE=LARGE, LONG=LONG)
     .split("\n")
 ]
 FILES: Final = [

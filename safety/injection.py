@@ -20,7 +20,7 @@ from safety.rules import visible
 from safety.types import SafetyError
 
 WEIGHTS: Final = Path(__file__).with_name("injection.toml")
-SHIPPED: Final = {WEIGHTS: "33300a15f063df139b91f3f2f93d052e61e29db4f22974c90c652cdab0dc1cfc"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "01fe31a7ad0567e054accefec8a6a5051a73fa5c5493b76c8b0b17e97c638786"}  # its SHA-256
 LONGEST: Final = 3  # words of an n-gram
 CLAUSE: Final = 60  # words that are read as one sentence
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[<>\[\]#|{}!:\"]")
