@@ -320,7 +320,9 @@ def dropped(draft: Row) -> str:
     """Why a draft is dropped, by the gates as they are now."""
     reason: str = draft["dropped"]
     gate = Gates().answers if draft["writer"] == QUOTES else max(Gates().answers, GATES.written)
-    return "" if reason.startswith("does not answer") and (draft["answers"] or 0.0) >= gate else reason
+    if draft["answers"] is not None and draft["answers"] < gate:
+        return "does not answer the question"
+    return "" if reason.startswith("does not answer") else reason
 
 
 def oracle(record: Row) -> Row | None:

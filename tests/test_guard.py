@@ -277,7 +277,7 @@ def test_weights_that_are_missing_are_told(encoder: Encoder, tmp_path: Path) -> 
 
 def test_the_shipped_classifier_knows_every_objective_and_is_small(safety_reader: Reader) -> None:
     assert set(safety_reader.outputs) == {"request", "reply", *TOPICS}
-    assert WEIGHTS.stat().st_size < 1_000_000
+    assert WEIGHTS.stat().st_size < 2_000_000
 
 
 def test_there_are_hundreds_of_contrast_pairs_and_a_quarter_is_held_back() -> None:
