@@ -21,6 +21,7 @@ from retrieval.index.memory import MemoryRetriever
 from retrieval.passages import embedding_text
 from retrieval.types import Passage, RetrievalError
 from retrieval.versions import Versioned
+from retrieval.votes import Voted
 
 QUERY = "How many hearts has an octopus?"
 EVERY = {"sigmoid": torch.nn.Sigmoid(), "identity": torch.nn.Identity()}
@@ -107,7 +108,8 @@ def test_a_bot_reads_with_the_reranker_of_its_settings(
     with open_bot(tmp_path / "data", "quote", reranker=f"hf:{folder}", rerank=4) as bot:
         bot.ingest([tmp_path / item.source for item in passages()[:5]])
         assert isinstance(bot.responder.retriever, Versioned)
-        served = bot.responder.retriever.retriever
+        assert isinstance(bot.responder.retriever.retriever, Voted)
+        served = bot.responder.retriever.retriever.retriever
         assert isinstance(served, CrossEncoderReranker)
         assert served.depth == 4
         evidence = bot.ask(QUERY).trace.evidence
@@ -117,4 +119,5 @@ def test_a_bot_reads_with_the_reranker_of_its_settings(
         assert run("retrieval", beir, bot)["reranked"]["recall@100"] == 1
     with open_bot(tmp_path / "data", "quote", reranker=f"hf:{folder}", rerank=0) as bot:
         assert isinstance(bot.responder.retriever, Versioned)
-        assert not isinstance(bot.responder.retriever.retriever, CrossEncoderReranker)
+        assert isinstance(bot.responder.retriever.retriever, Voted)
+        assert not isinstance(bot.responder.retriever.retriever.retriever, CrossEncoderReranker)

@@ -17,6 +17,7 @@ from retrieval.encoder.named import NamedEncoder
 from retrieval.search import HybridRetriever
 from retrieval.types import RetrievalError, Vectors
 from retrieval.versions import Versioned
+from retrieval.votes import Voted
 
 TEXTS = ["The blue whale is large.", "Krill", "Does it live at sea? " * 90]
 POOLINGS = ("mean", "cls", "max", "lasttoken")
@@ -188,7 +189,8 @@ def test_a_search_asks_with_the_prompt_of_queries(bert: Path, tmp_path: Path) ->
         bot.ingest([whale])
         retriever, embedder = bot.responder.retriever, bot.library.embedder
         assert isinstance(retriever, Versioned)
-        retriever = retriever.retriever
+        assert isinstance(retriever.retriever, Voted)
+        retriever = retriever.retriever.retriever
         assert isinstance(retriever, HybridRetriever)
         assert isinstance(embedder, NamedEncoder)
         [found] = retriever.search(["What eats krill?"], 1)

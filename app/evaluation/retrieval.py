@@ -22,6 +22,7 @@ from retrieval.search import HybridRetriever
 from retrieval.text import clean
 from retrieval.types import Passage, Vectors
 from retrieval.versions import Versioned
+from retrieval.votes import Voted
 
 DEPTH = 100  # documents ranked
 WIDE = 500  # passages searched for them
@@ -75,7 +76,8 @@ def _measure(report: Report, name: str, found: Sequence[list[str]], judged: Sequ
 
 def _rankers(generation: Generation, passages: Sequence[Passage], bot: Bot) -> dict[str, Ranker]:
     embedder, served = bot.library.embedder, bot.responder.retriever
-    served = served.retriever if isinstance(served, Versioned) else served  # a benchmark's documents have no versions
+    while isinstance(served, Versioned | Voted):  # a benchmark's documents have neither versions nor votes
+        served = served.retriever
     hybrid = HybridRetriever(embedder, generation, lambda ids: [passages[number] for number in ids])
 
     def documents(numbers: Iterator[int]) -> list[str]:
