@@ -37,6 +37,9 @@ SHARES: Final = {  # of the examples drawn, by source
 }  # fmt: skip
 LATE: Final = {name: 0.8 * share for name, share in SHARES.items()} | {"documents": 0.2}  # then, at a lower rate
 LAST: Final = {name: 0.55 * share for name, share in SHARES.items()} | {"documents": 0.15, "diasafety": 0.3}
+SAID: Final = {name: 0.5 * share for name, share in SHARES.items()} | {  # what is no claim: offers, requests, adverts
+    "spoken": 0.18, "statements": 0.12, "documents": 0.12, "diasafety": 0.08,
+}  # fmt: skip
 KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
 FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
