@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the result to this file too")
     given = parser.parse_args()
     rows = [row for _, text in lines(given.field / "questions.jsonl") if (row := json.loads(text))["kind"] in KINDS]
-    with tempfile.TemporaryDirectory() as folder, open_bot(folder, given.model, research="off") as bot:
+    with tempfile.TemporaryDirectory() as folder, open_bot(folder, given.model) as bot:
         bot.ingest([given.field / "docs"])
         assert isinstance(bot.responder, Responder)
         asked = [(row, bot.role()) for row in rows]

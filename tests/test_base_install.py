@@ -50,6 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(site: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{site}:{ROOT}", "OMP_NUM_THREADS": "1"}
+    environment |= {"CANDOR_CONTEXT": "1024", "CANDOR_CANDIDATES": "2"}  # little memory, beside other tests
     program = [sys.executable, "-S", "-m", "app", "--data-dir", str(folder), *words]
     return subprocess.run(
         program, check=False, capture_output=True, text=True, env=environment, cwd=folder.parent, timeout=240
