@@ -20,14 +20,15 @@ MOST = 12  # lines of one list that are quoted
 WIDEST = 200  # characters of a line
 NEAR = 6  # words from the beginning of a unit within which a thing of the kind is named
 THINGS = 12  # things of a kind that are quoted
+_NO_NOUN = (  # what follows "what" where no plural of things does
+    "is|was|are|were|does|do|did|has|have|had|can|could|will|would|shall|should|must|may|might|happens|this|its"
+)
 _ASKS = re.compile(
     r"(?:please |can you |could you )*(?:list|name|enumerate|give me (?:a list|all|the)|show me (?:a list|all|the))\b|"
     r"(?:what|which) (?:are|were)\b(?! you\b)|"
-    r"(?:what|which) (?:[a-z-]+ )?(?!is\b|was\b|does\b|has\b|this\b|its\b)[a-z-]+s "
-    r"(?:are|were|do|does|did|should|must|can|have|belong|go)\b|"
+    rf"(?:what|which) (?!(?:{_NO_NOUN})\b)(?:[a-z-]+ )?[a-z-]{{2,}}(?<!s)s (?![a-z-]*(?<!s)s\b)[a-z-]+\b|"
     r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
     r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
-    r"(?:what|which) (?:[a-z-]+ )?[a-z-]{2,}(?<!s)s (?!is\b|was\b|has\b|does\b)[a-z-]+\b|"
     r"who (?:were|are|attended|took part|came|(?:is|sits|serves|belongs) (?:on|to|in))\b|"
     r"how (?:do|does|can|should|must|to)\b|what (?:is|are) the (?:steps?|procedure|process|instructions)\b",
     re.IGNORECASE,
