@@ -15,7 +15,7 @@ from dialogue.names import COMMON, names
 from dialogue.persona import about_subject
 from dialogue.prompts import CLOSEST
 from dialogue.proposals import IMPERATIVES, Said
-from dialogue.shapes.words import degree
+from dialogue.shapes.words import superlatives
 from dialogue.types import Turn
 
 PLAIN = 0.1  # how much likelier a follow-up has to be answered as typed, to be read so
@@ -190,12 +190,7 @@ def depends(question: str) -> bool:
         return True
     if _PRONOUN.search(question):
         return True
-    return not names(question) and len(question.split()) <= 9 and not asks_for_the_most(question)
-
-
-def asks_for_the_most(question: str) -> bool:
-    """Say whether a question asks which of all is the most: of one thing, which was spoken of, nothing is."""
-    return any(found.superlative for word in re.findall(r"\w+", question) if (found := degree(word)))
+    return not names(question) and len(question.split()) <= 9 and not superlatives(question)
 
 
 def _topic(previous: str, earlier: Sequence[Turn]) -> str:

@@ -16,7 +16,7 @@ from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
 from dialogue.names import names
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, WH, phrases, words
 from dialogue.proposals import ABOUT, KINDS, OPENER, Mention, Proposal, Said, proposals
-from dialogue.shapes.words import degree
+from dialogue.shapes.words import superlatives
 from retrieval.weights import Shipped
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ class LearntRewriter:
         logits = self.head.logits(features(question, said, found, self._like))
         logits = logits + ALIKE * self._nearness(found)
         logits = logits + TOPIC * np.array([_on_topic(each, said) for each in found], np.float32)
-        if any(
-            d.superlative for word in words(question) if (d := degree(word.plain))
-        ):  # of one thing nothing is the most
+        if superlatives(question):  # of the one thing spoken of nothing is the most, in a place something may be
             logits[[each.kind in ("append", "expand") and each.how not in _LINKS[1:] for each in found]] = -np.inf
         if found[-1].elliptical:  # half a question never stands alone
             logits[0] = -np.inf

@@ -36,10 +36,7 @@ Group = tuple[Pair, ...]
 
 @dataclass(frozen=True, slots=True)
 class AdapterTraining:
-    """How long and how fast. `examples` are drawn in all; tokens are the most that is read of either text.
-
-    With `head` only the perceptron on the pooled text learns, and the layers stay as they are.
-    """
+    """How long and how fast. `examples` are drawn in all; tokens are the most that is read of either text."""
 
     examples: int
     rate: float = 1e-3
@@ -49,7 +46,6 @@ class AdapterTraining:
     drop: float = 0.1
     decay: float = 0.01
     warm: int = 60
-    head: bool = False
 
 
 def fit(
@@ -67,7 +63,7 @@ def fit(
     torch.manual_seed(seed)
     reader = Reader(encoder, adapter)
     states = _States(encoder, 0 if reader.whole else LOWER)
-    learning = [tensor for key, tensor in adapter.tensors.items() if key.startswith("head.") or not plan.head]
+    learning = list(adapter.tensors.values())
     for tensor in learning:
         tensor.requires_grad_(True)
     optimiser = torch.optim.AdamW(learning, lr=plan.rate, weight_decay=plan.decay)
@@ -99,23 +95,12 @@ def fit_phases(
     plans: Sequence[AdapterTraining],
     shares: Sequence[Mapping[str, float]],
     seed: int = 0,
-    mixed: bool = False,
-    late: float = 0.5,
 ) -> list[dict[str, float]]:
-    """Train by one plan after another, each with its own share of every source; return their curves one after another.
-
-    Where `mixed`, the adapter ends between its tensors before the last plan and after it, `late` being the share of the
-    latter: what that adds on the sets it draws from is mostly kept, what it costs on others is not (Wortsman et al.
-    2022).
-    """
+    """Train by one plan after another, each with its own share of every source; return their curves in a row."""
     curve = []
-    early: dict[str, Tensor] = {}
     for place, (plan, wanted) in enumerate(zip(plans, shares, strict=True)):
-        early = {key: tensor.clone() for key, tensor in adapter.tensors.items()}
         drawn = {name: (wanted.get(name, 0.0), groups) for name, groups in sources.items()}
         curve += fit(encoder, adapter, drawn, plan, seed + place)
-    if mixed:
-        adapter.tensors.update({key: early[key].lerp(tensor, late) for key, tensor in adapter.tensors.items()})
     return curve
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dialogue.judges.facts import Word, stem, words
-from dialogue.shapes.words import MEASURED
+from dialogue.judges.lookup import signs
+from dialogue.shapes.words import measures
 from retrieval.text import BAR
 
 _LINE = re.compile(r"[-*•]?\s*(?P<name>[^\n:=]{2,60}?)(?:: | = )(?P<value>\S[^\n]{0,120})")
@@ -17,7 +18,6 @@ _JOINT = re.compile(r"[\[\]()_.,/-]+|(?<=[a-z])(?=[A-Z])")
 _ASKS = re.compile(r"\b(?:what|which|who|when|where|how)\b", re.IGNORECASE)
 _WHICH = re.compile(r"(?:which|what|how many)$", re.IGNORECASE)
 _TARGET = re.compile(r"^(?:\w+ )?(?:what|which|how many)\b", re.IGNORECASE)  # before what is asked for
-_SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
 _GENERIC = frozenset(
     map(stem, "give tell show find have please number value setting make take use get run file document".split())
 )
@@ -115,7 +115,7 @@ def _verbs(question: str, asked: Sequence[Word]) -> set[str]:
 
 def _stands(word: Word, there: frozenset[str]) -> bool:
     """Whether a word stands there, a noun made of it ("pay", "payment"), what it measures or what is short for it."""
-    if word.stem in there or any(stem(noun) in there for noun in MEASURED.get(word.text.casefold(), "").split()):
+    if word.stem in there or measures(word.text) & there:
         return True
     if any(other.startswith(word.stem) and _NOUN.fullmatch(other, len(word.stem)) for other in there):
         return True
@@ -131,7 +131,7 @@ def _is_short(short: str, text: str) -> bool:
 
 
 def _signs(text: str) -> frozenset[str]:
-    return frozenset(sign.strip("./-").casefold() for sign in _SIGN.findall(text))
+    return frozenset(map(str.casefold, signs(text)))
 
 
 def _stems(text: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence, Set
 
 from dialogue.judges.facts import stem, words
-from dialogue.shapes.words import MEASURED
+from dialogue.shapes.words import measures
 from retrieval.text import BAR
 
 LOOKED_UP = 0.9  # probability that the one row which a question looks up answers it
@@ -74,7 +74,7 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     keys = [place for place, (_, value) in enumerate(cells) if _PLAIN.search(value) and _plain(value) in said]
     content = [word for word in words(question) if word.content and word.stem not in _GENERIC]
     asked = {word.stem for word in content}
-    measured = {word.stem: set(map(stem, MEASURED.get(word.text.casefold(), "").split())) for word in words(question)}
+    measured = {word.stem: measures(word.text) for word in words(question)}
     roots = {_ACTOR.sub("", one) for one in asked}
     names = {_ACTOR.sub("", one) for one in asked.union(*measured.values())} - _COMMON
     named = [
@@ -86,11 +86,11 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
         return False
     text = _plain(row)
     total = any(_TOTAL.fullmatch(cells[place][1]) for place in keys)
-    years = {sign for sign in _signs(question) if total and _YEAR.fullmatch(sign)}  # of the table
-    if any(_plain(sign) not in text for sign in _signs(question) if sign not in years):
+    years = {sign for sign in signs(question) if total and _YEAR.fullmatch(sign)}  # of the table
+    if any(_plain(sign) not in text for sign in signs(question) if sign not in years):
         return False
     there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title))}
-    beside = {one for one in roots - there - years if not measured.get(one, set()) & there}
+    beside = {one for one in roots - there - years if not measured.get(one, frozenset()) & there}
     column = _WHICH.search(question)
     if column and stem(column[1]) in {one for place in named for one in _stems(cells[place][0])}:
         *_, before, last = words(question)
@@ -100,8 +100,9 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     return len(beside) <= (max(1, len(asked) // LOOSE) if exact else 0)
 
 
-def _signs(question: str) -> list[str]:
-    return [sign.strip("./-") for sign in _SIGN.findall(question)]
+def signs(text: str) -> list[str]:
+    """Return the figures and identifiers of a text, without the marks around them."""
+    return [sign.strip("./-") for sign in _SIGN.findall(text)]
 
 
 def _is_identifier(value: str) -> bool:

@@ -8,7 +8,7 @@ from dialogue.judges.answers import Offer
 from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Quantity, read
 from dialogue.shapes.plan import Fits
-from dialogue.shapes.words import MEASURED
+from dialogue.shapes.words import measures
 from dialogue.units import units
 from retrieval.text import BAR
 from retrieval.tools.units import unit
@@ -37,7 +37,7 @@ def cell_of(
     """
     row = cells(text)
     asked = {word.stem for word in words(question) if word.content}
-    asked |= {stem(noun) for word in words(question) for noun in MEASURED.get(word.text.casefold(), "").split()}
+    asked = asked.union(*(measures(word.text) for word in words(question)))
     held = {name: value for name, cell in row.items() if (value := _value(cell, name))}
     chosen = [name for name in held if {word.stem for word in words(name) if word.content} & asked]
     if not chosen and money:
@@ -83,11 +83,12 @@ def _value(cell: str, name: str) -> tuple[str, Quantity] | None:
     if quantities[0].dimension:
         return cell, quantities[0]
     named = re.search(r"(?:^|[\s(/\[])([^\W\d_]+)[)\]]?$", name)
-    said = f"{cell} {named[1]}" if named and (unit(named[1].casefold()) or _is_currency(name)) else cell
+    money = _is_currency(name)
+    said = f"{cell} {named[1]}" if named and (money or unit(named[1].casefold())) else cell
     measured = read(_COMMA.sub(r"\1.\2", said.casefold()))[0]
     if said != cell and len(measured) == 1 and measured[0].dimension:
         return said, measured[0]
-    return (said if _is_currency(name) else cell), replace(quantities[0], noun="")
+    return (said if money else cell), replace(quantities[0], noun="")
 
 
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:

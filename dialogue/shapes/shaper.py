@@ -37,7 +37,7 @@ from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
-from dialogue.shapes.words import degree
+from dialogue.shapes.words import superlatives
 from dialogue.talk import ASKING
 from dialogue.types import Context
 from dialogue.units import itself, joined, put_together, setting
@@ -137,8 +137,7 @@ class Shaper:
 
     def _says_itself(self, question: str, noun: str, row: Sequence[Fact]) -> bool:
         """Whether a source says in so many words which of a kind is the most."""
-        most = [word for word in re.findall(r"\w+", question) if (found := degree(word)) and found.superlative]
-        says = re.compile(rf"\b(?:{'|'.join(most) or '-'})\b", re.IGNORECASE)
+        says = re.compile(rf"\b(?:{'|'.join(superlatives(question)) or '-'})\b", re.IGNORECASE)
         saying = [f.offer for f in row if says.search(f.offer.text) and mentions(noun, setting(f.offer))]
         return bool(saying) and max(self.scorer.score(question, saying)) >= SAID
 

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from dialogue.judges.facts import stem
+
 _ADJECTIVES: Final = {  # what is measured: (adjectives of more, of less)
     "length": ("long wide high tall deep far thick broad", "short narrow low near shallow thin close"),
     "mass": ("heavy", "light"),
@@ -80,6 +82,16 @@ def degree(word: str) -> Degree | None:
         return None
     measure, less = _MEASURES[base]
     return Degree(word, base, measure, less, superlative)
+
+
+def superlatives(text: str) -> list[str]:
+    """Return the words of a text that say what is the most of all ("tallest", "most")."""
+    return [word for word in re.findall(r"\w+", text) if (found := degree(word)) and found.superlative]
+
+
+def measures(word: str) -> frozenset[str]:
+    """Return the stems of the nouns by which columns and values name what a word asks for ("long": "length")."""
+    return frozenset(map(stem, MEASURED.get(word.casefold(), "").split()))
 
 
 def is_difference(figure: str, text: str) -> bool:
