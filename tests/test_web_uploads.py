@@ -86,6 +86,22 @@ def test_what_is_too_large_or_breaks_off_leaves_nothing(bot: Bot, url: str) -> N
 
 
 @pytest.mark.browser
+def test_a_page_that_looks_after_all_was_read_asks_for_no_first_document(bot: Bot, url: str, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    (tmp_path / "zeppelin.txt").write_text("The zeppelin was 245 metres long.")
+    with chromium(1280, 800) as context:
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator(".hello h2")).to_have_text("Add your first documents")
+        bot.ingest([tmp_path / "zeppelin.txt"])
+        page.locator("#tab-documents").click()
+        expect(page.locator(".hello h2")).to_have_text("Ask about your documents")
+        page.close()
+    bot.remove(*(row.id for row in bot.library.sources()))
+
+
+@pytest.mark.browser
 def test_the_page_asks_what_to_do_with_a_name_that_is_taken(bot: Bot, url: str, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 

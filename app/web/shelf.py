@@ -143,5 +143,7 @@ class Shelf(Turns):
             await asyncio.sleep(POLL)
         with self.told(request):
             painted = await asyncio.to_thread(self.documents, session)
-            empty = gr.skip() if session.conversation or seen < 0 else await asyncio.to_thread(self.empty, session)
+            # a page may still ask for a first document where all was read before this began
+            stale = not session.conversation and (seen >= 0 or session.bare)
+            empty = await asyncio.to_thread(self.empty, session) if stale else gr.skip()
         yield [painted, gr.skip() if session.conversation else empty]

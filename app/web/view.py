@@ -62,6 +62,7 @@ class Session:
     busy: bool = False
     role: str = ""
     library: str = ""
+    bare: bool = False  # whether it was last told that there are no documents
 
 
 class View:
@@ -178,7 +179,7 @@ class View:
             conversation,
             self.signal(session, title=title, turn=str(last.id) if last else "", **words),
             frame.header(title, not conversation, self.role(held).name),
-            self._log(conversation, turns, earlier, held, fresh),
+            self._log(session, turns, earlier, held, fresh),
             transcript.working(job) if job else "",
             self.rows(session),
             *self.beside(last),
@@ -196,10 +197,11 @@ class View:
     def _preferred(self, turns: Sequence["StoredTurn"]) -> set[int]:
         return self.opinions.taken([turn.id for turn in turns])
 
-    def _log(self, conversation: str, turns: "Sequence[StoredTurn]", earlier: int, held: str, fresh: bool) -> str:
+    def _log(self, session: Session, turns: "Sequence[StoredTurn]", earlier: int, held: str, fresh: bool) -> str:
         """The turns of a conversation, or the empty page."""
+        conversation = session.conversation
         if not conversation:
-            return self._welcome(held)
+            return self._welcome(session, held)
         shape = transcript.Shape(self.opinions.ratings([turn.id for turn in turns]), fresh)
         log = transcript.transcript(turns, earlier, shape)
         refused = self.jobs.refused(conversation)
@@ -209,13 +211,14 @@ class View:
 
     def empty(self, session: Session) -> str:
         """The page without a conversation, as it is now."""
-        return self._welcome(session.role or self.bot.settings.role)
+        return self._welcome(session, session.role or self.bot.settings.role)
 
-    def _welcome(self, held: str) -> str:
+    def _welcome(self, session: Session, held: str) -> str:
         offered = self.examples if held == self.bot.settings.role else ()
         coming = sum(row.state != "failed" for row in self.uploads.rows())
         count = len(self.sources()) if self.account else source_count(self._whole.library.database)
         documents = count + coming
+        session.bare = not documents
         return welcome.welcome(offered, self.offered_roles(), held, documents)
 
     def role(self, name: str) -> Role:
