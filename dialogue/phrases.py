@@ -158,7 +158,7 @@ def _closed(read: Sequence[Word], run: list[int], asked: int) -> Iterator[tuple[
     if asked >= 0 and len(run) > 1 and run[-1] + 1 <= len(read) and not _named(read[run[-1]]):
         following = read[run[-1] + 1].plain if run[-1] + 1 < len(read) else ""
         held = [place for place in run if read[place].plain in ARTICLES | OWN]
-        ahead = run[-1] + 1 < len(read) and _verb(read, run[-1] + 1)
+        ahead = run[-1] + 1 < len(read) and following not in PREPOSITIONS and _verb(read, run[-1] + 1)
         if (
             not ahead
             and following not in AUXILIARY
@@ -191,7 +191,7 @@ def _verb(read: Sequence[Word], place: int) -> bool:
         return True
     following = read[place + 1].plain if place + 1 < len(read) else ""
     if place and word.plain.endswith("s") and (following in ARTICLES or following[:1].isdigit()):
-        return not (_function(read[place - 1], place - 1, " ") or before[:1].isdigit())
+        return before == "who" or not (_function(read[place - 1], place - 1, " ") or before[:1].isdigit())
     if word.plain.endswith("ed") and len(word.plain) > 4:
         return not (before in PREPOSITIONS and content)
     return word.plain.endswith("ly") and len(word.plain) > 4

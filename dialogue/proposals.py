@@ -26,6 +26,7 @@ from dialogue.phrases import (
 
 OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[\s,]*)+", re.IGNORECASE)
 ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
+_MORE = re.compile(r"^(?:and|or)\b", re.IGNORECASE)
 _OTHER = re.compile(r"^(?:(?:what|how) about )?the (?:other|second|latter|last)(?: ones?)?\W*$", re.IGNORECASE)
 IMPERATIVES: Final = frozenset("tell give show explain describe list name compare find".split())
 MOST = 30  # phrases of earlier turns that are considered
@@ -151,8 +152,11 @@ def _asked(question: str, plain: str) -> bool:
     first = words(plain)[0].plain
     if "?" in question or first in WH | AUXILIARY | IMPERATIVES or first.split("'")[0] in WH:
         return True
-    named = len(words(plain)) <= 6 and _thing(plain) and not any(word.plain in SPEAKERS for word in words(plain))
-    return named and first.split("'")[0] not in PRONOUNS
+    more = _MORE.match(question) and len(words(plain)) <= 3 and phrases(plain)  # "and kids"
+    named = (
+        len(words(plain)) <= 6 and (more or _thing(plain)) and not any(word.plain in SPEAKERS for word in words(plain))
+    )
+    return bool(named) and first.split("'")[0] not in PRONOUNS
 
 
 def _thing(text: str) -> bool:
@@ -361,4 +365,4 @@ def _exchanged(previous: str, old: Phrase, new: str) -> str:
     elif found := re.search(r"\ba(n?) $", before, re.IGNORECASE):
         vowel = new[:1].casefold() in "aeio"
         before = before[: found.start() + 1] + ("n " if vowel else " ")
-    return _fit(before, new, previous[old.end :])
+    return re.sub(r"\b(?:the|an?) (?=(?:the|an?) )", "", _fit(before, new, previous[old.end :]))

@@ -65,6 +65,12 @@ _MEANT = re.compile(
     r"i (?:meant|mean|asked about|was asking about|am asking about|was talking about)[:,]? (?P<what>.+)",
     re.IGNORECASE,
 )
+_RATHER = re.compile(
+    r"(?:(?:no|nope|sorry|oops|wait|wrong|not that(?: one)?)\b[\s,.!;–-]+)+"
+    r"(?!(?:who|what|when|where|which|why|how|is|are|was|were|do|does|did|can|i|it|he|she|they|you|we|that|this)\b)"
+    r"(?P<what>(?:(?:the|an?|for|in|at|on|of|to) )?[\w'’-]+(?: [\w'’-]+){0,3})",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
 _QUESTION = frozenset(
     "who what when where which why how whom whose did does do is are was were can could has have had".split()
@@ -81,6 +87,10 @@ class Rewriter(Protocol):
         """Return the question as it is meant, as it is where it stands alone; None in doubt, then rules decide."""
         ...
 
+    def others(self, question: str, said: Sequence[Said]) -> Sequence[str]:
+        """Return what the question may mean nearly as likely."""
+        ...
+
 
 def search_queries(
     turns: Sequence[Turn], subject: str = "", rewriter: Rewriter | None = None
@@ -89,20 +99,31 @@ def search_queries(
 
     Where a `subject` speaks for itself, users mean it by "you", and a conversation begins with it as its topic.
     """
+    question, earlier = _asked(turns, subject)
     typed = " ".join(turns[-1].text.split())
-    question = fluent(typed)
+    spoken = subject and question != fluent(typed)  # of the subject itself, by name
+    query = _OPENER.sub("", question) if spoken else standalone(question, earlier, rewriter)
+    return query, _forms(query, question, typed, earlier)
+
+
+def _asked(turns: Sequence[Turn], subject: str) -> tuple[str, list[Turn]]:
+    """The last question, and the turns before it that it may hang on."""
+    question = fluent(" ".join(turns[-1].text.split()))
+    if len(turns) > 1 and (rather := _RATHER.fullmatch(question.rstrip("?!. "))):
+        question = f"What about {rather['what']}?"
     earlier = [turn for turn in turns[:-1] if turn.role != "system"][-LOOK_BACK:]
     if subject:
         question = about_subject(question, subject)
         earlier = [replace(t, text=about_subject(t.text, subject)) if t.role == "user" else t for t in earlier]
         if len(question.split()) > 2 and not any(turn.role == "user" for turn in earlier):
             earlier = [Turn("user", subject)]
-    asked = question == fluent(typed)
-    query = standalone(question, earlier, rewriter) if asked else _OPENER.sub("", question)
-    forms = [query, typed]
-    if query != question:  # it hangs on what was said before
-        forms.append(f"{question} {_last_reply(earlier)}".strip())
-    return query, tuple(dict.fromkeys(forms))
+    return question, earlier
+
+
+def _forms(query: str, question: str, typed: str, earlier: Sequence[Turn]) -> tuple[str, ...]:
+    """What is searched for a question that is read as a query; where it hangs on what was said, with that as well."""
+    hangs = [f"{question} {_last_reply(earlier)}".strip()] if query != question else []
+    return tuple(dict.fromkeys((query, typed, *hangs)))
 
 
 def likeliest(
@@ -110,17 +131,25 @@ def likeliest(
 ) -> Reading:
     """Return the reading of the last user turn that a passage is `likely` to answer, the first where they are alike.
 
-    One is the rewriter's, one that of the rules; as it was typed a question that stands alone has to be likelier by
-    PLAIN: what was spoken of before is mostly meant.
+    One is the rewriter's, one that of the rules, but for half a question: the rules only add to what was asked before,
+    which the passages that answered that are always likely to answer. What the rewriter thinks nearly as likely has to
+    be likelier answered by PLAIN, and so has a question that stands alone as it was typed: what was spoken of before is
+    mostly meant.
     """
     readings = [search_queries(turns, subject, reader) for reader in (rewriter, None)]
-    typed = turns[-1].text
-    plain = stands_alone(typed) and len(turns) > 1 and typed not in [query for query, _ in readings]
-    if len({query for query, _ in readings}) == 1 and not plain:
+    typed = " ".join(turns[-1].text.split())
+    question, earlier = _asked(turns, subject)
+    if rewriter and earlier and _WHAT_ABOUT.match(question) and readings[0][0] != question:
+        del readings[1]
+    others = list(rewriter.others(question, _said(earlier, rewriter))) if rewriter and earlier else []
+    unlikely: list[Reading] = [(other, _forms(other, question, typed, earlier)) for other in others]
+    if stands_alone(typed) and len(turns) > 1:
+        unlikely.append((typed, (typed,)))
+    unlikely = [reading for reading in unlikely if reading[0] not in [query for query, _ in readings]]
+    if len({query for query, _ in readings}) == 1 and not unlikely:
         return readings[0]
-    chances = [likely(forms) for _, forms in readings]
-    most = max(chances)
-    return (typed, (typed,)) if plain and likely([typed]) > most + PLAIN else readings[chances.index(most)]
+    chances = [likely(forms) for _, forms in readings] + [likely(forms) - PLAIN for _, forms in unlikely]
+    return [*readings, *unlikely][chances.index(max(chances))]
 
 
 def fluent(question: str) -> str:
@@ -152,15 +181,8 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
 
     A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
     """
-    if rewriter and earlier:
-        said: list[Said] = []
-        for place, turn in enumerate(earlier):
-            text = _quoted(turn.text)
-            if turn.role == "user" and said:
-                text = rewriter(text, said) or standalone(text, earlier[:place])
-            said.append(Said(text, turn.role == "user"))
-        if (read := rewriter(question, said)) is not None:
-            return read
+    if rewriter and earlier and (read := rewriter(question, _said(earlier, rewriter))) is not None:
+        return read
     if not earlier or not depends(question):
         return question
     users = [turn.text for turn in earlier if turn.role == "user"]
@@ -169,6 +191,17 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
     return _completed(question, _topic(previous, earlier), previous, _last_reply(earlier))
+
+
+def _said(earlier: Sequence[Turn], rewriter: Rewriter) -> list[Said]:
+    """The turns as they were meant, each question read after those before it."""
+    said: list[Said] = []
+    for place, turn in enumerate(earlier):
+        text = _quoted(turn.text)
+        if turn.role == "user" and said:
+            text = rewriter(text, said) or standalone(text, earlier[:place])
+        said.append(Said(text, turn.role == "user"))
+    return said
 
 
 def _completed(question: str, topic: str, previous: str, reply: str) -> str:

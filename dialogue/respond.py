@@ -192,7 +192,7 @@ class Responder:
             abroad = Toolset(self._web(role), notes.append).look_up(query)
         documents = () if about else self.retriever.search(queries, self.options.passages, role.sources)
         plan = self.shaper.plan(query) if self.shaper and not told else None
-        parts = [self.retriever.search([part], PART, role.sources) for part in plan.parts] if plan else []
+        parts = [self.retriever.search(forms, PART, role.sources) for forms in plan.forms] if plan else []
         of_parts = [item for row in parts for item in row]
         found = _distinct((*seen.now, *told, *documents, *of_parts, *abroad, *seen.before))
         context = replace(context, query=query, evidence=found, earlier=earlier, about=about)

@@ -29,6 +29,8 @@ MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that no
 ALIKE: Final = 4.0  # logits for the whole of a cosine between what is put in and what had to go
 TOPIC: Final = 1.0  # logits for the name that the user asked about last
 DOUBT: Final = 0.55  # the least probability of what a pronoun is read as
+CLOSE: Final = 1.5  # logits from the likeliest reading up to which another one may be meant
+OTHERS: Final = 2  # such readings
 DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
@@ -50,12 +52,16 @@ class LearntRewriter:
 
     def __call__(self, question: str, said: Sequence[Said]) -> str | None:
         """Return the question as it is meant after these turns, as it is where it stands alone; None in doubt."""
-        return self._read(question, tuple(said[-LOOK_BACK:]))
+        return self._read(question, tuple(said[-LOOK_BACK:]))[0]
 
-    def _fresh(self, question: str, said: tuple[Said, ...]) -> str | None:
+    def others(self, question: str, said: Sequence[Said]) -> tuple[str, ...]:
+        """Return what half a question may mean nearly as likely as what it is read as, the likelier first."""
+        return self._read(question, tuple(said[-LOOK_BACK:]))[1]
+
+    def _fresh(self, question: str, said: tuple[Said, ...]) -> tuple[str | None, tuple[str, ...]]:
         found = proposals(question, said)
         if len(found) == 1 or found[-1].kind in ("other", "whole"):
-            return found[-1].text if said else question
+            return found[-1].text if said else question, ()
         logits = self.head.logits(features(question, said, found, self._like))
         logits = logits + ALIKE * self._nearness(found)
         logits = logits + TOPIC * np.array([_on_topic(each, said) for each in found], np.float32)
@@ -66,8 +72,12 @@ class LearntRewriter:
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
         if likelier and found[best].kind in ("replace", "determine") and _share(found, logits, best) < DOUBT:
-            return None
-        return found[best if likelier else 0].text
+            return None, ()
+        order = [place for place in np.argsort(-logits) if place not in (0, best)]
+        swaps = [found[place].text for place in order if found[place].kind == "substitute" and found[place].elliptical]
+        near = [found[place].text for place in order if logits[best] - logits[place] < CLOSE]
+        said_of = found[best].group == "resolved"  # "And the rent there?" tells itself of what
+        return found[best if likelier else 0].text, () if said_of else tuple(t for t in near if t in swaps)[:OTHERS]
 
     def _nearness(self, found: Sequence[Proposal]) -> Array:
         """How much less like what is put in, by meaning, each thing that has to go is than the likest; names aside."""

@@ -126,5 +126,6 @@ def joined(offers: Sequence[Offer]) -> str:
 
 
 def put_together(pieces: Sequence[str]) -> str:
-    """Return pieces of a draft as one text; where one is a row, each on a line of its own, since a row is a claim."""
-    return ("\n" if any(BAR in piece for piece in pieces) else " ").join(pieces)
+    """Return pieces of a draft as one text; each on a line of its own where one is a row or ends like no sentence."""
+    apart = any(BAR in piece for piece in pieces) or any(piece[-1:].isalnum() for piece in pieces[:-1])
+    return ("\n" if apart else " ").join(pieces)

@@ -52,6 +52,7 @@ STOVE = page(
         ("What is the efficiency of the Bothy 9?", STOVE, None),
         ("How heavy is the wood stove?", STOVE, 1),
         ("How long may logs for the Bothy 7 be?", STOVE, 2),
+        ("Who has won the cup?", page("Cup", "The women have won it four times: in 1967 and 1988"), None),
         ("How will the hirer of the stove pay?", STOVE, 3),
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dialogue.judges.lookup import looked_up
+from dialogue.judges.lookup import ASIDE, LOOKED_UP, likely, looked_up
 
 ORDERS = [
     (f"order: ORD-{number} | customer: Ames Ltd | town: Holme | pieces: {pieces} | sent on: 2024-05-03", "orders")
@@ -50,3 +50,10 @@ def test_a_row_is_looked_up_by_what_it_is_of_and_a_column_of_it(
     question: str, rows: list[tuple[str, str]], found: int | None
 ) -> None:
     assert looked_up(question, rows) == found
+
+
+def test_a_row_is_less_likely_by_what_it_is_for_than_by_what_it_is() -> None:
+    row = "Part: 52-006 | Name: Filter | Fits: N4 | Price: 18.90"
+    assert likely("What is the price of the filter?", row) == LOOKED_UP
+    assert likely("What does 52-006 cost?", row) == LOOKED_UP
+    assert likely("What is the price of the N4?", row) == ASIDE

@@ -15,6 +15,8 @@ from dialogue.phrases import phrases, words
         ("When does the allotment society meet again?", ["the allotment society"]),
         ("The theatre costs 116 pounds a night.", ["The theatre", "116 pounds", "a night"]),
         ("who painted the quay", ["the quay"]),
+        ("Who coaches the first team?", ["the first team"]),
+        ("What does the main room cost for an evening?", ["the main room", "an evening"]),
         ("How long do herons live?", ["herons"]),
     ],
 )

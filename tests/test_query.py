@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialogue.names import names
+from dialogue.proposals import Said
 from dialogue.query import likeliest, meant, search_queries, standalone, stands_alone
 from dialogue.types import Turn
 
@@ -94,6 +95,26 @@ def test_any_conversation_gives_a_query(texts: list[str]) -> None:
 )
 def test_a_correction_asks_for_what_was_meant(message: str, asked: str) -> None:
     assert meant(message) == asked
+
+
+@pytest.mark.parametrize("message", ["No, what does it cost?", "No, it is the mill", "Wait, I know it"])
+def test_what_says_or_asks_something_corrects_nothing(message: str) -> None:
+    turns = [Turn("user", "Who drove the bus?"), Turn("assistant", "Ada."), Turn("user", message)]
+    assert not any("What about" in form for form in search_queries(turns)[1])
+
+
+def test_the_sources_choose_between_what_half_a_question_may_mean() -> None:
+    class Two:
+        def __call__(self, question: str, said: Sequence[Said]) -> str:
+            return "Who drove the tram?" if said else question
+
+        def others(self, question: str, said: Sequence[Said]) -> Sequence[str]:
+            return ("Who drove to the tram?",)
+
+    turns = [Turn("user", "Who drove the bus?"), Turn("assistant", "Ada."), Turn("user", "And the tram?")]
+    chances = {"Who drove to the tram?": 0.5}
+    assert likeliest(turns, "", Two(), lambda forms: chances.get(forms[0], 0.45))[0] == "Who drove the tram?"
+    assert likeliest(turns, "", Two(), lambda forms: chances.get(forms[0], 0.1))[0] == "Who drove to the tram?"
 
 
 def test_a_question_that_stands_alone_is_read_so_only_where_that_is_much_likelier() -> None:

@@ -29,6 +29,14 @@ WASH = ("How much is a wash for a poodle?", "A wash for a poodle costs 39 dollar
         ((*LAKE, "And the one at Kalix Bend?"), "Who dammed the lake at Kalix Bend?"),
         ((*WASH, "And a haircut?"), "How much is a haircut for a poodle?"),
         ((*WASH, "And for a spaniel?"), "How much is a wash for a spaniel?"),
+        ((*WASH, "and spaniels"), "How much is a wash for spaniels?"),
+        ((*WASH, "No, for a spaniel!"), "How much is a wash for a spaniel?"),
+        ((*WASH, "sorry, a spaniel"), "How much is a wash for a spaniel?"),
+        (("Who coaches the first team?", "Nadia Frost.", "And the second team?"), "Who coaches the second team?"),
+        (
+            ("What does the main room cost for an evening?", "It costs £52.", "And the small room?"),
+            "What does the small room cost for an evening?",
+        ),
         (
             (
                 "What is the hire of the two halls, Lyceum and Gaiety?",
@@ -46,6 +54,14 @@ def test_a_follow_up_is_read_as_it_is_meant(texts: tuple[str, ...], expected: st
 @pytest.mark.parametrize("question", ["how are green tea leaves dried", "Who built the Skarvan lighthouse?"])
 def test_a_question_on_something_else_stays_as_it_is(question: str) -> None:
     assert _read(*LAKE, question) == question
+
+
+def test_half_a_question_may_be_read_in_other_ways_by_what_it_is_put_in_for() -> None:
+    said = [Said("Who drove the bus to the fair?", True), Said("Ada drove it.", False)]
+    read, others = REWRITER("And the tram?", said), REWRITER.others("And the tram?", said)
+    assert read == "Who drove the tram to the fair?"
+    assert set(others) <= {"Who drove the bus to the tram?"}
+    assert not REWRITER.others("And the price of it?", said)
 
 
 def test_the_first_question_is_never_read_otherwise() -> None:

@@ -86,6 +86,14 @@ def test_a_subject_put_in_is_supported_by_both_sentences_and_marked(judge: Embed
     assert claim.reason == PUT_IN
 
 
+def test_a_part_is_read_as_it_was_typed_where_that_is_answered(shaper: Shaper) -> None:
+    lines = "Chair: Fiona Ade\nSecretary: Paul Wren\nTreasurer: Mina Cole"
+    board = Passage(1, lines, "board.md", "Board", (), 0, len(lines))
+    context = shaped(shaper, "Who is the secretary and who is the treasurer?", [board])
+    assert drafts(context)[0] == "Secretary: Paul Wren\nTreasurer: Mina Cole"
+    assert context.parts == ("Who is the secretary?", "who is the treasurer?")
+
+
 def test_a_part_without_an_answer_is_said_to_be_missing_and_wins(shaper: Shaper, judge: EmbeddedJudge) -> None:
     context = shaped(shaper, "How much does the Wren weigh and who designed it?")
     scores = dict(zip(drafts(context), judge.score(context, drafts(context)), strict=True))

@@ -13,7 +13,7 @@ from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, is_about, value_of
 from dialogue.shapes.lists import asks_for_list, names_kind
 from dialogue.shapes.message import LONG, asked_in
-from dialogue.shapes.parts import like, split
+from dialogue.shapes.parts import as_typed, like, split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cell_of, cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
@@ -65,6 +65,15 @@ def worked(plan: Plan | None, *values: Value) -> str:
 )
 def test_a_question_is_split_into_parts_that_stand_alone(question: str, parts: tuple[str, ...]) -> None:
     assert split(question) == parts
+
+
+def test_parts_are_kept_as_they_were_typed_where_they_may_stand_alone() -> None:
+    question = "Who is the secretary, who is the treasurer and what does she do?"
+    parts = split(question)
+    assert as_typed(question, parts) == ("", "who is the treasurer?", "")
+    plan = Plan(parts, typed=as_typed(question, parts))
+    assert [len(forms) for forms in plan.forms] == [1, 2, 1]
+    assert Plan(("Who?",)).forms == (("Who?",),)
 
 
 @pytest.mark.parametrize(

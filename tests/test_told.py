@@ -51,6 +51,7 @@ def test_a_paragraph_tells_of_what_it_begins_with() -> None:
         "Wolf Tor lies to the west.",
         "At 476 metres it looks down on the moor.",
     ]
+    assert not told_of("What does Wolf Tor cost?", [passage(0, HILLS, "Wolf Tor")])
     assert not told_of("How high is Wolf Tor?", [passage(0, HILLS, "Hills")])
 
 

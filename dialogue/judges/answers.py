@@ -22,7 +22,7 @@ from dialogue.judges.facts import words
 from dialogue.judges.fitting import MISFIT, UNLIKE, Near, fit
 from dialogue.judges.hours import posted
 from dialogue.judges.keyed import named
-from dialogue.judges.lookup import LOOKED_UP, looked_up, of_other_keys
+from dialogue.judges.lookup import LOOKED_UP, likely, looked_up, of_other_keys
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
 from dialogue.judges.subject import Subject, names_another, names_of, of_another, placed, stems, subject_of
@@ -99,12 +99,13 @@ class AnswerScorer:
         lines = [(offer.line, offer.page.title, offer.page.text) for offer in offers]
         titled = [(line, title) for line, title, _ in lines]
         row = looked_up(question, titled)
+        least = LOOKED_UP if row is None else likely(question, titled[row][0])
         for look in (named, echoed, posted):
             row = row if row is not None else look(question, lines)
         for place in of_other_keys(question, titled):
             found[place] *= MISFIT
         if row is not None:
-            found[row] = max(found[row], LOOKED_UP)
+            found[row] = max(found[row], least)
         return found
 
     def features(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from dialogue.judges.facts import stem, words
-from dialogue.judges.quantities import Quantity, read
+from dialogue.judges.quantities import read
+from dialogue.judges.telling import tells_none
 from retrieval.text import BAR
 
 Near = Callable[[str, str], float]  # the cosine of two words
@@ -25,6 +26,9 @@ _WHEN = re.compile(
 )
 _MANY = re.compile(
     rf"{_LEAD}(?:for |in |on |with |to )?how many (?:of (?:the|your|our) )?(?P<counted>[\w'’ -]+)", re.IGNORECASE
+)
+_MUCH = re.compile(
+    r"\bhow much (?P<counted>[a-z]{3,}) (?:is|are|was|were|does|do|did|can|may|must|should)\b", re.IGNORECASE
 )
 _TIME = re.compile(
     r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|"
@@ -65,17 +69,23 @@ def fit(question: str, said: str, span: str, around: str, near: Near) -> float:
 
     `said` is the unit, `span` its likeliest answer, `around` what it stands under and leans on.
     """
+    if tells_none(question, said, around) or _lacks_contact(question, said):
+        return MISFIT
     if _WHERE.match(question):
         return MISFIT if span and any(sign.isdigit() for sign in span) and _DATED.fullmatch(span) else 1.0
     if _WHEN.match(question):
         return 1.0 if _TIME.search(said) or read(said)[0] else MISFIT
+    if (much := _MUCH.search(question)) and BAR not in said:
+        return 1.0 if _speaks_of(much["counted"], f"{said} {around}", near) else UNLIKE
     counted = _MANY.match(question)
-    if not counted:
-        return MISFIT if _lacks_contact(question, said) else 1.0
-    numbers = [quantity for quantity in read(said)[0] if quantity.dimension != "ordinal"]
-    if not (numbers or _NUMBER.search(said)):
-        return MISFIT
-    return _counts(_noun(counted["counted"]), said, span, around, numbers, near)
+    return _counts(counted["counted"], said, span, around, near) if counted else 1.0
+
+
+def _speaks_of(noun: str, said: str, near: Near) -> bool:
+    """Whether a unit names what there is so much of, or something like it."""
+    told = [word for word in words(said) if word.content and word.text.isalpha()]
+    root, name = stem(noun), noun.casefold()
+    return any(word.stem == root for word in told) or any(near(name, word.text.casefold()) >= ALIKE for word in told)
 
 
 def _lacks_contact(question: str, said: str) -> bool:
@@ -96,10 +106,12 @@ def _noun(phrase: str) -> str:
     return next((word for word in kept[:3] if _PLURAL.fullmatch(word)), "")
 
 
-def _counts(noun: str, said: str, span: str, around: str, numbers: list[Quantity], near: Near) -> float:
+def _counts(phrase: str, said: str, span: str, around: str, near: Near) -> float:
     """How far the number of the span counts what is asked for, as far as the noun behind it tells."""
-    if not noun:
-        return 1.0
+    numbers = [quantity for quantity in read(said)[0] if quantity.dimension != "ordinal"]
+    noun = _noun(phrase)
+    if not noun or not (numbers or _NUMBER.search(said)):
+        return 1.0 if numbers or _NUMBER.search(said) else MISFIT
     root = stem(noun)
     if BAR in said:  # the number that a row bears is none of how many there are
         column, _, cell = said.partition(BAR)[0].partition(": ")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dialogue.judges.facts import Word, stem, words
 from dialogue.judges.lookup import signs
+from dialogue.phrases import AUXILIARY
 from dialogue.shapes.words import measures
 from retrieval.text import BAR
 
@@ -78,7 +79,8 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
 def _name(line: str) -> str:
     found = _LINE.fullmatch(line) if BAR not in line else None
     name = found["name"].strip() if found else ""
-    return "" if name.casefold() in _MAIL else name
+    clause = AUXILIARY & {word.text.lower() for word in words(name)[1:-1]}  # "The cup was won three times: in 1967"
+    return "" if name.casefold() in _MAIL or clause else name
 
 
 def _read(name: str, around: str, beside: Sequence[str]) -> _Line:

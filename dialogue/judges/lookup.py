@@ -12,6 +12,7 @@ from dialogue.shapes.words import measures
 from retrieval.text import BAR
 
 LOOKED_UP = 0.9  # probability that the one row which a question looks up answers it
+ASIDE = 0.6  # likewise where the question names no cell that says which row it is, but one of what it is for
 LOOSE = 3  # one in so many words of a question that names an identifier may stand nowhere in the row
 _WHICH = re.compile(r"\b(?:which|what|how many) (\w+)", re.IGNORECASE)
 _TOTAL = re.compile(r"(?:grand )?totals?|sum", re.IGNORECASE)
@@ -19,7 +20,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _LETTERS = re.compile(r"[^\W\d_]{3}")
 _PLAIN = re.compile(r"[^\W_]+")
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
-_ASIDE = re.compile(r"\([^()]*\)|[\[\]_.]")
+_BESIDE = re.compile(r"\([^()]*\)|[\[\]_.]")
 _ACTOR = re.compile(r"(?:er|or)$")
 _GENERIC = frozenset(
     map(stem, "give tell show list find look have need please number many much value entry row".split())
@@ -39,6 +40,14 @@ def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
     others = frozenset(_stems(" ".join(row for row, _ in rows if BAR in row)))
     found = [place for place, (row, title) in enumerate(rows) if BAR in row and _is_asked(question, row, title, others)]
     return found[0] if len({rows[place][0] for place in found}) == 1 else None
+
+
+def likely(question: str, row: str) -> float:
+    """Return how likely a row that is looked up answers: less by a cell behind those that say which row it is."""
+    cells, said = _cells(row), _plain(question)
+    worded = [place for place, (_, value) in enumerate(cells) if _LETTERS.search(value)][:1]
+    first = any(_plain(cells[place][1]) in said for place in {0, *worded})
+    return LOOKED_UP if first else ASIDE
 
 
 def of_other_keys(question: str, rows: Sequence[tuple[str, str]]) -> set[int]:
@@ -111,7 +120,7 @@ def _is_identifier(value: str) -> bool:
 
 
 def _stems(text: str) -> list[str]:
-    return [word.stem for word in words(_ASIDE.sub(" ", text)) if word.content]
+    return [word.stem for word in words(_BESIDE.sub(" ", text)) if word.content]
 
 
 def _plain(text: str) -> str:

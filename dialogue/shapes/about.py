@@ -29,7 +29,8 @@ _TELL = re.compile(
     re.IGNORECASE,
 )
 _IS = re.compile(
-    r"(?:and |so )?(?:what|who)(?:['’]s| is| are| was| were| does| do) (?P<thing>.+?)(?: mean| stand for| about)?",
+    r"(?:and |so )?(?:(?:what|who)(?:['’]s| is| are| was| were) (?P<thing>.+?)(?: about)?|"
+    r"what (?:does|do|did) (?P<sign>.+?) (?:mean|stand for|say))",
     re.IGNORECASE,
 )
 _REPORTS = re.compile(r"(?:my|our|the|i|we|it|there)\b(?!.* of )", re.IGNORECASE)  # "my display says E12"
@@ -42,7 +43,8 @@ def told_of(question: str, passages: Sequence[Passage]) -> list[Offer]:
     text = " ".join(question.split()).rstrip("?!. ")
     tell, defined = _TELL.fullmatch(text), _IS.fullmatch(text)
     short = len(text.split()) <= SHORT and not _ASKS.search(text)
-    thing = _ARTICLE.sub("", tell["thing"] if tell else defined["thing"] if defined else "") or (text if short else "")
+    named = tell["thing"] if tell else (defined["thing"] or defined["sign"]) if defined else ""
+    thing = _ARTICLE.sub("", named) or (text if short else "")
     if not thing or _ASKS.search(thing):
         return []
     documents = [passage for passage in passages if passage.kind == "document"]

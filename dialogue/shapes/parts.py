@@ -4,8 +4,9 @@ By form alone; what a later part leaves out it takes from the first, as a follow
 """
 
 import re
+from collections.abc import Sequence
 
-from dialogue.shapes.topic import completed
+from dialogue.shapes.topic import PRONOUN, completed
 
 MOST = 4  # parts of one question
 
@@ -40,8 +41,8 @@ _OWN = re.compile(r"(?:the|an?|our|my|your)\s|[A-Z\d]|[a-z]+ [A-Z\d]")
 _ONE = re.compile(r"\b(?:the |an? )?ones?\s+(?P<where>(?:for|of|at|in|from|to|with|on|by)\s+.+)", re.IGNORECASE)
 
 
-def split(question: str) -> tuple[str, ...]:
-    """Return the parts of a question, each to stand alone, () for a question that is one."""
+def split(question: str, complete: bool = True) -> tuple[str, ...]:
+    """Return the parts of a question, each to stand alone or not `complete` as typed, () for a question that is one."""
     text = " ".join(question.split())
     asking = _ASKING.match(text)
     if not asking:
@@ -56,7 +57,13 @@ def split(question: str) -> tuple[str, ...]:
     first = pieces[0]
     if any(len(piece.split()) < 2 for piece in pieces):
         return ()
-    return (f"{first}?", *(f"{_of_first(piece, first)}?" for piece in pieces[1:]))
+    return (f"{first}?", *(f"{_of_first(piece, first) if complete else piece}?" for piece in pieces[1:]))
+
+
+def as_typed(question: str, parts: Sequence[str]) -> tuple[str, ...]:
+    """Return the parts of a question without what they were completed with, "" for one that points back itself."""
+    plain = split(question, complete=False)
+    return tuple("" if part == own or PRONOUN.search(own) else own for part, own in zip(parts, plain, strict=True))
 
 
 def like(thing: str, other: str) -> str:

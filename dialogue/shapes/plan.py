@@ -35,11 +35,11 @@ Work = Callable[[Sequence[Value]], str]  # the calculator's sentence of the valu
 class Plan:
     """How a question is answered from parts.
 
-    `parts` are questions that stand alone, each searched and answered; `about` what each part is about, in the words
-    of the question: a source has to name it. `work` makes the calculator's sentence of the values found, which are
-    quantities that fit or, with `dates`, days and years; `money` says that they are
-    sums of it. With `every`, the question with {} for a thing, all things of the kind are wanted that the first part is
-    about.
+    `parts` are questions that stand alone, each searched and answered; `typed` what a part reads like without what it
+    was completed with, "" where it needs that; `about` what each part is about, in the words of the question: a source
+    has to name it. `work` makes the calculator's sentence of the values found, which are quantities that fit or, with
+    `dates`, days and years; `money` says that they are sums of it. With `every`, the question with {} for a thing, all
+    things of the kind are wanted that the first part is about.
     """
 
     parts: tuple[str, ...]
@@ -50,3 +50,10 @@ class Plan:
     money: bool = False
     every: str = ""
     kind: Literal["parts", "compare", "derive"] = "parts"
+    typed: tuple[str, ...] = ()
+
+    @property
+    def forms(self) -> tuple[tuple[str, ...], ...]:
+        """What is searched for each part: as it is completed and as it was typed."""
+        typed = self.typed or ("",) * len(self.parts)
+        return tuple((part, own) if own else (part,) for part, own in zip(self.parts, typed, strict=True))

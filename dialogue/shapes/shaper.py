@@ -32,7 +32,7 @@ from dialogue.shapes.lists import (
 from dialogue.shapes.most import heads
 from dialogue.shapes.most import stated as stated_of
 from dialogue.shapes.most import things as things_of
-from dialogue.shapes.parts import split
+from dialogue.shapes.parts import as_typed, split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
@@ -58,6 +58,7 @@ NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
 ANSWERS = 0.28  # the probability of every part from which on nothing is said to be missing
+PLAIN = 0.1  # how much likelier a part has to be answered as typed, to be read so
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
 
 Search = Callable[[str], Sequence[Evidence]]
@@ -78,7 +79,7 @@ class Shaper:
         """Return how a question is answered from several facts, None for a plain one."""
         plan = read_comparison(question) or read_derivation(question, self.today)
         if plan is None and (parts := split(question)):
-            plan = Plan(parts)
+            plan = Plan(parts, typed=as_typed(question, parts))
         return plan
 
     def shaped(self, context: Context, plan: Plan | None, found: Sequence[Sequence[Evidence]] = ()) -> Context:
@@ -115,10 +116,22 @@ class Shaper:
                 return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
+        plan, ranked = self._as_meant(plan, ranked, passages)
         ranked = [_told(part, own, row) for part, own, row in zip(plan.parts, passages, ranked, strict=True)]
         sure = all(row and row[0].probability >= LISTED for row in ranked) and any(row[0].told for row in ranked)
         shaped = [(draft, LISTED if sure and not place else 0.0) for place, draft in enumerate(_combined(plan, ranked))]
         return replace(context, parts=plan.parts, shaped=tuple(shaped))
+
+    def _as_meant(
+        self, plan: Plan, ranked: Sequence[list[Fact]], passages: Sequence[Sequence[Passage]]
+    ) -> tuple[Plan, list[list[Fact]]]:
+        """The plan with each part read as it was typed where its passages answer that better, and the parts' facts."""
+        parts, chosen = list(plan.parts), list(ranked)
+        for place, typed in enumerate(plan.typed):
+            row = facts(self.scorer, typed, passages[place]) if typed else []
+            if row and row[0].probability > PLAIN + (ranked[place][0].probability if ranked[place] else 0.0):
+                parts[place], chosen[place] = typed, row
+        return replace(plan, parts=tuple(parts)), chosen
 
     def _every(self, plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
         """What is worked out from all things of a kind, rows of a table or things that a document treats."""

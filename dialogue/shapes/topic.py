@@ -21,7 +21,7 @@ _PARTICIPLE = re.compile(
     r"put|read|bought|caught|taught|dug|open|free|ready|\w+ing)(?:\s+(?:up|down|out|off|in|on|to|for|by|of|called))?$"
 )
 _OF = re.compile(r".*\b(?:of|for)\s+(?P<whole>(?:the|an?|this|our|my)?\s?.+)$", re.IGNORECASE)
-_PRONOUN = re.compile(
+PRONOUN = re.compile(
     r"\b(?P<own>its|his|their|her(?=\s+[a-z]))\b|\b(?P<self>it|he|him|she|her|they|them|this|that)\b(?!\s+[a-z]+ing\b)",
     re.IGNORECASE,
 )
@@ -55,7 +55,7 @@ def completed(question: str, first: str) -> str:
     text = question.rstrip("?!. ")
     if not about or len(about.split()) > 8:
         return standalone(f"{text}?", [Turn("user", f"{first}?")]).rstrip("?. ")
-    if pronoun := _PRONOUN.search(text):
+    if pronoun := PRONOUN.search(text):
         put = f"{about}'s" if pronoun["own"] else about
         return f"{text[: pronoun.start()]}{put}{text[pronoun.end() :]}"
     if names(text) or _OWN_SUBJECT.search(text) or about.casefold() in text.casefold():

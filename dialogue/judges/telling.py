@@ -1,0 +1,70 @@
+"""Does what is offered say what a price, a length, a weight, a day, the most of a kind or a name may be told by?
+
+By form: a unit that states measures of other kinds alone, or none at all, answers no such question.
+"""
+
+import re
+from typing import Final
+
+from dialogue.judges.quantities import read
+from dialogue.shapes.words import DIMENSIONS, degree, superlatives
+
+_PRICE = re.compile(
+    r"\b(?:what|how much)\b.*\bcosts?\b|\b(?:what|which|how (?:much|high)) (?:is|are|was|were) (?:the |your )?"
+    r"(?:[\w-]+ ){0,2}(?:price|cost|fee|fare|rent|charge|deposit)s?\b",
+    re.IGNORECASE,
+)
+_FREE = re.compile(
+    r"(?<![^\W\d_])\d|\b(?:free|gratis|included|includes?|nothing|charges?|no (?:fee|cost)|without (?:charge|fee)|half|"
+    r"double|twice|same|more|less|cheap\w*|expensive|pounds?|euros?|dollars?|pence|cents?|depends?|own cost|as much)\b",
+    re.IGNORECASE,
+)
+_MASS = re.compile(r"\bhow heavy\b|\bhow much (?:do|does|did) .+ weigh\b", re.IGNORECASE)
+_LENGTH = re.compile(r"\bhow (?:tall|high|deep|wide)\b", re.IGNORECASE)
+_OTHER = re.compile(r"square|cubic|kilo\w+|mega\w+|watts?|volts?|amps?|hertz|degrees?|pages?|people|members?|minutes?")
+_PAST = re.compile(r"(?:and |so |but |then )*when (?:did|was|were)\b", re.IGNORECASE)
+_NO_DAY = re.compile(r"\b\d{1,2}[:.]\d{2}\b|\bin the same \w+ as\b|\b(?:before|after|since),", re.IGNORECASE)
+_DAY = re.compile(
+    r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|"
+    r"october|november|december|before|after|when|while|until|till|during|since|century|centuries|decade|spring|summer|"
+    r"autumn|winter|christmas|easter|today|yesterday|ago|last|war|reign|age|later|earlier|era|period|years?|months?|"
+    r"weeks?|days?|(?:at|in the|on the|by) (?:night|morning|afternoon|evening|noon|midnight|dawn))\b",
+    re.IGNORECASE,
+)
+_MOST = re.compile(r"(?:and |so |but )*(?:which|what|who|whose)\b", re.IGNORECASE)
+_OF_ALL = re.compile(
+    r"\b(?:than (?:any|all|every)|no other|nobody else|record|only|first|last|main|single)\b", re.IGNORECASE
+)
+_CALLED = re.compile(r"\bwhy (?:is|are|was|were)\b.+\b(?:called|named|nicknamed)\b", re.IGNORECASE)
+_AFTER = re.compile(
+    r"\b(?:names?\w*|call\w*|nick\w*|after|because|since|mean\w*|words?|from|reminds?|honou?r\w*)\b", re.IGNORECASE
+)
+_AGES: Final = frozenset(("ordinal", "year"))  # figures that measure nothing
+
+
+def tells_none(question: str, said: str, around: str = "") -> bool:
+    """Whether a question asks for a price, a length, a weight, a day of the past, the most of a kind or where a name
+    comes from, of which a unit tells nothing, what it stands under and leans on included."""
+    if _PAST.match(question):
+        return not _DAY.search(_NO_DAY.sub("", said))
+    if _CALLED.search(question):
+        return not _AFTER.search(said)
+    if _MOST.match(question) and (asked := _compared(question)):
+        return not asked & _compared(f"{said} {around}") and not _OF_ALL.search(said)
+    if _PRICE.search(question):
+        return not _FREE.search(said) or _measures_others(said, "money")
+    if _MASS.search(question):
+        return _measures_others(said, "mass")
+    return bool(_LENGTH.search(question)) and _measures_others(said, "length")
+
+
+def _compared(text: str) -> set[str]:
+    """What the superlatives of a text measure."""
+    return {found.measure for word in superlatives(text) if (found := degree(word)) and found.measure}
+
+
+def _measures_others(said: str, measure: str) -> bool:
+    """Whether a unit states measures, and none that may be one of these."""
+    stated = [quantity for quantity in read(said)[0] if quantity.dimension not in _AGES]
+    kinds = {quantity.dimension or ("other" if _OTHER.fullmatch(quantity.noun) else "") for quantity in stated}
+    return bool(kinds) and not kinds & {"", *DIMENSIONS[measure]}
