@@ -139,7 +139,8 @@ def likeliest(
     readings = [search_queries(turns, subject, reader) for reader in (rewriter, None)]
     typed = " ".join(turns[-1].text.split())
     question, earlier = _asked(turns, subject)
-    if rewriter and earlier and _WHAT_ABOUT.match(question) and readings[0][0] != question:
+    half = _WHAT_ABOUT.match(question) and not _PRONOUN.search(question)
+    if rewriter and earlier and half and readings[0][0] != question:
         del readings[1]
     others = list(rewriter.others(question, _said(earlier, rewriter))) if rewriter and earlier else []
     unlikely: list[Reading] = [(other, _forms(other, question, typed, earlier)) for other in others]

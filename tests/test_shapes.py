@@ -54,6 +54,7 @@ def worked(plan: Plan | None, *values: Value) -> str:
             "What does a cut for men cost and what does one for children cost?",
             ("What does a cut for men cost?", "what does a cut for children cost?"),
         ),
+        ("Who founded the mill, and when?", ("Who founded the mill?", "when founded the mill?")),
         ("When and where was Jo Meer born?", ("When was Jo Meer born?", "where was Jo Meer born?")),
         (
             "What are the height and weight of the Vireo?",

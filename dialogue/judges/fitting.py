@@ -58,6 +58,7 @@ _CONTACT: Final = (  # what is asked for, and what it looks like
      re.compile(r"https?:|www\.|\w\.[a-z]{2,}\b", re.IGNORECASE)),
 )  # fmt: skip
 _ASKED_FOR = re.compile(r"^(?:and |so |but )*(?:what|which|give|tell|show|do you have|can i have)\b", re.IGNORECASE)
+_AMOUNT = re.compile(r"number|numbers|amount|quantity|count|total|capacity|size|stock|holds?|takes?", re.IGNORECASE)
 _PLURAL = re.compile(r"[a-z-]{2,}(?<!s)s|people|children|men|women|feet|mice|sheep|staff", re.IGNORECASE)
 _VERBS = frozenset(
     "is are was were do does did has have had can could will would may must should there in on at of".split()
@@ -88,6 +89,15 @@ def _speaks_of(noun: str, said: str, near: Near) -> bool:
     return any(word.stem == root for word in told) or any(near(name, word.text.casefold()) >= ALIKE for word in told)
 
 
+def _has_column(noun: str, row: str, near: Near) -> bool:
+    """Whether a row or what it stands under says what is counted, or a column may hold how many of it there are."""
+    told = [word for word in words(row) if word.content and word.text.isalpha()]
+    if any(word.stem == stem(noun) or _AMOUNT.fullmatch(word.text) for word in told):
+        return True
+    names = [cell.partition(": ")[0].strip().casefold() for cell in row.split(BAR)]
+    return any(near(noun, name) >= ALIKE for name in names if name)
+
+
 def _lacks_contact(question: str, said: str) -> bool:
     """Whether a number or an address is asked for, of a kind of which a unit holds none."""
     asked = _ASKED_FOR.match(question.strip())
@@ -115,7 +125,8 @@ def _counts(phrase: str, said: str, span: str, around: str, near: Near) -> float
     root = stem(noun)
     if BAR in said:  # the number that a row bears is none of how many there are
         column, _, cell = said.partition(BAR)[0].partition(": ")
-        return UNLIKE if stem(column.strip()) == root and span.strip() == cell.strip() else 1.0
+        own = stem(column.strip()) == root and span.strip() == cell.strip()
+        return UNLIKE if own or not _has_column(noun.casefold(), f"{said} {around}", near) else 1.0
     if any(word.stem == root for word in words(f"{said} {around}")):
         return 1.0
     spanned = {quantity.value for quantity in read(span)[0]}

@@ -19,6 +19,7 @@ _FREE = re.compile(
     r"double|twice|same|more|less|cheap\w*|expensive|pounds?|euros?|dollars?|pence|cents?|depends?|own cost|as much)\b",
     re.IGNORECASE,
 )
+_POUNDS = re.compile(r"\bpounds?\b", re.IGNORECASE)  # of weight or of money
 _MASS = re.compile(r"\bhow heavy\b|\bhow much (?:do|does|did) .+ weigh\b", re.IGNORECASE)
 _LENGTH = re.compile(r"\bhow (?:tall|high|deep|wide)\b", re.IGNORECASE)
 _OTHER = re.compile(r"square|cubic|kilo\w+|mega\w+|watts?|volts?|amps?|hertz|degrees?|pages?|people|members?|minutes?")
@@ -52,7 +53,7 @@ def tells_none(question: str, said: str, around: str = "") -> bool:
     if _MOST.match(question) and (asked := _compared(question)):
         return not asked & _compared(f"{said} {around}") and not _OF_ALL.search(said)
     if _PRICE.search(question):
-        return not _FREE.search(said) or _measures_others(said, "money")
+        return not _FREE.search(said) or (_measures_others(said, "money") and not _POUNDS.search(said))
     if _MASS.search(question):
         return _measures_others(said, "mass")
     return bool(_LENGTH.search(question)) and _measures_others(said, "length")

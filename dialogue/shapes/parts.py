@@ -24,6 +24,7 @@ _ASKING = re.compile(
 )
 _SHARED = re.compile(rf"(?:how \w+|{_WH}(?: \w+)?|(?:at|in|on|by|from|since|until) (?:what|which) \w+)", re.IGNORECASE)
 _HEAD = re.compile(rf"^(?:how \w+|{_STARTS})\s+", re.IGNORECASE)
+_ALONE = re.compile(r"when|where|why|how|in (?:what|which) year|what year", re.IGNORECASE)
 _OF = re.compile(
     r"(?P<ask>what(?: is| are| was| were|'s)) (?P<the>the |an? )?(?P<first>[\w-]+(?: [\w-]+)?)"
     r"(?P<more>(?:, (?:the )?[\w-]+(?: [\w-]+)?)*),? and (?:the |an? )?(?P<last>[\w-]+(?: [\w-]+)?) (?P<of>of .+)",
@@ -105,7 +106,9 @@ def _parenthetic(piece: str) -> bool:
 
 
 def _completed_ends(pieces: list[str]) -> list[str]:
-    """Give "when" of "when and where was it built" the rest of the part behind it."""
+    """Give "when" of "when and where was it built" the rest of the part behind it, at the end that of the first one."""
+    if _ALONE.fullmatch(pieces[-1]) and (head := _HEAD.match(pieces[0])):
+        pieces[-1] = f"{pieces[-1]} {pieces[0][head.end() :]}"
     for place in range(len(pieces) - 2, -1, -1):
         if _SHARED.fullmatch(pieces[place]) and (head := _HEAD.match(pieces[place + 1])):
             pieces[place] = f"{pieces[place]} {pieces[place + 1][head.end() :]}"
