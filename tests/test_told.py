@@ -39,6 +39,21 @@ def test_a_code_that_heads_a_section_is_answered_by_the_section(question: str) -
 
 
 @pytest.mark.parametrize(
+    "question", ["What is new in release 4.2?", "what changed in 4.2", "Tell me about version 4.2"]
+)
+def test_a_version_that_heads_a_section_is_told_of_by_the_section(question: str) -> None:
+    notes = [
+        passage(0, "Adds a holiday mode. The clock is set by the network.", "Notes", "4.2 (March 2026)"),
+        passage(1, "The display dims.", "Notes", "4.1 (October 2025)"),
+    ]
+    assert [offer.line for offer in told_of(question, notes)] == [
+        "Adds a holiday mode.",
+        "The clock is set by the network.",
+    ]
+    assert not told_of("When did 4.2 come out?", notes)
+
+
+@pytest.mark.parametrize(
     "question", ["How do I fix E2131?", "What is the price of E2131?", "E9999", "What is a bar?", "pressure E2131 tank"]
 )
 def test_a_question_on_something_of_a_thing_is_not_about_it_as_a_whole(question: str) -> None:

@@ -33,6 +33,12 @@ _IS = re.compile(
     r"what (?:does|do|did) (?P<sign>.+?) (?:mean|stand for|say))",
     re.IGNORECASE,
 )
+_NEW = re.compile(
+    r"(?:and |so )?(?:what(?:['’]s| is| was| were|(?: has| have)(?: been)?)? (?:new|different|changed|fixed|added)|"
+    r"(?:what|which) (?:changes|fixes) (?:are|were|came)(?: there)?) (?:in|with|by|for|since) (?P<thing>.+)",
+    re.IGNORECASE,
+)
+_VERSION = re.compile(r"\b\d+(?:\.\d+)+\b")
 _REPORTS = re.compile(r"(?:my|our|the|i|we|it|there)\b(?!.* of )", re.IGNORECASE)  # "my display says E12"
 _ARTICLE = re.compile(r"^(?:the|an?|our|my|your)\s+", re.IGNORECASE)
 _ASKS = re.compile(r"\b(?:who|what|when|where|which|why|how|how many|how much)\b", re.IGNORECASE)
@@ -41,10 +47,10 @@ _ASKS = re.compile(r"\b(?:who|what|when|where|which|why|how|how many|how much)\b
 def told_of(question: str, passages: Sequence[Passage]) -> list[Offer]:
     """Return what passages tell of the thing that a question asks about as a whole, [] where it asks otherwise."""
     text = " ".join(question.split()).rstrip("?!. ")
-    tell, defined = _TELL.fullmatch(text), _IS.fullmatch(text)
-    short = len(text.split()) <= SHORT and not _ASKS.search(text)
-    named = tell["thing"] if tell else (defined["thing"] or defined["sign"]) if defined else ""
-    thing = _ARTICLE.sub("", named) or (text if short else "")
+    tell = _TELL.fullmatch(text)
+    thing = _ARTICLE.sub("", _named(text))
+    if not thing and len(text.split()) <= SHORT and not _ASKS.search(text):
+        thing = text
     if not thing or _ASKS.search(thing):
         return []
     documents = [passage for passage in passages if passage.kind == "document"]
@@ -55,9 +61,19 @@ def told_of(question: str, passages: Sequence[Passage]) -> list[Offer]:
     return next((told for passage in documents if (told := _paragraph(thing, passage))), []) if tell else []
 
 
+def _named(text: str) -> str:
+    """The thing that a question asks about as a whole, "" where its form does not tell."""
+    for form in (_NEW, _TELL, _IS):
+        if match := form.fullmatch(text):
+            return match["thing"] or match["sign"]
+    return ""
+
+
 def _heads(thing: str, passage: Passage, exactly: bool) -> bool:
     """Whether a passage stands under a heading, or without one in a document, that names the thing and little else."""
     heading = passage.headings[-1] if passage.headings else passage.title
+    if versions := _VERSION.findall(thing):
+        return len(words(thing)) <= SHORT and versions == _VERSION.findall(heading)[:1]
     asked, named = subject_of(thing).identifiers, subject_of(heading).identifiers
     if asked:
         beside = sum(word.content for word in words(thing)) - 1
@@ -84,7 +100,8 @@ def _first(told: Sequence[Offer]) -> list[Offer]:
     """The first of units that are running text, as far as they are short enough together."""
     kept: list[Offer] = []
     for offer in told[:MOST]:
-        if BAR in offer.text or not quotable(offer.line) or sum(len(each.text) for each in kept) > ENOUGH:
+        if BAR in offer.text or sum(len(each.text) for each in kept) > ENOUGH:
             break
-        kept.append(offer)
+        if quotable(offer.line):
+            kept.append(offer)
     return kept
