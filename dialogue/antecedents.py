@@ -31,6 +31,7 @@ _AMBIGUOUS = re.compile(
 )
 _THING = re.compile(r"\b(?:an?|the|its|this|another)\s")  # what else "it" may stand for, behind the verb
 _PERSON = re.compile(r"[A-Z][\w'’-]+ [A-Z]|\b(?:by|with|and|than|of) (?:an?|the|his|her|[A-Z])")
+_SPOKEN_OF = re.compile(r"\b(?:he|him|his|she|her)\b")
 _REPLACEABLE = re.compile(r"(?:[Ii]t|[Hh]e|[Ss]he)(?= [a-z])|(?P<own>[Ii]ts|[Hh]is|[Hh]er)(?= [a-z])")
 _BREAK = re.compile(r"\n[ \t]*\n|\n\s*(?:[-*+•–—·‣▪◦#|>]|\d{1,3}[.)]|[a-z]\))\s")
 
@@ -86,6 +87,8 @@ def put_in(text: str, start: int) -> tuple[Span, str] | None:
     if end - lead[0] > FAR or subject is None or pronoun is None:
         return None
     rivals = _THING if pronoun[0][:1] in "Ii" else _PERSON
+    if rivals is _PERSON and _SPOKEN_OF.search(before):
+        return None  # "The ship was named after her cat. She lives in Rye.": who it is was said before that
     if (
         rivals.search(before, subject.end())
         or _AMBIGUOUS.search(subject[1])

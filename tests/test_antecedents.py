@@ -80,6 +80,7 @@ def test_an_antecedent_stands_before_the_sentence_and_leans_on_nothing(parts: li
         ("The fee of the Heath hall is 98 euros. It is run by Tom.", ""),
         ("The Heath hall has 20 beds. It is run by Tom.", ""),
         ("The boats at Rye are old. It is time.", ""),
+        ("Comet 27 is named after her cat. She lives in Rye.", ""),
     ],
 )
 def test_a_subject_is_put_in_only_where_one_thing_can_be_meant(text: str, resolved: str) -> None:

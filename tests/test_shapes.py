@@ -244,6 +244,12 @@ def test_yes_or_no_is_said_only_where_it_is_clear(question: str, claim: str, sai
     assert verdict(claim, said, "") == expected
 
 
+def test_what_the_sentence_before_tells_confirms_nothing_of_another_thing() -> None:
+    before = "Floods\nTwo men drowned at Cray. They had gone out for the pigs of the mill."
+    assert verdict("the pigs drown", "They had gone out for the pigs of the mill.", before) == ""
+    assert verdict("two men drown", "Two men drowned at Cray.", "Floods") == "Yes"
+
+
 def test_a_source_that_asks_the_same_answers_for_itself() -> None:
     said = "Q: Does the shop accept mattresses? A: No."
     assert verdict("the shop accept mattresses", said, "") == ""

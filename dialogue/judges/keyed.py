@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dialogue.judges.facts import Word, stem, words
 from dialogue.judges.lookup import signs
-from dialogue.phrases import AUXILIARY
+from dialogue.phrases import AUXILIARY, PREPOSITIONS, WH, verbs
 from dialogue.shapes.words import measures
 from retrieval.text import BAR
 
@@ -17,6 +17,7 @@ _LINE = re.compile(r"[-*•]?\s*(?P<name>[^\n:=]{2,60}?)(?:: | = )(?P<value>\S[^
 _MAIL = frozenset("from to cc bcc date sent subject attached".split())  # of the message, not of what it is about
 _JOINT = re.compile(r"[\[\]()_.,/-]+|(?<=[a-z])(?=[A-Z])")
 _ASKS = re.compile(r"\b(?:what|which|who|when|where|how)\b", re.IGNORECASE)
+_FULL_NAME = re.compile(r"(?<=[a-z] )[A-Z][a-z]+(?: [A-Z][a-z]+)+")
 _WHICH = re.compile(r"(?:which|what|how many)$", re.IGNORECASE)
 _TARGET = re.compile(r"^(?:\w+ )?(?:what|which|how many)\b", re.IGNORECASE)  # before what is asked for
 _GENERIC = frozenset(
@@ -26,6 +27,7 @@ _AT = {"most": "max", "least": "min"}
 _HOW = re.compile(r"\bhow (\w+)", re.IGNORECASE)
 _SIGNS_ALONE = re.compile(r"[b-df-hj-np-tv-xz]{2,4}")
 _NOUN = re.compile(r"(?:ment|al|er|or|ation|ion|ing)")
+LONG = 4  # words of a name up to which none is taken for a verb
 SHORT = 3  # letters from which on "max" may stand for "maximum"
 
 
@@ -49,7 +51,7 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
     if not _ASKS.search(question):
         return None
     asked = [word for word in words(question) if word.content]
-    free = _verbs(question, asked)
+    free, full = _verbs(question, asked), _FULL_NAME.findall(question)  # "Sophia Holt" is not who the page is about
     names = [_name(line) for line, _, _ in lines]
     whole: dict[str, str] = {}
     for title, page in dict.fromkeys((title, page) for _, title, page in lines):
@@ -57,7 +59,7 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
     target = next((word for word in asked if word.stem not in _idle(question)), None)
     ranked = []
     for place, (line, title, page) in enumerate(lines):
-        if not names[place]:
+        if not names[place] or any(name not in f"{title}\n{line}" for name in full):
             continue
         beside = [name for name, row in zip(names, lines, strict=True) if row[2] == page]
         of = _read(names[place], whole[_document(title)], beside)
@@ -79,8 +81,14 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
 def _name(line: str) -> str:
     found = _LINE.fullmatch(line) if BAR not in line else None
     name = found["name"].strip() if found else ""
-    clause = AUXILIARY & {word.text.lower() for word in words(name)[1:-1]}  # "The cup was won three times: in 1967"
-    return "" if name.casefold() in _MAIL or clause else name
+    return "" if name.casefold() in _MAIL or _is_clause(name) else name
+
+
+def _is_clause(name: str) -> bool:
+    """Whether what stands before a colon says something: "The cup was won three times: in 1967", "ten make them:"."""
+    said = [word.text.lower() for word in words(name)]
+    verb = (verbs() - PREPOSITIONS - WH) & {*said[1:]} if len(said) > LONG else ()
+    return bool(AUXILIARY & {*said[1:-1]} or verb)
 
 
 def _read(name: str, around: str, beside: Sequence[str]) -> _Line:

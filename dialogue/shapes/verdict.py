@@ -75,8 +75,9 @@ def verdict(claim: str, said: str, background: str) -> Verdict:
         other = found.reason.startswith("the source says") and 1 - lacking / len(asked) >= SHARED
     if found.names_missing or found.numbers_missing:
         return "No" if other else ""
-    if not all(stem in there for stem in asked) or not any(stem in here for stem in asked):
-        return ""
+    told = [word.stem for word in words(claim) if word.stem in asked and word.text[:1].islower()] or asked
+    if not all(stem in there for stem in asked) or told[-1] not in here:
+        return ""  # what is told of the thing has to stand in the sentence itself, not in the one that it leans on
     if found.direction or compare(claim, f"{background}. {said}", background).direction:
         return ""  # "closed" under the heading "Opening hours" is not "open"
     if found.negation:
