@@ -21,6 +21,7 @@ STAMP = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"[\w ()/.-]{2,60}(?::| =) \S")  # a value with its name
+_ENDED = re.compile(r"[.!?:;…][\"'”’)\]]*$")
 _COUNT = re.compile(  # "Twelve seats", as a slide says it
     r"(?:\d[\d.,]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty) [^\W\d_]{3,}",
     re.IGNORECASE,
@@ -127,5 +128,5 @@ def joined(offers: Sequence[Offer]) -> str:
 
 def put_together(pieces: Sequence[str]) -> str:
     """Return pieces of a draft as one text; each on a line of its own where one is a row or ends like no sentence."""
-    apart = any(BAR in piece for piece in pieces) or any(piece[-1:].isalnum() for piece in pieces[:-1])
+    apart = any(BAR in piece for piece in pieces) or not all(_ENDED.search(piece) for piece in pieces[:-1])
     return ("\n" if apart else " ").join(pieces)

@@ -67,6 +67,7 @@ def test_small_talk_questions_and_abstentions_claim_nothing(sentence: str) -> No
 @pytest.mark.parametrize("sentence", CLAIMS)
 def test_statements_about_the_world_are_claims_whatever_leads_them_in(sentence: str) -> None:
     assert is_claim(sentence)
+    assert is_claim("Level: P2 | Example: no text messages")
 
 
 def test_a_lead_and_citation_marks_are_no_part_of_what_is_claimed() -> None:

@@ -1,5 +1,7 @@
 """dialogue.judges.grounding: the judge with the packaged head and the real encoder, on sentences written for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,6 +126,17 @@ def test_what_no_source_mentions_is_unsupported(grounder: Grounder) -> None:
 def test_small_talk_is_not_judged(grounder: Grounder) -> None:
     claims = judge(grounder, "Hello! The sources do not say who kept the light. Would you like to know more?")
     assert [claim.support for claim in claims] == [None, None, None]
+
+
+@pytest.mark.parametrize("said", ["We can't accept cheques.", "Sorry, no texts in Latin.", "You're welcome to stay."])
+def test_what_a_source_says_of_itself_is_claimed_by_who_quotes_it(grounder: Grounder, said: str) -> None:
+    shop = Passage(1, f"Questions and answers. {said} Is it open?", "shop.md", "Shop", (), 0, 60)
+    context = Context((Turn("user", "Do you?"),), "Do you?", (Evidence(shop, 1.0),))
+    [(claims, _)] = grounder.judged(context, [f"Is it open? {said}"], False)
+    assert [claim.supported for claim in claims] == [False, True]
+    assert claims[0].support is None
+    [(talked, _)] = grounder.judged(replace(context, intent="thanks"), [said], False)
+    assert talked[0].support is None
 
 
 def test_without_evidence_claims_have_no_support(grounder: Grounder) -> None:

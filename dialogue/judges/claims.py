@@ -7,7 +7,7 @@ is a claim, because an unchecked claim costs more than a checked pleasantry.
 import re
 from dataclasses import dataclass
 
-from retrieval.text import sentences
+from retrieval.text import BAR, sentences
 
 _MARK = re.compile(r"\s*\[\d{1,3}\]")
 _I = r"(?:i|we)(?:['’](?:m|d|ll|ve|re))?"
@@ -169,6 +169,8 @@ def is_claim(sentence: str) -> bool:
     unless they carry a figure or a second clause that does.
     """
     text = bare(sentence)
+    if BAR in text:
+        return True  # a row of a table, whatever its cells say
     if not any(character.isalnum() for character in text) or _asks(sentence, text):
         return False
     if _COURTESY.fullmatch(text) or _COMMENT.fullmatch(text):

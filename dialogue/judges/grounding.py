@@ -17,6 +17,7 @@ from dialogue.judges.settling import CLAIM, REPLY, Weighed, claim_rows, settled
 from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
 from dialogue.judges.windows import EvidenceWindow, Layout, encode
 from dialogue.persona import in_third_person
+from dialogue.talk import ASKING
 from dialogue.types import Claim, Context
 from retrieval.text import sentences
 from retrieval.types import Passage, TokenEmbedder
@@ -165,10 +166,14 @@ class _Asked:
         subject = context.role.subject
         written = tuple(tuple(split(draft, subject)) for draft in drafts)
         own = {turn.text[a:b] for turn in context.role.opening for a, b in sentences(turn.text)}
-        judged = {
-            s.text: _of_others(s, subject) for row in written for s in row if every or (s.claims and s.text not in own)
-        }
         passages = tuple({e.passage.id: e.passage for e in context.evidence if e.passage.text.strip()}.values())
+        quoted = passages if context.intent == ASKING else ()  # "We take no cheques" claims something, quoted
+
+        def claims(s: Sentence) -> bool:
+            told = s.claims or not (s.text.endswith("?") or copied(s.text, quoted) is None)
+            return every or (told and s.text not in own)
+
+        judged = {s.text: _of_others(s, subject) for row in written for s in row if claims(s)}
         return cls(
             context.query,
             passages,
