@@ -321,10 +321,21 @@ def _substituted(about: str, previous: str, known: Sequence[Mention]) -> Iterato
         for old in phrases(previous):
             if old.text.casefold() == resolved.casefold():
                 continue
-            text = _exchanged(previous, old, resolved)
-            yield Proposal(text, "substitute", mention, resolved, old, before)
+            like = _of_one_make(old, resolved)
+            text = _exchanged(previous, old, like or resolved)
+            yield Proposal(text, "substitute", mention, like or resolved, old, before)
         if not resolved[:1].isupper():
             yield from _aspects(resolved, mention, known)
+
+
+def _of_one_make(old: Phrase, new: str) -> str:
+    """The whole name of what is told by its last part alone, "" for anything else: "the XL" after the Loam M."""
+    *first, last = old.bare.split()
+    own = [word for word in new.split() if word.casefold() not in ARTICLES]
+    signs = [word for word in (last, *own) if not (word.isupper() or word[:1].isdigit())]
+    if not first or not (first[-1][:1].isupper() or last[:1].isdigit()) or len(own) != 1 or signs or old.kind not in ("base", "inner"):
+        return ""
+    return " ".join([*([old.article] if old.article else []), *first, own[0]])
 
 
 def _aspects(new: str, mention: Mention | None, known: Sequence[Mention]) -> Iterator[Proposal]:

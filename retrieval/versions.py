@@ -71,6 +71,9 @@ _BARE_MONTH: Final = re.compile(
 )
 _EARLIER: Final = frozenset({"before", "prior to", "until", "till", "up to"})
 _LATER: Final = frozenset({"since", "after", "from", "starting"})
+_OF_EVENTS: Final = frozenset(  # in titles of what tells of one day: of two the later is given, as no newer version
+    "minute meeting newsletter bulletin diary journal log letter interview session sitting match result invoice".split()
+)
 _DRAFT: Final = re.compile(r"\b(?:draft|proposal|provisional)\b", re.IGNORECASE)
 _FINAL: Final = re.compile(r"\b(?:final|adopted|approved)\b", re.IGNORECASE)
 _LINE: Final = 80  # characters of a line that dates a document
@@ -312,6 +315,8 @@ class Versioned:
 
 def _remark(version: Version, versions: Sequence[Version], gone: set[str]) -> str:
     """What is said of a version beside a reply from it: that another one gave way to it."""
+    if version.words & _OF_EVENTS:
+        return ""
     others = [one for one in versions if one.source in gone and version.source not in gone]
     older = [one.source for one in others if version.newer(one)]
     newer = [one for one in others if one.newer(version)]

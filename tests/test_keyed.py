@@ -54,6 +54,7 @@ STOVE = page(
         ("How long may logs for the Bothy 7 be?", STOVE, 2),
         ("How many people work?", page("Linz", "58 people make the probes here, in two shifts: 6:00 to 14:00"), None),
         ("Who has won the cup?", page("Cup", "The women have won it four times: in 1967 and 1988"), None),
+        ("Who is the mayor of Rye?", page("The town of Rye", "From the Rye Echo, 6 June: a mayor speaks"), None),
         ("When was Ida Holt born?", page("Ada Holt", "Born: 3 May 1809", "Children: Ida and Otto"), None),
         ("When was Ada Holt born?", page("Captain Ada Holt", "Born: 3 May 1809", "Died: 1850"), 0),
         ("How will the hirer of the stove pay?", STOVE, 3),

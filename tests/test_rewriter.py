@@ -29,6 +29,8 @@ WASH = ("How much is a wash for a poodle?", "A wash for a poodle costs 39 dollar
         ((*LAKE, "And the one at Kalix Bend?"), "Who dammed the lake at Kalix Bend?"),
         ((*WASH, "And a haircut?"), "How much is a haircut for a poodle?"),
         ((*WASH, "And for a spaniel?"), "How much is a wash for a spaniel?"),
+        (("What does the Wren S cost?", "It costs £52.", "and the XL?"), "What does the Wren XL cost?"),
+        (("When did release 4.2 come out?", "In May.", "And 4.1?"), "When did release 4.1 come out?"),
         ((*WASH, "and spaniels"), "How much is a wash for spaniels?"),
         ((*WASH, "No, for a spaniel!"), "How much is a wash for a spaniel?"),
         ((*WASH, "sorry, a spaniel"), "How much is a wash for a spaniel?"),

@@ -1,5 +1,7 @@
 """Versions of one document: which is newer, and which one a question is given."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,3 +143,19 @@ def test_a_version_is_remarked_upon_beside_the_one_that_gave_way() -> None:
     assert [item.remark for item in found] == ["", f"This is the newer version; an older one is “{OLD.source}”."]
     found = Versioned(Found(), lambda sources: {}).search(["What did it cost in 2021?"], 8)  # type: ignore[arg-type]
     assert f"There is a newer version: “{NEW.source}”." in [item.remark for item in found]
+
+
+def test_of_meetings_the_later_is_given_and_is_no_newer_version() -> None:
+    named = ("Minutes of the choir, 6 April 2026", "Minutes of the choir, 4 May 2026")
+    found = [
+        Evidence(Passage(place, "The next meeting is soon.", title, title, (), 0, 25), 0.5, probability=0.8)
+        for place, title in enumerate(named)
+    ]
+
+    class Both:
+        def search(self, queries: Sequence[str], k: int, sources: Sequence[str] = ()) -> tuple[Evidence, ...]:
+            return tuple(found)
+
+    [kept] = Versioned(Both(), lambda sources: {}).search(["When is the next meeting?"], 4)
+    assert kept.passage.title == named[1]
+    assert not kept.remark

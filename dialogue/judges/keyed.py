@@ -52,6 +52,7 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
         return None
     asked = [word for word in words(question) if word.content]
     free, full = _verbs(question, asked), _FULL_NAME.findall(question)  # "Sophia Holt" is not who the page is about
+    proper = {word.text for word in asked[1:] if word.text[:1].isupper() and word.text[1:].islower()}
     names = [_name(line) for line, _, _ in lines]
     whole: dict[str, str] = {}
     for title, page in dict.fromkeys((title, page) for _, title, page in lines):
@@ -66,7 +67,7 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
         told = {word.stem for word in asked if _stands(word, of.name)}
         known = told | _idle(question)
         lacking = [word for word in asked if word.stem not in known and not _stands(word, of.around)]
-        asks = any(_stands(word, of.leaf) for word in asked)
+        asks = any(_stands(word, of.leaf) for word in asked if word.text not in proper)
         if asks and _signs(question) <= of.signs and all(word.stem in free for word in lacking):
             unsaid = max(0, len(of.name) - len(told))
             first = bool(_TARGET.search(question) and target and _stands(target, of.leaf))
