@@ -333,7 +333,13 @@ def _of_one_make(old: Phrase, new: str) -> str:
     *first, last = old.bare.split()
     own = [word for word in new.split() if word.casefold() not in ARTICLES]
     signs = [word for word in (last, *own) if not (word.isupper() or word[:1].isdigit())]
-    if not first or not (first[-1][:1].isupper() or last[:1].isdigit()) or len(own) != 1 or signs or old.kind not in ("base", "inner"):
+    if (
+        not first
+        or not (first[-1][:1].isupper() or last[:1].isdigit())
+        or len(own) != 1
+        or signs
+        or old.kind not in ("base", "inner")
+    ):
         return ""
     return " ".join([*([old.article] if old.article else []), *first, own[0]])
 

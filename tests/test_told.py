@@ -53,6 +53,16 @@ def test_a_version_that_heads_a_section_is_told_of_by_the_section(question: str)
     assert not told_of("When did 4.2 come out?", notes)
 
 
+def test_a_heading_need_not_say_again_what_its_document_is_of() -> None:
+    offices = [
+        passage(0, "It has 19 desks on two floors.", "Our offices", "Graz (sales)"),
+        passage(1, "It has 7 desks in the harbour.", "Our offices", "Porto"),
+    ]
+    assert [offer.line for offer in told_of("tell me about the Graz office", offices)] == [
+        "It has 19 desks on two floors."
+    ]
+
+
 @pytest.mark.parametrize(
     "question", ["How do I fix E2131?", "What is the price of E2131?", "E9999", "What is a bar?", "pressure E2131 tank"]
 )

@@ -40,6 +40,7 @@ _NEW = re.compile(
 )
 _VERSION = re.compile(r"\b\d+(?:\.\d+)+\b")
 _REPORTS = re.compile(r"(?:my|our|the|i|we|it|there)\b(?!.* of )", re.IGNORECASE)  # "my display says E12"
+_ASIDE = re.compile(r"\([^()]*\)")
 _ARTICLE = re.compile(r"^(?:the|an?|our|my|your)\s+", re.IGNORECASE)
 _ASKS = re.compile(r"\b(?:who|what|when|where|which|why|how|how many|how much)\b", re.IGNORECASE)
 
@@ -79,8 +80,9 @@ def _heads(thing: str, passage: Passage, exactly: bool) -> bool:
         beside = sum(word.content for word in words(thing)) - 1
         alone = (beside < 2 and " of " not in thing) or bool(_REPORTS.match(thing))
         return len(asked) == 1 and asked == named and alone
-    said = {word.stem for word in words(heading) if word.content}
+    said = {word.stem for word in words(_ASIDE.sub(" ", heading)) if word.content}
     sought = {word.stem for word in words(thing) if word.content}
+    sought = (sought - {word.stem for word in words(passage.title)} if passage.headings else sought) or sought
     return bool(sought) and (said == sought if exactly else sought <= said and len(said) <= len(sought) + 2)
 
 
