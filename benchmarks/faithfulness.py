@@ -23,7 +23,7 @@ from app.config import load_settings
 from app.evaluation import Options, run
 from app.evaluation import metrics as m
 from app.evaluation.journal import stored_rows
-from app.evaluation.judging import packaged_judges
+from app.evaluation.judging import Judges, packaged_judges
 from retrieval.encoder.embed import Encoder, load_encoder
 from retrieval.text import sentences
 
@@ -44,16 +44,12 @@ def main() -> None:
         name = file.name.removesuffix(".jsonl.gz")
         if given.only and name not in given.only:
             continue
-        with TemporaryDirectory() as passing:
-            rows = _ragas(file, given.limit)
-            data = Path(passing) / "rows.jsonl"
-            data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-            start = perf_counter()
-            result = run("grounding", data, judges, options=Options(out=Path(passing) / "run"))
-            seconds = perf_counter() - start
-            records = [row for row in stored_rows(Path(passing) / "run") if not row.get("undetermined", True)]
-            sets[name] = _figures(result, records, rows, encoder) | {"seconds": round(seconds, 1)}
-            print(name, json.dumps(sets[name]["auroc"]), flush=True)
+        rows = drawn(file, given.limit)
+        start = perf_counter()
+        result, records = judged(rows, judges)
+        seconds = perf_counter() - start
+        sets[name] = _figures(result, records, rows, encoder) | {"seconds": round(seconds, 1)}
+        print(name, json.dumps(sets[name]["auroc"]), flush=True)
     figures = {
         "command": " ".join(
             ["python benchmarks/faithfulness.py DATA", *(f"--only {name}" for name in given.only or ())]
@@ -68,7 +64,7 @@ def main() -> None:
     print(text)
 
 
-def _ragas(file: Path, limit: int | None) -> list[dict[str, Any]]:
+def drawn(file: Path, limit: int | None) -> list[dict[str, Any]]:
     """The rows of a set as RAGAS writes them, with the label that people gave."""
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         found = [json.loads(line) for line in lines]
@@ -85,15 +81,25 @@ def _ragas(file: Path, limit: int | None) -> list[dict[str, Any]]:
     ]
 
 
+def judged(rows: list[dict[str, Any]], judges: Judges) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The evaluation of grounding on rows: its result, and the records of those it could judge."""
+    with TemporaryDirectory() as passing:
+        data = Path(passing) / "rows.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        result = run("grounding", data, judges, options=Options(out=Path(passing) / "run"))
+        records = [row for row in stored_rows(Path(passing) / "run") if not row.get("undetermined", True)]
+    return result, records
+
+
 def _figures(
     result: dict[str, Any], records: list[dict[str, Any]], rows: list[dict[str, Any]], encoder: Encoder
 ) -> dict[str, Any]:
     labels = [record["label"] for record in records]
-    cosines = list(_cosines([rows[record["line"] - 1] for record in records], encoder))
+    nearest = list(cosines([rows[record["line"] - 1] for record in records], encoder))
     columns = {
         "groundedness": [record["score"] for record in records],
         "overlap": [record["overlap"] for record in records],
-        "cosine": cosines,
+        "cosine": nearest,
     }
     return {
         "n": result["n"],
@@ -107,7 +113,7 @@ def _figures(
     }
 
 
-def _cosines(rows: list[dict[str, Any]], encoder: Encoder) -> Iterator[float]:
+def cosines(rows: list[dict[str, Any]], encoder: Encoder) -> Iterator[float]:
     """The mean over an answer's sentences of the cosine with the nearest sentence of its contexts."""
     for row in rows:
         said = [row["answer"][a:b] for a, b in sentences(row["answer"])]
