@@ -104,7 +104,7 @@ class AnswerScorer:
             row = row if row is not None else look(question, lines)
         for place in of_other_keys(question, titled):
             found[place] *= MISFIT
-        if row is not None:
+        if row is not None and factors[row] == 1.0:
             found[row] = max(found[row], least)
         return found
 

@@ -24,9 +24,10 @@ _MASS = re.compile(r"\bhow heavy\b|\bhow much (?:do|does|did) .+ weigh\b", re.IG
 _LENGTH = re.compile(r"\bhow (?:tall|high|deep|wide)\b", re.IGNORECASE)
 _OTHER = re.compile(r"square|cubic|kilo\w+|mega\w+|watts?|volts?|amps?|hertz|degrees?|pages?|people|members?|minutes?")
 _PAST = re.compile(r"(?:and |so |but |then )*when (?:did|was|were)\b", re.IGNORECASE)
-_NO_DAY = re.compile(r"\b\d{1,2}[:.]\d{2}\b|\bin the same \w+ as\b|\b(?:before|after|since),", re.IGNORECASE)
+_WRITTEN = re.compile(r"\b\d{1,2}[/.-]\d{1,2}(?![\d ]*[a-z%€£$])", re.IGNORECASE)
+_NO_DAY = re.compile(r"[^.?!]*\?|\b\d{1,2}[:.]\d{2}\b|\bin the same \w+ as\b|\b(?:before|after|since),", re.IGNORECASE)
 _DAY = re.compile(
-    r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|"
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|"
     r"october|november|december|before|after|when|while|until|till|during|since|century|centuries|decade|spring|summer|"
     r"autumn|winter|christmas|easter|today|yesterday|ago|last|war|reign|age|later|earlier|era|period|years?|months?|"
     r"weeks?|days?|(?:at|in the|on the|by) (?:night|morning|afternoon|evening|noon|midnight|dawn))\b",
@@ -40,6 +41,7 @@ _CALLED = re.compile(r"\bwhy (?:is|are|was|were)\b.+\b(?:called|named|nicknamed)
 _AFTER = re.compile(
     r"\b(?:names?\w*|call\w*|nick\w*|after|because|since|mean\w*|words?|from|reminds?|honou?r\w*)\b", re.IGNORECASE
 )
+_TIMES: Final = frozenset(("year", "year bc", "ordinal", "time", "months"))
 _AGES: Final = frozenset(("ordinal", "year"))  # figures that measure nothing
 
 
@@ -47,7 +49,7 @@ def tells_none(question: str, said: str, around: str = "") -> bool:
     """Whether a question asks for a price, a length, a weight, a day of the past, the most of a kind or where a name
     comes from, of which a unit tells nothing, what it stands under and leans on included."""
     if _PAST.match(question):
-        return not _DAY.search(_NO_DAY.sub("", said))
+        return not _tells_day(_NO_DAY.sub("", said))
     if _CALLED.search(question):
         return not _AFTER.search(said)
     if _MOST.match(question) and (asked := _compared(question)):
@@ -62,6 +64,14 @@ def tells_none(question: str, said: str, around: str = "") -> bool:
 def _compared(text: str) -> set[str]:
     """What the superlatives of a text measure."""
     return {found.measure for word in superlatives(text) if (found := degree(word)) and found.measure}
+
+
+def _tells_day(said: str) -> bool:
+    """Whether a unit holds a date, a year, a time that passed or a word for one."""
+    figures, days = read(said)
+    return bool(
+        days or _DAY.search(said) or _WRITTEN.search(said) or any(quantity.dimension in _TIMES for quantity in figures)
+    )
 
 
 def _measures_others(said: str, measure: str) -> bool:
