@@ -57,6 +57,10 @@ def near(one: str, other: str) -> float:
         ("Why is it called the Keller Hut?", "The hut is named after Anton Keller.", "", 1.0),
         ("How much resin is in the boat?", "The boat uses 3 litres of fuel an hour.", "3 litres", UNLIKE),
         ("How much resin is in the boat?", "It holds 3 litres of resin.", "3 litres", 1.0),
+        ("How much did the fair in 2024 cost?", "In 2025 the fair cost 900 euros.", "900 euros", MISFIT),
+        ("How much did the fair in 2024 cost?", "The fair of 2024 cost 900 euros.", "900 euros", 1.0),
+        ("Who led the club in 1950?", "Ida Holm led it since 1948.", "Ida Holm", 1.0),
+        ("Who led the club in 1950?", "Ida Holm (1948-1953) led it.", "Ida Holm", 1.0),
         ("What is a weir?", "A weir is a low wall.", "a low wall", 1.0),
     ],
 )

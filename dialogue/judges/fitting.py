@@ -9,7 +9,7 @@ from typing import Final
 
 from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import read
-from dialogue.judges.telling import tells_none
+from dialogue.judges.telling import of_other_year, tells_none
 from retrieval.text import BAR
 
 Near = Callable[[str, str], float]  # the cosine of two words
@@ -70,7 +70,8 @@ def fit(question: str, said: str, span: str, around: str, near: Near) -> float:
 
     `said` is the unit, `span` its likeliest answer, `around` what it stands under and leans on.
     """
-    if tells_none(question, said, around) or _lacks_contact(question, said):
+    other = of_other_year(question, f"{said} {around}")
+    if other or tells_none(question, said, around) or _lacks_contact(question, said):
         return MISFIT
     if _WHERE.match(question):
         return MISFIT if span and any(sign.isdigit() for sign in span) and _DATED.fullmatch(span) else 1.0

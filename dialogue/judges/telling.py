@@ -10,7 +10,7 @@ from dialogue.judges.quantities import read
 from dialogue.shapes.words import DIMENSIONS, degree, superlatives
 
 _PRICE = re.compile(
-    r"\b(?:what|how much)\b.*\bcosts?\b|\b(?:what|which|how (?:much|high)) (?:is|are|was|were) (?:the |your )?"
+    r"\b(?:what|how much)\b.*\bcosts?\b|\b(?:what|which|how (?:much|high))(?: is| are| was| were|['’]s) (?:the |your )?"
     r"(?:[\w-]+ ){0,2}(?:price|cost|fee|fare|rent|charge|deposit)s?\b",
     re.IGNORECASE,
 )
@@ -41,6 +41,7 @@ _CALLED = re.compile(r"\bwhy (?:is|are|was|were)\b.+\b(?:called|named|nicknamed)
 _AFTER = re.compile(
     r"\b(?:names?\w*|call\w*|nick\w*|after|because|since|mean\w*|words?|from|reminds?|honou?r\w*)\b", re.IGNORECASE
 )
+_SPANS = re.compile(r"\b(?:since|from|until|till|after|before|by|every|each|always|never|still)\b", re.IGNORECASE)
 _TIMES: Final = frozenset(("year", "year bc", "ordinal", "time", "months"))
 _AGES: Final = frozenset(("ordinal", "year"))  # figures that measure nothing
 
@@ -64,6 +65,19 @@ def tells_none(question: str, said: str, around: str = "") -> bool:
 def _compared(text: str) -> set[str]:
     """What the superlatives of a text measure."""
     return {found.measure for word in superlatives(text) if (found := degree(word)) and found.measure}
+
+
+def of_other_year(question: str, told: str) -> bool:
+    """Whether a year is asked about and another one told of, none that the asked one may lie between."""
+    asked, years = _years(question), _years(told)
+    if not asked or not years or asked & years or _SPANS.search(told) or _SPANS.search(question):
+        return False
+    return not any(min(years) <= year <= max(years) for year in asked)
+
+
+def _years(text: str) -> set[int]:
+    figures, days = read(text)
+    return {int(q.value) for q in figures if q.dimension == "year"} | {day.year for day in days if day.year}
 
 
 def _tells_day(said: str) -> bool:
