@@ -118,12 +118,6 @@ def of_beside(tables: Mapping[type[Base], Sequence[Any]]) -> bytes:
     return of_working(*(tables.get(table, ()) for table in WORKING))
 
 
-def sealed(turn: dict[str, Any], beside: Mapping[type[Base], Sequence[Any]]) -> dict[str, Any]:
-    """Return the columns of a turn that is about to be stored, with its checksums and those of all rows `beside` it."""
-    working = {**turn, "working_checksum": of_beside(beside)}
-    return {**working, "checksum": of_turn(working)}
-
-
 def seal(session: Session | Connection, turn: int) -> None:
     """Write the checksums of a stored turn, from what is stored."""
     if isinstance(session, Session):

@@ -22,7 +22,7 @@ from app.store.export import as_json, as_markdown
 from app.store.replies import load_working, reply_rows
 from app.store.tables import ConversationRow, PictureRow, TurnRow, storable
 from app.store.versions import holding, take_place, versions_of
-from app.store.writing import add_conversation, begin_turn, next_number, settle, spoken
+from app.store.writing import add_conversation, begin_turn, next_number, settle, spoken, written
 from dialogue.pictures import MOST_LOOKED_AT
 from dialogue.roles import DEFAULT
 from dialogue.types import Picture, Reply, Turn
@@ -98,8 +98,9 @@ class History:
         """Store the reply of a pending turn with all its working, whole or not at all."""
         columns, rows = reply_rows(turn, reply)
         now, holder = datetime.now(UTC), self._database.number
+        beside = written(self._database.engine.dialect, rows)
         columns |= {"state": "done", "reason": "", "finished_at": now}
-        self._database.together(lambda connection: settle(connection, turn, columns, rows, holder))
+        self._database.together(lambda connection: settle(connection, turn, columns, beside, holder))
 
     def fail(self, turn: int, state: State, reason: str) -> None:
         """Mark a pending turn as not answered. A turn that is already settled stays as it is."""

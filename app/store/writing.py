@@ -3,22 +3,16 @@
 With tables instead of entities, which would take most of the time of a turn, and with statements that are made once.
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Insert, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, func, insert, select, update
 
-from app.library.checksums import of_beside, of_picture, of_turn, sealed
-from app.store.tables import (
-    Base,
-    CandidateRow,
-    CitationRow,
-    ConversationRow,
-    EvidenceRow,
-    PictureRow,
-    TurnRow,
-)
+from app.library.checksums import of_beside, of_picture, of_turn
+from app.store.replies import Beside
+from app.store.tables import Base, ConversationRow, PictureRow, TurnRow
 from dialogue.types import Picture
 
 _TURN: Final = cast(Table, TurnRow.__table__)
@@ -36,10 +30,49 @@ _SENT: Final = (
 )
 _SETTLE: Final = update(_TURN).where(_TURN.c.id == bindparam("turn"))
 _SPOKEN: Final = update(_CONVERSATION).where(_CONVERSATION.c.id == bindparam("conversation"))
-_ADD: Final[Mapping[type[Base], Insert]] = {
-    table: insert(table) for table in (ConversationRow, TurnRow, PictureRow, EvidenceRow, CandidateRow, CitationRow)
-}
-Rows = Mapping[type[Base], Sequence[Mapping[str, Any]]]
+_ADD: Final[Mapping[type[Base], Insert]] = {table: insert(table) for table in (ConversationRow, TurnRow, PictureRow)}
+_NOTHING: Final = of_beside({})
+_AT_ONCE: Final = 500  # rows of a statement; databases bound the number of parameters
+Added = tuple[str, tuple[Any, ...]]  # a statement of the driver, and its parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The rows beside a turn, made into statements before anybody waits for their transaction."""
+
+    rows: Beside
+    statements: tuple[Added, ...]
+    checksum: bytes  # where no pictures were sent
+
+
+_NONE: Final = Written({}, (), _NOTHING)
+
+
+def written(dialect: Dialect, rows: Beside) -> Written:
+    """Return rows as they are written to a database."""
+    statements = [
+        _added(dialect, table, some[first : first + _AT_ONCE])
+        for table, some in rows.items()
+        for first in range(0, len(some), _AT_ONCE)
+    ]
+    return Written(rows, tuple(statements), of_beside(rows))
+
+
+def _added(dialect: Dialect, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> Added:
+    """One statement for many rows: each statement lets other threads go first, and waits until they let it go on."""
+    head, columns = _columns(dialect, table)
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    places = f"({', '.join([mark] * len(columns))})"
+    values = tuple(made(row[name]) if made else row[name] for row in rows for name, made in columns)
+    return f"{head} VALUES {', '.join([places] * len(rows))}", values
+
+
+@lru_cache(maxsize=64)
+def _columns(dialect: Dialect, table: type[Base]) -> tuple[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]:
+    """The head of an insertion, and of each column what makes a value one of the driver's."""
+    columns = tuple((each.name, each.type.dialect_impl(dialect).bind_processor(dialect)) for each in table.__table__.c)
+    quoted = ", ".join(dialect.identifier_preparer.quote(name) for name, _ in columns)
+    return f"INSERT INTO {table.__tablename__} ({quoted})", columns
 
 
 def add_conversation(connection: Connection, columns: Mapping[str, Any]) -> None:
@@ -64,7 +97,9 @@ def begin_turn(connection: Connection, turn: Mapping[str, Any], pictures: Sequen
         for number, picture in enumerate(pictures)
     ]
     pending = {**_EMPTY, "state": "pending", "reason": "", "hidden": False, **turn}
-    added = connection.execute(_ADD[TurnRow], sealed(pending, {PictureRow: sent}))
+    pending["working_checksum"] = of_beside({PictureRow: sent})
+    pending["checksum"] = of_turn(pending)
+    added = connection.execute(_ADD[TurnRow], {name: value for name, value in pending.items() if value is not None})
     identity = cast(int, cast(Any, added.inserted_primary_key)[0])
     if sent:
         rows = [{**row, "turn_id": identity, "data": picture.data} for row, picture in zip(sent, pictures, strict=True)]
@@ -76,7 +111,7 @@ def settle(
     connection: Connection,
     turn: int,
     columns: Mapping[str, Any],
-    beside: Rows = MappingProxyType({}),
+    beside: Written = _NONE,
     holder: int | None = None,
 ) -> None:
     """Give a pending turn these columns, its final state among them, and rows beside it; not one gone or settled.
@@ -91,15 +126,17 @@ def settle(
     own = holder is not None and row["holder"] == holder
     if row["state"] != "pending" and not (row["state"] == "interrupted" and own):
         return
-    sent = [picture._asdict() for picture in connection.execute(_SENT, {"turn": turn})]
+    sent: list[dict[str, Any]] = []
+    if row["working_checksum"] != _NOTHING:
+        sent = [picture._asdict() for picture in connection.execute(_SENT, {"turn": turn})]
     # a question that was damaged meanwhile stays so
     whole = of_turn(row) == row["checksum"] and of_beside({PictureRow: sent}) == row["working_checksum"]
     changed = {**columns, "turn": turn}
     if whole:
-        both = sealed({**row, **columns}, {**beside, PictureRow: sent})
-        changed |= {name: both[name] for name in ("working_checksum", "checksum")}
+        working = of_beside({**beside.rows, PictureRow: sent}) if sent else beside.checksum
+        sealed = {**row, **columns, "working_checksum": working}
+        changed |= {"working_checksum": working, "checksum": of_turn(sealed)}
     connection.execute(_SETTLE, changed)
     spoken(connection, conversation, updated_at=columns["finished_at"])
-    for table, rows in beside.items():
-        if rows:
-            connection.execute(_ADD[table], rows)
+    for statement, values in beside.statements:
+        connection.exec_driver_sql(statement, values)
