@@ -132,14 +132,13 @@ class Bot(Updatable):
         else:
             about = self.history.conversation(identity)
             held, owner = _held(about, role), about.account
-        if new:
-            self.role(held)  # one that cannot be loaded stores nothing
+        spoken = self.role(held) if new else None  # one that cannot be loaded stores nothing
         before, style = (self.history.context(identity, instead), "") if earlier is None else told_apart(earlier)
         given = named(given, {picture.name for turn in before for picture in turn.pictures})
         turn = self.history.begin(identity, message or QUESTION, given, instead, held if new else None)
         try:
-            spoken, turns = self.role(held), (*before, Turn("user", message, given))
-            for step in self.responder_of(owner).steps(turns, styled(spoken, style)):
+            told = styled(spoken or self.role(held), style)
+            for step in self.responder_of(owner).steps((*before, Turn("user", message, given)), told):
                 if isinstance(step, Reply):
                     reply = replace(step, conversation=identity)
                     break

@@ -60,10 +60,15 @@ def serve(kind: str, folder: Path, seconds: float) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1024)
-        from app.web.server import server_config
+        from app.web.server import server_config, warm
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                await warm(app)  # as `candor serve` does
 
         print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(server_config(app)).run(sockets=[listener])
+        Server(server_config(app)).run(sockets=[listener])
 
 
 async def trivial() -> None:

@@ -98,8 +98,9 @@ def add_chat(router: APIRouter, service: Service) -> None:
     async def complete(request: Request, body: ChatRequest, asking: Chatting) -> Response:
         name, role = checked_model(service.bot, body.model, body.role)
         asked = asked_of(body, role)
-        once = await asyncio.to_thread(under_key, asking, asked, request.headers.get(HEADER))
-        running = once if isinstance(once, Answered) else await service.begin(asking, once)
+        key = request.headers.get(HEADER)
+        once = asked if key is None else await asyncio.to_thread(under_key, asking, asked, key)
+        running = once if isinstance(once, Answered) else await service.begin(asking, once, bool(body.stream))
         completion = Completion(name, asked.turns, body, asking.responder.mask)
         if body.stream:
             return StreamingResponse(completion.events(running), media_type="text/event-stream", headers=STREAM)

@@ -45,13 +45,11 @@ class Answered:
         return self.stored
 
 
-def under_key(asking: Caller, asked: Asked, key: str | None) -> Asked | Answered:
+def under_key(asking: Caller, asked: Asked, key: str) -> Asked | Answered:
     """Return what is to be asked under a key, or the answer that it had before. Raises ApiError.
 
     A turn under the key that was never answered is taken again, as another version of it.
     """
-    if key is None:
-        return asked
     if not key.strip() or len(key) > LONGEST:
         raise ApiError(400, f"{HEADER}: 1 to {LONGEST} characters", param=HEADER)
     if asked.conversation is not None or not asked.store:

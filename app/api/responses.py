@@ -65,7 +65,7 @@ def add_responses(router: APIRouter, service: Service) -> None:
     async def respond(request: Request, body: ResponseRequest, asking: Chatting) -> Response:
         name, role = checked_model(service.bot, body.model, body.role)
         asked = _asked(asking, body, role)
-        running = await service.begin(asking, asked)
+        running = await service.begin(asking, asked, bool(body.stream))
         made = Made(name, asked.turns, body, running.job.before + 1, running.job.conversation)
         if body.stream:
             return StreamingResponse(made.events(running), media_type="text/event-stream", headers=STREAM)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 CALLS: Final = 2  # checks and searches at a time
 CALLS_WAITING: Final = 60
+STARTS: Final = 32  # messages that are stored at a time, which share their commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Service(Parts):
 
     _calls: int = 0
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CALLS, "api"))
+    _starts: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(STARTS, "start"))
 
     async def call(self, work: Callable[[], T]) -> T:
         """Return what some work gives that takes the processor, done in a thread; a few at a time.
@@ -64,19 +67,23 @@ class Service(Parts):
         finally:
             self._calls -= 1
 
-    async def begin(self, asking: Caller, asked: Asked) -> "Running":
-        """Begin to answer; when this returns the message is stored. Raises ApiError."""
+    async def begin(self, asking: Caller, asked: Asked, stages: bool) -> "Running":
+        """Begin to answer; when this returns the message is stored. Raises ApiError.
+
+        With `stages` the caller follows those, else it waits for the end alone.
+        """
         loop, more = asyncio.get_running_loop(), asyncio.Event()
 
-        def heard() -> None:
-            with contextlib.suppress(RuntimeError):  # the server has stopped
-                loop.call_soon_threadsafe(more.set)
+        def heard(job: Job) -> None:
+            if stages or job.ended:
+                with contextlib.suppress(RuntimeError):  # the server has stopped
+                    loop.call_soon_threadsafe(more.set)
 
         def start() -> Job:
             return self._started(asking, asked, heard)
 
         try:
-            job = await asyncio.to_thread(start)
+            job = await loop.run_in_executor(self._starts, copy_context().run, start)
         except (Busy, *USER_ERRORS) as error:
             raise as_api_error(error) from None
         running = Running(self.jobs, job, more)
@@ -84,7 +91,7 @@ class Service(Parts):
             raise as_api_error(job.failure)
         return running
 
-    def _started(self, asking: Caller, asked: Asked, heard: Callable[[], None]) -> Job:
+    def _started(self, asking: Caller, asked: Asked, heard: Callable[[Job], None]) -> Job:
         bot, last = asking.bot, asked.turns[-1]
         message = checked_message(last.text, pictured=bool(last.pictures))
         asking.take_turn()

@@ -5,9 +5,9 @@ Eight bytes of BLAKE2b over what is stored, written with a row and compared when
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final, cast
 
@@ -86,7 +86,7 @@ def of_picture(name: str, data: bytes) -> bytes:
     return of_bytes(_AS_JSON(storable(name)).encode() + data)
 
 
-def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow or a row of its columns
+def of_turn(row: Any) -> bytes:  # noqa: ANN401, a TurnRow, a row of its columns or a dict of them
     """Return the checksum of a turn's own row, the stored checksum of its working among it."""
     return _of(_values(row, _TURN))
 
@@ -101,7 +101,8 @@ def of_working(*tables: Sequence[Any]) -> bytes:
 
 
 def _values(row: Any, names: Sequence[str]) -> list[Any]:  # noqa: ANN401
-    values = ((name, getattr(row, name)) for name in names)
+    value_of = row.__getitem__ if isinstance(row, dict) else partial(getattr, row)
+    values = ((name, value_of(name)) for name in names)
     return [_stored(value, name in _FLOATS) for name, value in values if value is not None or name not in _LATER]
 
 
@@ -112,16 +113,9 @@ def _stored(value: object, number: bool = False) -> object:
     return float(value) + 0.0 if number and isinstance(value, int | float) else value  # SQLite keeps no -0.0
 
 
-def of_beside(rows: Sequence[Base]) -> bytes:
-    """Return the checksum of these rows beside a turn, of whatever tables; those of each in their order."""
-    return of_working(*([row for row in rows if isinstance(row, table)] for table in WORKING))
-
-
-def sealed(turn: TurnRow, beside: Sequence[Base]) -> TurnRow:
-    """Return a turn that is about to be stored, with its checksums and with those of all rows `beside` it."""
-    turn.working_checksum = of_beside(beside)
-    turn.checksum = of_turn(turn)
-    return turn
+def of_beside(tables: Mapping[type[Base], Sequence[Any]]) -> bytes:
+    """Return the checksum of the rows beside a turn, in their order by table."""
+    return of_working(*(tables.get(table, ()) for table in WORKING))
 
 
 def seal(session: Session | Connection, turn: int) -> None:

@@ -4,11 +4,11 @@ Knows nothing of what the tables mean, but two facts of its own.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.orm import Session
 
 from app.errors import DataError
@@ -16,6 +16,7 @@ from app.store.tables import MetaRow, storable
 
 ERASING: Final = "erasing"  # in the table of facts: what was deleted may stand in the files still
 LOST: Final = "lost"  # there too: when acknowledged writes were found missing, and how many
+T = TypeVar("T")
 _KEEP: Final = text(
     "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
@@ -65,6 +66,14 @@ class Database(ABC):
 
         Those who write `about` the same thing wait for each other.
         """
+
+    def together(self, write: Callable[[Connection], T]) -> T:
+        """Return what `write` gives, once it is committed: in a transaction that may hold the writes of others too.
+
+        It may be called twice, where one of those others fails. Raises what it raises, and DataError.
+        """
+        with self._usable(), self.engine.begin() as connection:
+            return write(connection)
 
     @abstractmethod
     def erase(self, at_once: bool = False) -> None:

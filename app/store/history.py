@@ -5,23 +5,24 @@ evidence and citations (`finish`). What does not match its checksum is never sho
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Final, Literal, cast
+from functools import partial
+from typing import Any, Final, Literal, cast
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.library.checksums import of_beside, of_picture, of_turn, seal, sealed
+from app.library.checksums import of_picture, of_turn, seal
 from app.store.conversations import State, StoredConversation, StoredTurn
 from app.store.database import Database, owe_erasure
 from app.store.export import as_json, as_markdown
 from app.store.replies import load_working, reply_rows
-from app.store.tables import Base, ConversationRow, PictureRow, TurnRow, storable
+from app.store.tables import ConversationRow, PictureRow, TurnRow, storable
 from app.store.versions import holding, take_place, versions_of
+from app.store.writing import add_conversation, begin_turn, next_number, settle, spoken, written
 from dialogue.pictures import MOST_LOOKED_AT
 from dialogue.roles import DEFAULT
 from dialogue.types import Picture, Reply, Turn
@@ -56,23 +57,13 @@ class History:
 
         Untitled, it takes the first question.
         """
-        row = self._new(identity or str(uuid4()), title, role)
-        identity = row.id
-        with self._database.write() as session:
-            session.add(row)
-        return identity
+        row = self._new(identity or str(uuid4()), title, role, datetime.now(UTC))
+        self._database.together(partial(add_conversation, columns=row))
+        return str(row["id"])
 
-    def _new(self, identity: str, title: str, role: str) -> ConversationRow:
-        now = datetime.now(UTC)
-        return ConversationRow(
-            id=identity,
-            title=_tidy(title),
-            pinned=False,
-            role=role,
-            created_at=now,
-            updated_at=now,
-            account_id=self._account,
-        )
+    def _new(self, identity: str, title: str, role: str, now: datetime) -> dict[str, Any]:
+        about = {"id": identity, "title": _tidy(title), "pinned": False, "role": role, "account_id": self._account}
+        return {**about, "created_at": now, "updated_at": now}
 
     def begin(
         self,
@@ -88,54 +79,33 @@ class History:
         Raises InputError for an unknown conversation, or where `instead` is not its last turn.
         """
         now = datetime.now(UTC)
-        with self._database.write() as session:
-            if role is None:
-                row = self._found(session, conversation, hold=True)
-                last = session.scalar(select(func.max(TurnRow.number)).where(TurnRow.conversation_id == conversation))
-            else:
-                row, last = self._new(conversation, "", role), None
-                session.add(row)
-            turn = TurnRow(
-                conversation_id=conversation,
-                number=(last or 0) + 1,
-                question=question,
-                state="pending",
-                reason="",
-                created_at=now,
-                hidden=False,
-                holder=self._database.number,
-            )
-            if instead is not None:
-                turn.version_of = take_place(session, conversation, instead)
-            row.updated_at = now
-            row.title = row.title or _tidy(question)
-            sent = [
-                PictureRow(
-                    number=number,
-                    name=picture.name,
-                    data=picture.data,
-                    checksum=of_picture(picture.name, picture.data),
-                )
-                for number, picture in enumerate(pictures)
-            ]
-            session.add(sealed(turn, sent))
-            session.flush()
-            for picture_row in sent:
-                picture_row.turn_id = turn.id
-            session.add_all(sent)
-            return turn.id
+        about = {"conversation_id": conversation, "question": question, "created_at": now}
+        turn = {**about, "holder": self._database.number, "number": 1}
+
+        def write(connection: Connection) -> int:
+            if role is not None:
+                add_conversation(connection, self._new(conversation, question, role, now))
+                return begin_turn(connection, turn, pictures)
+            title = self._title(connection, conversation) or _tidy(question)
+            first = None if instead is None else take_place(connection, conversation, instead)
+            spoken(connection, conversation, updated_at=now, title=title)
+            number = next_number(connection, conversation)
+            return begin_turn(connection, {**turn, "number": number, "version_of": first}, pictures)
+
+        return self._database.together(write)
 
     def finish(self, turn: int, reply: Reply) -> None:
         """Store the reply of a pending turn with all its working, whole or not at all."""
         columns, rows = reply_rows(turn, reply)
-        now = datetime.now(UTC)
-        with self._database.write() as session:
-            _settle(session, turn, "done", "", now, columns, rows, self._database.number)
+        now, holder = datetime.now(UTC), self._database.number
+        beside = written(self._database.engine.dialect, rows)
+        columns |= {"state": "done", "reason": "", "finished_at": now}
+        self._database.together(lambda connection: settle(connection, turn, columns, beside, holder))
 
     def fail(self, turn: int, state: State, reason: str) -> None:
         """Mark a pending turn as not answered. A turn that is already settled stays as it is."""
-        with self._database.write() as session:
-            _settle(session, turn, state, reason, datetime.now(UTC))
+        columns = {"state": state, "reason": reason, "finished_at": datetime.now(UTC)}
+        self._database.together(lambda connection: settle(connection, turn, columns))
 
     def interrupt(self) -> int:
         """Mark the turns that a process left pending when it ended; return how many. For those who answer alone."""
@@ -298,13 +268,25 @@ class History:
             is not None
         )
 
+    def _title(self, connection: Connection, conversation: str) -> str:
+        """Return the title of a conversation, held until the transaction ends. Raises InputError."""
+        query = select(ConversationRow.title).where(ConversationRow.id == conversation, *self._own())
+        title = connection.scalar(query.with_for_update())
+        if title is None:
+            raise _unknown(conversation)
+        return title
+
     def _found(self, session: Session, conversation: str, hold: bool = False) -> ConversationRow:
         """Return a conversation; with `hold` nobody else changes it until the session ends. Raises InputError."""
         query = select(ConversationRow).where(ConversationRow.id == conversation, *self._own())
         row = session.scalar(query.with_for_update() if hold else query)
         if row is None:
-            raise InputError(f"there is no conversation {conversation!r}: `candor history list` shows them all")
+            raise _unknown(conversation)
         return row
+
+
+def _unknown(conversation: str) -> InputError:
+    return InputError(f"there is no conversation {conversation!r}: `candor history list` shows them all")
 
 
 _PICTURE: Final = (PictureRow.name, PictureRow.data, PictureRow.checksum)
@@ -316,38 +298,6 @@ def _picture(name: str, data: bytes, checksum: bytes | None) -> Picture | None:
         return Picture(name, data)
     _log.error("the stored picture %r is damaged and left out: restore the database from a backup", name)
     return None
-
-
-def _settle(
-    session: Session,
-    turn: int,
-    state: State,
-    reason: str,
-    now: datetime,
-    columns: Mapping[str, object] = MappingProxyType({}),
-    rows: Sequence[Base] = (),
-    holder: int | None = None,
-) -> None:
-    """Move a pending turn to its final state with these columns and rows beside it; not one that is gone or settled.
-
-    One that others took for interrupted is its `holder`'s still, who was cut off from the database for a while.
-    """
-    of = select(TurnRow.conversation_id).where(TurnRow.id == turn).scalar_subquery()
-    conversation = session.scalar(select(ConversationRow).where(ConversationRow.id == of).with_for_update())
-    row = session.get(TurnRow, turn)
-    if row is None or conversation is None:
-        return
-    if row.state != "pending" and not (row.state == "interrupted" and holder is not None and row.holder == holder):
-        return
-    sent = session.scalars(select(PictureRow).where(PictureRow.turn_id == turn).order_by(PictureRow.number)).all()
-    # a question that was damaged meanwhile stays so
-    whole = of_turn(row) == row.checksum and of_beside(sent) == row.working_checksum
-    for name, value in {**columns, "state": state, "reason": reason, "finished_at": now}.items():
-        setattr(row, name, value)
-    conversation.updated_at = now
-    session.add_all(rows)
-    if whole:
-        sealed(row, [*rows, *sent])
 
 
 def _conversation(row: ConversationRow, turns: int) -> StoredConversation:

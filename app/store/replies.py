@@ -4,7 +4,7 @@ A passage is written once per turn, with the evidence it came from; claims and c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import select
@@ -18,6 +18,7 @@ from retrieval.types import Evidence, Kind, Passage
 from safety.types import Verdict
 
 _OLD_TOOLS: Final = 1 << 32  # of what tools and pages said, the ids lay beyond; those of pictures counted down from -1
+Beside = dict[type[Base], list[dict[str, Any]]]  # rows that are about to be stored, by table
 Rows = TypeVar("Rows", EvidenceRow, CandidateRow, CitationRow, PictureRow)
 
 
@@ -33,27 +34,29 @@ class Working:
     pictures: tuple[str, ...] = ()
 
 
-def reply_rows(turn: int, reply: Reply) -> tuple[dict[str, object], list[Base]]:
-    """Return the columns of the turn's own row and the rows beside it."""
+def reply_rows(turn: int, reply: Reply) -> tuple[dict[str, Any], Beside]:
+    """Return the columns of the turn's own row and the rows beside it, by table."""
     trace = reply.trace
     found = [(evidence, None) for evidence in trace.evidence] + list(trace.withheld)
     ranks = {evidence.passage: rank for rank, (evidence, _) in reversed(list(enumerate(found)))}
-    rows: list[Base] = [
-        EvidenceRow(
-            turn_id=turn,
-            rank=rank,
-            source=evidence.passage.source,
-            passage=to_json(evidence.passage),
-            score=evidence.score,
-            similarity=evidence.similarity,
-            probability=evidence.probability,
-            withheld=reason,
-        )
-        for rank, (evidence, reason) in enumerate(found)
-    ]
-    rows += [_candidate_row(turn, rank, draft, ranks) for rank, draft in enumerate(trace.candidates)]
-    rows += [_citation_row(turn, rank, cited, ranks) for rank, cited in enumerate(reply.citations)]
-    columns: dict[str, object] = {
+    rows: Beside = {
+        EvidenceRow: [
+            {
+                "turn_id": turn,
+                "rank": rank,
+                "source": evidence.passage.source,
+                "passage": to_json(evidence.passage),
+                "score": evidence.score,
+                "similarity": evidence.similarity,
+                "probability": evidence.probability,
+                "withheld": reason,
+            }
+            for rank, (evidence, reason) in enumerate(found)
+        ],
+        CandidateRow: [_candidate_row(turn, rank, draft, ranks) for rank, draft in enumerate(trace.candidates)],
+        CitationRow: [_citation_row(turn, rank, cited, ranks) for rank, cited in enumerate(reply.citations)],
+    }
+    columns: dict[str, Any] = {
         "reply": reply.text,
         "outcome": reply.outcome,
         "asked": to_json(trace.asked),
@@ -136,28 +139,31 @@ def _reply(
     return Reply(turn.reply or "", outcome, cited, trace, turn.conversation_id)
 
 
-def _candidate_row(turn: int, rank: int, draft: Candidate, ranks: dict[Passage, int]) -> CandidateRow:
+def _candidate_row(turn: int, rank: int, draft: Candidate, ranks: dict[Passage, int]) -> dict[str, Any]:
     scores = draft.scores
-    return CandidateRow(
-        turn_id=turn,
-        rank=rank,
-        text=draft.text,
-        quality=draft.quality,
-        dropped=draft.dropped,
-        repaired=draft.repaired,
-        writer=draft.writer or None,
-        verdict=to_json(draft.verdict),
-        sensible=scores.sensible,
-        specific=scores.specific,
-        interesting=scores.interesting,
-        answers=scores.answers,
-        grounded=scores.grounded,
-        safe=scores.safe,
-        in_role=scores.in_role,
-        preferred=scores.preferred,
-        claims=[{**to_json(claim), "passage": _written(claim.passage, ranks)} for claim in scores.claims],
-        notes=list(scores.notes),
-    )
+    return {
+        "turn_id": turn,
+        "rank": rank,
+        "text": draft.text,
+        "quality": draft.quality,
+        "dropped": draft.dropped,
+        "repaired": draft.repaired,
+        "writer": draft.writer or None,
+        "verdict": to_json(draft.verdict),
+        "sensible": scores.sensible,
+        "specific": scores.specific,
+        "interesting": scores.interesting,
+        "answers": scores.answers,
+        "grounded": scores.grounded,
+        "safe": scores.safe,
+        "in_role": scores.in_role,
+        "preferred": scores.preferred,
+        "claims": [
+            {**to_json(replace(claim, passage=None)), "passage": _written(claim.passage, ranks)}
+            for claim in scores.claims
+        ],
+        "notes": list(scores.notes),
+    }
 
 
 def _candidate(row: CandidateRow, passages: Sequence[Passage]) -> Candidate:
@@ -180,21 +186,21 @@ def _candidate(row: CandidateRow, passages: Sequence[Passage]) -> Candidate:
     return Candidate(row.text, verdict, scores, row.quality, row.dropped, row.repaired, row.writer or "")
 
 
-def _citation_row(turn: int, rank: int, cited: Citation, ranks: dict[Passage, int]) -> CitationRow:
-    return CitationRow(
-        turn_id=turn,
-        rank=rank,
-        number=cited.number,
-        source=cited.source,
-        title=cited.title,
-        headings=list(cited.headings),
-        place=cited.place,
-        passage=_written(cited.passage, ranks),
-        quote=cited.quote,
-        start=cited.start,
-        end=cited.end,
-        support=cited.support,
-    )
+def _citation_row(turn: int, rank: int, cited: Citation, ranks: dict[Passage, int]) -> dict[str, Any]:
+    return {
+        "turn_id": turn,
+        "rank": rank,
+        "number": cited.number,
+        "source": cited.source,
+        "title": cited.title,
+        "headings": list(cited.headings),
+        "place": cited.place,
+        "passage": _written(cited.passage, ranks),
+        "quote": cited.quote,
+        "start": cited.start,
+        "end": cited.end,
+        "support": cited.support,
+    }
 
 
 def _citation(row: CitationRow, passages: Sequence[Passage]) -> Citation:

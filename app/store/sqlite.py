@@ -10,9 +10,10 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.errors import DataError, InputError
-from app.store.base import ERASING, LOST, Database, read_meta, write_meta
+from app.store.base import ERASING, LOST, Database, T, read_meta, write_meta
+from app.store.grouped import Grouped
 from app.store.upgrade import copies, count, migrate, sync
 from app.store.wal import LIKELY, Mark, check_log, log_of
 
@@ -47,6 +49,8 @@ class SqliteDatabase(Database):
         self._identity = _identity(path)
         self._mark = Mark(path.resolve())
         self._writer = threading.Lock()
+        self._writable = engine.execution_options(begin="IMMEDIATE")
+        self._grouped = Grouped(self._transaction)
         self._full_log = False  # what was erased stands in the log still
         _OPEN.add(self)
 
@@ -57,13 +61,34 @@ class SqliteDatabase(Database):
         Raises DataError.
         """
         with self._writer, self._usable():
-            with Session(self._writable(), expire_on_commit=False) as session, session.begin():
+            with Session(self._writable, expire_on_commit=False) as session, session.begin():
                 yield session
                 number = count(session.connection())
-            if self._full_log:
-                self._full_log = not self._empty_log(0)
+            self._committed()
         with self._usable():
             self._acknowledge(number)  # while others write: it goes to the disk once more
+
+    def together(self, write: Callable[[Connection], T]) -> T:
+        """Return what `write` gives, once it is committed, with the writes of all who wait by then.
+
+        It may be called twice, where one of those others fails. Raises what it raises, and DataError.
+        """
+        return self._grouped.do(write)
+
+    def _transaction(self, write: Callable[[Connection], None]) -> Callable[[], None]:
+        """Do a write and commit it; return what notes that outside the log."""
+        with self._writer, self._usable():
+            with self._writable.begin() as connection:
+                write(connection)
+                number = count(connection)
+            self._committed()
+        return partial(self._acknowledge, number)
+
+    def _committed(self) -> None:
+        """Empty the log where that is owed; what fails there makes no write undone, and is tried after the next."""
+        if self._full_log:
+            with suppress(sqlite3.Error):
+                self._full_log = not self._empty_log(0)
 
     def erase(self, at_once: bool = False) -> None:
         """Take what was deleted out of all files of the folder, where that is owed. Raises DataError."""
@@ -95,9 +120,6 @@ class SqliteDatabase(Database):
     def _translated(self) -> AbstractContextManager[None]:
         return _translated(self.path)
 
-    def _writable(self) -> Engine:
-        return self.engine.execution_options(begin="IMMEDIATE")
-
     def _acknowledge(self, number: int, lower: bool = False) -> None:
         """Note outside the log that this write has been committed; where that fails, it is committed all the same."""
         try:
@@ -125,7 +147,7 @@ class SqliteDatabase(Database):
         if self._full_log:
             _log.warning("what was deleted stands in the write-ahead log until those who read now have ended")
             return
-        with Session(self._writable()) as session, session.begin():
+        with Session(self._writable) as session, session.begin():
             write_meta(session, ERASING, "")
             number = count(session.connection())
         self._acknowledge(number)
@@ -154,7 +176,7 @@ class SqliteDatabase(Database):
         if not writable:
             return
         if self.missing:
-            with Session(self._writable()) as session, session.begin():
+            with Session(self._writable) as session, session.begin():
                 entry = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {self.missing}"
                 write_meta(session, LOST, "; ".join(filter(None, [read_meta(session, LOST), entry])))
                 number = count(session.connection())

@@ -85,7 +85,7 @@ class CheckedTime(UtcTime):
 
 def storable(text: str) -> str:
     """Return `text` with lone surrogates and NUL replaced by U+FFFD, of the same length."""
-    return _UNSTORABLE.sub("\ufffd", text)
+    return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
 
 
 class Base(DeclarativeBase):

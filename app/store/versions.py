@@ -6,7 +6,7 @@ All versions of a turn name the first of them; a turn that names none and is nam
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import InputError
@@ -18,14 +18,14 @@ BEFORE: Final = 40  # characters shown before the word that was found
 SHOWN: Final = 140
 
 
-def take_place(session: Session, conversation: str, turn: int) -> int:
+def take_place(connection: Connection, conversation: str, turn: int) -> int:
     """Hide all versions of a conversation's last turn and return the first of them. Raises InputError."""
-    row = session.get(TurnRow, turn)
+    row = connection.execute(select(TurnRow.conversation_id, TurnRow.version_of).where(TurnRow.id == turn)).first()
     shown = select(func.max(TurnRow.id)).where(TurnRow.conversation_id == conversation, ~TurnRow.hidden)
-    if row is None or row.conversation_id != conversation or session.scalar(shown) != turn:
+    if row is None or row.conversation_id != conversation or connection.scalar(shown) != turn:
         raise InputError("only the last message of a conversation can be asked again")
-    first = row.version_of or row.id
-    session.execute(update(TurnRow).where(_of(first)).values(hidden=True))
+    first = row.version_of or turn
+    connection.execute(update(TurnRow).where(_of(first)).values(hidden=True))
     return first
 
 

@@ -23,6 +23,7 @@ UNEXPECTED = "Something unexpected went wrong; the log of the server has the det
 WORKERS: Final = 2
 WAITING: Final = 30  # replies that wait for their turn
 REFUSED: Final = 200  # jobs that ended in an error and are remembered
+IDLE: Final = 2.0  # seconds that a thread waits for more to do
 Turn = Generator[Step | Drafted | Reply]
 
 
@@ -60,8 +61,8 @@ class Job:
 
     `before` is how many turns the conversation had; `stored` says that the message is in the database, or never will
     be. `shown` is what the page needs to show its pictures. `drafts` are the latest of each, by number; `changes`
-    counts what came, and `heard` is called, in the thread that works, whenever there is more to look at. `failure` is
-    what `error` says in words.
+    counts what came, and `heard` is called with the job, in the thread that works, whenever there is more to look at.
+    `failure` is what `error` says in words.
     """
 
     conversation: str
@@ -81,7 +82,7 @@ class Job:
     reply: Reply | None = None
     stored: threading.Event = field(default_factory=threading.Event)
     turn: Turn | None = None
-    heard: Callable[[], object] = bool
+    heard: Callable[["Job"], object] = bool
     context: Context = field(default_factory=copy_context)
     since: float = field(default_factory=perf_counter)
 
@@ -89,8 +90,8 @@ class Job:
 class Jobs:
     """Runs at most `workers` replies at a time, first come first served; one per conversation.
 
-    As many threads as workers do it all; `waiting` more replies wait for them, and what comes then is refused. `told`
-    is called with every job that has ended.
+    As many threads as workers do it all, and end where there is nothing to do; `waiting` more replies wait for them,
+    and what comes then is refused. `told` is called with every job that has ended.
     """
 
     def __init__(
@@ -105,11 +106,13 @@ class Jobs:
         self._waiting = waiting
         self._told = told
         self._threads = 0
+        self._idle = 0  # of these
         self._stopping = False
         self._seconds = 1.0  # that a reply took of late
         self._line: list[Job] = []
         self._last: dict[str, Job] = {}
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed, self._ready = threading.Condition(lock), threading.Condition(lock)
 
     def start(
         self,
@@ -120,7 +123,7 @@ class Jobs:
         shown: tuple[Shown, ...] = (),
         instead: int | None = None,
         turn: Turn | None = None,
-        heard: Callable[[], object] = bool,
+        heard: Callable[[Job], object] = bool,
     ) -> Job:
         """Store a message, in the thread of the caller, and have it answered by another; see `Bot.steps`.
 
@@ -140,8 +143,9 @@ class Jobs:
         with self._changed:
             job.stored.set()
             job.started = over = bool(job.error) or job.stopping
-            begins = not over and self._threads < self._workers
+            begins = self._threads < self._workers and self._idle < len(self._unstarted())
             self._threads += begins
+            self._ready.notify()
         if over:
             self._end(job)
         if begins:
@@ -209,11 +213,18 @@ class Jobs:
             if waits:
                 self._end(job)
 
+    def _unstarted(self) -> list[Job]:
+        """What waits for a thread, the first that came first."""
+        return [job for job in self._line if job.stored.is_set() and not job.started]
+
     def _work(self) -> None:
-        """Answer what waits, one after the other, until nothing does."""
+        """Answer what waits, one after the other, until nothing has come for a while."""
         while True:
             with self._changed:
-                job = next((job for job in self._line if job.stored.is_set() and not job.started), None)
+                self._idle += 1
+                self._ready.wait_for(self._unstarted, IDLE)
+                self._idle -= 1
+                job = next(iter(self._unstarted()), None)
                 if job is None:
                     self._threads -= 1
                     return
@@ -232,7 +243,7 @@ class Jobs:
                 else:
                     job.reply = step
                 job.changes += 1
-                job.heard()
+                job.heard(job)
                 if to_first or job.stopping:
                     return
         except USER_ERRORS as error:
@@ -259,7 +270,7 @@ class Jobs:
             self._count()
             self._changed.notify_all()
         self._told(job)
-        job.heard()
+        job.heard(job)
 
     def _count(self) -> None:
         for place, job in enumerate(self._line):

@@ -5,6 +5,7 @@ Without accounts only loopback addresses are served.
 
 import asyncio
 import errno
+import gc
 import hashlib
 import os
 import signal
@@ -194,7 +195,10 @@ async def _finished(server: "uvicorn.Server", jobs: Jobs, seconds: float) -> Non
 
 
 async def warm(app: "FastAPI") -> None:
-    """Answer for the page once, so that what is imported and made late is there before anybody waits for it."""
+    """Answer for the page once, so that what is imported and made late is there before anybody waits for it.
+
+    Nothing of that is garbage: Python's collector, which takes a fifth of a second for it, looks at it no more.
+    """
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -218,6 +222,8 @@ async def warm(app: "FastAPI") -> None:
             "client": ("127.0.0.1", 0),
         }
         await app(scope, receive, send)
+    gc.collect()
+    gc.freeze()
 
 
 def probe(host: str, port: int, accounts: bool = False) -> None:
