@@ -14,7 +14,7 @@ from retrieval.text import BAR
 from retrieval.tools.units import unit
 from retrieval.types import Passage
 
-_MONEY = re.compile(r"\b(?:price|cost|fee|fare|rent|rate|charge)s?\b", re.IGNORECASE)
+MONEY = re.compile(r"\b(?:price|cost|fee|fare|rent|rate|charge)s?\b", re.IGNORECASE)
 _AMOUNT = re.compile(r"(?:about |[^\d\w]|[A-Z]{3} )?\d[\d.,]*(?: ?[^\W\d]+| ?[€£$%°]\w?){0,3}")
 _COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
 
@@ -38,10 +38,10 @@ def cell_of(
     row = cells(text)
     asked = {word.stem for word in words(question) if word.content}
     asked = asked.union(*(measures(word.text) for word in words(question)))
-    held = {name: value for name, cell in row.items() if (value := _value(cell, name))}
+    held = {name: value for name, cell in row.items() if (value := value_in(cell, name))}
     chosen = [name for name in held if {word.stem for word in words(name) if word.content} & asked]
     if not chosen and money:
-        chosen = [name for name in held if _MONEY.search(name)] or [name for name in held if _is_currency(name)]
+        chosen = [name for name in held if MONEY.search(name)] or [name for name in held if is_currency(name)]
     elif not chosen and fits:
         chosen = [name for name, (_, quantity) in held.items() if quantity.dimension and fits(quantity)]
     if dates:
@@ -53,8 +53,8 @@ def cell_of(
     return held[chosen[0]] if len(chosen) == 1 else None
 
 
-def _is_currency(column: str) -> bool:
-    """Whether a column is in something that is no measure: "Double room (lor)"."""
+def is_currency(column: str) -> bool:
+    """Say whether a column is in something that is no measure: "Double room (lor)"."""
     named = re.search(r"\(([^\W\d_]{2,5})\)$", column)
     return named is not None and not unit(named[1].casefold())
 
@@ -73,22 +73,24 @@ def name_in(row: Mapping[str, str], noun: str) -> str:
     return first[1]
 
 
-def _value(cell: str, name: str) -> tuple[str, Quantity] | None:
-    """The one quantity of a cell as it is said, a decimal comma read as a point, in the unit that its column names."""
+def value_in(cell: str, name: str) -> tuple[str, Quantity] | None:
+    """Return the one quantity of a cell as it is said, a decimal comma read as a point, in the unit of its column."""
     if not _AMOUNT.fullmatch(cell):
         return None
     quantities, dates = read(_COMMA.sub(r"\1.\2", cell))
     if len(quantities) != 1 or dates:
         return None
+    sign = -1 if cell[0] in "-−" else 1
     if quantities[0].dimension:
-        return cell, quantities[0]
+        return cell, replace(quantities[0], value=sign * quantities[0].value)
     named = re.search(r"(?:^|[\s(/\[])([^\W\d_]+)[)\]]?$", name)
-    money = _is_currency(name)
-    said = f"{cell} {named[1]}" if named and (money or unit(named[1].casefold())) else cell
+    money = is_currency(name)
+    spelt = f"°{named[1]}" if named and named[1] in ("C", "F") else named[1] if named else ""
+    said = f"{cell} {spelt}" if named and (money or unit(named[1].casefold())) else cell
     measured = read(_COMMA.sub(r"\1.\2", said.casefold()))[0]
     if said != cell and len(measured) == 1 and measured[0].dimension:
-        return said, measured[0]
-    return (said if money else cell), replace(quantities[0], noun="")
+        return said, replace(measured[0], value=sign * measured[0].value)
+    return (said if money else cell), replace(quantities[0], value=sign * quantities[0].value, noun="")
 
 
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:

@@ -34,6 +34,7 @@ from dialogue.shapes.most import stated as stated_of
 from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import as_typed, split
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.ranked import Worked, more_of_two, most_of_rows
 from dialogue.shapes.rows import cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
@@ -88,7 +89,9 @@ class Shaper:
         `found` has for each part of the plan what was found for it. Where nothing comes of it the context is as it was.
         """
         if plan is not None:
-            return self._planned(context, plan, found)
+            made = self._planned(context, plan, found)
+            if made.shaped or not plan.every:
+                return made
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
         if asks_for_list(context.query) or names_kind(context.query):
             listed = self._listed(context, passages)
@@ -103,17 +106,12 @@ class Shaper:
     def _planned(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
-        if plan.work is not None:
-            told = plan.every and self._says_itself(context.query, plan.about[0], ranked[0])
-            worked = self._every(plan, ranked[0], passages[0]) if plan.every and not told else None
-            worked = _each(plan, ranked) if not plan.every else worked
-            if worked:
-                sentence, quoted = worked
-                draft = put_together([sentence, joined([fact.offer for fact in quoted])])
-                used = [fact.offer for fact in quoted]
-                evidence = (*self._also(context, used, passages[0]), stated(sentence, SOURCE, "Calculator"))
-                least = LISTED if plan.every else 0.0
-                return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
+        if plan.work is not None and (worked := self._worked(context, plan, ranked, passages)):
+            sentence, quoted = worked
+            draft = put_together([sentence, joined(quoted)])
+            evidence = (*self._also(context, quoted, passages[0]), stated(sentence, SOURCE, "Calculator"))
+            least = LISTED if plan.every or plan.most else 0.0
+            return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
         plan, ranked = self._as_meant(plan, ranked, passages)
@@ -133,9 +131,28 @@ class Shaper:
                 parts[place], chosen[place] = typed, row
         return replace(plan, parts=tuple(parts)), chosen
 
+    def _worked(
+        self, context: Context, plan: Plan, ranked: Sequence[list[Fact]], passages: Sequence[Sequence[Passage]]
+    ) -> Worked | None:
+        """What is worked out for a plan, with the units that are quoted for it: from rows, from things, from facts."""
+        if plan.every and self._says_itself(context.query, plan.about[0], ranked[0]):
+            return None
+        documents = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        held = [*dict.fromkeys([passage for row in passages for passage in row] + documents)]
+        whole = [*{passage.id: passage for passage in (*held, *self._beside(held))}.values()] if plan.most else []
+        if plan.every:
+            if (found := most_of_rows(plan, whole, self.today())) is not None:
+                return found if found[0] else None
+            worked = self._every(plan, ranked[0], passages[0])
+            return (worked[0], _offers(worked[1])) if worked else None
+        made = None if plan.most and plan.most.lasting else _each(plan, ranked)
+        return (made[0], _offers(made[1])) if made else more_of_two(plan, whole, self.today())
+
     def _every(self, plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
         """What is worked out from all things of a kind, rows of a table or things that a document treats."""
         assert plan.work is not None
+        if not plan.about[0]:
+            return None
         rows = [fact for fact in row if cells(fact.offer.text)]
         worked = _of_rows(plan, rows, passages)
         if worked:
@@ -188,6 +205,10 @@ class Shaper:
         missing = {offer.page.text for offer in quoted} - held
         beside = self._beside(found) if missing else ()
         return (*context.evidence, *(Evidence(passage, 0.0) for passage in beside if passage.text in missing))
+
+
+def _offers(facts: Sequence[Fact]) -> list[Offer]:
+    return [fact.offer for fact in facts]
 
 
 def _screened(context: Context, found: Sequence[Evidence]) -> list[Passage]:

@@ -14,6 +14,7 @@ _ADJECTIVES: Final = {  # what is measured: (adjectives of more, of less)
     "speed": ("fast quick", "slow"),
     "temperature": ("hot warm", "cold cool"),
     "size": ("big large great", "small little"),
+    "harm": ("bad severe", ""),
 }
 _IRREGULAR: Final = {
     "further": "far",
@@ -29,6 +30,8 @@ _IRREGULAR: Final = {
     "fewer": "few",
     "fewest": "few",
     "lesser": "few",
+    "worse": "bad",
+    "worst": "bad",
     "latter": "",
 }
 MEASURED: Final = {  # the nouns by which columns name what a question asks for with an adjective or a verb
@@ -38,6 +41,7 @@ MEASURED: Final = {  # the nouns by which columns name what a question asks for 
     "far": "distance", "near": "distance", "cost": "price fee fare", "costs": "price fee fare",
     "short": "length duration", "low": "height altitude elevation", "shallow": "depth", "narrow": "width",
     "light": "weight mass", "slow": "speed", "young": "age", "small": "size area", "cool": "temperature",
+    "quick": "speed", "bad": "height level depth strength magnitude", "severe": "height level depth strength magnitude",
 }  # fmt: skip
 DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of quantities
     "length": ("length", "time", "months"),
@@ -45,6 +49,7 @@ DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of qu
     "money": ("dollars", "euros", "pounds sterling"),
     "speed": ("speed", "time"),
     "temperature": ("celsius", "fahrenheit", "degrees", "kelvin"),
+    "harm": ("harm",),  # nothing is given in that; a column may say by what it is measured
 }
 
 
