@@ -23,7 +23,7 @@ _WHICH = re.compile(
     r"(?P<a>.+?),? or (?P<b>.+)",
     re.IGNORECASE,
 )
-_EITHER = re.compile(rf"{_BE} (?P<a>.+?) or (?P<b>.+?) (?P<pred>(?:the )?\w+)", re.IGNORECASE)
+_EITHER = re.compile(rf"{_BE} (?P<a>.+?) or (?P<b>.+?) (?P<pred>(?:the )?\w+(?: to \w+)?)", re.IGNORECASE)
 _THAN = re.compile(
     rf"(?:by )?how (?:much|many(?: \w+)?)"
     rf"(?P<more> (?:more|less|fewer)(?: (?!does|do|did|is|are|was|has)\w+)?| \w+er)? "
@@ -234,6 +234,7 @@ def _of_words(words: Sequence[str]) -> Asked | None:
         if found is None:
             continue
         behind = [w for w in words[place + 1 :] if w.casefold() not in ("the", "of")]
+        behind = behind[: behind.index("to")] if "to" in behind else behind  # "quicker to get"
         if not found.measure and behind:
             adjective = degree(f"{behind[0]}er") or degree(f"{behind[0]}r")  # "more expensive"
             if adjective:

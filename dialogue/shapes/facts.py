@@ -20,6 +20,7 @@ FOUNDED = re.compile(
     r"inaug|releas|publish|introduc|finish|invent|consecrat)",
     re.IGNORECASE,
 )
+DIED = re.compile(r"\b(?:died?|dies|death|dead|deceased|killed|drowned|passed away)\b|†|\d\s?[–-]", re.IGNORECASE)
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
 _MORE = r"(?:\s[A-Z][\w.'’-]*){0,2}?\s"  # names between those of a thing
 ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
@@ -74,8 +75,8 @@ def is_about(thing: str, fact: Fact, exactly: bool = False) -> bool:
     """Say whether a fact is about a thing: names it around the unit, or by a part of its name that the page has whole.
 
     "Ada Lovelace" may be "Ada" or "Lovelace" where the same passage names her in full, and all of a page that is headed
-    "Ada King Lovelace" is about her. `exactly` leaves out what has a longer name, as the Swift Pro beside the Swift has,
-    and takes what a paragraph says that begins with the thing.
+    "Ada King Lovelace" is about her. `exactly` leaves out what has a longer name, as the Swift Pro beside the Swift
+    has, and takes what a paragraph says that begins with the thing.
     """
     if exactly and mentions(thing, fact.text) and _longer(thing, fact.text):
         return False

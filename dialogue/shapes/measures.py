@@ -23,7 +23,10 @@ _TO = re.compile(r"\b(?:to|until|till|ende?d?|died|left)\b", re.IGNORECASE)
 _CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?: ?(?P<half>[ap])\.?m\.?)?", re.IGNORECASE)
 _FIRST = re.compile(r"\b(?:first|start\w*|begin\w*|opens?|opening|from)\b", re.IGNORECASE)
 _LAST = re.compile(r"\b(?:last|ends?|closes?|closing|until|to)\b", re.IGNORECASE)
-_FREE = re.compile(r"free(?: of charge)?|nothing", re.IGNORECASE)
+_NONE = {  # what is no money, and no time
+    "money": re.compile(r"free(?: of charge)?|nothing", re.IGNORECASE),
+    "speed": re.compile(r"(?:from|in) stock|at once|immediate(?:ly)?|same day", re.IGNORECASE),
+}
 _LASTS = re.compile(r"last|take", re.IGNORECASE)
 SMALL_HOURS: Final = 4 * 60  # minutes after midnight that are late at night
 
@@ -76,12 +79,14 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
     if degree.measure == "date":
         dated = [name for name in names if all(_day(row.cells[name]) for row in rows if name in row.cells)]
         return [name for name in dated if most.noun or re.search(r"born|birth", name, re.IGNORECASE)]
-    return [name for name in names if _is_in(rows, name, DIMENSIONS.get(degree.measure, ()))]
+    return [name for name in names if _is_in(rows, name, DIMENSIONS.get(degree.measure, ()), _NONE.get(degree.measure))]
 
 
-def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str]) -> bool:
-    values = [value_in(row.cells[column], column) for row in rows if column in row.cells]
-    return all(value is not None and value[1].dimension in dimensions for value in values)
+def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str], none: re.Pattern[str] | None = None) -> bool:
+    """Whether all that a column gives is in one of the dimensions, or none of it."""
+    held = [row.cells[column] for row in rows if column in row.cells]
+    values = [value_in(cell, column) for cell in held if not (none and none.fullmatch(cell))]
+    return bool(values) and all(value is not None and value[1].dimension in dimensions for value in values)
 
 
 def _nearest(columns: list[str], most: Most) -> list[str]:
@@ -92,7 +97,7 @@ def _nearest(columns: list[str], most: Most) -> list[str]:
 
 
 def _held(rows: Sequence[Row], column: str, most: Most) -> Values:
-    """The values of a column, none where one of its cells cannot be read; what is free costs nothing."""
+    """The values of a column, none where one of its cells cannot be read."""
     found: Values = {}
     for place, row in enumerate(rows):
         cell = row.cells.get(column, "")
@@ -100,7 +105,7 @@ def _held(rows: Sequence[Row], column: str, most: Most) -> Values:
             continue
         if most.degree.measure == "date" and not most.of and stem("age") not in _stems(column):
             value = _dated(row.name, cell)
-        elif most.degree.measure == "money" and _FREE.fullmatch(cell):
+        elif (none := _NONE.get(most.degree.measure)) and none.fullmatch(cell):
             value = Value(row.name, cell, Quantity("0", 0.0, 1))
         else:
             stated = value_in(cell, column)
@@ -112,12 +117,12 @@ def _held(rows: Sequence[Row], column: str, most: Most) -> Values:
 
 
 def _alike(found: Values) -> Values:
-    """Values of which none has a dimension but what costs nothing has that of the others."""
+    """The values, what is nothing in the dimension of the others."""
     known = next((v.quantity for v in found.values() if v.quantity and v.quantity.dimension), None)
     if known is None:
         return found
     return {
-        place: replace(value, quantity=replace(known, text=value.quantity.text, value=0.0))
+        place: replace(value, quantity=replace(known, value=0.0))
         if value.quantity and not value.quantity.dimension and not value.quantity.value
         else value
         for place, value in found.items()

@@ -16,6 +16,9 @@ from retrieval.types import Passage
 
 MONEY = re.compile(r"\b(?:price|cost|fee|fare|rent|rate|charge)s?\b", re.IGNORECASE)
 _AMOUNT = re.compile(r"(?:about |[^\d\w]|[A-Z]{3} )?\d[\d.,]*(?: ?[^\W\d]+| ?[€£$%°]\w?){0,3}")
+YES = frozenset({"yes", "y", "x", "true", "✓", "✔"})
+NO = frozenset({"no", "n", "false", "-", "–", "none"})
+DENIED = re.compile(r"\b(?:not|no|never|without|except)\b|n['’]t\b", re.IGNORECASE)
 _COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
 
 
@@ -94,20 +97,38 @@ def value_in(cell: str, name: str) -> tuple[str, Quantity] | None:
 
 
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
-    """Return the rows of the first table that has several with one and the same cell whose words the question says."""
+    """Return the rows of the first table that has several with one and the same cell whose words the question says.
+
+    Of a column of yes and no they are those that say yes, of a question that denies those that say no; what else it
+    says of them narrows these down.
+    """
     asked = {word.stem for word in words(question) if word.content}
+    denied = bool(DENIED.search(question))
     for source in dict.fromkeys(passage.source for passage in passages):
-        found: dict[tuple[str, str], list[tuple[Passage, Offer]]] = {}
+        said = dict[tuple[str, str], list[tuple[Passage, Offer]]]()
+        ticked = dict[str, list[tuple[Passage, Offer]]]()
         for passage in sorted((p for p in passages if p.source == source), key=lambda each: each.start):
             for offer in units(passage):
                 for name, value in cells(offer.text).items():
-                    said = {word.stem for word in words(value) if word.content}
-                    if said and said <= asked and any(sign.isalpha() for sign in value):
-                        found.setdefault((name, value), []).append((passage, offer))
-        several = [rows for rows in found.values() if len(rows) > 1]
+                    if value.casefold() in (NO if denied else YES) and _content(name) and _content(name) <= asked:
+                        ticked.setdefault(name, []).append((passage, offer))
+                    elif (
+                        not denied and any(sign.isalpha() for sign in value) and frozenset() < _content(value) <= asked
+                    ):
+                        said.setdefault((name, value), []).append((passage, offer))
+        if ticked:
+            rows = min(ticked.values(), key=len)
+            for more in [*ticked.values(), *said.values()]:
+                rows = [row for row in rows if row in more] or rows
+            return rows
+        several = [rows for rows in said.values() if len(rows) > 1]
         if several:
             return max(several, key=len)
     return []
+
+
+def _content(text: str) -> frozenset[str]:
+    return frozenset(word.stem for word in words(text) if word.content)
 
 
 def rows_of_kind(noun: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:

@@ -15,8 +15,9 @@ from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import nothing_on
 from dialogue.shapes.about import told_of
 from dialogue.shapes.compare import read_comparison
+from dialogue.shapes.counted import asks_count, count_of, sized
 from dialogue.shapes.derive import read_derivation
-from dialogue.shapes.facts import FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
+from dialogue.shapes.facts import DIED, FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
 from dialogue.shapes.lists import (
     THINGS,
     Neighbours,
@@ -50,6 +51,7 @@ from retrieval.types import Evidence, Passage
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
+ENTIRE = 40  # passages of a document whose rows are counted
 AROUND = 6  # passages before and after one that was found, among which things of its kind are looked for
 SAID = 0.2  # the least probability that a sentence answers which says itself what is the most
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
@@ -61,6 +63,8 @@ NEAR = 2.0  # how far the logit of its span may be from the best one's
 ANSWERS = 0.28  # the probability of every part from which on nothing is said to be missing
 PLAIN = 0.1  # how much likelier a part has to be answered as typed, to be read so
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
+
+_DIES = re.compile(r"when did .+ die\b", re.IGNORECASE)
 
 Search = Callable[[str], Sequence[Evidence]]
 
@@ -93,6 +97,10 @@ class Shaper:
             if made.shaped or not plan.every:
                 return made
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        if asks_count(context.query):
+            counted = self._counted(context, passages)
+            if counted.shaped:
+                return counted
         if asks_for_list(context.query) or names_kind(context.query):
             listed = self._listed(context, passages)
             if listed.shaped:
@@ -107,11 +115,8 @@ class Shaper:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
         if plan.work is not None and (worked := self._worked(context, plan, ranked, passages)):
-            sentence, quoted = worked
-            draft = put_together([sentence, joined(quoted)])
-            evidence = (*self._also(context, quoted, passages[0]), stated(sentence, SOURCE, "Calculator"))
             least = LISTED if plan.every or plan.most else 0.0
-            return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
+            return replace(self._stating(context, worked, passages[0], least), parts=plan.parts)
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
         plan, ranked = self._as_meant(plan, ranked, passages)
@@ -130,6 +135,41 @@ class Shaper:
             if row and row[0].probability > PLAIN + (ranked[place][0].probability if ranked[place] else 0.0):
                 parts[place], chosen[place] = typed, row
         return replace(plan, parts=tuple(parts)), chosen
+
+    def _stating(self, context: Context, worked: Worked, passages: Sequence[Passage], least: float) -> Context:
+        """The context with what was worked out as evidence and, with what it is from, as a draft."""
+        sentence, quoted = worked
+        draft = put_together([sentence, joined(quoted)])
+        evidence = (*self._also(context, quoted, passages), stated(sentence, SOURCE, "Calculator"))
+        return replace(context, evidence=evidence, shaped=((draft, least),))
+
+    def _counted(self, context: Context, passages: Sequence[Passage]) -> Context:
+        """The context with how many there are of what its question asks for, where no source says so itself."""
+        entire = self._entire(passages)
+        worked = count_of(context.query, entire) if entire else None
+        if worked is None:
+            return context
+        telling = facts(self.scorer, context.query, passages)[:1]
+        if any(fact.probability >= ANSWERS and not cells(fact.offer.text) for fact in telling):
+            return context
+        return self._stating(context, worked, passages, LISTED)
+
+    def _entire(self, passages: Sequence[Passage]) -> list[Passage]:
+        """The whole of the first few documents of which passages were found, without those that are long."""
+        found: list[Passage] = []
+        for source in list(dict.fromkeys(passage.source for passage in passages))[:NEAREST]:
+            ids = [passage.id for passage in passages if passage.source == source]
+            first, last = min(ids), max(ids)
+            while last - first < ENTIRE and self._is_of(source, first - 1):
+                first -= 1
+            while last - first < ENTIRE and self._is_of(source, last + 1):
+                last += 1
+            if last - first < ENTIRE:
+                found += [p for p in self.neighbours(range(first, last + 1)) if p.source == source]
+        return found
+
+    def _is_of(self, source: str, place: int) -> bool:
+        return any(passage.source == source for passage in self.neighbours([place]))
 
     def _worked(
         self, context: Context, plan: Plan, ranked: Sequence[list[Fact]], passages: Sequence[Sequence[Passage]]
@@ -158,7 +198,9 @@ class Shaper:
         if worked:
             return worked
         whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
-        made = stated_of(plan, things_of(plan.about[0], [*whole.values()]), self.scorer)
+        several = things_of(plan.about[0], [*whole.values()])
+        large = plan.most is not None and plan.most.degree.measure == "size" and not plan.most.of
+        made = (sized(several) if large and several else []) or stated_of(plan, several, self.scorer)
         sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""
         if not sentence:
             return None
@@ -180,9 +222,11 @@ class Shaper:
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
         noun = kind_of(context.query)
+        rows = rows_of(context.query, passages)
+        rows = rows_of(context.query, [*dict.fromkeys((*passages, *self._beside(passages)))]) if rows else []
         whole = [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()] if noun else []
         block = (
-            of_rows(rows_of(context.query, passages))
+            of_rows(rows)
             or best_block(self.scorer, context.query, blocks(passages, self.neighbours))
             or of_rows(rows_of_kind(noun, whole) if noun else [])
         )
@@ -262,6 +306,7 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
                 for fact in row
                 if usable(fact) and is_about(about, fact, exactly) and fact.probability >= LIKELY
                 if "established" not in part or FOUNDED.search(fact.text)
+                if not _DIES.match(part) or DIED.search(fact.text)
                 if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
                 if plan.kind == "compare" or value.said not in [other.said for other in values]
             ),

@@ -11,22 +11,19 @@ from typing import Final
 
 from dialogue.judges.answers import Offer
 from dialogue.judges.facts import stem, words
-from dialogue.shapes.rows import cells, name_in
+from dialogue.shapes.rows import DENIED, YES, cells, name_in
 from dialogue.units import units
 from retrieval.text import BAR
 from retrieval.types import Passage
 
-YES: Final = frozenset({"yes", "y", "x", "true", "✓", "✔"})
-NO: Final = frozenset({"no", "n", "false", "-", "–", "none"})
 ANYWHERE: Final = frozenset(  # places that narrow nothing down, and what has no meaning of its own
     """town office power service post charge night morning evening total all world company firm list here there us
-    history time one""".split()
+    history time one serv reign stand""".split()
 )
 
 _LINE = re.compile(r"(?P<name>[A-Z][\w ()/.-]{1,40}): (?P<cell>\S.{0,120})")
 _SINCE = re.compile(r"(?P<name>[^\n(:;]{2,60}?),? \(?since (?P<cell>[^)\n]{4,20})\)?\.?")
 _CODE = re.compile(r"\b(?:no|nr|number|code|id|sku)\b\.?$", re.IGNORECASE)
-_NOT = re.compile(r"\b(?:not|no|never|without|except)\b|n['’]t\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def narrowed(table: Table, said: str) -> list[Row]:
     What nothing in the table says leaves no row, but for places that narrow nothing down.
     """
     rows = list(table.rows)
-    if _NOT.search(said):
+    if DENIED.search(said):
         return []
     title = _stems(table.title)
     for word in words(said):
