@@ -12,7 +12,7 @@ from typing import Final
 from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Date, Quantity, read
 from dialogue.shapes.plan import Most, Value
-from dialogue.shapes.rows import MONEY, is_currency, value_in
+from dialogue.shapes.rows import MONEY, OFTEN, is_currency, value_in
 from dialogue.shapes.tables import Row
 from dialogue.shapes.words import DIMENSIONS, measures
 
@@ -71,7 +71,7 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
         return [name for name in names if asked and asked <= _stems(name)]
     nouns = measures(degree.adjective)
     if degree.measure == "length" and _LASTS.match(most.verb):
-        return [name for name in names if _is_in(rows, name, ("time", "months"))]
+        return [name for name in names if _is_in(rows, name, ("time", "months")) and not OFTEN.search(name)]
     if named := [name for name in names if _stems(name) & nouns]:
         return _nearest(named, most)
     if degree.measure == "money":
@@ -79,14 +79,13 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
     if degree.measure == "date":
         dated = [name for name in names if all(_day(row.cells[name]) for row in rows if name in row.cells)]
         return [name for name in dated if most.noun or re.search(r"born|birth", name, re.IGNORECASE)]
-    return [name for name in names if _is_in(rows, name, DIMENSIONS.get(degree.measure, ()), _NONE.get(degree.measure))]
+    dimensions = DIMENSIONS.get(degree.measure, ())[: 1 if degree.measure in ("length", "speed") else None]
+    return [name for name in names if _is_in(rows, name, dimensions)]
 
 
-def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str], none: re.Pattern[str] | None = None) -> bool:
-    """Whether all that a column gives is in one of the dimensions, or none of it."""
-    held = [row.cells[column] for row in rows if column in row.cells]
-    values = [value_in(cell, column) for cell in held if not (none and none.fullmatch(cell))]
-    return bool(values) and all(value is not None and value[1].dimension in dimensions for value in values)
+def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str]) -> bool:
+    values = [value_in(row.cells[column], column) for row in rows if column in row.cells]
+    return all(value is not None and value[1].dimension in dimensions for value in values)
 
 
 def _nearest(columns: list[str], most: Most) -> list[str]:

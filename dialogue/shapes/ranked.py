@@ -18,7 +18,7 @@ from retrieval.types import Passage
 
 SHOWN: Final = 4  # rows that are all quoted; of more the winner alone
 MOST: Final = 40  # rows that are compared
-_ARTICLES: Final = frozenset({"the", "a", "an", "our", "my", "your"})
+_SMALL: Final = frozenset("the a an our my your in of at on from".split())
 
 Worked = tuple[str, list[Offer]]
 
@@ -91,16 +91,22 @@ def _agreed(rows: Sequence[Row], found: Sequence[Measured], most: Most) -> _Chos
     first = found[0]
     plain = most.lasting or most.of or (len(found) == 1 and most.degree.measure != "harm")
     by = "" if plain else first.columns[0]
-    degree = replace(most.degree, less=first.less)
+    turned = most.degree.measure == "speed" and first.less != most.degree.less
+    degree = replace(most.degree, less=first.less, measure="time" if turned else most.degree.measure)
     return _Chosen(rows, first, replace(most, degree=degree, of=first.noun, by=by))
 
 
 def _named(table: Table, thing: str) -> list[Row]:
-    """The rows that a thing is called like, those of that very name before any that has all its words."""
-    asked = {word.stem for word in words(thing)} - _ARTICLES
+    """The rows that a thing is called like, those of that very name before any that has all its words.
+
+    What the title says too, as "storm" over storms by their years, need not be in the name.
+    """
+    asked = {word.stem for word in words(thing)} - _SMALL
     called = [(row, {word.stem for word in words(row.name)}) for row in table.rows]
     exact = [row for row, held in called if asked == held]
-    return exact or [row for row, held in called if asked and asked <= held]
+    rest = asked - {word.stem for word in words(table.title)}
+    having = [row for row, held in called if asked and asked <= held]
+    return exact or having or [row for row, held in called if rest and rest <= held]
 
 
 def _shown(chosen: _Chosen) -> list[Offer]:

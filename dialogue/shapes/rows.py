@@ -15,6 +15,7 @@ from retrieval.tools.units import unit
 from retrieval.types import Passage
 
 MONEY = re.compile(r"\b(?:price|cost|fee|fare|rent|rate|charge)s?\b", re.IGNORECASE)
+OFTEN = re.compile(r"\b(?:every|interval|frequency|each)\b", re.IGNORECASE)  # of times, how far they are apart
 _AMOUNT = re.compile(r"(?:about |[^\d\w]|[A-Z]{3} )?\d[\d.,]*(?: ?[^\W\d]+| ?[€£$%°]\w?){0,3}")
 YES = frozenset({"yes", "y", "x", "true", "✓", "✔"})
 NO = frozenset({"no", "n", "false", "-", "–", "none"})
@@ -47,6 +48,7 @@ def cell_of(
         chosen = [name for name in held if MONEY.search(name)] or [name for name in held if is_currency(name)]
     elif not chosen and fits:
         chosen = [name for name, (_, quantity) in held.items() if quantity.dimension and fits(quantity)]
+        chosen = [name for name in chosen if not OFTEN.search(name)]
     if dates:
         chosen = [name for name, (_, quantity) in held.items() if quantity.dimension == "year"]
     elif len(chosen) > 1:

@@ -11,7 +11,7 @@ from typing import Final
 
 from dialogue.judges.answers import Offer
 from dialogue.judges.facts import stem, words
-from dialogue.shapes.rows import DENIED, YES, cells, name_in
+from dialogue.shapes.rows import DENIED, YES, cells, name_in, value_in
 from dialogue.units import units
 from retrieval.text import BAR
 from retrieval.types import Passage
@@ -50,8 +50,9 @@ class Table:
 
     @property
     def about(self) -> frozenset[str]:
-        """The stems of the words that tell what the rows are: those of title, headings and columns."""
-        return _stems(" ".join([self.title, *(name for row in self.rows for name in row.cells)]))
+        """The stems of the words that tell what the rows are: those of title, headings and columns, but of numbers."""
+        columns = {name for row in self.rows for name, cell in row.cells.items() if not value_in(cell, name)}
+        return _stems(" ".join([self.title, *columns]))
 
 
 def tables(passages: Sequence[Passage], noun: str = "") -> Iterator[Table]:
@@ -65,7 +66,7 @@ def tables(passages: Sequence[Passage], noun: str = "") -> Iterator[Table]:
         for title, offers in lines.items():
             for rows in (_down(offers, noun), _across(offers), _records(offers), _dated(offers)):
                 if len(rows) > 1:
-                    yield Table(title, tuple(rows))
+                    yield Table(re.sub(r"[-_]", " ", title), tuple(rows))
 
 
 def of_kind(table: Table, noun: str) -> bool:
@@ -73,6 +74,9 @@ def of_kind(table: Table, noun: str) -> bool:
     if not noun:
         return any(stem("name") in _stems(column) for row in table.rows for column in row.cells)
     kind = stem(noun.rsplit(maxsplit=1)[-1])
+    names = [row.name for row in table.rows]
+    if kind not in _stems(f"{table.title} {next(iter(table.rows[0].cells))}") and len(set(names)) < len(names):
+        return False  # a row is no thing of that kind, which others have too
     return kind in table.about or 2 * sum(kind in _stems(row.name) for row in table.rows) > len(table.rows)
 
 

@@ -34,14 +34,16 @@ _IRREGULAR: Final = {
     "worst": "bad",
     "latter": "",
 }
+_SPEED: Final = "speed duration delivery journey time"
+_HARM: Final = "height level depth strength magnitude"
 MEASURED: Final = {  # the nouns by which columns name what a question asks for with an adjective or a verb
     "long": "length duration", "high": "height altitude elevation", "tall": "height", "deep": "depth", "wide": "width",
-    "heavy": "weight mass", "weigh": "weight mass", "fast": "speed", "old": "age", "hot": "temperature",
+    "heavy": "weight mass", "weigh": "weight mass", "fast": _SPEED, "old": "age", "hot": "temperature",
     "warm": "temperature", "cold": "temperature", "thick": "thickness", "big": "size area", "large": "size area",
     "far": "distance", "near": "distance", "cost": "price fee fare", "costs": "price fee fare",
     "short": "length duration", "low": "height altitude elevation", "shallow": "depth", "narrow": "width",
-    "light": "weight mass", "slow": "speed", "young": "age", "small": "size area", "cool": "temperature",
-    "quick": "speed", "bad": "height level depth strength magnitude", "severe": "height level depth strength magnitude",
+    "light": "weight mass", "slow": _SPEED, "young": "age", "small": "size area", "cool": "temperature",
+    "quick": _SPEED, "bad": _HARM, "severe": _HARM,
 }  # fmt: skip
 DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of quantities
     "length": ("length", "time", "months"),
