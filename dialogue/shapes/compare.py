@@ -53,8 +53,8 @@ _WHEN = re.compile(
     re.IGNORECASE,
 )
 _LASTED = re.compile(
-    r"(?:(?P<who>who)|(?:which|what) (?P<noun>[\w -]+?)) (?:(?:has|have|had) (?:already )?(?:been|served|worked|lived)|"
-    r"is|was|were|served|stayed|reigned|ruled|lasted|lived|worked)(?P<rest>(?: [\w'’-]+)*?)"
+    r"(?:(?P<who>who)|(?:which|what) (?P<noun>[\w -]+?)) (?:(?:has|have|had) (?:already )?(?:been|served|worked)|"
+    r"is|was|were|served|stayed|reigned|ruled|worked)(?P<rest>(?: [\w'’-]+)*?)"
     r"(?: for)?(?: the)? (?P<most>longest|longer|shortest|shorter)(?P<more>(?: [\w'’-]+)*)",
     re.IGNORECASE,
 )
@@ -111,7 +111,7 @@ def _ranked(
     """The plan with what it asks of the rows of tables."""
     if plan is None or asked.degree is None:
         return plan
-    if noun.casefold() in _ANYTHING:  # "the cheapest thing on the price list" is a row of that
+    if noun.casefold() in _ANYTHING and place.strip():  # "the cheapest thing on the price list" is a row of that
         noun, place = re.sub(r"^(?:of|in|on|at|from) (?:the |our |your )?", "", place.strip()), ""
         plan = replace(plan, parts=(f"{question}?",), about=(noun,))
     at = _PLACE.search(noun)

@@ -20,10 +20,13 @@ SHOWN: Final = 12  # rows that are counted, all of which are quoted
 _NUMBERS: Final = "two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = re.compile(
     r"how many (?P<noun>(?:[\w-]+ ){0,3}?[\w-]*[^\W\d_]s)"
-    r"(?P<verb> (?:do|does|did) (?:we|you|they) [a-z]+| [a-z]+(?: there)?)(?P<said>(?: [\w'’-]+)*)",
+    r"(?P<verb> (?:do|does|did) (?:we|you|they) [a-z]+| (?:have|had) there been| [a-z]+(?: there)?)"
+    r"(?P<said>(?: [\w'’-]+)*)",
     re.IGNORECASE,
 )
-_THERE = re.compile(r" (?:are|were) there| (?:do|does|did) (?:we|you|they) [a-z]+", re.IGNORECASE)
+_THERE = re.compile(
+    r" (?:are|were) there| (?:have|had) there been| (?:do|does|did) (?:we|you|they) [a-z]+", re.IGNORECASE
+)
 _TOGETHER = re.compile(
     rf"how many (?P<noun>[a-z]+) .*?\b(?:all|the|our)(?: of)?(?: the| our)?(?: (?P<count>\d+|{'|'.join(_NUMBERS)}))? "
     r"(?P<kind>[a-z-]+s) (?:taken )?(?:together|altogether|combined|in total)",
@@ -112,7 +115,8 @@ def _counts(found: Sequence[Thing], noun: str) -> list[tuple[Value, Fact]]:
 def _lists(table: Table, kind: str) -> bool:
     """Whether the rows of a table are things of that kind, by the name of a column of words or of the table itself."""
     root = stem(kind)
-    for column in {column for row in table.rows for column in row.cells}:
+    first = next(iter(table.rows[0].cells))
+    for column in {column for row in table.rows for column in row.cells} - {first}:
         if root in {word.stem for word in words(column)} and all(
             value_in(row.cells[column], column) for row in table.rows if column in row.cells
         ):

@@ -20,6 +20,7 @@ Values = dict[int, Value]  # by the place of the row
 
 _FROM = re.compile(r"\b(?:from|since|start\w*|began|born|joined|elected|appointed)\b", re.IGNORECASE)
 _TO = re.compile(r"\b(?:to|until|till|ende?d?|died|left)\b", re.IGNORECASE)
+_TERM = re.compile(r"\b(?:from|since|to|until|till|joined|hired|employed|elected|appointed)\b", re.IGNORECASE)
 _CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?: ?(?P<half>[ap])\.?m\.?)?", re.IGNORECASE)
 _FIRST = re.compile(r"\b(?:first|start\w*|begin\w*|opens?|opening|from)\b", re.IGNORECASE)
 _LAST = re.compile(r"\b(?:last|ends?|closes?|closing|until|to)\b", re.IGNORECASE)
@@ -78,6 +79,8 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
         return _nearest([name for name in names if MONEY.search(name)] or [n for n in names if is_currency(n)], most)
     if degree.measure == "date":
         dated = [name for name in names if all(_day(row.cells[name]) for row in rows if name in row.cells)]
+        if degree.adjective in ("old", "young"):  # no age is told by the time that somebody has been in office
+            dated = [name for name in dated if not _TERM.search(name)]
         return [name for name in dated if most.noun or re.search(r"born|birth", name, re.IGNORECASE)]
     dimensions = DIMENSIONS.get(degree.measure, ())[: 1 if degree.measure in ("length", "speed") else None]
     return [name for name in names if _is_in(rows, name, dimensions)]

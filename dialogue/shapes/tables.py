@@ -50,9 +50,9 @@ class Table:
 
     @property
     def about(self) -> frozenset[str]:
-        """The stems of the words that tell what the rows are: those of title, headings and columns, but of numbers."""
+        """The stems of the words that tell what the rows are: of title, headings, and columns other than of numbers."""
         columns = {name for row in self.rows for name, cell in row.cells.items() if not value_in(cell, name)}
-        return _stems(" ".join([self.title, *columns]))
+        return _stems(" ".join([self.title, next(iter(self.rows[0].cells)), *columns]))
 
 
 def tables(passages: Sequence[Passage], noun: str = "") -> Iterator[Table]:
@@ -93,7 +93,8 @@ def narrowed(table: Table, said: str) -> list[Row]:
         if not word.content or word.text.casefold() in ANYWHERE or word.stem in ANYWHERE:
             continue
         yes = [row for row in rows if _says_yes(row, word.stem)]
-        having = [row for row in rows if word.stem in _stems(row.text)]
+        way = re.search(rf"\b(from|to)\s+(?:the\s+)?{re.escape(word.text)}", said, re.IGNORECASE)
+        having = [row for row in rows if word.stem in _stems(_where(row, way[1]) if way else row.text)]
         columns = any(word.stem in _stems(column) for row in rows for column in row.cells)
         if yes or having:
             rows = yes or having
@@ -106,6 +107,11 @@ def quoted(row: Row, columns: Sequence[str]) -> list[Offer]:
     """Return what is quoted of a row for some of its columns: the line of its name and those of the cells."""
     found = [row.offers[column] for column in columns if column in row.offers]
     return list(dict.fromkeys([*([row.head] if row.head else []), *found]))
+
+
+def _where(row: Row, way: str) -> str:
+    """The cell of the column that is called "From" or "To", all that the row says where none is."""
+    return next((cell for column, cell in row.cells.items() if column.casefold() == way.casefold()), row.text)
 
 
 def _says_yes(row: Row, word: str) -> bool:
