@@ -4,17 +4,16 @@ By form alone: the two things, what is asked of each, and the calculator's sente
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from dialogue.judges.facts import stem
-from dialogue.judges.quantities import Quantity, comparable
+from dialogue.judges.quantities import Quantity
+from dialogue.shapes.outcomes import Asked, confirmed, extreme, verdict
 from dialogue.shapes.parts import like
-from dialogue.shapes.plan import Fits, Plan, Value
+from dialogue.shapes.plan import Fits, Most, Plan, Value
 from dialogue.shapes.words import DIMENSIONS, Degree, degree
-from retrieval.tools.arithmetic import Number, written
 
 _BE = r"(?:is|are|was|were)"
 _VERB = rf"(?:{_BE}|has|have|had|does|do|did|costs?|weighs?|takes?|lasts?|gets?|comes?|offers?)"
@@ -24,7 +23,7 @@ _WHICH = re.compile(
     r"(?P<a>.+?),? or (?P<b>.+)",
     re.IGNORECASE,
 )
-_EITHER = re.compile(rf"{_BE} (?P<a>.+?) or (?P<b>.+?) (?P<pred>(?:the )?\w+)", re.IGNORECASE)
+_EITHER = re.compile(rf"{_BE} (?P<a>.+?) or (?P<b>.+?) (?P<pred>(?:the )?\w+(?: to \w+)?)", re.IGNORECASE)
 _THAN = re.compile(
     rf"(?:by )?how (?:much|many(?: \w+)?)"
     rf"(?P<more> (?:more|less|fewer)(?: (?!does|do|did|is|are|was|has)\w+)?| \w+er)? "
@@ -34,7 +33,7 @@ _THAN = re.compile(
 )
 _IS_THAN = re.compile(
     rf"(?:{_BE}|does|do|did|has|have|had) (?P<a>.+?) (?P<pred>(?:(?:cost|weigh|have|take|last)s? )?"
-    r"(?:(?:more|less|fewer) [\w-]+|\w+er|more|less)) than (?P<b>.+)",
+    r"(?:(?:more|less|fewer) [\w-]+|\w+er|worse|more|less)) than (?P<b>.+)",
     re.IGNORECASE,
 )
 _DIFFERENCE = re.compile(
@@ -48,22 +47,28 @@ _MOST = re.compile(
     r"(?P<most>\w+)(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
+_RUNS = r"(?:runs?|goes|go|leaves?|departs?|arrives?|opens?|closes?|starts?|begins?|ends?|finish(?:es)?|stays? open)"
+_WHEN = re.compile(
+    rf"(?:which|what) (?P<noun>[\w -]+?) (?P<verb>{_RUNS})(?: the)? (?P<most>latest|earliest)(?P<rest> [\w -]+)?",
+    re.IGNORECASE,
+)
+_LASTED = re.compile(
+    r"(?:(?P<who>who)|(?:which|what) (?P<noun>[\w -]+?)) (?:(?:has|have|had) (?:already )?(?:been|served|worked)|"
+    r"is|was|were|served|stayed|reigned|ruled|worked)(?P<rest>(?: [\w'’-]+)*?)"
+    r"(?: for)?(?: the)? (?P<most>longest|longer|shortest|shorter)(?P<more>(?: [\w'’-]+)*)",
+    re.IGNORECASE,
+)
+_OFFICE = re.compile(r"\b(?:in|of) (?:office|power|service|post|charge)\b|\bbeen\b", re.IGNORECASE)
+_ANYTHING = ("thing", "things", "item", "one", "article", "product")
 _PLACE = re.compile(r" (?:of|in|at|on|for|from|to|with|near|around|that|which|you|we|I)\b")
 _MONEY = re.compile(r"price|cost|fee|fare|rent|charge|salary|deposit", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is asked of a thing, with `{}` in the thing's place, and how what is found is compared."""
-
-    question: str
-    degree: Degree | None
-    noun: str = ""
-
-
 def read_comparison(question: str) -> Plan | None:
     """Return how a question that compares is answered, None for any other."""
-    text = " ".join(question.split()).rstrip("?!. ")
+    text = re.sub(r"^(what|who|which)['’]s\b", r"\1 is", " ".join(question.split()).rstrip("?!. "), flags=re.IGNORECASE)
+    if lasting := _of_lasting(text):
+        return lasting
     for pattern, asked_of in (
         (_DIFFERENCE, _of_difference),
         (_THAN, _of_than),
@@ -73,19 +78,80 @@ def read_comparison(question: str) -> Plan | None:
         match = pattern.fullmatch(text)
         asked = asked_of(match) if match else None
         if match and asked:
-            return _two(
+            plan = _two(
                 match["a"], match["b"], asked, match.groupdict().get("noun") or "", text[:4].casefold() == "who "
             )
+            return _ranked(plan, asked, text, verdict)
     match = _IS_THAN.fullmatch(text)
     asked = _of_words(match["pred"].split()) if match else None
     if match and asked and (plan := _two(match["a"], match["b"], asked, "", who=False)):
-        return replace(plan, work=partial(_confirmed, asked=asked))
+        return _ranked(replace(plan, work=partial(confirmed, asked=asked)), asked, text, confirmed)
     match = _MOST.fullmatch(text)
-    asked, noun = _of_most(match) if match else (None, "")
-    return _all(noun, asked) if asked else None
+    asked, noun, place = _of_most(match) if match else (None, "", "")
+    if match and asked:
+        return _ranked(_all(noun, asked), asked, text, extreme, noun, place, match["verb"])
+    match = _WHEN.fullmatch(text)
+    found = degree(match["most"]) if match else None
+    if match is None or found is None:
+        return None
+    asked = Asked(f"How {found.adjective} does {{}} {match['verb']}?", found)
+    plan = _all(match["noun"], asked)
+    return _ranked(plan, asked, text, extreme, match["noun"], match["rest"] or "", match["verb"])
 
 
-def _two(first: str, second: str, asked: _Asked, noun: str, who: bool) -> Plan | None:
+def _ranked(
+    plan: Plan | None,
+    asked: Asked,
+    question: str,
+    worded: Callable[[Sequence[Value], Asked], str],
+    noun: str = "",
+    place: str = "",
+    verb: str = "",
+) -> Plan | None:
+    """The plan with what it asks of the rows of tables."""
+    if plan is None or asked.degree is None:
+        return plan
+    if noun.casefold() in _ANYTHING and place.strip():  # "the cheapest thing on the price list" is a row of that
+        noun, place = re.sub(r"^(?:of|in|on|at|from) (?:the |our |your )?", "", place.strip()), ""
+        plan = replace(plan, parts=(f"{question}?",), about=(noun,))
+    at = _PLACE.search(noun)
+    most = Most(asked.degree, question, noun[: at.start()] if at else noun, "", asked.noun, verb)
+    most = replace(most, said=f"{noun[at.start() :] if at else ''} {place}")
+    return replace(plan, most=most, ranked=partial(_of_ranked, worded=worded))
+
+
+def _of_ranked(values: Sequence[Value], most: Most, worded: Callable[[Sequence[Value], Asked], str]) -> str:
+    return worded(values, Asked("", most.degree, most.of, most.by))
+
+
+def _of_lasting(text: str) -> Plan | None:
+    """How a question is answered who or what has been something for the longest time, or which of two for longer."""
+    head, _, tail = text.partition(", ")
+    match = _LASTED.fullmatch(head)
+    found = degree(match["most"]) if match else None
+    if match is None or found is None or found.superlative == bool(tail):
+        return None
+    said = f"{match['rest'] or ''} {match['more'] or ''}"
+    if not match["who"] and not (_OFFICE.search(text) or re.search(r" for (?:the )?long", head)):
+        return None
+    noun = match["noun"] or ""
+    most = Most(found, text, noun, said, lasting=True)
+    both = re.fullmatch(r"(?P<a>.+?),? or (?P<b>.+)", tail)
+    if both:
+        parts = tuple(f"How long was {thing}{match['rest']}?" for thing in (both["a"], both["b"]))
+        ranked = partial(_of_ranked, worded=verdict)
+        return Plan(parts, (both["a"], both["b"]), _nothing, kind="compare", most=most, ranked=ranked)
+    if tail:
+        return None
+    ranked = partial(_of_ranked, worded=extreme)
+    return Plan((f"{text}?",), (noun,), _nothing, every=f"{text}?", kind="compare", most=most, ranked=ranked)
+
+
+def _nothing(values: Sequence[Value]) -> str:
+    return ""
+
+
+def _two(first: str, second: str, asked: Asked, noun: str, who: bool) -> Plan | None:
     if who:
         asked = replace(asked, question=asked.question.replace("established", "born"))
     first = like(first, second)
@@ -96,7 +162,7 @@ def _two(first: str, second: str, asked: _Asked, noun: str, who: bool) -> Plan |
     return Plan(
         tuple(asked.question.format(thing) for thing in things),
         (first, second),
-        partial(_verdict, asked=asked),
+        partial(verdict, asked=asked),
         _fits(asked),
         dates=asked.degree is not None and asked.degree.measure == "date",
         money=bool(_MONEY.search(asked.question)),
@@ -104,13 +170,13 @@ def _two(first: str, second: str, asked: _Asked, noun: str, who: bool) -> Plan |
     )
 
 
-def _all(noun: str, asked: _Asked) -> Plan | None:
+def _all(noun: str, asked: Asked) -> Plan | None:
     if not noun or noun.casefold() in ("one", "ones", "of them"):
         return None
     return Plan(
         (asked.question.format(f"the {noun}"),),
         (noun,),
-        partial(_extreme, asked=asked),
+        partial(extreme, asked=asked),
         _fits(asked),
         dates=asked.degree is not None and asked.degree.measure == "date",
         money=bool(_MONEY.search(asked.question)),
@@ -124,11 +190,11 @@ def _whole(thing: str, noun: str) -> str:
     return thing if not noun or stem(noun) in map(stem, thing.split()) or len(thing.split()) > 3 else f"{thing} {noun}"
 
 
-def _of_which(match: re.Match[str]) -> _Asked | None:
+def _of_which(match: re.Match[str]) -> Asked | None:
     return _of_words(match["pred"].split())
 
 
-def _of_than(match: re.Match[str]) -> _Asked | None:
+def _of_than(match: re.Match[str]) -> Asked | None:
     words = (match["more"] or match["late"] or "").split()
     verb = match["verb"]
     if verb and len(words) == 1:
@@ -139,31 +205,36 @@ def _of_than(match: re.Match[str]) -> _Asked | None:
     return _of_words(words)
 
 
-def _of_difference(match: re.Match[str]) -> _Asked | None:
+def _of_difference(match: re.Match[str]) -> Asked | None:
     noun = (match["before"] or match["noun"] or "").strip()
-    return _Asked(f"What is the {noun} of {{}}?", None, noun) if noun and noun != "the" else None
+    return Asked(f"What is the {noun} of {{}}?", None, noun) if noun and noun != "the" else None
 
 
-def _of_most(match: re.Match[str]) -> tuple[_Asked | None, str]:
-    """What a superlative asks of each thing, and the noun of what there are many of."""
+def _of_most(match: re.Match[str]) -> tuple[Asked | None, str, str]:
+    """What a superlative asks of each thing, the noun of what there are many of, and what else is said of them."""
     found = degree(match["most"])
     if found is None or not found.superlative:
-        return None, ""
+        return None, "", ""
     rest, noun = (match["rest"] or "").split(), (match["noun"] or "").strip()
     if not found.measure and rest and degree(f"{rest[0]}er"):  # "the most expensive part"
         behind, rest = rest[:1], rest[1:]
     else:
         behind = rest if noun else []
-    return _of_words([match["verb"], match["most"], *behind]), noun or _PLACE.split(" ".join(rest))[0]
+    at = _PLACE.search(f" {' '.join(rest)}")
+    place = f" {' '.join(rest)}"[at.start() :] if at else ""
+    if noun and place:
+        behind = behind[: len(behind) - len(place.split())]
+    return _of_words([match["verb"], match["most"], *behind]), noun or _PLACE.split(" ".join(rest))[0], place
 
 
-def _of_words(words: Sequence[str]) -> _Asked | None:
+def _of_words(words: Sequence[str]) -> Asked | None:
     """What a predicate asks of a thing: "has more desks", "is cheaper", "has a longer range", "costs less"."""
     for place, word in enumerate(words):
         found = degree(word)
         if found is None:
             continue
         behind = [w for w in words[place + 1 :] if w.casefold() not in ("the", "of")]
+        behind = behind[: behind.index("to")] if "to" in behind else behind  # "quicker to get"
         if not found.measure and behind:
             adjective = degree(f"{behind[0]}er") or degree(f"{behind[0]}r")  # "more expensive"
             if adjective:
@@ -171,7 +242,7 @@ def _of_words(words: Sequence[str]) -> _Asked | None:
                 return _asked(
                     Degree(f"{word} {behind[0]}", adjective.adjective, adjective.measure, less, found.superlative), []
                 )
-            return _Asked(f"How many {' '.join(behind)} does {{}} have?", found, behind[-1])
+            return Asked(f"How many {' '.join(behind)} does {{}} have?", found, behind[-1])
         if not found.measure:
             verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh"))), "")
             if not verb:
@@ -182,21 +253,21 @@ def _of_words(words: Sequence[str]) -> _Asked | None:
     return None
 
 
-def _asked(found: Degree, behind: Sequence[str]) -> _Asked:
+def _asked(found: Degree, behind: Sequence[str]) -> Asked:
     if behind and found.measure == "size":  # "has a larger tank"
-        return _Asked(f"How large is the {' '.join(behind)} of {{}}?", found, behind[-1])
+        return Asked(f"How large is the {' '.join(behind)} of {{}}?", found, behind[-1])
     if behind:  # "has a longer range"
-        return _Asked(f"What is the {' '.join(behind)} of {{}}?", found, behind[-1])
+        return Asked(f"What is the {' '.join(behind)} of {{}}?", found, behind[-1])
     if found.measure == "money":
-        return _Asked("How much does {} cost?", found)
+        return Asked("How much does {} cost?", found)
     if found.measure == "date":
-        return _Asked("When was {} established?", found)
+        return Asked("When was {} established?", found)
     if found.measure == "mass":
-        return _Asked("How much does {} weigh?", found)
-    return _Asked(f"How {found.adjective} is {{}}?", found)
+        return Asked("How much does {} weigh?", found)
+    return Asked(f"How {found.adjective} is {{}}?", found)
 
 
-def _fits(asked: _Asked) -> Fits | None:
+def _fits(asked: Asked) -> Fits | None:
     """What a quantity has to be to be compared, None for anything."""
     if asked.degree is None:
         dimensions = DIMENSIONS["money"] if _MONEY.search(asked.noun) else ()
@@ -213,101 +284,3 @@ def _counts(quantity: Quantity, noun: str) -> bool:
 
 def _in(quantity: Quantity, dimensions: tuple[str, ...]) -> bool:
     return quantity.dimension in dimensions
-
-
-def _verdict(values: Sequence[Value], asked: _Asked) -> str:
-    """The sentence that names the winner and the difference, "" where the two cannot be compared."""
-    first, second = values
-    sizes = _sizes(values)
-    if sizes is None:
-        return ""
-    apart = _apart(first, second, sizes)
-    if sizes[0] == sizes[1]:
-        return f"The two are alike: {first.said}."
-    if asked.degree is None:
-        high, low = (first, second) if sizes[0] > sizes[1] else (second, first)
-        return f"The difference is {apart}: {high.said} for {high.label} against {low.said} for {low.label}."
-    low_wins = asked.degree.less
-    won, lost = (first, second) if (sizes[0] < sizes[1]) == low_wins else (second, first)
-    verb = "has" if asked.noun else "is"
-    word = asked.degree.word if not asked.degree.superlative else f"the {asked.degree.word}"
-    object_ = f" {asked.noun}" if asked.noun else ""
-    article = "a " if asked.degree.measure and asked.noun and not asked.degree.superlative else ""
-    return (
-        f"{_head(won.label)} {verb} {article}{word}{object_}: {won.said} against {lost.said}, a difference of {apart}."
-    )
-
-
-def _confirmed(values: Sequence[Value], asked: _Asked) -> str:
-    """The sentence that says whether the first is more than the second."""
-    sentence = _verdict(values, asked)
-    if not sentence:
-        return ""
-    return f"{'Yes' if sentence.startswith(_head(values[0].label)) else 'No'}. {sentence}"
-
-
-def _extreme(values: Sequence[Value], asked: _Asked) -> str:
-    """The sentence that names the most of all that were found, "" where they cannot be compared or two share it."""
-    sizes = _sizes(values)
-    if sizes is None or asked.degree is None or len(values) < 2:
-        return ""
-    best = (min if asked.degree.less else max)(sizes)
-    if sizes.count(best) > 1:
-        return ""
-    won = values[sizes.index(best)]
-    verb = "has" if asked.noun else "is"
-    rest = f" {asked.noun}" if asked.noun else ""
-    others = ", ".join(value.said for value, size in zip(values, sizes, strict=True) if size != best)
-    return f"Of the {len(values)} found, {won.label} {verb} the {asked.degree.word}{rest}: {won.said} against {others}."
-
-
-def _sizes(values: Sequence[Value]) -> list[float] | None:
-    """The values as numbers that can be compared, None where they cannot."""
-    if all(value.year for value in values):
-        return [_day(value) for value in values]
-    quantities = [value.quantity for value in values]
-    known = [quantity for quantity in quantities if quantity is not None]
-    if len(known) < len(values) or any(value.date for value in values):
-        return None
-    if not all(comparable(known[0], other) or _unlike_nouns(known[0], other) for other in known[1:]):
-        return None
-    return [quantity.value * quantity.size for quantity in known]
-
-
-def _unlike_nouns(one: Quantity, other: Quantity) -> bool:
-    return not one.dimension and not other.dimension and not (one.noun and other.noun)
-
-
-def _day(value: Value) -> float:
-    date = value.date
-    return value.year + ((date.month - 1) / 12 + date.day / 372 if date and date.month else 0)
-
-
-def _apart(first: Value, second: Value, sizes: Sequence[float]) -> str:
-    """The difference with its unit."""
-    if first.year and second.year:
-        years = abs(first.year - second.year)
-        return f"{years} year{'s' * (years != 1)}"
-    one, other = first.quantity, second.quantity
-    assert one is not None and other is not None  # noqa: PT018, quantities were compared
-    finest = min((one, other), key=lambda quantity: quantity.size)
-    figure = written(Number(abs(_exact(one, finest) - _exact(other, finest))))
-    grouped = re.sub(
-        r"\d+", lambda m: f"{int(m[0]):,}" if len(m[0]) > 3 and not figure.startswith("0.") else m[0], figure, count=1
-    )
-    return _in_unit(grouped, finest)
-
-
-def _exact(quantity: Quantity, unit: Quantity) -> Fraction:
-    value = Fraction(str(quantity.value)) if quantity.value != int(quantity.value) else Fraction(int(quantity.value))
-    return value * Fraction(quantity.size).limit_denominator(10**6) / Fraction(unit.size).limit_denominator(10**6)
-
-
-def _in_unit(figure: str, like_this: Quantity) -> str:
-    """A figure written as a quantity is: "4 kilograms", "£2.50"."""
-    text = like_this.text
-    return re.sub(r"\d[\d,.]*\d|\d", figure, text, count=1) if re.search(r"\d", text) else figure
-
-
-def _head(label: str) -> str:
-    return label[:1].upper() + label[1:]

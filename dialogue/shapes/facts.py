@@ -20,7 +20,9 @@ FOUNDED = re.compile(
     r"inaug|releas|publish|introduc|finish|invent|consecrat)",
     re.IGNORECASE,
 )
+DIED = re.compile(r"\b(?:died?|dies|death|dead|deceased|killed|drowned|passed away)\b|†|\d\s?[–-]", re.IGNORECASE)
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
+_MORE = r"(?:\s[A-Z][\w.'’-]*){0,2}?\s"  # names between those of a thing
 ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
 _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of its number
 
@@ -72,8 +74,9 @@ def mentions(thing: str, text: str) -> bool:
 def is_about(thing: str, fact: Fact, exactly: bool = False) -> bool:
     """Say whether a fact is about a thing: names it around the unit, or by a part of its name that the page has whole.
 
-    "Ada Lovelace" may be "Ada" or "Lovelace" where the same passage names her in full. `exactly` leaves out what has a
-    longer name, as the Swift Pro beside the Swift has, and takes what a paragraph says that begins with the thing.
+    "Ada Lovelace" may be "Ada" or "Lovelace" where the same passage names her in full, and all of a page that is headed
+    "Ada King Lovelace" is about her. `exactly` leaves out what has a longer name, as the Swift Pro beside the Swift
+    has, and takes what a paragraph says that begins with the thing.
     """
     if exactly and mentions(thing, fact.text) and _longer(thing, fact.text):
         return False
@@ -82,6 +85,8 @@ def is_about(thing: str, fact: Fact, exactly: bool = False) -> bool:
     if exactly and mentions(thing, opening(fact.offer)) and not _longer(thing, opening(fact.offer)):
         return not [name for name in _NAMES.findall(fact.offer.line[1:]) if not name[0].isdigit()]
     parts = [part for name in _NAMES.findall(thing) for part in name.split() if part[:1].isupper()]
+    if len(parts) > 1 and re.search(rf"\b{_MORE.join(map(re.escape, parts))}\b", fact.offer.page.title):
+        return True
     if len(parts) < 2 or not mentions(thing, f"{fact.offer.page.title}\n{fact.offer.page.text}"):
         return False
     return any(mentions(part, fact.text) for part in parts)

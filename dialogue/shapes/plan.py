@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dialogue.judges.quantities import Date, Quantity
+from dialogue.shapes.words import Degree
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,25 @@ Work = Callable[[Sequence[Value]], str]  # the calculator's sentence of the valu
 
 
 @dataclass(frozen=True, slots=True)
+class Most:
+    """What a superlative or a comparison asks of the rows of a table.
+
+    `noun` is their kind, "" for persons, `said` what else is said of them, as where they are; `of` is what they have
+    more or less of and `verb` what they do; `lasting` asks how long they have been what they are. `by` is the column by
+    which they were compared, where that is not what the question says.
+    """
+
+    degree: Degree
+    question: str
+    noun: str = ""
+    said: str = ""
+    of: str = ""
+    verb: str = ""
+    lasting: bool = False
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How a question is answered from parts.
 
@@ -39,7 +59,8 @@ class Plan:
     was completed with, "" where it needs that; `about` what each part is about, in the words of the question: a source
     has to name it. `work` makes the calculator's sentence of the values found, which are quantities that fit or, with
     `dates`, days and years; `money` says that they are sums of it. With `every`, the question with {} for a thing, all
-    things of the kind are wanted that the first part is about.
+    things of the kind are wanted that the first part is about. `most` is what is asked of the rows of tables, of which
+    `ranked` makes the calculator's sentence.
     """
 
     parts: tuple[str, ...]
@@ -51,6 +72,8 @@ class Plan:
     every: str = ""
     kind: Literal["parts", "compare", "derive"] = "parts"
     typed: tuple[str, ...] = ()
+    most: Most | None = None
+    ranked: Callable[[Sequence[Value], Most], str] | None = None
 
     @property
     def forms(self) -> tuple[tuple[str, ...], ...]:

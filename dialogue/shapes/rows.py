@@ -14,8 +14,12 @@ from retrieval.text import BAR
 from retrieval.tools.units import unit
 from retrieval.types import Passage
 
-_MONEY = re.compile(r"\b(?:price|cost|fee|fare|rent|rate|charge)s?\b", re.IGNORECASE)
+MONEY = re.compile(r"\b(?:price|cost|fee|fare|rent|rate|charge)s?\b", re.IGNORECASE)
+OFTEN = re.compile(r"\b(?:every|interval|frequency|each)\b", re.IGNORECASE)  # of times, how far they are apart
 _AMOUNT = re.compile(r"(?:about |[^\d\w]|[A-Z]{3} )?\d[\d.,]*(?: ?[^\W\d]+| ?[€£$%°]\w?){0,3}")
+YES = frozenset({"yes", "y", "x", "true", "✓", "✔"})
+NO = frozenset({"no", "n", "false", "-", "–", "none"})
+DENIED = re.compile(r"\b(?:not|no|never|without|except)\b|n['’]t\b", re.IGNORECASE)
 _COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
 
 
@@ -38,12 +42,13 @@ def cell_of(
     row = cells(text)
     asked = {word.stem for word in words(question) if word.content}
     asked = asked.union(*(measures(word.text) for word in words(question)))
-    held = {name: value for name, cell in row.items() if (value := _value(cell, name))}
+    held = {name: value for name, cell in row.items() if (value := value_in(cell, name))}
     chosen = [name for name in held if {word.stem for word in words(name) if word.content} & asked]
     if not chosen and money:
-        chosen = [name for name in held if _MONEY.search(name)] or [name for name in held if _is_currency(name)]
+        chosen = [name for name in held if MONEY.search(name)] or [name for name in held if is_currency(name)]
     elif not chosen and fits:
         chosen = [name for name, (_, quantity) in held.items() if quantity.dimension and fits(quantity)]
+        chosen = [name for name in chosen if not OFTEN.search(name)]
     if dates:
         chosen = [name for name, (_, quantity) in held.items() if quantity.dimension == "year"]
     elif len(chosen) > 1:
@@ -53,8 +58,8 @@ def cell_of(
     return held[chosen[0]] if len(chosen) == 1 else None
 
 
-def _is_currency(column: str) -> bool:
-    """Whether a column is in something that is no measure: "Double room (lor)"."""
+def is_currency(column: str) -> bool:
+    """Say whether a column is in something that is no measure: "Double room (lor)"."""
     named = re.search(r"\(([^\W\d_]{2,5})\)$", column)
     return named is not None and not unit(named[1].casefold())
 
@@ -73,39 +78,59 @@ def name_in(row: Mapping[str, str], noun: str) -> str:
     return first[1]
 
 
-def _value(cell: str, name: str) -> tuple[str, Quantity] | None:
-    """The one quantity of a cell as it is said, a decimal comma read as a point, in the unit that its column names."""
+def value_in(cell: str, name: str) -> tuple[str, Quantity] | None:
+    """Return the one quantity of a cell as it is said, a decimal comma read as a point, in the unit of its column."""
     if not _AMOUNT.fullmatch(cell):
         return None
     quantities, dates = read(_COMMA.sub(r"\1.\2", cell))
     if len(quantities) != 1 or dates:
         return None
+    sign = -1 if cell[0] in "-−" else 1
     if quantities[0].dimension:
-        return cell, quantities[0]
+        return cell, replace(quantities[0], value=sign * quantities[0].value)
     named = re.search(r"(?:^|[\s(/\[])([^\W\d_]+)[)\]]?$", name)
-    money = _is_currency(name)
-    said = f"{cell} {named[1]}" if named and (money or unit(named[1].casefold())) else cell
+    money = is_currency(name)
+    spelt = f"°{named[1]}" if named and named[1] in ("C", "F") else named[1] if named else ""
+    said = f"{cell} {spelt}" if named and (money or unit(named[1].casefold())) else cell
     measured = read(_COMMA.sub(r"\1.\2", said.casefold()))[0]
     if said != cell and len(measured) == 1 and measured[0].dimension:
-        return said, measured[0]
-    return (said if money else cell), replace(quantities[0], noun="")
+        return said, replace(measured[0], value=sign * measured[0].value)
+    return (said if money else cell), replace(quantities[0], value=sign * quantities[0].value, noun="")
 
 
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
-    """Return the rows of the first table that has several with one and the same cell whose words the question says."""
+    """Return the rows of the first table that has several with one and the same cell whose words the question says.
+
+    Of a column of yes and no they are those that say yes, of a question that denies those that say no; what else it
+    says of them narrows these down.
+    """
     asked = {word.stem for word in words(question) if word.content}
+    denied = bool(DENIED.search(question))
     for source in dict.fromkeys(passage.source for passage in passages):
-        found: dict[tuple[str, str], list[tuple[Passage, Offer]]] = {}
+        said = dict[tuple[str, str], list[tuple[Passage, Offer]]]()
+        ticked = dict[str, list[tuple[Passage, Offer]]]()
         for passage in sorted((p for p in passages if p.source == source), key=lambda each: each.start):
             for offer in units(passage):
                 for name, value in cells(offer.text).items():
-                    said = {word.stem for word in words(value) if word.content}
-                    if said and said <= asked and any(sign.isalpha() for sign in value):
-                        found.setdefault((name, value), []).append((passage, offer))
-        several = [rows for rows in found.values() if len(rows) > 1]
+                    if value.casefold() in (NO if denied else YES) and _content(name) and _content(name) <= asked:
+                        ticked.setdefault(name, []).append((passage, offer))
+                    elif (
+                        not denied and any(sign.isalpha() for sign in value) and frozenset() < _content(value) <= asked
+                    ):
+                        said.setdefault((name, value), []).append((passage, offer))
+        if ticked:
+            rows = min(ticked.values(), key=len)
+            for more in [*ticked.values(), *said.values()]:
+                rows = [row for row in rows if row in more] or rows
+            return rows
+        several = [rows for rows in said.values() if len(rows) > 1]
         if several:
             return max(several, key=len)
     return []
+
+
+def _content(text: str) -> frozenset[str]:
+    return frozenset(word.stem for word in words(text) if word.content)
 
 
 def rows_of_kind(noun: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:

@@ -15,8 +15,9 @@ from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import nothing_on
 from dialogue.shapes.about import told_of
 from dialogue.shapes.compare import read_comparison
+from dialogue.shapes.counted import asks_count, count_of, sized
 from dialogue.shapes.derive import read_derivation
-from dialogue.shapes.facts import FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
+from dialogue.shapes.facts import DIED, FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
 from dialogue.shapes.lists import (
     THINGS,
     Neighbours,
@@ -34,6 +35,7 @@ from dialogue.shapes.most import stated as stated_of
 from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import as_typed, split
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.ranked import Worked, more_of_two, most_of_rows
 from dialogue.shapes.rows import cells, rows_of, rows_of_kind
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
@@ -49,6 +51,7 @@ from retrieval.types import Evidence, Passage
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
+ENTIRE = 40  # passages of a document whose rows are counted
 AROUND = 6  # passages before and after one that was found, among which things of its kind are looked for
 SAID = 0.2  # the least probability that a sentence answers which says itself what is the most
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
@@ -60,6 +63,8 @@ NEAR = 2.0  # how far the logit of its span may be from the best one's
 ANSWERS = 0.28  # the probability of every part from which on nothing is said to be missing
 PLAIN = 0.1  # how much likelier a part has to be answered as typed, to be read so
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
+
+_DIES = re.compile(r"when did .+ die\b", re.IGNORECASE)
 
 Search = Callable[[str], Sequence[Evidence]]
 
@@ -88,8 +93,14 @@ class Shaper:
         `found` has for each part of the plan what was found for it. Where nothing comes of it the context is as it was.
         """
         if plan is not None:
-            return self._planned(context, plan, found)
+            made = self._planned(context, plan, found)
+            if made.shaped or not plan.every:
+                return made
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        if asks_count(context.query):
+            counted = self._counted(context, passages)
+            if counted.shaped:
+                return counted
         if asks_for_list(context.query) or names_kind(context.query):
             listed = self._listed(context, passages)
             if listed.shaped:
@@ -103,17 +114,9 @@ class Shaper:
     def _planned(self, context: Context, plan: Plan, found: Sequence[Sequence[Evidence]]) -> Context:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
-        if plan.work is not None:
-            told = plan.every and self._says_itself(context.query, plan.about[0], ranked[0])
-            worked = self._every(plan, ranked[0], passages[0]) if plan.every and not told else None
-            worked = _each(plan, ranked) if not plan.every else worked
-            if worked:
-                sentence, quoted = worked
-                draft = put_together([sentence, joined([fact.offer for fact in quoted])])
-                used = [fact.offer for fact in quoted]
-                evidence = (*self._also(context, used, passages[0]), stated(sentence, SOURCE, "Calculator"))
-                least = LISTED if plan.every else 0.0
-                return replace(context, evidence=evidence, parts=plan.parts, shaped=((draft, least),))
+        if plan.work is not None and (worked := self._worked(context, plan, ranked, passages)):
+            least = LISTED if plan.every or plan.most else 0.0
+            return replace(self._stating(context, worked, passages[0], least), parts=plan.parts)
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
         plan, ranked = self._as_meant(plan, ranked, passages)
@@ -133,15 +136,71 @@ class Shaper:
                 parts[place], chosen[place] = typed, row
         return replace(plan, parts=tuple(parts)), chosen
 
+    def _stating(self, context: Context, worked: Worked, passages: Sequence[Passage], least: float) -> Context:
+        """The context with what was worked out as evidence and, with what it is from, as a draft."""
+        sentence, quoted = worked
+        draft = put_together([sentence, joined(quoted)])
+        evidence = (*self._also(context, quoted, passages), stated(sentence, SOURCE, "Calculator"))
+        return replace(context, evidence=evidence, shaped=((draft, least),))
+
+    def _counted(self, context: Context, passages: Sequence[Passage]) -> Context:
+        """The context with how many there are of what its question asks for, where no source says so itself."""
+        entire = self._entire(passages)
+        worked = count_of(context.query, entire) if entire else None
+        if worked is None:
+            return context
+        telling = facts(self.scorer, context.query, passages)[:1]
+        if any(fact.probability >= ANSWERS and not cells(fact.offer.text) for fact in telling):
+            return context
+        return self._stating(context, worked, passages, LISTED)
+
+    def _entire(self, passages: Sequence[Passage]) -> list[Passage]:
+        """The whole of the first few documents of which passages were found, without those that are long."""
+        found: list[Passage] = []
+        for source in list(dict.fromkeys(passage.source for passage in passages))[:NEAREST]:
+            ids = [passage.id for passage in passages if passage.source == source]
+            first, last = min(ids), max(ids)
+            while last - first < ENTIRE and self._is_of(source, first - 1):
+                first -= 1
+            while last - first < ENTIRE and self._is_of(source, last + 1):
+                last += 1
+            if last - first < ENTIRE:
+                found += [p for p in self.neighbours(range(first, last + 1)) if p.source == source]
+        return found
+
+    def _is_of(self, source: str, place: int) -> bool:
+        return any(passage.source == source for passage in self.neighbours([place]))
+
+    def _worked(
+        self, context: Context, plan: Plan, ranked: Sequence[list[Fact]], passages: Sequence[Sequence[Passage]]
+    ) -> Worked | None:
+        """What is worked out for a plan, with the units that are quoted for it: from rows, from things, from facts."""
+        if plan.every and self._says_itself(context.query, plan.about[0], ranked[0]):
+            return None
+        documents = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        held = [*dict.fromkeys([passage for row in passages for passage in row] + documents)]
+        whole = [*{passage.id: passage for passage in (*held, *self._beside(held))}.values()] if plan.most else []
+        if plan.every:
+            if (found := most_of_rows(plan, whole, self.today())) is not None:
+                return found if found[0] else None
+            worked = self._every(plan, ranked[0], passages[0])
+            return (worked[0], _offers(worked[1])) if worked else None
+        made = None if plan.most and plan.most.lasting else _each(plan, ranked)
+        return (made[0], _offers(made[1])) if made else more_of_two(plan, whole, self.today())
+
     def _every(self, plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
         """What is worked out from all things of a kind, rows of a table or things that a document treats."""
         assert plan.work is not None
+        if not plan.about[0]:
+            return None
         rows = [fact for fact in row if cells(fact.offer.text)]
         worked = _of_rows(plan, rows, passages)
         if worked:
             return worked
         whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
-        made = stated_of(plan, things_of(plan.about[0], [*whole.values()]), self.scorer)
+        several = things_of(plan.about[0], [*whole.values()])
+        large = plan.most is not None and plan.most.degree.measure == "size" and not plan.most.of
+        made = (sized(several) if large and several else []) or stated_of(plan, several, self.scorer)
         sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""
         if not sentence:
             return None
@@ -163,9 +222,11 @@ class Shaper:
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
         noun = kind_of(context.query)
+        rows = rows_of(context.query, passages)
+        rows = rows_of(context.query, [*dict.fromkeys((*passages, *self._beside(passages)))]) if rows else []
         whole = [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()] if noun else []
         block = (
-            of_rows(rows_of(context.query, passages))
+            of_rows(rows)
             or best_block(self.scorer, context.query, blocks(passages, self.neighbours))
             or of_rows(rows_of_kind(noun, whole) if noun else [])
         )
@@ -188,6 +249,10 @@ class Shaper:
         missing = {offer.page.text for offer in quoted} - held
         beside = self._beside(found) if missing else ()
         return (*context.evidence, *(Evidence(passage, 0.0) for passage in beside if passage.text in missing))
+
+
+def _offers(facts: Sequence[Fact]) -> list[Offer]:
+    return [fact.offer for fact in facts]
 
 
 def _screened(context: Context, found: Sequence[Evidence]) -> list[Passage]:
@@ -241,6 +306,7 @@ def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]
                 for fact in row
                 if usable(fact) and is_about(about, fact, exactly) and fact.probability >= LIKELY
                 if "established" not in part or FOUNDED.search(fact.text)
+                if not _DIES.match(part) or DIED.search(fact.text)
                 if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
                 if plan.kind == "compare" or value.said not in [other.said for other in values]
             ),

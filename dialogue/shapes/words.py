@@ -14,6 +14,7 @@ _ADJECTIVES: Final = {  # what is measured: (adjectives of more, of less)
     "speed": ("fast quick", "slow"),
     "temperature": ("hot warm", "cold cool"),
     "size": ("big large great", "small little"),
+    "harm": ("bad severe", ""),
 }
 _IRREGULAR: Final = {
     "further": "far",
@@ -29,15 +30,20 @@ _IRREGULAR: Final = {
     "fewer": "few",
     "fewest": "few",
     "lesser": "few",
+    "worse": "bad",
+    "worst": "bad",
     "latter": "",
 }
+_SPEED: Final = "speed duration delivery journey time"
+_HARM: Final = "height level depth strength magnitude"
 MEASURED: Final = {  # the nouns by which columns name what a question asks for with an adjective or a verb
     "long": "length duration", "high": "height altitude elevation", "tall": "height", "deep": "depth", "wide": "width",
-    "heavy": "weight mass", "weigh": "weight mass", "fast": "speed", "old": "age", "hot": "temperature",
+    "heavy": "weight mass", "weigh": "weight mass", "fast": _SPEED, "old": "age", "hot": "temperature",
     "warm": "temperature", "cold": "temperature", "thick": "thickness", "big": "size area", "large": "size area",
     "far": "distance", "near": "distance", "cost": "price fee fare", "costs": "price fee fare",
     "short": "length duration", "low": "height altitude elevation", "shallow": "depth", "narrow": "width",
-    "light": "weight mass", "slow": "speed", "young": "age", "small": "size area", "cool": "temperature",
+    "light": "weight mass", "slow": _SPEED, "young": "age", "small": "size area", "cool": "temperature",
+    "quick": _SPEED, "bad": _HARM, "severe": _HARM,
 }  # fmt: skip
 DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of quantities
     "length": ("length", "time", "months"),
@@ -45,6 +51,7 @@ DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of qu
     "money": ("dollars", "euros", "pounds sterling"),
     "speed": ("speed", "time"),
     "temperature": ("celsius", "fahrenheit", "degrees", "kelvin"),
+    "harm": ("harm",),  # nothing is given in that; a column may say by what it is measured
 }
 
 
