@@ -234,8 +234,8 @@ def broken_link(path: Path) -> str:
 def lost(path: Path, writes: int) -> str:
     """Say how many acknowledged writes a database lacks."""
     return (
-        f"{str(path)!r} lacks the last {writes} writes (turns, documents) that were acknowledged: its write-ahead log "
-        "was lost or damaged after candor had stopped uncleanly, or an older copy was put back"
+        f"{str(path)!r} lacks the last {writes} writes (of turns, documents) that were acknowledged: its write-ahead "
+        "log was lost or damaged after candor had stopped uncleanly, or an older copy was put back"
     )
 
 
