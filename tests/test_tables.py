@@ -141,6 +141,14 @@ def test_what_is_in_stock_is_quicker_to_get() -> None:
     assert sentence == "The Gig is quicker: from stock against 6 weeks, a difference of 6 weeks."
 
 
+def test_a_difference_of_money_has_its_hundredths() -> None:
+    fees = passage("Who: Adult | Fee: £7.50\n\nWho: Pupil | Fee: £5", "Fees")
+    plan = read_comparison("How much more does an adult pay than a pupil?")
+    assert plan is not None
+    sentence, _ = more_of_two(plan, [fees], TODAY) or ("", [])
+    assert sentence == "An adult costs more: £7.50 against £5, a difference of £2.50."
+
+
 def test_things_stand_in_rows_columns_records_and_lists() -> None:
     assert [[row.name for row in table.rows] for table in tables([TENTS])][-1] == ["Alba", "Borea", "Corvo"]
     [crew] = tables([CREW])

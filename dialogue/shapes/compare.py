@@ -28,7 +28,7 @@ _THAN = re.compile(
     rf"(?:by )?how (?:much|many(?: \w+)?)"
     rf"(?P<more> (?:more|less|fewer)(?: (?!does|do|did|is|are|was|has)\w+)?| \w+er)? "
     rf"(?:{_BE}|does|do|did|has|have|had) "
-    rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take))?(?P<late> more| less)? than (?P<b>.+)",
+    rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take|pay))?(?P<late> more| less)? than (?P<b>.+)",
     re.IGNORECASE,
 )
 _IS_THAN = re.compile(
@@ -244,10 +244,10 @@ def _of_words(words: Sequence[str]) -> Asked | None:
                 )
             return Asked(f"How many {' '.join(behind)} does {{}} have?", found, behind[-1])
         if not found.measure:
-            verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh"))), "")
+            verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh", "pay"))), "")
             if not verb:
                 return None
-            money = verb.casefold().startswith("cost")
+            money = not verb.casefold().startswith("weigh")
             found = Degree(word, found.adjective, "money" if money else "mass", found.less, found.superlative)
         return _asked(found, behind)
     return None
