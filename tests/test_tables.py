@@ -79,6 +79,7 @@ EVERY = (KAYAKS, TENTS, CREW, ABBOTS, FERRIES, STORMS, WEEKS)
         ("Which Grey abbot was longest in office?", "Celsus has the longest time: 15 years"),
         ("Which ferry runs latest at night?", "Route N is the latest: 01:45 against 22:10, 19:00"),
         ("Which ferry starts earliest?", "Route 2 is the earliest: 05:30"),
+        ("Which ferry runs most often?", "Route 1 is the most frequent: 30 min against 60 min"),
         ("Which storm was the worst?", "Year 1953 is the worst by “Height of the waves”: 9.0 m"),
         ("Which week was the warmest?", "Week 3 is the warmest by “Day (C)”: 12 °C against 4 °C, 9 °C"),
     ],

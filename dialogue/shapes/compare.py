@@ -49,7 +49,8 @@ _MOST = re.compile(
 )
 _RUNS = r"(?:runs?|goes|go|leaves?|departs?|arrives?|opens?|closes?|starts?|begins?|ends?|finish(?:es)?|stays? open)"
 _WHEN = re.compile(
-    rf"(?:which|what) (?P<noun>[\w -]+?) (?P<verb>{_RUNS})(?: the)? (?P<most>latest|earliest)(?P<rest> [\w -]+)?",
+    rf"(?:which|what) (?P<noun>[\w -]+?) (?P<verb>{_RUNS})(?: the)? "
+    r"(?P<most>latest|earliest|(?:most|least) (?:often|frequently))(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
 _LASTED = re.compile(
@@ -91,12 +92,18 @@ def read_comparison(question: str) -> Plan | None:
     if match and asked:
         return _ranked(_all(noun, asked), asked, text, extreme, noun, place, match["verb"])
     match = _WHEN.fullmatch(text)
-    found = degree(match["most"]) if match else None
+    found = _frequent(match["most"]) or degree(match["most"]) if match else None
     if match is None or found is None:
         return None
     asked = Asked(f"How {found.adjective} does {{}} {match['verb']}?", found)
     plan = _all(match["noun"], asked)
     return _ranked(plan, asked, text, extreme, match["noun"], match["rest"] or "", match["verb"])
+
+
+def _frequent(words: str) -> Degree | None:
+    """The degree of "most often", which is told by the time in between."""
+    most, _, often = words.casefold().partition(" ")
+    return Degree(f"{most} frequent", "often", "frequency", most == "most", superlative=True) if often else None
 
 
 def _ranked(
