@@ -79,6 +79,7 @@ EVERY = (KAYAKS, TENTS, CREW, ABBOTS, FERRIES, STORMS, WEEKS)
         ("Which Grey abbot was longest in office?", "Celsus has the longest time: 15 years"),
         ("Which ferry runs latest at night?", "Route N is the latest: 01:45 against 22:10, 19:00"),
         ("Which ferry starts earliest?", "Route 2 is the earliest: 05:30"),
+        ("Which ferry runs most often?", "Route 1 is the most frequent: 30 min against 60 min"),
         ("Which storm was the worst?", "Year 1953 is the worst by “Height of the waves”: 9.0 m"),
         ("Which week was the warmest?", "Week 3 is the warmest by “Day (C)”: 12 °C against 4 °C, 9 °C"),
     ],
@@ -139,6 +140,14 @@ def test_what_is_in_stock_is_quicker_to_get() -> None:
     assert plan is not None
     sentence, _ = more_of_two(plan, [shop], TODAY) or ("", [])
     assert sentence == "The Gig is quicker: from stock against 6 weeks, a difference of 6 weeks."
+
+
+def test_a_difference_of_money_has_its_hundredths() -> None:
+    fees = passage("Who: Adult | Fee: £7.50\n\nWho: Pupil | Fee: £5", "Fees")
+    plan = read_comparison("How much more does an adult pay than a pupil?")
+    assert plan is not None
+    sentence, _ = more_of_two(plan, [fees], TODAY) or ("", [])
+    assert sentence == "An adult costs more: £7.50 against £5, a difference of £2.50."
 
 
 def test_things_stand_in_rows_columns_records_and_lists() -> None:

@@ -28,7 +28,7 @@ _THAN = re.compile(
     rf"(?:by )?how (?:much|many(?: \w+)?)"
     rf"(?P<more> (?:more|less|fewer)(?: (?!does|do|did|is|are|was|has)\w+)?| \w+er)? "
     rf"(?:{_BE}|does|do|did|has|have|had) "
-    rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take))?(?P<late> more| less)? than (?P<b>.+)",
+    rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take|pay))?(?P<late> more| less)? than (?P<b>.+)",
     re.IGNORECASE,
 )
 _IS_THAN = re.compile(
@@ -49,7 +49,8 @@ _MOST = re.compile(
 )
 _RUNS = r"(?:runs?|goes|go|leaves?|departs?|arrives?|opens?|closes?|starts?|begins?|ends?|finish(?:es)?|stays? open)"
 _WHEN = re.compile(
-    rf"(?:which|what) (?P<noun>[\w -]+?) (?P<verb>{_RUNS})(?: the)? (?P<most>latest|earliest)(?P<rest> [\w -]+)?",
+    rf"(?:which|what) (?P<noun>[\w -]+?) (?P<verb>{_RUNS})(?: the)? "
+    r"(?P<most>latest|earliest|(?:most|least) (?:often|frequently))(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
 _LASTED = re.compile(
@@ -91,12 +92,18 @@ def read_comparison(question: str) -> Plan | None:
     if match and asked:
         return _ranked(_all(noun, asked), asked, text, extreme, noun, place, match["verb"])
     match = _WHEN.fullmatch(text)
-    found = degree(match["most"]) if match else None
+    found = _frequent(match["most"]) or degree(match["most"]) if match else None
     if match is None or found is None:
         return None
     asked = Asked(f"How {found.adjective} does {{}} {match['verb']}?", found)
     plan = _all(match["noun"], asked)
     return _ranked(plan, asked, text, extreme, match["noun"], match["rest"] or "", match["verb"])
+
+
+def _frequent(words: str) -> Degree | None:
+    """The degree of "most often", which is told by the time in between."""
+    most, _, often = words.casefold().partition(" ")
+    return Degree(f"{most} frequent", "often", "frequency", most == "most", superlative=True) if often else None
 
 
 def _ranked(
@@ -244,10 +251,10 @@ def _of_words(words: Sequence[str]) -> Asked | None:
                 )
             return Asked(f"How many {' '.join(behind)} does {{}} have?", found, behind[-1])
         if not found.measure:
-            verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh"))), "")
+            verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh", "pay"))), "")
             if not verb:
                 return None
-            money = verb.casefold().startswith("cost")
+            money = not verb.casefold().startswith("weigh")
             found = Degree(word, found.adjective, "money" if money else "mass", found.less, found.superlative)
         return _asked(found, behind)
     return None

@@ -71,8 +71,10 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
         asked = {word.stem for word in words(most.of) if word.content}
         return [name for name in names if asked and asked <= _stems(name)]
     nouns = measures(degree.adjective)
-    if degree.measure == "length" and _LASTS.match(most.verb):
-        return [name for name in names if _is_in(rows, name, ("time", "months")) and not OFTEN.search(name)]
+    often = degree.measure == "frequency"
+    if often or (degree.measure == "length" and _LASTS.match(most.verb)):
+        timed = [name for name in names if _is_in(rows, name, ("time", "months"))]
+        return [name for name in timed if bool(OFTEN.search(name)) == often]
     if named := [name for name in names if _stems(name) & nouns]:
         return _nearest(named, most)
     if degree.measure == "money":

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from dialogue.judges.quantities import Quantity, comparable
 from dialogue.shapes.plan import Value
-from dialogue.shapes.words import Degree
+from dialogue.shapes.words import DIMENSIONS, Degree
 from retrieval.tools.arithmetic import Number, written
 
 
@@ -36,6 +36,8 @@ def verdict(values: Sequence[Value], asked: Asked) -> str:
     low_wins = asked.degree.less != _timed(values, asked)
     won, lost = (first, second) if (sizes[0] < sizes[1]) == low_wins else (second, first)
     verb = "has" if asked.noun else "is"
+    if not asked.noun and asked.degree.word in ("more", "less"):
+        verb = {"money": "costs", "mass": "weighs"}.get(asked.degree.measure, verb)
     word = asked.degree.word if not asked.degree.superlative else f"the {asked.degree.word}"
     object_ = f" {asked.noun}" if asked.noun else ""
     article = "a " if asked.degree.measure and asked.noun and not asked.degree.superlative else ""
@@ -106,6 +108,8 @@ def _apart(first: Value, second: Value, sizes: Sequence[float]) -> str:
     assert one is not None and other is not None  # noqa: PT018, quantities were compared
     finest = min((one, other), key=lambda quantity: quantity.size)
     figure = written(Number(abs(_exact(one, finest) - _exact(other, finest))))
+    if finest.dimension in DIMENSIONS["money"] and re.search(r"\.\d$", figure):
+        figure += "0"
     grouped = re.sub(
         r"\d+", lambda m: f"{int(m[0]):,}" if len(m[0]) > 3 and not figure.startswith("0.") else m[0], figure, count=1
     )
