@@ -112,10 +112,15 @@ def new_adapter(
 
 
 class Reader:
-    """An adapter on its encoder, in the arithmetic of the encoder: pairs of texts to logits."""
+    """An adapter on its encoder, in the arithmetic of the encoder: pairs of texts to logits.
 
-    def __init__(self, encoder: "Encoder", adapter: Adapter) -> None:
+    With `keep` the weights of both together stay in memory, some 20 MB of three layers in float32; what is still being
+    trained must not be kept.
+    """
+
+    def __init__(self, encoder: "Encoder", adapter: Adapter, keep: bool = False) -> None:
         self.encoder, self.adapter = encoder, adapter
+        self._kept: dict[bool, list[Maps]] | None = {} if keep else None
         adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
         self.outputs = adapter.outputs
         self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
@@ -131,7 +136,14 @@ class Reader:
         return f"{LOW}0.query.a" in self.adapter.tensors
 
     def merged(self, low: bool = False) -> list[Maps]:
-        """Return the linear maps of the upper or the lower layers; made each time, one base being kept in memory."""
+        """Return the linear maps of the upper or the lower layers."""
+        if self._kept is None:
+            return self._merged(low)
+        if low not in self._kept:
+            self._kept[low] = self._merged(low)
+        return self._kept[low]
+
+    def _merged(self, low: bool) -> list[Maps]:
         weights, dtype, prefix = self.adapter.tensors, self.encoder.dtype, LOW if low else ""
         layers = self.encoder.upper(0)[:LOWER] if low else self.encoder.upper(LOWER)
         return [
@@ -236,7 +248,7 @@ def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
     due = new_adapter(adapter.name, adapter.outputs, encoder, 0, rank, matching, whole).tensors
     if {key: tensor.shape for key, tensor in due.items()} != {k: t.shape for k, t in adapter.tensors.items()}:
         raise RetrievalError(f"the adapter {path} does not fit its encoder: train it with: candor train judges")
-    return Reader(encoder, adapter)
+    return Reader(encoder, adapter, keep=True)
 
 
 def _low_rank(layers: Sequence[Any], prefix: str, rank: int, chance: torch.Generator) -> dict[str, Tensor]:
