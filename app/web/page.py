@@ -113,8 +113,8 @@ def _wire(page: Handlers, blocks: gr.Blocks, view: list[Any], more: list[Any], s
     bridge.do_document(on(page.document), identity, sources, **quick)
     listed = bridge.do_list(on(page.list_documents), None, documents, **quick)
     changed = bridge.do_source(on(page.source), identity, [bridge, documents, opened], **quick)
-    for event in (loaded, listed, changed):
-        event.then(on(page.follow_uploads), None, [documents, log], **slow)
+    for event in (loaded, listed, changed):  # each is followed: an earlier one may end on what it saw before
+        event.then(on(page.follow_uploads), None, [documents, log], **slow, trigger_mode="multiple")
 
 
 def mount(api: FastAPI, page: Handlers, calls: Calls) -> FastAPI:

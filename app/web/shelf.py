@@ -133,17 +133,18 @@ class Shelf(Turns):
 
     async def follow_uploads(self, request: gr.Request) -> AsyncIterator[list[Any]]:
         """Paint the documents while files are being read, and the empty page once there is something to ask."""
-        session, seen = self.session(request), -1
-        while self.uploads.working:
-            if self.uploads.revision != seen:
-                seen = self.uploads.revision
+        session, seen, moved = self.session(request), -1, False
+        while True:
+            working, revision = self.uploads.working, self.uploads.revision
+            if revision != seen or not working:
+                seen = revision
+                # a page may still ask for a first document where all was read before this began
+                stale = not working and not session.conversation and (moved or session.bare)
                 with self.told(request):
                     painted = await asyncio.to_thread(self.documents, session)
-                yield [painted, gr.skip()]
+                    empty = await asyncio.to_thread(self.empty, session) if stale else gr.skip()
+                yield [painted, gr.skip() if session.conversation else empty]
+            if not working and self.uploads.revision == revision:  # nothing came while this was painted
+                return
+            moved = moved or working
             await asyncio.sleep(POLL)
-        with self.told(request):
-            painted = await asyncio.to_thread(self.documents, session)
-            # a page may still ask for a first document where all was read before this began
-            stale = not session.conversation and (seen >= 0 or session.bare)
-            empty = await asyncio.to_thread(self.empty, session) if stale else gr.skip()
-        yield [painted, gr.skip() if session.conversation else empty]
