@@ -22,6 +22,7 @@ import json
 import os
 import platform
 import re
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -51,8 +52,6 @@ def serve(kind: str, folder: Path, seconds: float) -> None:
     if kind == "trivial":
         asyncio.run(trivial())
         return
-    import socket
-
     import uvicorn
 
     app = bare(folder, seconds) if kind == "bare" else candor(folder, seconds, policy=kind == "policy")

@@ -18,7 +18,7 @@ from dialogue.proposals import IMPERATIVES, Said
 from dialogue.shapes.words import superlatives
 from dialogue.types import Turn
 
-PLAIN = 0.1  # how much likelier a follow-up has to be answered as typed, to be read so
+PLAIN = 0.1  # how much likelier a follow-up or a part has to be answered as typed, to be read so
 LOOK_BACK = 6  # earlier turns that may hold the topic
 
 _PRONOUN = re.compile(

@@ -74,10 +74,10 @@ class LearntRewriter:
         if likelier and found[best].kind in ("replace", "determine") and _share(found, logits, best) < DOUBT:
             return None, ()
         order = [place for place in np.argsort(-logits) if place not in (0, best)]
-        swaps = [found[place].text for place in order if found[place].kind == "substitute" and found[place].elliptical]
-        near = [found[place].text for place in order if logits[best] - logits[place] < CLOSE]
+        near = [found[place] for place in order if logits[best] - logits[place] < CLOSE]
+        swaps = tuple(each.text for each in near if each.kind == "substitute" and each.elliptical)
         said_of = found[best].group == "resolved"  # "And the rent there?" tells itself of what
-        return found[best if likelier else 0].text, () if said_of else tuple(t for t in near if t in swaps)[:OTHERS]
+        return found[best if likelier else 0].text, () if said_of else swaps[:OTHERS]
 
     def _nearness(self, found: Sequence[Proposal]) -> Array:
         """How much less like what is put in, by meaning, each thing that has to go is than the likest; names aside."""

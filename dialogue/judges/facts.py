@@ -75,6 +75,11 @@ def words(text: str) -> tuple[Word, ...]:
     )
 
 
+def stems(text: str) -> frozenset[str]:
+    """Return the stems of all words of a text."""
+    return frozenset(word.stem for word in words(text))
+
+
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """Return a crude stem: enough to join "climbs", "climbed" and "climbing"."""

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from dialogue.judges.facts import stem, words
+from dialogue.judges.facts import Word, stem, stems, words
 from dialogue.judges.quantities import read
-from dialogue.judges.telling import of_other_year, tells_none
+from dialogue.judges.telling import CALENDAR, of_other_year, tells_none
 from retrieval.text import BAR
 
 Near = Callable[[str, str], float]  # the cosine of two words
@@ -31,8 +31,7 @@ _MUCH = re.compile(
     r"\bhow much (?P<counted>[a-z]{3,}) (?:is|are|was|were|does|do|did|can|may|must|should)\b", re.IGNORECASE
 )
 _TIME = re.compile(
-    r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|"
-    r"october|november|december|before|after|when\w*|while|until|till|during|since|once|every|each|always|never|now|soon|"
+    rf"\d|\b(?:{CALENDAR}|before|after|when\w*|while|until|till|during|since|once|every|each|always|never|now|soon|"
     r"again|daily|weekly|monthly|yearly|annual\w*|hour\w*|day\w*|week\w*|month\w*|year\w*|century|centuries|spring|summer|"
     r"autumn|winter|morning\w*|noon|afternoon\w*|evening\w*|night\w*|midnight|dawn|dusk|sunrise|sunset|christmas|easter|"
     r"today|tomorrow|yesterday|first|last|end|start|beginning|immediately|later|ago|earl\w+|late|time\w*|season\w*|"
@@ -46,8 +45,7 @@ _NUMBER = re.compile(
 )
 _DATED = re.compile(
     r"(?:(?:in|on|at|from|to|until|since|by|before|after|about|around|the|of|and|early|late|a|year|years|months?|weeks?|"
-    r"days?|hours?|minutes?|am|pm|january|february|march|april|may|june|july|august|september|october|november|december|"
-    r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|\d+(?:st|nd|rd|th|s)?|bc|ad|[^\w])\s*)+",
+    rf"days?|hours?|minutes?|am|pm|{CALENDAR}|\d+(?:st|nd|rd|th|s)?|bc|ad|[^\w])\s*)+",
     re.IGNORECASE,
 )
 _CONTACT: Final = (  # what is asked for, and what it looks like
@@ -85,18 +83,21 @@ def fit(question: str, said: str, span: str, around: str, near: Near) -> float:
 
 def _speaks_of(noun: str, said: str, near: Near) -> bool:
     """Whether a unit names what there is so much of, or something like it."""
-    told = [word for word in words(said) if word.content and word.text.isalpha()]
-    root, name = stem(noun), noun.casefold()
+    told, root, name = _told(said), stem(noun), noun.casefold()
     return any(word.stem == root for word in told) or any(near(name, word.text.casefold()) >= ALIKE for word in told)
 
 
 def _has_column(noun: str, row: str, near: Near) -> bool:
     """Whether a row or what it stands under says what is counted, or a column may hold how many of it there are."""
-    told = [word for word in words(row) if word.content and word.text.isalpha()]
-    if any(word.stem == stem(noun) or _AMOUNT.fullmatch(word.text) for word in told):
+    if any(word.stem == stem(noun) or _AMOUNT.fullmatch(word.text) for word in _told(row)):
         return True
     names = [cell.partition(": ")[0].strip().casefold() for cell in row.split(BAR)]
     return any(near(noun, name) >= ALIKE for name in names if name)
+
+
+def _told(text: str) -> list[Word]:
+    """The words of a text that tell what it is about."""
+    return [word for word in words(text) if word.content and word.text.isalpha()]
 
 
 def _lacks_contact(question: str, said: str) -> bool:
@@ -120,15 +121,17 @@ def _noun(phrase: str) -> str:
 def _counts(phrase: str, said: str, span: str, around: str, near: Near) -> float:
     """How far the number of the span counts what is asked for, as far as the noun behind it tells."""
     numbers = [quantity for quantity in read(said)[0] if quantity.dimension != "ordinal"]
+    if not (numbers or _NUMBER.search(said)):
+        return MISFIT
     noun = _noun(phrase)
-    if not noun or not (numbers or _NUMBER.search(said)):
-        return 1.0 if numbers or _NUMBER.search(said) else MISFIT
+    if not noun:
+        return 1.0
     root = stem(noun)
     if BAR in said:  # the number that a row bears is none of how many there are
         column, _, cell = said.partition(BAR)[0].partition(": ")
         own = stem(column.strip()) == root and span.strip() == cell.strip()
         return UNLIKE if own or not _has_column(noun.casefold(), f"{said} {around}", near) else 1.0
-    if any(word.stem == root for word in words(f"{said} {around}")):
+    if root in stems(f"{said} {around}"):
         return 1.0
     spanned = {quantity.value for quantity in read(span)[0]}
     counts = [

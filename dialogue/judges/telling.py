@@ -9,6 +9,10 @@ from typing import Final
 from dialogue.judges.quantities import read
 from dialogue.shapes.words import DIMENSIONS, degree, superlatives
 
+CALENDAR: Final = (
+    "(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|october|"
+    "november|december"
+)
 _PRICE = re.compile(
     r"\b(?:what|how much)\b.*\bcosts?\b|\b(?:what|which|how (?:much|high))(?: is| are| was| were|['’]s) (?:the |your )?"
     r"(?:[\w-]+ ){0,2}(?:price|cost|fee|fare|rent|charge|deposit)s?\b",
@@ -27,8 +31,7 @@ _PAST = re.compile(r"(?:and |so |but |then )*when (?:did|was|were)\b", re.IGNORE
 _WRITTEN = re.compile(r"\b\d{1,2}[/.-]\d{1,2}(?![\d ]*[a-z%€£$])", re.IGNORECASE)
 _NO_DAY = re.compile(r"[^.?!]*\?|\b\d{1,2}[:.]\d{2}\b|\bin the same \w+ as\b|\b(?:before|after|since),", re.IGNORECASE)
 _DAY = re.compile(
-    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|"
-    r"october|november|december|before|after|when|while|until|till|during|since|century|centuries|decade|spring|summer|"
+    rf"\b(?:{CALENDAR}|before|after|when|while|until|till|during|since|century|centuries|decade|spring|summer|"
     r"autumn|winter|christmas|easter|today|yesterday|ago|last|war|reign|age|later|earlier|era|period|years?|months?|"
     r"weeks?|days?|(?:at|in the|on the|by) (?:night|morning|afternoon|evening|noon|midnight|dawn))\b",
     re.IGNORECASE,
@@ -69,10 +72,11 @@ def _compared(text: str) -> set[str]:
 
 def of_other_year(question: str, told: str) -> bool:
     """Whether a year is asked about and another one told of, none that the asked one may lie between."""
-    asked, years = _years(question), _years(told)
-    if not asked or not years or asked & years or _SPANS.search(told) or _SPANS.search(question):
+    asked = _years(question)
+    if not asked or _SPANS.search(question) or _SPANS.search(told):
         return False
-    return not any(min(years) <= year <= max(years) for year in asked)
+    years = _years(told)
+    return bool(years) and not any(min(years) <= year <= max(years) for year in asked)
 
 
 def _years(text: str) -> set[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from dialogue.judges.facts import stem, words
+from dialogue.judges.facts import stem, stems, words
 from dialogue.judges.quantities import Date, Quantity, read
 from dialogue.shapes.plan import Most, Value
 from dialogue.shapes.rows import MONEY, OFTEN, is_currency, value_in
@@ -59,7 +59,7 @@ def measured(rows: Sequence[Row], most: Most, today: date) -> list[Measured]:
 
 def _turned(column: str, values: Values, most: Most) -> bool:
     """Whether less is more: the faster takes less time, the older has more years."""
-    aged = most.degree.measure == "date" and stem("age") in _stems(column)
+    aged = most.degree.measure == "date" and stem("age") in stems(column)
     timed = any(value.quantity and value.quantity.dimension in ("time", "months") for value in values.values())
     return aged or (most.degree.measure == "speed" and timed)
 
@@ -69,13 +69,13 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
     degree, names = most.degree, list(dict.fromkeys(column for row in rows for column in row.cells))
     if most.of:
         asked = {word.stem for word in words(most.of) if word.content}
-        return [name for name in names if asked and asked <= _stems(name)]
+        return [name for name in names if asked and asked <= stems(name)]
     nouns = measures(degree.adjective)
     often = degree.measure == "frequency"
     if often or (degree.measure == "length" and _LASTS.match(most.verb)):
         timed = [name for name in names if _is_in(rows, name, ("time", "months"))]
         return [name for name in timed if bool(OFTEN.search(name)) == often]
-    if named := [name for name in names if _stems(name) & nouns]:
+    if named := [name for name in names if stems(name) & nouns]:
         return _nearest(named, most)
     if degree.measure == "money":
         return _nearest([name for name in names if MONEY.search(name)] or [n for n in names if is_currency(n)], most)
@@ -96,7 +96,7 @@ def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str]) -> bool:
 def _nearest(columns: list[str], most: Most) -> list[str]:
     """Of several columns those that share most words with the question."""
     asked = {word.stem for word in words(most.question) if word.content}
-    shared = [len(asked & _stems(column)) for column in columns]
+    shared = [len(asked & stems(column)) for column in columns]
     return [column for column, count in zip(columns, shared, strict=True) if count == max(shared)]
 
 
@@ -107,7 +107,7 @@ def _held(rows: Sequence[Row], column: str, most: Most) -> Values:
         cell = row.cells.get(column, "")
         if not cell:
             continue
-        if most.degree.measure == "date" and not most.of and stem("age") not in _stems(column):
+        if most.degree.measure == "date" and not most.of and stem("age") not in stems(column):
             value = _dated(row.name, cell)
         elif (none := _NONE.get(most.degree.measure)) and none.fullmatch(cell):
             value = Value(row.name, cell, Quantity("0", 0.0, 1))
@@ -193,7 +193,7 @@ def _clocks(rows: Sequence[Row], most: Most) -> list[Measured]:
     late = most.degree.adjective == "late"
     names = list(dict.fromkeys(column for row in rows for column in row.cells))
     timed = [name for name in names if all(_CLOCK.fullmatch(row.cells.get(name, "")) for row in rows)]
-    said = [name for name in timed if _stems(name) & {stem(most.verb)}]
+    said = [name for name in timed if stems(name) & {stem(most.verb)}]
     fitting = [name for name in said or timed if not (_FIRST if late else _LAST).search(name)] or said or timed
     found = [(name, _times([row.cells[name] for row in rows], late)) for name in fitting]
     return [
@@ -216,14 +216,10 @@ def _times(said: Sequence[str], late: bool) -> list[Quantity]:
     return found
 
 
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(word.stem for word in words(text))
-
-
 def size_of(value: Value) -> float:
     """Return a value as a number that can be compared with those of its column."""
     if value.date is not None:
-        return value.date.year + ((value.date.month - 1) / 12 + value.date.day / 372 if value.date.month else 0)
+        return value.moment
     assert value.quantity is not None
     return value.quantity.value * value.quantity.size
 

@@ -80,7 +80,7 @@ def _timed(values: Sequence[Value], asked: Asked) -> bool:
 def _sizes(values: Sequence[Value]) -> list[float] | None:
     """The values as numbers that can be compared, None where they cannot."""
     if all(value.year for value in values):
-        return [_day(value) for value in values]
+        return [value.moment for value in values]
     quantities = [value.quantity for value in values]
     known = [quantity for quantity in quantities if quantity is not None]
     if len(known) < len(values) or any(value.date for value in values):
@@ -92,11 +92,6 @@ def _sizes(values: Sequence[Value]) -> list[float] | None:
 
 def _unlike_nouns(one: Quantity, other: Quantity) -> bool:
     return not one.dimension and not other.dimension and not (one.noun and other.noun)
-
-
-def _day(value: Value) -> float:
-    date = value.date
-    return value.year + ((date.month - 1) / 12 + date.day / 372 if date and date.month else 0)
 
 
 def _apart(first: Value, second: Value, sizes: Sequence[float]) -> str:

@@ -27,6 +27,11 @@ class Value:
             return self.date.year
         return int(self.quantity.value) if self.quantity is not None and self.quantity.dimension == "year" else 0
 
+    @property
+    def moment(self) -> float:
+        """The year with the part of it that has passed by the day, as far as that is known."""
+        return self.year + ((self.date.month - 1) / 12 + self.date.day / 372 if self.date and self.date.month else 0)
+
 
 Fits = Callable[[Quantity], bool]
 Work = Callable[[Sequence[Value]], str]  # the calculator's sentence of the values, "" where there is none

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import nothing_on
+from dialogue.query import PLAIN
 from dialogue.shapes.about import told_of
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.counted import asks_count, count_of, sized
@@ -61,7 +62,6 @@ NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
 ANSWERS = 0.28  # the probability of every part from which on nothing is said to be missing
-PLAIN = 0.1  # how much likelier a part has to be answered as typed, to be read so
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
 
 _DIES = re.compile(r"when did .+ die\b", re.IGNORECASE)
@@ -160,16 +160,15 @@ class Shaper:
         for source in list(dict.fromkeys(passage.source for passage in passages))[:NEAREST]:
             ids = [passage.id for passage in passages if passage.source == source]
             first, last = min(ids), max(ids)
-            while last - first < ENTIRE and self._is_of(source, first - 1):
+            around = self.neighbours(range(first - ENTIRE, last + ENTIRE + 1)) if last - first < ENTIRE else ()
+            own = {passage.id: passage for passage in around if passage.source == source}
+            while last - first < ENTIRE and first - 1 in own:
                 first -= 1
-            while last - first < ENTIRE and self._is_of(source, last + 1):
+            while last - first < ENTIRE and last + 1 in own:
                 last += 1
             if last - first < ENTIRE:
-                found += [p for p in self.neighbours(range(first, last + 1)) if p.source == source]
+                found += [own[place] for place in range(first, last + 1) if place in own]
         return found
-
-    def _is_of(self, source: str, place: int) -> bool:
-        return any(passage.source == source for passage in self.neighbours([place]))
 
     def _worked(
         self, context: Context, plan: Plan, ranked: Sequence[list[Fact]], passages: Sequence[Sequence[Passage]]

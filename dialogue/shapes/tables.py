@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dialogue.judges.answers import Offer
-from dialogue.judges.facts import stem, words
+from dialogue.judges.facts import stem, stems, words
 from dialogue.shapes.rows import DENIED, YES, cells, name_in, value_in
 from dialogue.units import units
 from retrieval.text import BAR
@@ -52,7 +52,7 @@ class Table:
     def about(self) -> frozenset[str]:
         """The stems of the words that tell what the rows are: of title, headings, and columns other than of numbers."""
         columns = {name for row in self.rows for name, cell in row.cells.items() if not value_in(cell, name)}
-        return _stems(" ".join([self.title, next(iter(self.rows[0].cells)), *columns]))
+        return stems(" ".join([self.title, next(iter(self.rows[0].cells)), *columns]))
 
 
 def tables(passages: Sequence[Passage], noun: str = "") -> Iterator[Table]:
@@ -72,12 +72,12 @@ def tables(passages: Sequence[Passage], noun: str = "") -> Iterator[Table]:
 def of_kind(table: Table, noun: str) -> bool:
     """Say whether a table tells of things of a kind: title, columns or most of the names say so; for "" of persons."""
     if not noun:
-        return any(stem("name") in _stems(column) for row in table.rows for column in row.cells)
+        return any(stem("name") in stems(column) for row in table.rows for column in row.cells)
     kind = stem(noun.rsplit(maxsplit=1)[-1])
     names = [row.name for row in table.rows]
-    if kind not in _stems(f"{table.title} {next(iter(table.rows[0].cells))}") and len(set(names)) < len(names):
+    if kind not in stems(f"{table.title} {next(iter(table.rows[0].cells))}") and len(set(names)) < len(names):
         return False  # a row is no thing of that kind, which others have too
-    return kind in table.about or 2 * sum(kind in _stems(row.name) for row in table.rows) > len(table.rows)
+    return kind in table.about or 2 * sum(kind in stems(row.name) for row in table.rows) > len(table.rows)
 
 
 def narrowed(table: Table, said: str) -> list[Row]:
@@ -88,14 +88,14 @@ def narrowed(table: Table, said: str) -> list[Row]:
     rows = list(table.rows)
     if DENIED.search(said):
         return []
-    title = _stems(table.title)
+    title = stems(table.title)
     for word in words(said):
         if not word.content or word.text.casefold() in ANYWHERE or word.stem in ANYWHERE:
             continue
         yes = [row for row in rows if _says_yes(row, word.stem)]
         way = re.search(rf"\b(from|to)\s+(?:the\s+)?{re.escape(word.text)}", said, re.IGNORECASE)
-        having = [row for row in rows if word.stem in _stems(_where(row, way[1]) if way else row.text)]
-        columns = any(word.stem in _stems(column) for row in rows for column in row.cells)
+        having = [row for row in rows if word.stem in stems(_where(row, way[1]) if way else row.text)]
+        columns = any(word.stem in stems(column) for row in rows for column in row.cells)
         if yes or having:
             rows = yes or having
         elif word.stem not in title and not columns:
@@ -115,7 +115,7 @@ def _where(row: Row, way: str) -> str:
 
 
 def _says_yes(row: Row, word: str) -> bool:
-    return any(word in _stems(column) and cell.casefold() in YES for column, cell in row.cells.items())
+    return any(word in stems(column) and cell.casefold() in YES for column, cell in row.cells.items())
 
 
 def _down(offers: Sequence[Offer], noun: str) -> list[Row]:
@@ -178,7 +178,3 @@ def _dated(offers: Sequence[Offer]) -> list[Row]:
     """The things of a list that says of each since when it is one."""
     found = [(match, offer) for offer in offers if (match := _SINCE.fullmatch(offer.text))]
     return [Row(match["name"], {"since": match["cell"]}, {"since": offer}) for match, offer in found]
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(word.stem for word in words(text))
