@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.training import reader as reader_module
-from app.training import reader_calibration, reader_report
+from app.training import document_questions, reader_calibration, reader_report
 from app.training.asked import Asked
 from app.training.invented import invented, kinds
 from app.training.judges import PARTS
@@ -130,7 +130,10 @@ def learnt(data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Asked]
 
 
 def _few(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """Have `count` questions invented, stated and mixed, which are tens of thousands."""
+    """Have `count` questions invented, stated and mixed, which are tens of thousands, and a few documents asked."""
+    some = document_questions.documents()[:24]
+    monkeypatch.setattr(document_questions, "documents", lambda: some)
+    monkeypatch.setattr(reader_calibration, "asked_documents", lambda: some)
     for name in ("INVENTED", "STATED", "STRANGE"):
         monkeypatch.setattr(f"app.training.reader_data.{name}", count)
 
@@ -378,7 +381,7 @@ def test_the_report_is_on_articles_that_are_kept_apart(
     )
     figures = reader_report.report(data, passage_reader, limit=12)
     assert set(asked) <= KEPT_APART | {""}
-    assert {"squad_f1", "squad_exact", "xquad_f1", "twins_auroc", "invented_auroc", "invented_found"} <= figures.keys()
+    assert {"squad_f1", "squad_exact", "xquad_f1", "twins_auroc", "invented_auroc", "documents_found"} <= figures.keys()
     assert all(0 <= value <= 1 for value in figures.values())
     assert figures["squad_f1"] > 0.5
 

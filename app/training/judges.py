@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 import dialogue.intent
 import dialogue.judges.grounding
@@ -140,7 +141,7 @@ def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, floa
 def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
     plan = replace(reader.PLAN, examples=int(share * reader.PLAN.examples), cool=int(share * reader.PLAN.cool))
     drawn = reader_data.sources(data, seed)
-    weights = retrieval.reader.initial(encoder, seed)
+    weights = _begun(encoder, seed)
     checkpoint = retrieval.reader.WEIGHTS.with_name(".reader.checkpoint")  # hours: the same command goes on from it
     curve = reader.fit(encoder, weights, drawn, plan, seed, checkpoint)
     made = PassageReader(encoder, weights)
@@ -149,6 +150,13 @@ def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: 
     about = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
     retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**about, **card})
     return {**reader_calibration.report(found, card), "curve": curve}
+
+
+def _begun(encoder: Encoder, seed: int) -> dict[str, Tensor]:
+    """The weights that ship, which the training goes on from; without them those that one begins with."""
+    if not retrieval.reader.WEIGHTS.is_file():
+        return retrieval.reader.initial(encoder, seed)
+    return retrieval.reader.load(retrieval.reader.WEIGHTS)[0]
 
 
 def _grade_reader(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:

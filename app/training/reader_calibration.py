@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.evaluation.metrics import auroc, calibration_error
+from app.training.document_questions import documents as asked_documents
 from app.training.invented import invented
 from app.training.quality_data import rows as lines
 from app.training.reader_data import NAME, held, shape, titled
@@ -40,9 +41,12 @@ NATURAL = {  # documents with questions as people ask them
     "office": Path(__file__).with_name("office"),
 }
 MADE, PAGES = 24, 5  # collections of invented pages, and how many pages of each kind
-COUNTS = 3.0  # what a unit found for such a question counts
+DOCUMENTS = (1, 6)  # the documents kept apart make one collection, and so many of a part of them each
+OF_DOCUMENTS = 300  # questions asked of each of the two, as many again that are not answered
+COUNTS = 3.0  # what a unit found for a question of people counts
 RIDGE = 1e-3
-UNANSWERED = ("without", "stranger", *(f"{name} without" for name in NATURAL))
+ASKED_BY_PEOPLE = (*NATURAL, "documents")
+UNANSWERED = ("without", "stranger", *(f"{name} without" for name in ASKED_BY_PEOPLE))
 AGAINST = ("away", "elsewhere", "astray", "strange", "figures")
 TITLED = ("according to the {}", "in the {}", "of the {}", "for the {}", "at the {}")
 
@@ -78,7 +82,11 @@ def collect(data: Path, encoder: Encoder, reader: PassageReader, seed: int = 0) 
     for at in range(MADE):
         _add(found, "made", "without", made(seed + at), encoder, reader)
     for name, folder in NATURAL.items():
+        if not folder.is_dir():  # what is installed has no examples
+            continue
         _add(found, name, f"{name} without", natural(folder), encoder, reader)
+    for collection in documents(rng):
+        _add(found, "documents", "documents without", collection, encoder, reader)
     return found
 
 
@@ -137,6 +145,27 @@ def natural(folder: Path) -> tuple[list[Passage], list[Question]]:
         if len(row["context"]) == 1 and bool(right) == bool(answers):
             questions.append((clean(row["context"][0]), answers, right))
     return passages, questions
+
+
+def documents(rng: random.Random) -> Iterator[tuple[list[Passage], list[Question]]]:
+    """Yield collections of the documents that are kept apart, with their questions, one wording of each."""
+    kept = [document for document in asked_documents() if document.held()]
+    rng.shuffle(kept)
+    for parts in DOCUMENTS:
+        for at in range(parts):
+            some = kept[at::parts]
+            own = [(document, passage) for document in some for passage in document.passages]
+            passages = [replace(passage, id=number) for number, (_, passage) in enumerate(own)]
+            answered, unanswered = list[Question](), list[Question]()
+            for document in some:
+                for wordings, answer in document.answered:
+                    here = [n for n, (of, p) in enumerate(own) if of is document and answer in p.text]
+                    if here:
+                        answered.append((rng.choice(wordings), (answer,), frozenset(here)))
+                unanswered += [(asked, (), frozenset()) for asked in document.unanswered]
+            count = OF_DOCUMENTS // parts
+            asked = [rng.sample(kind, min(count, len(kind))) for kind in (answered, unanswered)]
+            yield passages, [*asked[0], *asked[1]]
 
 
 def squad(data: Path) -> tuple[list[Passage], list[Question]]:
@@ -269,9 +298,8 @@ def calibrated(found: dict[str, list[Found]]) -> dict[str, dict[str, float]]:
     rows, met = np.concatenate([each.rows for each in every]), np.concatenate([each.met for each in every])
     units = np.concatenate([each.units for each in every])
     right = np.concatenate([each.right for each in every])
-    counts = np.concatenate(
-        [np.full(len(e.right), COUNTS if name.split()[0] in NATURAL else 1.0) for name, k in found.items() for e in k]
-    )
+    weight = {name: COUNTS if name.split()[0] in ASKED_BY_PEOPLE else 1.0 for name in found}
+    counts = np.concatenate([np.full(len(each.right), weight[name]) for name, kind in found.items() for each in kind])
     return {
         "order": ordering(found),
         "likely": logistic(rows, met, FEATURES),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.training import document_questions
 from app.training.asked import Asked
 from app.training.invented import invented
 from app.training.quality_data import rows as lines
@@ -40,21 +41,25 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
     squad = [row for row in lines(reading / "squad1_train.jsonl.gz") if not held(row)]
     articles = Articles(squad)
     twins = [row for row in lines(reading / "squad2_train_unanswerable_pairs.jsonl.gz") if not held(row)]
+    documents = [document for document in document_questions.documents() if not document.held()]
     found = {
-        "squad": (0.36, list(_known(squad))),
-        "near": (0.10, list(articles.near(squad, rng))),
-        "exchanged": (0.06, list(articles.exchanged(squad, rng))),
-        "twins": (0.10, list(_twins(twins))),
-        "fairytaleqa": (0.03, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
-        "qamr": (0.03, list(_qamr(lines(reading / "qamr_sentences_dev.jsonl.gz")))),
+        "squad": (0.24, list(_known(squad))),
+        "near": (0.06, list(articles.near(squad, rng))),
+        "exchanged": (0.04, list(articles.exchanged(squad, rng))),
+        "twins": (0.08, list(_twins(twins))),
+        "fairytaleqa": (0.02, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
+        "qamr": (0.02, list(_qamr(lines(reading / "qamr_sentences_dev.jsonl.gz")))),
         "policyqa": (0.01, list(_known(lines(reading / "policyqa_dev.jsonl.gz")))),
         "covidqa": (0.01, list(_known(lines(reading / "covidqa_deepset_windows.jsonl.gz")))),
         "boolq": (0.01, list(_boolq(lines(reading / "boolq_val.jsonl.gz")))),
-        "invented": (0.11, list(invented(INVENTED, seed))),
-        "stated": (0.14, list(stated(STATED, seed))),
+        "invented": (0.06, list(invented(INVENTED, seed))),
+        "stated": (0.05, list(stated(STATED, seed))),
         "trecqa": (0.01, list(_sentences(lines(data / "retrieval" / "trecqa.train.jsonl.gz"), rng))),
+        "documents": (0.26, list(document_questions.answered(documents))),
+        "documents, not answered": (0.06, list(document_questions.unanswered(documents))),
+        "documents, beside": (0.06, list(document_questions.beside(documents))),
     }
-    return {**found, "strange": (0.03, list(_strange(list(found.values()), rng)))}
+    return {**found, "strange": (0.02, list(_strange(list(found.values()), rng)))}
 
 
 def held(row: Mapping[str, Any]) -> bool:

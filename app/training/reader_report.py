@@ -1,4 +1,4 @@
-"""How well the reader reads: on articles of SQuAD that it was not trained on, and on XQuAD and invented pages.
+"""How well the reader reads: on SQuAD and documents that it did not learn from, on XQuAD and invented pages.
 
 F1 and exact match are those of SQuAD (Rajpurkar et al. 2016), over answerable questions, the best span of all passages
 of the paragraph being the answer.
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from app.evaluation.metrics import auroc
+from app.training import document_questions
+from app.training.asked import Asked
 from app.training.invented import invented
 from app.training.quality_data import rows as lines
 from app.training.reader_data import held, windows
@@ -41,13 +43,22 @@ def report(data: Path, reader: PassageReader, limit: int = 600, seed: int = 0) -
     wrong = [likeliest(reader, row)[1] for row in twin_rows]
     labels = [True] * len(right) + [False] * len(wrong)
     found["twins_auroc"] = auroc(labels, [sure for sure in (*right, *wrong)])
-    pages = list(invented(limit, seed=10_000 + seed))
+    found |= {f"invented_{name}": value for name, value in on(reader, list(invented(limit, 10_000 + seed))).items()}
+    kept = [document for document in document_questions.documents() if document.held()]
+    asked = [*document_questions.answered(kept), *document_questions.unanswered(kept)]
+    found |= {f"documents_{name}": value for name, value in on(reader, _sample(rng, asked, 2 * limit)).items()}
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def on(reader: PassageReader, pages: Sequence[Asked]) -> dict[str, float]:
+    """Return the AUROC of answered or not, and the share of answers of which the best span is a good half or more."""
     read = [reader.read(asked.question, [asked.page])[0] for asked in pages]
-    found["invented_auroc"] = auroc([bool(asked.answers) for asked in pages], [sure(one) for one in read])
     answerable = [(asked, one) for asked, one in zip(pages, read, strict=True) if asked.answers]
     exact = [any(_overlap(one.best()[1:], span) > 0.5 for span in asked.spans) for asked, one in answerable]
-    found["invented_found"] = float(np.mean(exact))
-    return {name: round(value, 4) for name, value in found.items()}
+    return {
+        "auroc": auroc([bool(asked.answers) for asked in pages], [sure(one) for one in read]),
+        "found": float(np.mean(exact)),
+    }
 
 
 def sure(reading: Reading) -> float:
