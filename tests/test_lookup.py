@@ -31,6 +31,7 @@ PARTS = [
         ("How many pieces are in ORD-702?", ORDERS, None),
         ("Who is the father of ORD-701?", ORDERS, None),
         ("How many beds does the tent Heron have?", TENTS, 1),
+        ("How many beds does the tent Heron offer?", TENTS, 1),
         ("How many beds does the tent have?", TENTS, None),
         ("How many beds does the tent Heron have in winter?", TENTS, None),
         ("Which warden does the tent Otter have to thank?", TENTS, None),

@@ -14,8 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.training import reader as reader_module
 from app.training import document_questions, reader_calibration, reader_report
+from app.training import reader as reader_module
 from app.training.asked import Asked
 from app.training.invented import invented, kinds
 from app.training.judges import PARTS

@@ -124,6 +124,10 @@ def test_the_topic_is_a_whole_noun_phrase(question: str, about: str) -> None:
             ("How many rooms does Kestrel hostel have?", "How many rooms does Heath hostel have?"),
         ),
         (
+            "Which of the two uses more power, Eco or Glass?",
+            ("How much power does Eco have?", "How much power does Glass have?"),
+        ),
+        (
             "Which is cheaper, a cut for men or for children?",
             ("How much does a cut for men cost?", "How much does a cut for children cost?"),
         ),
@@ -370,6 +374,21 @@ def test_a_thing_may_be_meant_by_a_part_of_a_name_that_its_page_has_whole() -> N
     assert is_about("Ada Holm", died)
     assert not is_about("Ada Byron", died)
     assert not is_about("Ada Holm", Fact(Offer(Page("Ada died in 1948.")), 0.5, (0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("when was Ada Holm born?", "3 May 1871"),
+        ("when did Ada Holm die?", "9 June 1948"),
+        ("when did Ada Holm marry?", None),
+    ],
+)
+def test_the_days_of_a_life_stand_behind_the_name(question: str, said: str | None) -> None:
+    text = "Ada Holm (3 May 1871 – 9 June 1948) was a painter."
+    plan = Plan((question,), work=lambda values: "", dates=True)
+    found = value_of(Fact(Offer(Page(text)), 0.5, (0, len(text))), plan, "", question)
+    assert (found.said if found else None) == said
 
 
 def test_several_things_cost_as_many_times_the_price_of_one() -> None:

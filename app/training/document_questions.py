@@ -4,21 +4,24 @@
 that sound as if it answered them. One document in HELD is kept apart: the probabilities are fitted to those.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.training.asked import Asked
 from app.training.quality_data import share
+from dialogue.units import units
 from retrieval.markup import from_markdown
 from retrieval.passages import cut
-from retrieval.reading import page_of
-from retrieval.text import clean
+from retrieval.reading import Page, page_of
+from retrieval.text import BAR, clean
 from retrieval.types import Passage
 
 FOLDER = Path(__file__).with_name("documents")
 HELD = 8  # one in so many
 BESIDE = 0.5  # wanted of `relevant` for a passage of the right document that does not answer
+OTHER_ROWS = 2
 OTHER = 0.1  # for the likeliest passage of another document
 
 
@@ -99,6 +102,23 @@ def beside(found: Sequence[AskedDocument]) -> Iterator[Asked]:
     for own, relevant in ((True, BESIDE), (False, OTHER)):
         for question, passage in _nearest(found, asked, own):
             yield Asked(question, page_of(passage), (), 0.0, relevant)
+
+
+def rows(found: Sequence[AskedDocument], rng: random.Random) -> Iterator[Asked]:
+    """Questions that a row of a table answers, on that row alone and on OTHER_ROWS beside it, as rows are read."""
+    for document in found:
+        lines = [(offer.text, offer.page.title) for passage in document.passages for offer in units(passage)]
+        tables = [(text, title) for text, title in lines if BAR in text]
+        for wordings, answer in document.answered:
+            first = next((line for line in lines if answer in line[0]), ("", ""))
+            if BAR not in first[0]:
+                continue
+            page, start = Page(*first), first[0].index(answer)
+            others = [Page(*line) for line in tables if line[1] == page.title and answer not in line[0]]
+            for question in wordings:
+                yield Asked(question, page, ((start, start + len(answer)),))
+                for other in rng.sample(others, min(OTHER_ROWS, len(others))):
+                    yield Asked(question, other, (), 0.0, BESIDE)
 
 
 def _nearest(

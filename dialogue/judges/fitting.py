@@ -9,7 +9,7 @@ from typing import Final
 
 from dialogue.judges.facts import Word, stem, stems, words
 from dialogue.judges.quantities import read
-from dialogue.judges.telling import CALENDAR, of_other_year, tells_none
+from dialogue.judges.telling import CALENDAR, of_other_day, of_other_year, tells_none
 from retrieval.text import BAR
 
 Near = Callable[[str, str], float]  # the cosine of two words
@@ -68,7 +68,7 @@ def fit(question: str, said: str, span: str, around: str, near: Near) -> float:
 
     `said` is the unit, `span` its likeliest answer, `around` what it stands under and leans on.
     """
-    other = of_other_year(question, f"{said} {around}")
+    other = of_other_year(question, f"{said} {around}") or (BAR in said and of_other_day(question, said))
     if other or tells_none(question, said, around) or _lacks_contact(question, said):
         return MISFIT
     if _WHERE.match(question):

@@ -15,6 +15,7 @@ LOOKED_UP = 0.9  # probability that the one row which a question looks up answer
 ASIDE = 0.6  # likewise where the question names no cell that says which row it is, but one of what it is for
 LOOSE = 3  # one in so many words of a question that names an identifier may stand nowhere in the row
 _WHICH = re.compile(r"\b(?:which|what|how many) (\w+)", re.IGNORECASE)
+_DOES = re.compile(r"\b(?:do|does|did)\b", re.IGNORECASE)
 _TOTAL = re.compile(r"(?:grand )?totals?|sum", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _LETTERS = re.compile(r"[^\W\d_]{3}")
@@ -35,7 +36,7 @@ def looked_up(question: str, rows: Sequence[tuple[str, str]]) -> int | None:
     well, or what an adjective of it measures, and so does every figure and identifier of the question in the row, but
     for the year of a total. Other words of the question have to stand in the row or its titles, but for the verb that
     ends a question for which column it is ("At which berth does the Gannet lie?"); beside an identifier one in LOOSE
-    need not, unless another row holds it.
+    need not, unless another row holds it. Nor need the verb that ends a question ("does it use").
     """
     others = frozenset(_stems(" ".join(row for row, _ in rows if BAR in row)))
     found = [place for place, (row, title) in enumerate(rows) if BAR in row and _is_asked(question, row, title, others)]
@@ -100,6 +101,9 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
         return False
     there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title))}
     beside = {one for one in roots - there - years if not measured.get(one, frozenset()) & there}
+    *_, noun, verb = (*words(question)[:1], *words(question))
+    if noun.content and _DOES.search(question):  # "How much water does the Glass programme use?"
+        beside -= {_ACTOR.sub("", verb.stem)}
     column = _WHICH.search(question)
     if column and stem(column[1]) in {one for place in named for one in _stems(cells[place][0])}:
         *_, before, last = words(question)

@@ -8,6 +8,7 @@ from typing import Final
 
 from dialogue.judges.quantities import read
 from dialogue.shapes.words import DIMENSIONS, degree, superlatives
+from retrieval.text import BAR
 
 CALENDAR: Final = (
     "(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|october|"
@@ -45,6 +46,7 @@ _AFTER = re.compile(
     r"\b(?:names?\w*|call\w*|nick\w*|after|because|since|mean\w*|words?|from|reminds?|honou?r\w*)\b", re.IGNORECASE
 )
 _SPANS = re.compile(r"\b(?:since|from|until|till|after|before|by|every|each|always|never|still)\b", re.IGNORECASE)
+_WEEKDAY = re.compile(r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day", re.IGNORECASE)
 _TIMES: Final = frozenset(("year", "year bc", "ordinal", "time", "months"))
 _AGES: Final = frozenset(("ordinal", "year"))  # figures that measure nothing
 
@@ -77,6 +79,24 @@ def of_other_year(question: str, told: str) -> bool:
         return False
     years = _years(told)
     return bool(years) and not any(min(years) <= year <= max(years) for year in asked)
+
+
+def of_other_day(question: str, row: str) -> bool:
+    """Whether a day is asked about, of the month or of the week, and a row of a table stands for another one."""
+    label = row.partition(BAR)[0]
+    for days in (_days, _weekdays):
+        asked, told = days(question), days(label)
+        if asked and len(told) == 1:
+            return not asked & told
+    return False
+
+
+def _days(text: str) -> set[tuple[int, int]]:
+    return {(date.month, date.day) for date in read(text)[1] if date.month and date.day}
+
+
+def _weekdays(text: str) -> set[str]:
+    return {match[0].casefold() for match in _WEEKDAY.finditer(text)}
 
 
 def _years(text: str) -> set[int]:

@@ -17,9 +17,13 @@ from dialogue.shapes.words import DIMENSIONS, Degree, degree
 
 _BE = r"(?:is|are|was|were)"
 _VERB = rf"(?:{_BE}|has|have|had|does|do|did|costs?|weighs?|takes?|lasts?|gets?|comes?|offers?)"
+_DOES = (  # what any verb may look like where a comparative or a superlative follows it
+    rf"(?:{_VERB}|[a-z]{{2,}}(?:s|ed)|won|ran|sold|made|held|took|lost|got|gave|drew|wrote|built|paid|spent|drank|ate|grew|"
+    r"stood|kept|led|sent|met|sang|drove|rode|swam|flew|brought)"
+)
 _WHICH = re.compile(
     rf"(?:and )?(?:which|what|who)(?: one)?(?: of (?:the|these) two)?(?: (?P<noun>[\w -]+?))??\s"
-    rf"(?P<pred>{_VERB}\s.+?)\s*[,:;–-]\s*"
+    rf"(?P<pred>{_DOES}\s.+?)\s*[,:;–-]\s*"
     r"(?P<a>.+?),? or (?P<b>.+)",
     re.IGNORECASE,
 )
@@ -43,8 +47,8 @@ _DIFFERENCE = re.compile(
     re.IGNORECASE,
 )
 _MOST = re.compile(
-    rf"(?:which|what|who)(?: of the)? ?(?P<noun>[\w -]*?) ?(?P<verb>{_VERB})(?: (?:the|its))? "
-    r"(?P<most>\w+)(?P<rest> [\w -]+)?",
+    rf"(?:which|what|who)(?: of the)? ?(?P<noun>[\w -]*?) ?(?P<verb>{_DOES})(?: (?:the|its))? "
+    r"(?P<most>most|least|\w+st)(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
 _RUNS = r"(?:runs?|goes|go|leaves?|departs?|arrives?|opens?|closes?|starts?|begins?|ends?|finish(?:es)?|stays? open)"
@@ -61,6 +65,7 @@ _LASTED = re.compile(
 )
 _OFFICE = re.compile(r"\b(?:in|of) (?:office|power|service|post|charge)\b|\bbeen\b", re.IGNORECASE)
 _ANYTHING = ("thing", "things", "item", "one", "article", "product")
+_PLURAL = re.compile(r"\w+(?<!s)s|people|children|men|women", re.IGNORECASE)
 _PLACE = re.compile(r" (?:of|in|at|on|for|from|to|with|near|around|that|which|you|we|I)\b")
 _MONEY = re.compile(r"price|cost|fee|fare|rent|charge|salary|deposit", re.IGNORECASE)
 
@@ -87,17 +92,14 @@ def read_comparison(question: str) -> Plan | None:
     asked = _of_words(match["pred"].split()) if match else None
     if match and asked and (plan := _two(match["a"], match["b"], asked, "", who=False)):
         return _ranked(replace(plan, work=partial(confirmed, asked=asked)), asked, text, confirmed)
+    match = _WHEN.fullmatch(text)
+    if match and (found := _frequent(match["most"]) or degree(match["most"])):
+        asked = Asked(f"How {found.adjective} does {{}} {match['verb']}?", found)
+        plan = _all(match["noun"], asked)
+        return _ranked(plan, asked, text, extreme, match["noun"], match["rest"] or "", match["verb"])
     match = _MOST.fullmatch(text)
     asked, noun, place = _of_most(match) if match else (None, "", "")
-    if match and asked:
-        return _ranked(_all(noun, asked), asked, text, extreme, noun, place, match["verb"])
-    match = _WHEN.fullmatch(text)
-    found = _frequent(match["most"]) or degree(match["most"]) if match else None
-    if match is None or found is None:
-        return None
-    asked = Asked(f"How {found.adjective} does {{}} {match['verb']}?", found)
-    plan = _all(match["noun"], asked)
-    return _ranked(plan, asked, text, extreme, match["noun"], match["rest"] or "", match["verb"])
+    return _ranked(_all(noun, asked), asked, text, extreme, noun, place, match["verb"]) if match and asked else None
 
 
 def _frequent(words: str) -> Degree | None:
@@ -249,7 +251,8 @@ def _of_words(words: Sequence[str]) -> Asked | None:
                 return _asked(
                     Degree(f"{word} {behind[0]}", adjective.adjective, adjective.measure, less, found.superlative), []
                 )
-            return Asked(f"How many {' '.join(behind)} does {{}} have?", found, behind[-1])
+            much = "many" if _PLURAL.fullmatch(behind[-1]) else "much"  # "more desks", "more power"
+            return Asked(f"How {much} {' '.join(behind)} does {{}} have?", found, behind[-1])
         if not found.measure:
             verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh", "pay"))), "")
             if not verb:

@@ -21,6 +21,7 @@ FOUNDED = re.compile(
     re.IGNORECASE,
 )
 DIED = re.compile(r"\b(?:died?|dies|death|dead|deceased|killed|drowned|passed away)\b|†|\d\s?[–-]", re.IGNORECASE)
+_LIFE = re.compile(r"\((?P<first>[^()–—-]*\d{3,4})\s*[–—-]\s*(?P<last>[^()–—-]*\d{3,4})[^()]*\)")
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
 _MORE = r"(?:\s[A-Z][\w.'’-]*){0,2}?\s"  # names between those of a thing
 ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
@@ -120,7 +121,7 @@ def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
         found = cell_of(text, question, plan.money, plan.fits, plan.dates)
         return Value(label, found[0], found[1]) if found else None
     if plan.dates:
-        return _date_of(text, inside, label)
+        return _date_of(_of_life(text, question) or text, inside, label)
     fitting = [
         quantity
         for quantity in read(text)[0]
@@ -145,8 +146,17 @@ def _in_named_clause(text: str, question: str, fitting: Sequence[Quantity]) -> l
     return [quantity for quantity in fitting if quantity.text in clause]
 
 
+def _of_life(text: str, question: str) -> str:
+    """Which of the two days behind a name, in brackets, a question is about: that of birth or that of death."""
+    life = _LIFE.search(text)
+    ends = bool(re.search(r"\bdied?\b", question))
+    if life is None or not (ends or re.search(r"\bborn\b", question)):
+        return ""
+    return life["last"] if ends else life["first"]
+
+
 def _date_of(text: str, inside: str, label: str) -> Value | None:
-    for part in (inside, text):
+    for part in (inside if inside in text else "", text):
         quantities, dates = read(part)
         known = [date for date in dates if date.year]
         if len(known) == 1:
