@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, normalize, pad, scaled_dot_product_attention
 
-from retrieval.encoder.layers import rounded
+from retrieval.encoder.layers import Linear, packed, plain
+from retrieval.encoder.together import Together
 from retrieval.types import RetrievalError
 from retrieval.weights import Shipped, read_weights
 
@@ -30,9 +31,10 @@ LOWER = 3  # layers in which texts do not meet
 LOW = "low."  # before the names of what changes the lower layers
 FORMAT = "candor-adapter-1"
 PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
-Maps = dict[str, tuple[Tensor, Tensor]]  # weight and bias of the linear maps of a layer, by PLACES
+Maps = dict[str, Linear]  # the linear maps of a layer, by PLACES
 WIDTH = 96  # hidden units of the perceptron on the pooled text
 ROWS = 2048  # tokens of texts, padding included, that are read at once
+APART = 64  # tokens of padding that take longer than another batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +123,7 @@ class Reader:
     def __init__(self, encoder: "Encoder", adapter: Adapter, keep: bool = False) -> None:
         self.encoder, self.adapter = encoder, adapter
         self._kept: dict[bool, list[Maps]] | None = {} if keep else None
+        self._together = Together(self._read)
         adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
         self.outputs = adapter.outputs
         self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
@@ -146,11 +149,11 @@ class Reader:
     def _merged(self, low: bool) -> list[Maps]:
         weights, dtype, prefix = self.adapter.tensors, self.encoder.dtype, LOW if low else ""
         layers = self.encoder.upper(0)[:LOWER] if low else self.encoder.upper(LOWER)
+        made = plain if self._kept is None else packed
         return [
             {
-                part: (
-                    base.weight + (weights[f"{key}.{part}.a"] @ weights[f"{key}.{part}.b"]).T.to(dtype),
-                    base.bias,
+                part: made(
+                    base.weight + (weights[f"{key}.{part}.a"] @ weights[f"{key}.{part}.b"]).T.to(dtype), base.bias
                 )
                 for part, base in _maps(layer).items()
             }
@@ -162,25 +165,32 @@ class Reader:
         states, mask = _padded(embedded)
         states, alone = states.to(self.encoder.dtype), mask[:, None, None]
         for layer, linears in zip(self.encoder.upper(0), maps, strict=False):
-            keys = [rounded(states, *linears[part]) for part in ("key", "value")]
+            keys = [linears[part](states) for part in ("key", "value")]
             states = _layer(layer, linears, states, keys, alone)
         return [row[: len(text)] for row, text in zip(states, embedded, strict=True)]
 
-    @torch.inference_mode()
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty."""
+        """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty.
+
+        What several threads ask at the same time is read together, where the weights are kept.
+        """
         if not pairs:
             return np.zeros((0, len(self.outputs)), dtype=np.float32)
+        return np.asarray(self._read(pairs, False) if self._kept is None else self._together(pairs))
+
+    @torch.inference_mode()
+    def _read(self, pairs: Sequence[tuple[str, str]], several: bool) -> NDArray[np.float32]:
+        """Return logits of pairs, those `several` threads ask for in batches of like lengths."""
         read = list(dict.fromkeys(pairs))
         place = {pair: row for row, pair in enumerate(read)}
-        return self._logits(read)[[place[pair] for pair in pairs]]
+        return self._logits(read, APART if several else ROWS)[[place[pair] for pair in pairs]]
 
-    def _logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+    def _logits(self, pairs: Sequence[tuple[str, str]], apart: int) -> NDArray[np.float32]:
         found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
         distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
-        states = dict(zip(distinct, self._lowered(distinct), strict=True))
+        states = dict(zip(distinct, self._lowered(distinct, apart), strict=True))
         maps = self.merged()
-        for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs]):
+        for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs], apart):
             before = list(dict.fromkeys(pairs[row][0] for row in rows))
             logits = self.read(
                 [states[text] for text in before],
@@ -191,13 +201,13 @@ class Reader:
             found[rows] = logits.cpu().numpy()
         return found
 
-    def _lowered(self, texts: Sequence[str]) -> list[Tensor]:
+    def _lowered(self, texts: Sequence[str], apart: int) -> list[Tensor]:
         """Return the states of texts after the lower layers."""
         if not self.whole:
             return self.encoder.hidden(texts, LOWER)
         embedded, maps = self.encoder.hidden(texts, 0), self.merged(low=True)
         found: dict[int, Tensor] = {}
-        for rows in _batches([("", 1, len(state)) for state in embedded]):
+        for rows in _batches([("", 1, len(state)) for state in embedded], apart):
             found |= zip(rows, self.lower([embedded[row] for row in rows], maps), strict=True)
         return [found[row] for row in range(len(texts))]
 
@@ -223,8 +233,8 @@ class Reader:
         seen = torch.cat([past_mask[chosen], mask], 1)[:, None, None]
         alone = past_mask[:, None, None]
         for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
-            keys = [rounded(past, *linears[part]) for part in ("key", "value")]
-            own = [rounded(here, *linears[part]) for part in ("key", "value")]
+            keys = [linears[part](past) for part in ("key", "value")]
+            own = [linears[part](here) for part in ("key", "value")]
             both = [torch.cat([one[chosen], other], 1) for one, other in zip(keys, own, strict=True)]
             here = _layer(layer, linears, here, both, seen)
             if linears is not maps[-1]:
@@ -277,12 +287,12 @@ def _layer(layer: Any, linears: Maps, x: Tensor, known: Sequence[Tensor], mask: 
     """One layer of BERT over `x` (rows, tokens, dimension), which attends to keys and values `known`."""
     heads = layer.attention.self.num_attention_heads
     query, key, value = (
-        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (rounded(x, *linears["query"]), *known)
+        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (linears["query"](x), *known)
     )
     bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(mask == 0, -torch.inf)
     attended = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
-    x = layer.attention.output.LayerNorm(rounded(attended, *linears["attended"]) + x)
-    normed: Tensor = layer.output.LayerNorm(rounded(gelu(rounded(x, *linears["wide"])), *linears["narrow"]) + x)
+    x = layer.attention.output.LayerNorm(linears["attended"](attended) + x)
+    normed: Tensor = layer.output.LayerNorm(linears["narrow"](gelu(linears["wide"](x))) + x)
     return normed
 
 
@@ -305,10 +315,11 @@ def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return rows, mask
 
 
-def _batches(pairs: Sequence[tuple[str, int, int]]) -> list[list[int]]:
+def _batches(pairs: Sequence[tuple[str, int, int]], apart: int) -> list[list[int]]:
     """Group rows of (text before, its tokens, tokens of the text) so that padding stays within ROWS.
 
-    What follows one text before stays together, so that it is read once; like lengths meet.
+    What follows one text before stays together, so that it is read once; like lengths meet. No text that is longer
+    than those before it joins them where that takes more than `apart` tokens of padding.
     """
     order = sorted(range(len(pairs)), key=lambda row: (pairs[row][1] // 16, pairs[row][0], pairs[row][2]))
     batches: list[list[int]] = [[]]
@@ -316,7 +327,8 @@ def _batches(pairs: Sequence[tuple[str, int, int]]) -> list[list[int]]:
     for row in order:
         before, past, here = pairs[row]
         new = not batches[-1] or pairs[batches[-1][-1]][0] != before
-        if batches[-1] and max((len(batches[-1]) + 1) * max(longest, here), (distinct + new) * past) > ROWS:
+        full = max((len(batches[-1]) + 1) * max(longest, here), (distinct + new) * past) > ROWS
+        if batches[-1] and (full or len(batches[-1]) * (here - longest) > apart):
             batches.append([])
             longest, distinct, new = 0, 0, True
         batches[-1].append(row)

@@ -1,0 +1,98 @@
+"""What several threads want to have read at the same time, read in one batch.
+
+Whoever finds nobody reading reads for all who have come by then; those who come meanwhile are the next batch. So nobody
+waits for company, and who is alone is read alone.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MOST = 128  # items that are read at once, unless one caller brings more: what all of them take in memory is bounded
+
+
+class _Part(Generic[Item, Result]):
+    """What one thread wants to have read, and what became of it. `told` says that it has `ended`, or reads next."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items = items
+        self.told = threading.Event()
+        self.ended = False
+        self.given: Sequence[Result] = ()
+        self.error: Exception | None = None
+
+
+class Together(Generic[Item, Result]):
+    """Calls of `read`, which gives a result for each item; those of several threads are put together.
+
+    `read` is told whether it reads for several. Where it fails for several, each is read alone, so that it fails alone.
+    """
+
+    def __init__(self, read: Callable[[Sequence[Item], bool], Sequence[Result]]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._waiting: list[_Part[Item, Result]] = []
+        self._led = False
+
+    def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
+        """Return a result for each item. Raises what `read` raises."""
+        part = _Part[Item, Result](items)
+        with self._lock:
+            self._waiting.append(part)
+            leads, self._led = not self._led, True
+        if not leads:
+            part.told.wait()
+        if not part.ended:
+            self._lead()
+        if part.error is not None:
+            raise part.error
+        return part.given
+
+    def _lead(self) -> None:
+        """Read for those who wait, from the first on, who is this thread."""
+        group = self._group()
+        try:
+            self._fill(group)
+        finally:  # whatever stops this thread, the others go on
+            self._pass_on([part for part in group[1:] if not part.ended])
+            for part in group:
+                if part.ended:
+                    part.told.set()
+
+    def _group(self) -> list[_Part[Item, Result]]:
+        with self._lock:
+            group = [self._waiting.pop(0)]
+            size = len(group[0].items)
+            while self._waiting and (size := size + len(self._waiting[0].items)) <= MOST:
+                group.append(self._waiting.pop(0))
+        return group
+
+    def _pass_on(self, undone: list[_Part[Item, Result]]) -> None:
+        """Have the next of those who wait read, those first of whom nothing came."""
+        with self._lock:
+            self._waiting = undone + self._waiting
+            follower = self._waiting[0] if self._waiting else None
+            self._led = follower is not None
+        if follower is not None:
+            follower.told.set()
+
+    def _fill(self, group: list[_Part[Item, Result]]) -> None:
+        if len(group) > 1:
+            try:
+                results = self._read([item for part in group for item in part.items], True)
+            except Exception:  # of one of them, who is told below
+                results = None
+            if results is not None:
+                ends = 0
+                for part in group:
+                    begins, ends = ends, ends + len(part.items)
+                    part.given, part.ended = results[begins:ends], True
+                return
+        for part in group:
+            try:
+                part.given = self._read(part.items, False)
+            except Exception as error:
+                part.error = error
+            part.ended = True
