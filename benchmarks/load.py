@@ -52,12 +52,16 @@ TURN = re.compile(rb'"conversation":"([0-9a-f-]{36})"')
 
 @dataclass
 class Seen:
-    """What the clients of one step saw: seconds of each answer that counts, statuses, and acknowledged turns."""
+    """What the clients of one step saw: seconds of each answer that counts, statuses, and acknowledged turns.
+
+    `asked` is how many answers there were in all.
+    """
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     turns: list[str] = field(default_factory=list)
     took: float = 0.0
+    asked: int = 0
 
     def told(self) -> dict[str, Any]:
         """Return the figures of the step."""
@@ -127,6 +131,7 @@ async def closed_loop(server: Server, clients: int, seconds: float, warm: float 
         while (now := time.perf_counter()) < begun + warm + seconds:
             status, body = await line.ask()
             ended = time.perf_counter()
+            seen.asked += 1
             if status == "200":
                 seen.turns += [found.decode() for found in TURN.findall(body)[:1]]
             if begun + warm <= ended <= begun + warm + seconds:
@@ -208,9 +213,8 @@ def steps(kind: str, given: argparse.Namespace, ceiling: float) -> dict[str, Any
                 seen = asyncio.run(closed_loop(server, clients, given.seconds))
                 after = state_of(server.process)
                 told = seen.told()
-                told["processor_ms_per_turn"] = round(
-                    1000 * (after["processor"] - before["processor"]) / max(1, sum(seen.statuses.values())), 2
-                )
+                spent = after["processor"] - before["processor"]
+                told["processor_ms_per_turn"] = round(1000 * spent / max(1, seen.asked), 2)
                 if told["per_second"] > CEILING * ceiling:
                     told["refused"] = f"more than {CEILING:.0%} of the client's own ceiling: no result"
                 found[str(clients)] = told
