@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import gelu, normalize, pad, scaled_dot_product_attention
+from torch.nn.functional import gelu, normalize, scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
 
-from retrieval.encoder.layers import Linear, packed, plain
+from retrieval.encoder.layers import Linear, leveled, packed, plain
 from retrieval.encoder.together import Together
 from retrieval.types import RetrievalError
 from retrieval.weights import Shipped, read_weights
@@ -163,11 +164,11 @@ class Reader:
     def lower(self, embedded: Sequence[Tensor], maps: Sequence[Maps]) -> list[Tensor]:
         """Return the states after the adapted lower layers, whose `maps` are given, of embedded texts (tokens, dim)."""
         states, mask = _padded(embedded)
-        states, alone = states.to(self.encoder.dtype), mask[:, None, None]
+        flat, alone = leveled(states.to(self.encoder.dtype)), _unseen(mask, self.encoder.dtype)
         for layer, linears in zip(self.encoder.upper(0), maps, strict=False):
-            keys = [linears[part](states) for part in ("key", "value")]
-            states = _layer(layer, linears, states, keys, alone)
-        return [row[: len(text)] for row, text in zip(states, embedded, strict=True)]
+            query, *keys = _products(linears, flat, states.shape, "query", "key", "value")
+            flat = _layer(layer, linears, flat, query, keys, alone)
+        return [row[: len(text)] for row, text in zip(_shaped(flat, states.shape), embedded, strict=True)]
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty.
@@ -230,16 +231,18 @@ class Reader:
         if "match" in weights:
             here = here + _matched(here, past[chosen], past_mask[chosen], weights)
         past, here = ((x + side).to(self.encoder.dtype) for x, side in zip((past, here), weights["sides"], strict=True))
-        seen = torch.cat([past_mask[chosen], mask], 1)[:, None, None]
-        alone = past_mask[:, None, None]
+        seen = _unseen(torch.cat([past_mask[chosen], mask], 1), self.encoder.dtype)
+        alone = _unseen(past_mask, self.encoder.dtype)
+        flat, flat_past = leveled(here), leveled(past)
         for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
-            keys = [linears[part](past) for part in ("key", "value")]
-            own = [linears[part](here) for part in ("key", "value")]
-            both = [torch.cat([one[chosen], other], 1) for one, other in zip(keys, own, strict=True)]
-            here = _layer(layer, linears, here, both, seen)
-            if linears is not maps[-1]:
-                past = _layer(layer, linears, past, keys, alone)
-        here, share = here.float(), (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
+            last = linears is maps[-1]
+            *asks, key, value = _products(linears, flat_past, past.shape, *("query",)[last:], "key", "value")
+            query, *own = _products(linears, flat, here.shape, "query", "key", "value")
+            both = [torch.cat([one[chosen], other], 1) for one, other in zip((key, value), own, strict=True)]
+            flat = _layer(layer, linears, flat, query, both, seen)
+            if not last:
+                flat_past = _layer(layer, linears, flat_past, asks[0], (key, value), alone)
+        here, share = _shaped(flat, here.shape).float(), (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
         mean = (here * share).sum(1)
         most = here.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
         pooled = torch.nn.functional.dropout(torch.cat([here[:, 0], mean, most], 1), drop, drop > 0)
@@ -283,16 +286,34 @@ def _maps(layer: Any) -> dict[str, torch.nn.Linear]:  # noqa: ANN401
     )
 
 
-def _layer(layer: Any, linears: Maps, x: Tensor, known: Sequence[Tensor], mask: Tensor) -> Tensor:  # noqa: ANN401
-    """One layer of BERT over `x` (rows, tokens, dimension), which attends to keys and values `known`."""
+def _products(linears: Maps, flat: Tensor, shape: torch.Size, *parts: str) -> list[Tensor]:
+    """The products of leveled states with some maps, in the shape (rows, tokens, dimension) of the states."""
+    return [_shaped(linears[part](flat), shape) for part in parts]
+
+
+def _shaped(flat: Tensor, shape: torch.Size) -> Tensor:
+    return flat[: shape[0] * shape[1]].view(shape)
+
+
+def _unseen(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What to add to what tokens find in each other: -inf where there is padding."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(mask == 0, -torch.inf)[:, None, None]
+
+
+def _layer(
+    layer: Any,  # noqa: ANN401
+    linears: Maps,
+    flat: Tensor,
+    query: Tensor,
+    known: Sequence[Tensor],
+    unseen: Tensor,
+) -> Tensor:
+    """One layer of BERT over leveled states, which ask with `query` (rows, tokens, dimension) for keys and values."""
     heads = layer.attention.self.num_attention_heads
-    query, key, value = (
-        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (linears["query"](x), *known)
-    )
-    bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(mask == 0, -torch.inf)
-    attended = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
-    x = layer.attention.output.LayerNorm(linears["attended"](attended) + x)
-    normed: Tensor = layer.output.LayerNorm(linears["narrow"](gelu(linears["wide"](x))) + x)
+    parts = (each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, *known))
+    attended = leveled(scaled_dot_product_attention(*parts, attn_mask=unseen).transpose(1, 2).flatten(2))
+    flat = layer.attention.output.LayerNorm(linears["attended"](attended) + flat)
+    normed: Tensor = layer.output.LayerNorm(linears["narrow"](gelu(linears["wide"](flat))) + flat)
     return normed
 
 
@@ -307,12 +328,9 @@ def _matched(here: Tensor, past: Tensor, mask: Tensor, weights: dict[str, Tensor
 
 def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Return (rows, tokens, dimension) and a mask (rows, tokens), both float32."""
-    longest = max(len(state) for state in states)
-    rows = torch.stack([pad(state.float(), (0, 0, 0, longest - len(state))) for state in states])
-    mask = torch.stack(
-        [pad(state.new_ones(len(state), dtype=torch.float32), (0, longest - len(state))) for state in states]
-    )
-    return rows, mask
+    rows = pad_sequence(list(states), batch_first=True).float()
+    lengths = torch.tensor([len(state) for state in states], device=rows.device)
+    return rows, (torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]).float()
 
 
 def _batches(pairs: Sequence[tuple[str, int, int]], apart: int) -> list[list[int]]:

@@ -106,8 +106,19 @@ def _fused(weight: Tensor, bias: Tensor, gelu: bool) -> Linear | None:
     return fused
 
 
+def leveled(states: Tensor) -> Tensor:
+    """Return states (..., inputs) as rows, with zeros behind them up to a round number where `rounded` wants one.
+
+    Several products of the same states then need no padding of their own.
+    """
+    return _padded(states) if _rounds(states) else states.reshape(-1, states.shape[-1])
+
+
+def _rounds(states: Tensor) -> bool:
+    return states.dtype == torch.bfloat16 and states.device.type == "cpu"
+
+
 def _padded(states: Tensor) -> Tensor:
-    """Return states (..., inputs) as rows, with rows of zeros behind them up to a round number."""
     flat = states.reshape(-1, states.shape[-1])
     more = round_up(len(flat)) - len(flat)
     return pad(flat, (0, 0, 0, more)) if more else flat
@@ -120,7 +131,7 @@ def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     more in each thread: 0.6 MB for each. Four sizes in every doubling keep them few. Products take up to a fifth
     longer, but building a kernel takes longer than most products.
     """
-    if states.dtype != torch.bfloat16 or states.device.type != "cpu":
+    if not _rounds(states):
         return linear(states, weight, bias)
     made = linear(_padded(states), weight, bias)
     return made[: states.numel() // states.shape[-1]].view(*states.shape[:-1], len(weight))
