@@ -103,7 +103,7 @@ class Line:
             if self._streams is None:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._port)
             reader, writer = self._streams
-            words = f"{QUESTION} ({next(NUMBERS)})"
+            words = f"{QUESTION} {next(NUMBERS)}"
             body = json.dumps({"model": "candor", "messages": [{"role": "user", "content": words}]}).encode()
             writer.write(f"{self._head}content-length: {len(body)}\r\n\r\n".encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")

@@ -100,7 +100,7 @@ def candor(folder: Path, seconds: float, kind: str) -> "tuple[FastAPI, list[str]
 
         def steps(self, turns: "Sequence[Turn]", role: "Role | None" = None) -> "Iterator[Step | Drafted | Reply]":
             asked = turns[-1].text
-            answer = f"{said.text} ({''.join(filter(str.isdigit, asked))})"
+            answer = f"{said.text} {asked.removeprefix(QUESTION).strip()}"
             yield Step("guard")
             if kind != "api":
                 assert self.guard.check([asked], "request")[0].safe

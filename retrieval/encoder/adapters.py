@@ -7,6 +7,7 @@ drafts or claims that are read after it. LoRA: Hu et al. 2021.
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,8 @@ class Reader:
     def __init__(self, encoder: "Encoder", adapter: Adapter, keep: bool = False) -> None:
         self.encoder, self.adapter = encoder, adapter
         self._kept: dict[bool, list[Maps]] | None = {} if keep else None
-        self._together = Together(self._read)
+        cores = 1 if encoder.device == "cuda" else (os.cpu_count() or 1) // torch.get_num_threads()
+        self._together = Together(self._read, max(1, int(os.environ.get("PLACES", cores))))
         adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
         self.outputs = adapter.outputs
         self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
@@ -312,8 +314,10 @@ def _layer(
     heads = layer.attention.self.num_attention_heads
     parts = (each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, *known))
     attended = leveled(scaled_dot_product_attention(*parts, attn_mask=unseen).transpose(1, 2).flatten(2))
-    flat = layer.attention.output.LayerNorm(linears["attended"](attended) + flat)
-    normed: Tensor = layer.output.LayerNorm(linears["narrow"](gelu(linears["wide"](flat))) + flat)
+    flat = layer.attention.output.LayerNorm(linears["attended"](attended).add_(flat))
+    wide = linears["wide"](flat)
+    wide = gelu(wide) if wide.requires_grad else torch.ops.aten.gelu_(wide)  # in place: memory asked for anew is slow
+    normed: Tensor = layer.output.LayerNorm(linears["narrow"](wide).add_(flat))
     return normed
 
 

@@ -1,7 +1,7 @@
 """What several threads want to have read at the same time, read in one batch.
 
-Whoever finds nobody reading reads for all who have come by then; those who come meanwhile are the next batch. So nobody
-waits for company, and who is alone is read alone.
+Whoever finds a place to read at reads for all who have come by then; those who come while all places are taken are the
+next batch. So nobody waits for company, and who is alone is read alone.
 """
 
 import threading
@@ -28,53 +28,56 @@ class Together(Generic[Item, Result]):
     """Calls of `read`, which gives a result for each item; those of several threads are put together.
 
     `read` is told whether it reads for several. Where it fails for several, each is read alone, so that it fails alone.
+    At most `places` threads read at a time.
     """
 
-    def __init__(self, read: Callable[[Sequence[Item], bool], Sequence[Result]]) -> None:
+    def __init__(self, read: Callable[[Sequence[Item], bool], Sequence[Result]], places: int = 1) -> None:
         self._read = read
         self._lock = threading.Lock()
         self._waiting: list[_Part[Item, Result]] = []
-        self._led = False
+        self._free = places
 
     def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
         """Return a result for each item. Raises what `read` raises."""
         part = _Part[Item, Result](items)
         with self._lock:
-            self._waiting.append(part)
-            leads, self._led = not self._led, True
+            leads = self._free > 0
+            if leads:
+                self._free -= 1
+            else:
+                self._waiting.append(part)
         if not leads:
             part.told.wait()
         if not part.ended:
-            self._lead()
+            self._lead(part)
         if part.error is not None:
             raise part.error
         return part.given
 
-    def _lead(self) -> None:
-        """Read for those who wait, from the first on, who is this thread."""
-        group = self._group()
+    def _lead(self, own: _Part[Item, Result]) -> None:
+        """Read for this thread and for those who wait."""
+        group = self._group(own)
         try:
             self._fill(group)
         finally:  # whatever stops this thread, the others go on
-            self._pass_on([part for part in group[1:] if not part.ended])
+            self._pass_on([part for part in group if not (part.ended or part is own)])
             for part in group:
                 if part.ended:
                     part.told.set()
 
-    def _group(self) -> list[_Part[Item, Result]]:
+    def _group(self, own: _Part[Item, Result]) -> list[_Part[Item, Result]]:
+        group, size = [own], len(own.items)
         with self._lock:
-            group = [self._waiting.pop(0)]
-            size = len(group[0].items)
             while self._waiting and (size := size + len(self._waiting[0].items)) <= MOST:
                 group.append(self._waiting.pop(0))
         return group
 
     def _pass_on(self, undone: list[_Part[Item, Result]]) -> None:
-        """Have the next of those who wait read, those first of whom nothing came."""
+        """Give this place to the next of those who wait, those first of whom nothing came."""
         with self._lock:
             self._waiting = undone + self._waiting
-            follower = self._waiting[0] if self._waiting else None
-            self._led = follower is not None
+            follower = self._waiting.pop(0) if self._waiting else None
+            self._free += follower is None
         if follower is not None:
             follower.told.set()
 
