@@ -162,7 +162,7 @@ def found(session: Session, name: str) -> AccountRow:
 
 
 def principal_of(row: AccountRow | Row[Any], scopes: list[str] | None = None, key: str = "") -> Principal:
-    """Return the principal of an account, of its row or of columns of it, with the scopes of a key where it came with one."""
+    """Return the principal of an account's row, or of its columns, with the scopes of a key where it came with one."""
     role = cast(Role, row.role)
     return Principal(row.id, row.name, role, scopes_of(role, scopes), key, row.per_minute, row.per_day)
 

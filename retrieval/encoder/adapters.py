@@ -125,8 +125,7 @@ class Reader:
     def __init__(self, encoder: "Encoder", adapter: Adapter, keep: bool = False) -> None:
         self.encoder, self.adapter = encoder, adapter
         self._kept: dict[bool, list[Maps]] | None = {} if keep else None
-        cores = 1 if encoder.device == "cuda" else (os.cpu_count() or 1) // torch.get_num_threads()
-        self._together = Together(self._read, max(1, int(os.environ.get("PLACES", cores))))
+        self._together = Together(self._read, _places(encoder.device))
         adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
         self.outputs = adapter.outputs
         self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
@@ -179,7 +178,7 @@ class Reader:
         """
         if not pairs:
             return np.zeros((0, len(self.outputs)), dtype=np.float32)
-        return np.asarray(self._read(pairs, False) if self._kept is None else self._together(pairs))
+        return self._read(pairs, False) if self._kept is None else self._together(pairs)
 
     @torch.inference_mode()
     def _read(self, pairs: Sequence[tuple[str, str]], several: bool) -> NDArray[np.float32]:
@@ -237,19 +236,24 @@ class Reader:
         alone = _unseen(past_mask, self.encoder.dtype)
         flat, flat_past = leveled(here), leveled(past)
         for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
-            last = linears is maps[-1]
-            *asks, key, value = _products(linears, flat_past, past.shape, *("query",)[last:], "key", "value")
+            keys = _products(linears, flat_past, past.shape, "key", "value")
             query, *own = _products(linears, flat, here.shape, "query", "key", "value")
-            both = [torch.cat([one[chosen], other], 1) for one, other in zip((key, value), own, strict=True)]
+            both = [torch.cat([one[chosen], other], 1) for one, other in zip(keys, own, strict=True)]
             flat = _layer(layer, linears, flat, query, both, seen)
-            if not last:
-                flat_past = _layer(layer, linears, flat_past, asks[0], (key, value), alone)
+            if linears is not maps[-1]:
+                [asking] = _products(linears, flat_past, past.shape, "query")
+                flat_past = _layer(layer, linears, flat_past, asking, keys, alone)
         here, share = _shaped(flat, here.shape).float(), (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
         mean = (here * share).sum(1)
         most = here.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
         pooled = torch.nn.functional.dropout(torch.cat([here[:, 0], mean, most], 1), drop, drop > 0)
         wide = gelu(pooled @ weights["head.0.weight"] + weights["head.0.bias"])
         return wide @ weights["head.1.weight"] + weights["head.1.bias"]
+
+
+def _places(device: str) -> int:
+    """How many threads read at a time: as many as there are cores for, less one for all that is not reading."""
+    return 1 if device == "cuda" else max(1, (os.cpu_count() or 1) // torch.get_num_threads() - 1)
 
 
 def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
@@ -312,8 +316,8 @@ def _layer(
 ) -> Tensor:
     """One layer of BERT over leveled states, which ask with `query` (rows, tokens, dimension) for keys and values."""
     heads = layer.attention.self.num_attention_heads
-    parts = (each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, *known))
-    attended = leveled(scaled_dot_product_attention(*parts, attn_mask=unseen).transpose(1, 2).flatten(2))
+    query, key, value = (each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, *known))
+    attended = leveled(scaled_dot_product_attention(query, key, value, attn_mask=unseen).transpose(1, 2).flatten(2))
     flat = layer.attention.output.LayerNorm(linears["attended"](attended).add_(flat))
     wide = linears["wide"](flat)
     wide = gelu(wide) if wide.requires_grad else torch.ops.aten.gelu_(wide)  # in place: memory asked for anew is slow

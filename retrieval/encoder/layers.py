@@ -60,8 +60,8 @@ def product(weight: Tensor, bias: Tensor, gelu: bool = False) -> Linear:
     if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and (fused := _fused(weight, bias, gelu)):
         return fused
     if gelu:
-        plain = product(weight, bias)
-        return lambda states: torch.ops.aten.gelu_(plain(states))
+        multiplied = product(weight, bias)
+        return lambda states: torch.ops.aten.gelu_(multiplied(states))
     if weight.device.type == "cpu" and weight.dtype == torch.float32:
         try:
             packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)

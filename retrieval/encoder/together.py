@@ -6,40 +6,41 @@ next batch. So nobody waits for company, and who is alone is read alone.
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, TypeVar, cast
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Rows = TypeVar("Rows")  # a result for each item: a list of them, or an array
 MOST = 128  # items that are read at once, unless one caller brings more: what all of them take in memory is bounded
 
 
-class _Part(Generic[Item, Result]):
+class _Part(Generic[Item]):
     """What one thread wants to have read, and what became of it. `told` says that it has `ended`, or reads next."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self.items = items
         self.told = threading.Event()
         self.ended = False
-        self.given: Sequence[Result] = ()
+        self.given: Any = None
         self.error: Exception | None = None
 
 
-class Together(Generic[Item, Result]):
+class Together(Generic[Item, Rows]):
     """Calls of `read`, which gives a result for each item; those of several threads are put together.
 
     `read` is told whether it reads for several. Where it fails for several, each is read alone, so that it fails alone.
     At most `places` threads read at a time.
     """
 
-    def __init__(self, read: Callable[[Sequence[Item], bool], Sequence[Result]], places: int = 1) -> None:
+    def __init__(self, read: Callable[[Sequence[Item], bool], Rows], places: int = 1) -> None:
         self._read = read
         self._lock = threading.Lock()
-        self._waiting: list[_Part[Item, Result]] = []
+        self._waiting: list[_Part[Item]] = []
         self._free = places
 
-    def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
+    def __call__(self, items: Sequence[Item]) -> Rows:
         """Return a result for each item. Raises what `read` raises."""
-        part = _Part[Item, Result](items)
+        part = _Part[Item](items)
         with self._lock:
             leads = self._free > 0
             if leads:
@@ -52,9 +53,9 @@ class Together(Generic[Item, Result]):
             self._lead(part)
         if part.error is not None:
             raise part.error
-        return part.given
+        return cast(Rows, part.given)
 
-    def _lead(self, own: _Part[Item, Result]) -> None:
+    def _lead(self, own: _Part[Item]) -> None:
         """Read for this thread and for those who wait."""
         group = self._group(own)
         try:
@@ -65,14 +66,14 @@ class Together(Generic[Item, Result]):
                 if part.ended:
                     part.told.set()
 
-    def _group(self, own: _Part[Item, Result]) -> list[_Part[Item, Result]]:
+    def _group(self, own: _Part[Item]) -> list[_Part[Item]]:
         group, size = [own], len(own.items)
         with self._lock:
             while self._waiting and (size := size + len(self._waiting[0].items)) <= MOST:
                 group.append(self._waiting.pop(0))
         return group
 
-    def _pass_on(self, undone: list[_Part[Item, Result]]) -> None:
+    def _pass_on(self, undone: list[_Part[Item]]) -> None:
         """Give this place to the next of those who wait, those first of whom nothing came."""
         with self._lock:
             self._waiting = undone + self._waiting
@@ -81,12 +82,11 @@ class Together(Generic[Item, Result]):
         if follower is not None:
             follower.told.set()
 
-    def _fill(self, group: list[_Part[Item, Result]]) -> None:
+    def _fill(self, group: list[_Part[Item]]) -> None:
         if len(group) > 1:
-            try:
+            results: Any = None
+            with suppress(Exception):  # of one of them, who is told below
                 results = self._read([item for part in group for item in part.items], True)
-            except Exception:  # of one of them, who is told below
-                results = None
             if results is not None:
                 ends = 0
                 for part in group:
