@@ -2,14 +2,17 @@
 
     python benchmarks/load.py [--clients 1 8 32 64 128] [--seconds 20] [--soak 600] [--out FILE]
 
-Four servers, each a process of its own, one after the other, on loopback, asked by clients that each send the next
-message when the answer is there (and, for `overload`, by arrivals at a fixed rate that wait for nobody):
+Servers (`load_servers.py`), each a process of its own, one after the other, on loopback, asked by clients that each
+send the next message when the answer is there (and, for `overload`, by arrivals at a fixed rate that wait for nobody).
+Every message and every answer has a number of its own, so that nothing is gained by remembering texts:
 
 - `trivial` answers at once: the ceiling of the client. A rate of more than half of it is refused as a result.
 - `bare` is one FastAPI route that waits as long as the stub model and commits twice to SQLite (WAL, synchronous FULL).
 - `api` is Candor's server: the gate, the request checked, the queue, a stored conversation and turn, a reply with the
   whole working of a real one (evidence, candidates, claims, citations) sealed and committed, the answer with its trace.
 - `policy` is `api` with the real guard on every message and on every reply that is served.
+- `whole` is `policy` with accounts: an API key in the header, its scopes, both limits counted, conversations of their
+  own. Overload and soak are of this one, or of the last one of those that are asked for.
 
 The model is a stub that takes `--model-ms`. The first seconds of every step are not counted. At the end the answers
 that were acknowledged are looked up in the database. Prints JSON.
@@ -22,7 +25,6 @@ import json
 import os
 import platform
 import re
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -31,139 +33,35 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from load_servers import KINDS, QUESTION
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ROOT / "examples" / "demo" / "sources"
-QUESTION = "Why is octopus blood blue?"
-BODY = json.dumps({"model": "candor", "messages": [{"role": "user", "content": QUESTION}]}).encode()
+SERVERS = Path(__file__).with_name("load_servers.py")
+NUMBERS = count(100_000)
 WARM = 3.0  # seconds at the start of a step that are not counted
 MOST_CLIENTS, MOST_SECONDS = 256, 3600
 CEILING = 0.5  # the share of the client's own ceiling that a result may take
 TURN = re.compile(rb'"conversation":"([0-9a-f-]{36})"')
 
 
-def serve(kind: str, folder: Path, seconds: float) -> None:
-    """Serve until the process is ended; the first line of stdout is the port."""
-    if kind == "trivial":
-        asyncio.run(trivial())
-        return
-    import uvicorn
-
-    app = bare(folder, seconds) if kind == "bare" else candor(folder, seconds, policy=kind == "policy")
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1024)
-        from app.web.server import server_config, warm
-
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets)
-                await warm(app)  # as `candor serve` does
-
-        print(listener.getsockname()[1], flush=True)
-        Server(server_config(app)).run(sockets=[listener])
-
-
-async def trivial() -> None:
-    """Answer every request with the same bytes."""
-    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                found = re.search(rb"content-length: (\d+)", head)
-                await reader.readexactly(int(found[1]) if found else 0)
-                writer.write(answer)
-        writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-def bare(folder: Path, seconds: float) -> Any:  # noqa: ANN401
-    """One route that stores a message, waits, and stores the answer: two durable commits and nothing else."""
-    import threading
-
-    from fastapi import FastAPI, Request
-
-    connection = sqlite3.connect(folder / "bare.db", check_same_thread=False, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE turn (id INTEGER PRIMARY KEY, text TEXT, reply TEXT)")
-    writer = threading.Lock()
-
-    def commit(statement: str, *values: object) -> int:
-        with writer:
-            return connection.execute(statement, values).lastrowid or 0
-
-    app = FastAPI()
-
-    @app.post("/v1/chat/completions")
-    async def complete(request: Request) -> dict[str, str]:
-        body = await request.json()
-        text = body["messages"][-1]["content"]
-        turn = await asyncio.to_thread(commit, "INSERT INTO turn (text) VALUES (?)", text)
-        await asyncio.sleep(seconds)
-        await asyncio.to_thread(commit, "UPDATE turn SET reply = ? WHERE id = ?", "Yes.", turn)
-        return {"text": "Yes."}
-
-    return app
-
-
-def candor(folder: Path, seconds: float, policy: bool) -> Any:  # noqa: ANN401
-    """Candor's whole server around a bot whose turns take the time of a stub model and say what a real one said."""
-    import logging
-
-    from app import open_bot
-    from app.web.server import build_app
-    from dialogue.types import Drafted, Reply, Step
-
-    logging.disable(logging.WARNING)
-    options = {"workers": 128, "waiting": 128, "index": "faiss"}
-    bot = open_bot(folder / "data", "quote", **options)
-    bot.ingest([SOURCES / "octopus.md"])
-    model = bot.ask(QUESTION)
-    assert model.outcome == "answered"
-    guard = bot.responder.guard
-
-    class Stub:
-        """The turn without the model's and the judges' own work."""
-
-        mask = bot.responder.mask
-        retriever = bot.responder.retriever
-        model = bot.responder.model
-        judge = bot.judge
-
-        def steps(self, turns: Any, role: Any = None) -> Iterator[Step | Drafted | Reply]:  # noqa: ANN401
-            yield Step("guard")
-            if policy:
-                guard.check([turns[-1].text], "request")
-            yield Step("sample")
-            time.sleep(seconds)
-            if policy:
-                guard.check([model.text], "served")
-            yield replace(model, conversation="")
-
-    object.__setattr__(bot, "responder", Stub())
-    return build_app(bot)
-
-
 @dataclass
 class Seen:
-    """What the clients of one step saw: seconds of each answer that counts, statuses, and acknowledged turns."""
+    """What the clients of one step saw: seconds of each answer that counts, statuses, and acknowledged turns.
+
+    `asked` is how many answers there were in all.
+    """
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     turns: list[str] = field(default_factory=list)
     took: float = 0.0
+    asked: int = 0
 
     def told(self) -> dict[str, Any]:
         """Return the figures of the step."""
@@ -174,11 +72,29 @@ class Seen:
         return {"per_second": rate, **{f"{name}_ms": mark for name, mark in marks.items()}, "statuses": self.statuses}
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that runs: where it listens, its process, and the keys that it wants, none where it asks for none."""
+
+    port: int
+    process: int
+    keys: tuple[str, ...]
+
+    def lines(self) -> Iterator["Line"]:
+        """Yield connections, the keys in turn."""
+        for key in cycle(self.keys or ("",)):
+            yield Line(self.port, key)
+
+
 class Line:
     """One connection that is kept open."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, key: str) -> None:
         self._port = port
+        wanted = f"authorization: Bearer {key}\r\n" if key else ""
+        self._head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n{wanted}content-type: application/json\r\n"
+        )
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self) -> tuple[str, bytes]:
@@ -187,14 +103,15 @@ class Line:
             if self._streams is None:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._port)
             reader, writer = self._streams
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(BODY)}\r\n"
-            writer.write(f"{head}content-type: application/json\r\n\r\n".encode() + BODY)
+            words = f"{QUESTION} {next(NUMBERS)}"
+            body = json.dumps({"model": "candor", "messages": [{"role": "user", "content": words}]}).encode()
+            writer.write(f"{self._head}content-length: {len(body)}\r\n\r\n".encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             found = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
-            body = await reader.readexactly(int(found[1]) if found else 0)
+            told = await reader.readexactly(int(found[1]) if found else 0)
             if b"connection: close" in answer.lower():
                 self.close()
-            return answer.split(maxsplit=2)[1].decode(), body
+            return answer.split(maxsplit=2)[1].decode(), told
         except (OSError, asyncio.IncompleteReadError):
             self.close()
             return "lost", b""
@@ -206,15 +123,15 @@ class Line:
             self._streams = None
 
 
-async def closed_loop(port: int, clients: int, seconds: float, warm: float = WARM) -> Seen:
+async def closed_loop(server: Server, clients: int, seconds: float, warm: float = WARM) -> Seen:
     """Ask with so many clients for so long, each as soon as its last answer is there."""
     seen, begun = Seen(), time.perf_counter()
 
-    async def client() -> None:
-        line = Line(port)
+    async def client(line: Line) -> None:
         while (now := time.perf_counter()) < begun + warm + seconds:
             status, body = await line.ask()
             ended = time.perf_counter()
+            seen.asked += 1
             if status == "200":
                 seen.turns += [found.decode() for found in TURN.findall(body)[:1]]
             if begun + warm <= ended <= begun + warm + seconds:
@@ -223,18 +140,19 @@ async def closed_loop(port: int, clients: int, seconds: float, warm: float = WAR
                     seen.seconds.append(ended - now)
         line.close()
 
-    await asyncio.gather(*(client() for _ in range(clients)))
+    await asyncio.gather(*map(client, islice(server.lines(), clients)))
     seen.took = seconds
     return seen
 
 
-async def open_loop(port: int, rate: float, seconds: float) -> tuple[Seen, Seen]:
+async def open_loop(server: Server, rate: float, seconds: float) -> tuple[Seen, Seen]:
     """Ask at a fixed rate, whatever becomes of what was asked before; return what was answered and what refused."""
-    answered, refused, spare = Seen(took=seconds), Seen(took=seconds), [Line(port) for _ in range(8)]
+    answered, refused, lines = Seen(took=seconds), Seen(took=seconds), server.lines()
+    spare: list[Line] = []
     tasks = []
 
     async def one() -> None:
-        line, now = spare.pop() if spare else Line(port), time.perf_counter()
+        line, now = spare.pop() if spare else next(lines), time.perf_counter()
         status, body = await line.ask()
         seen = answered if status == "200" else refused
         seen.seconds.append(time.perf_counter() - now)
@@ -251,14 +169,15 @@ async def open_loop(port: int, rate: float, seconds: float) -> tuple[Seen, Seen]
 
 
 @contextlib.contextmanager
-def served(kind: str, folder: Path, seconds: float) -> Iterator[tuple[int, int]]:
-    """A server of this kind in a process of its own; gives its port and its process id."""
-    command = [sys.executable, __file__, "--serve", kind, "--folder", str(folder), "--model-ms", str(1000 * seconds)]
+def served(kind: str, folder: Path, seconds: float) -> Iterator[Server]:
+    """A server of this kind in a process of its own."""
+    command = [sys.executable, str(SERVERS), kind, str(folder), "--model-ms", str(1000 * seconds)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout is not None
-        yield int(process.stdout.readline()), process.pid
+        port, *keys = process.stdout.readline().split()
+        yield Server(int(port), process.pid, tuple(keys))
     finally:
         process.terminate()
         process.wait(60)
@@ -288,32 +207,32 @@ def steps(kind: str, given: argparse.Namespace, ceiling: float) -> dict[str, Any
     seconds = given.model_ms / 1000
     with tempfile.TemporaryDirectory() as name:
         folder, turns, found = Path(name), [], {}
-        with served(kind, folder, seconds) as (port, process):
+        with served(kind, folder, seconds) as server:
             for clients in given.clients:
-                before = state_of(process)
-                seen = asyncio.run(closed_loop(port, clients, given.seconds))
-                after = state_of(process)
+                before = state_of(server.process)
+                seen = asyncio.run(closed_loop(server, clients, given.seconds))
+                after = state_of(server.process)
                 told = seen.told()
-                told["processor_ms_per_turn"] = round(
-                    1000 * (after["processor"] - before["processor"]) / max(1, sum(seen.statuses.values())), 2
-                )
+                spent = after["processor"] - before["processor"]
+                told["processor_ms_per_turn"] = round(1000 * spent / max(1, seen.asked), 2)
                 if told["per_second"] > CEILING * ceiling:
                     told["refused"] = f"more than {CEILING:.0%} of the client's own ceiling: no result"
                 found[str(clients)] = told
                 turns += seen.turns
-            if kind == "api" and given.overload:
-                found["overload"] = overload(port, 4 * max(found[str(c)]["per_second"] for c in given.clients), turns)
-            if kind == "api" and given.soak:
-                found["soak"] = soak(port, process, given, turns)
-        if kind in ("api", "policy"):
+            if kind == given.tried and given.overload:
+                most = max(found[str(clients)]["per_second"] for clients in given.clients)
+                found["overload"] = overload(server, 4 * most, turns)
+            if kind == given.tried and given.soak:
+                found["soak"] = soak(server, given, turns)
+        if kind != "bare":
             found |= {"acknowledged": len(turns), "lost": lost(folder, turns)}
     return found
 
 
-def overload(port: int, rate: float, turns: list[str]) -> dict[str, Any]:
+def overload(server: Server, rate: float, turns: list[str]) -> dict[str, Any]:
     """Ask four times as much as can be served, for ten seconds; then see whether it serves as before."""
-    answered, refused = asyncio.run(open_loop(port, rate, 10.0))
-    after = asyncio.run(closed_loop(port, 8, 3.0, warm=0.0))
+    answered, refused = asyncio.run(open_loop(server, rate, 10.0))
+    after = asyncio.run(closed_loop(server, 8, 3.0, warm=0.0))
     turns += answered.turns + after.turns
     slowest = round(1000 * max(refused.seconds, default=0.0), 1)
     return {
@@ -324,15 +243,15 @@ def overload(port: int, rate: float, turns: list[str]) -> dict[str, Any]:
     }
 
 
-def soak(port: int, process: int, given: argparse.Namespace, turns: list[str]) -> dict[str, Any]:
+def soak(server: Server, given: argparse.Namespace, turns: list[str]) -> dict[str, Any]:
     """Ask for a long time with as many clients as the largest step but one; return how memory and files went."""
     clients, points, began = sorted(given.clients)[-2 if len(given.clients) > 1 else -1], [], time.monotonic()
     rates = []
     while (passed := time.monotonic() - began) < given.soak:
-        seen = asyncio.run(closed_loop(port, clients, min(10.0, given.soak - passed + 1), warm=0.0))
+        seen = asyncio.run(closed_loop(server, clients, min(10.0, given.soak - passed + 1), warm=0.0))
         turns += seen.turns
         rates.append(seen.told()["per_second"])
-        points.append((time.monotonic() - began, state_of(process)))
+        points.append((time.monotonic() - began, state_of(server.process)))
     half = [(at / 60, state["mib"]) for at, state in points if at >= given.soak / 2] or [(0.0, 0.0)]
     slope = float(np.polyfit(*zip(*half, strict=True), 1)[0]) if len(half) > 2 else 0.0
     return {
@@ -350,11 +269,8 @@ def soak(port: int, process: int, given: argparse.Namespace, turns: list[str]) -
 def main() -> None:
     """Measure and print."""
     given = _options()
-    if given.serve:
-        serve(given.serve, given.folder, given.model_ms / 1000)
-        return
-    with tempfile.TemporaryDirectory() as name, served("trivial", Path(name), 0.0) as (port, _):
-        ceiling = max(asyncio.run(closed_loop(port, c, 3.0, warm=1.0)).told()["per_second"] for c in (8, 64))
+    with tempfile.TemporaryDirectory() as name, served("trivial", Path(name), 0.0) as server:
+        ceiling = max(asyncio.run(closed_loop(server, c, 3.0, warm=1.0)).told()["per_second"] for c in (8, 64))
     found: dict[str, Any] = {
         "command": " ".join(["python", "benchmarks/load.py", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
@@ -362,7 +278,7 @@ def main() -> None:
         "client_ceiling_per_second": ceiling,
         **{kind: steps(kind, given, ceiling) for kind in given.kinds},
     }
-    if {"bare", "api"} <= set(given.kinds):
+    if "bare" in given.kinds:
         found["share_of_bare"] = {
             kind: {
                 str(clients): round(
@@ -384,13 +300,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32, 64, 128])
     parser.add_argument("--seconds", type=float, default=20.0, help="of each step, after the first three")
     parser.add_argument("--model-ms", type=float, default=200.0)
-    parser.add_argument("--kinds", nargs="+", default=["bare", "api", "policy"], choices=["bare", "api", "policy"])
+    parser.add_argument("--kinds", nargs="+", default=KINDS[1:], choices=KINDS[1:])
     parser.add_argument("--overload", action="store_true", help="also ask four times as much as can be served")
-    parser.add_argument("--soak", type=float, default=0.0, help="seconds of a soak of the API")
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds of a soak")
     parser.add_argument("--out", type=Path, help="write the result here as JSON")
-    parser.add_argument("--serve", choices=["trivial", "bare", "api", "policy"], help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    given.tried = max(given.kinds, key=KINDS.index)
     if max(given.clients) > MOST_CLIENTS or max(given.seconds, given.soak) > MOST_SECONDS:
         parser.error(f"at most {MOST_CLIENTS} clients and {MOST_SECONDS} seconds")
     return given

@@ -4,10 +4,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.passwords import hashed, matches, outdated
@@ -161,8 +161,8 @@ def found(session: Session, name: str) -> AccountRow:
     return row
 
 
-def principal_of(row: AccountRow, scopes: list[str] | None = None, key: str = "") -> Principal:
-    """Return the principal of an account, with the scopes of a key where it came with one."""
+def principal_of(row: AccountRow | Row[Any], scopes: list[str] | None = None, key: str = "") -> Principal:
+    """Return the principal of an account's row, or of its columns, with the scopes of a key where it came with one."""
     role = cast(Role, row.role)
     return Principal(row.id, row.name, role, scopes_of(role, scopes), key, row.per_minute, row.per_day)
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from app.accounts.principal import Limited, Principal
 from app.store.database import Database
@@ -20,6 +20,13 @@ from app.store.tables import ConversationRow, TurnRow
 
 KNOWN: Final = 10_000  # buckets remembered
 DAY: Final = timedelta(days=1)
+_USED: Final = (  # made once: every turn asks it where there is a bound
+    select(func.count())
+    .select_from(TurnRow)
+    .join(ConversationRow)
+    .where(ConversationRow.account_id == bindparam("account"), ConversationRow.updated_at > bindparam("since"))
+    .where(TurnRow.created_at > bindparam("since"))
+)
 
 
 class Buckets:
@@ -68,8 +75,5 @@ class Limits:
 
     def used(self, account: str) -> int:
         """Return how many turns of an account, of those that are stored still, began within 24 hours."""
-        since = datetime.now(UTC) - DAY
-        query = select(func.count()).select_from(TurnRow).join(ConversationRow)
-        query = query.where(ConversationRow.account_id == account, ConversationRow.updated_at > since)
         with self._database.read() as session:
-            return session.scalar(query.where(TurnRow.created_at > since)) or 0
+            return session.scalar(_USED, {"account": account, "since": datetime.now(UTC) - DAY}) or 0

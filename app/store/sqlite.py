@@ -32,6 +32,7 @@ NAME: Final = "candor.db"
 APPLICATION_ID: Final = 0x43414E44  # "CAND", at bytes 68 to 72 of the file
 BUSY_SECONDS: Final = 30  # a deletion beside us may rewrite a file of a gigabyte
 READING_SECONDS: Final = 5
+CONNECTIONS: Final = 15  # at most, and kept: to open one and read the schema takes longer than most reads
 _MAGIC: Final = b"SQLite format 3\0"
 _log = logging.getLogger(__name__)
 
@@ -247,7 +248,8 @@ def _identity(path: Path) -> tuple[int, int]:
 def _engine(path: Path, immutable: bool = False) -> Engine:
     # a folder that cannot be written has no room for the shared memory file of a WAL reader
     url = f"sqlite:///file:{_quoted(path)}?uri=true" + ("&immutable=1" if immutable else "&mode=rw")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_json)
+    pool = {"pool_size": CONNECTIONS, "max_overflow": 0}
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_json, **pool)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, record: object) -> None:

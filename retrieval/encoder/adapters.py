@@ -7,6 +7,7 @@ drafts or claims that are read after it. LoRA: Hu et al. 2021.
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import gelu, normalize, pad, scaled_dot_product_attention
+from torch.nn.functional import gelu, normalize, scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
 
-from retrieval.encoder.layers import rounded
+from retrieval.encoder.layers import Linear, leveled, packed, plain
+from retrieval.encoder.together import Together
 from retrieval.types import RetrievalError
 from retrieval.weights import Shipped, read_weights
 
@@ -30,9 +33,10 @@ LOWER = 3  # layers in which texts do not meet
 LOW = "low."  # before the names of what changes the lower layers
 FORMAT = "candor-adapter-1"
 PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
-Maps = dict[str, tuple[Tensor, Tensor]]  # weight and bias of the linear maps of a layer, by PLACES
+Maps = dict[str, Linear]  # the linear maps of a layer, by PLACES
 WIDTH = 96  # hidden units of the perceptron on the pooled text
 ROWS = 2048  # tokens of texts, padding included, that are read at once
+APART = 64  # tokens of padding that take longer than another batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +125,7 @@ class Reader:
     def __init__(self, encoder: "Encoder", adapter: Adapter, keep: bool = False) -> None:
         self.encoder, self.adapter = encoder, adapter
         self._kept: dict[bool, list[Maps]] | None = {} if keep else None
+        self._together = Together(self._read, _places(encoder.device))
         adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
         self.outputs = adapter.outputs
         self.fingerprint = f"{encoder.fingerprint}/{adapter.fingerprint}"
@@ -146,11 +151,11 @@ class Reader:
     def _merged(self, low: bool) -> list[Maps]:
         weights, dtype, prefix = self.adapter.tensors, self.encoder.dtype, LOW if low else ""
         layers = self.encoder.upper(0)[:LOWER] if low else self.encoder.upper(LOWER)
+        made = plain if self._kept is None else packed
         return [
             {
-                part: (
-                    base.weight + (weights[f"{key}.{part}.a"] @ weights[f"{key}.{part}.b"]).T.to(dtype),
-                    base.bias,
+                part: made(
+                    base.weight + (weights[f"{key}.{part}.a"] @ weights[f"{key}.{part}.b"]).T.to(dtype), base.bias
                 )
                 for part, base in _maps(layer).items()
             }
@@ -160,27 +165,34 @@ class Reader:
     def lower(self, embedded: Sequence[Tensor], maps: Sequence[Maps]) -> list[Tensor]:
         """Return the states after the adapted lower layers, whose `maps` are given, of embedded texts (tokens, dim)."""
         states, mask = _padded(embedded)
-        states, alone = states.to(self.encoder.dtype), mask[:, None, None]
+        flat, alone = leveled(states.to(self.encoder.dtype)), _unseen(mask, self.encoder.dtype)
         for layer, linears in zip(self.encoder.upper(0), maps, strict=False):
-            keys = [rounded(states, *linears[part]) for part in ("key", "value")]
-            states = _layer(layer, linears, states, keys, alone)
-        return [row[: len(text)] for row, text in zip(states, embedded, strict=True)]
+            query, *keys = _products(linears, flat, states.shape, "query", "key", "value")
+            flat = _layer(layer, linears, flat, query, keys, alone)
+        return [row[: len(text)] for row, text in zip(_shaped(flat, states.shape), embedded, strict=True)]
 
-    @torch.inference_mode()
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty."""
+        """Return logits (pairs, outputs) of (text before, text), in order. A text before may be empty.
+
+        What several threads ask at the same time is read together, where the weights are kept.
+        """
         if not pairs:
             return np.zeros((0, len(self.outputs)), dtype=np.float32)
+        return self._read(pairs, False) if self._kept is None else self._together(pairs)
+
+    @torch.inference_mode()
+    def _read(self, pairs: Sequence[tuple[str, str]], several: bool) -> NDArray[np.float32]:
+        """Return logits of pairs, those `several` threads ask for in batches of like lengths."""
         read = list(dict.fromkeys(pairs))
         place = {pair: row for row, pair in enumerate(read)}
-        return self._logits(read)[[place[pair] for pair in pairs]]
+        return self._logits(read, APART if several else ROWS)[[place[pair] for pair in pairs]]
 
-    def _logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+    def _logits(self, pairs: Sequence[tuple[str, str]], apart: int) -> NDArray[np.float32]:
         found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
         distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
-        states = dict(zip(distinct, self._lowered(distinct), strict=True))
+        states = dict(zip(distinct, self._lowered(distinct, apart), strict=True))
         maps = self.merged()
-        for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs]):
+        for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs], apart):
             before = list(dict.fromkeys(pairs[row][0] for row in rows))
             logits = self.read(
                 [states[text] for text in before],
@@ -191,13 +203,13 @@ class Reader:
             found[rows] = logits.cpu().numpy()
         return found
 
-    def _lowered(self, texts: Sequence[str]) -> list[Tensor]:
+    def _lowered(self, texts: Sequence[str], apart: int) -> list[Tensor]:
         """Return the states of texts after the lower layers."""
         if not self.whole:
             return self.encoder.hidden(texts, LOWER)
         embedded, maps = self.encoder.hidden(texts, 0), self.merged(low=True)
         found: dict[int, Tensor] = {}
-        for rows in _batches([("", 1, len(state)) for state in embedded]):
+        for rows in _batches([("", 1, len(state)) for state in embedded], apart):
             found |= zip(rows, self.lower([embedded[row] for row in rows], maps), strict=True)
         return [found[row] for row in range(len(texts))]
 
@@ -220,21 +232,28 @@ class Reader:
         if "match" in weights:
             here = here + _matched(here, past[chosen], past_mask[chosen], weights)
         past, here = ((x + side).to(self.encoder.dtype) for x, side in zip((past, here), weights["sides"], strict=True))
-        seen = torch.cat([past_mask[chosen], mask], 1)[:, None, None]
-        alone = past_mask[:, None, None]
+        seen = _unseen(torch.cat([past_mask[chosen], mask], 1), self.encoder.dtype)
+        alone = _unseen(past_mask, self.encoder.dtype)
+        flat, flat_past = leveled(here), leveled(past)
         for layer, linears in zip(self.encoder.upper(LOWER), maps, strict=True):
-            keys = [rounded(past, *linears[part]) for part in ("key", "value")]
-            own = [rounded(here, *linears[part]) for part in ("key", "value")]
+            keys = _products(linears, flat_past, past.shape, "key", "value")
+            query, *own = _products(linears, flat, here.shape, "query", "key", "value")
             both = [torch.cat([one[chosen], other], 1) for one, other in zip(keys, own, strict=True)]
-            here = _layer(layer, linears, here, both, seen)
+            flat = _layer(layer, linears, flat, query, both, seen)
             if linears is not maps[-1]:
-                past = _layer(layer, linears, past, keys, alone)
-        here, share = here.float(), (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
+                [asking] = _products(linears, flat_past, past.shape, "query")
+                flat_past = _layer(layer, linears, flat_past, asking, keys, alone)
+        here, share = _shaped(flat, here.shape).float(), (mask / mask.sum(1, keepdim=True)).unsqueeze(-1)
         mean = (here * share).sum(1)
         most = here.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
         pooled = torch.nn.functional.dropout(torch.cat([here[:, 0], mean, most], 1), drop, drop > 0)
         wide = gelu(pooled @ weights["head.0.weight"] + weights["head.0.bias"])
         return wide @ weights["head.1.weight"] + weights["head.1.bias"]
+
+
+def _places(device: str) -> int:
+    """How many threads read at a time: as many as there are cores for, less one for all that is not reading."""
+    return 1 if device == "cuda" else max(1, (os.cpu_count() or 1) // torch.get_num_threads() - 1)
 
 
 def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:
@@ -273,16 +292,36 @@ def _maps(layer: Any) -> dict[str, torch.nn.Linear]:  # noqa: ANN401
     )
 
 
-def _layer(layer: Any, linears: Maps, x: Tensor, known: Sequence[Tensor], mask: Tensor) -> Tensor:  # noqa: ANN401
-    """One layer of BERT over `x` (rows, tokens, dimension), which attends to keys and values `known`."""
+def _products(linears: Maps, flat: Tensor, shape: torch.Size, *parts: str) -> list[Tensor]:
+    """The products of leveled states with some maps, in the shape (rows, tokens, dimension) of the states."""
+    return [_shaped(linears[part](flat), shape) for part in parts]
+
+
+def _shaped(flat: Tensor, shape: torch.Size) -> Tensor:
+    return flat[: shape[0] * shape[1]].view(shape)
+
+
+def _unseen(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What to add to what tokens find in each other: -inf where there is padding."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(mask == 0, -torch.inf)[:, None, None]
+
+
+def _layer(
+    layer: Any,  # noqa: ANN401
+    linears: Maps,
+    flat: Tensor,
+    query: Tensor,
+    known: Sequence[Tensor],
+    unseen: Tensor,
+) -> Tensor:
+    """One layer of BERT over leveled states, which ask with `query` (rows, tokens, dimension) for keys and values."""
     heads = layer.attention.self.num_attention_heads
-    query, key, value = (
-        each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (rounded(x, *linears["query"]), *known)
-    )
-    bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(mask == 0, -torch.inf)
-    attended = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
-    x = layer.attention.output.LayerNorm(rounded(attended, *linears["attended"]) + x)
-    normed: Tensor = layer.output.LayerNorm(rounded(gelu(rounded(x, *linears["wide"])), *linears["narrow"]) + x)
+    query, key, value = (each.reshape(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, *known))
+    attended = leveled(scaled_dot_product_attention(query, key, value, attn_mask=unseen).transpose(1, 2).flatten(2))
+    flat = layer.attention.output.LayerNorm(linears["attended"](attended).add_(flat))
+    wide = linears["wide"](flat)
+    wide = gelu(wide) if wide.requires_grad else torch.ops.aten.gelu_(wide)  # in place: memory asked for anew is slow
+    normed: Tensor = layer.output.LayerNorm(linears["narrow"](wide).add_(flat))
     return normed
 
 
@@ -297,18 +336,16 @@ def _matched(here: Tensor, past: Tensor, mask: Tensor, weights: dict[str, Tensor
 
 def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Return (rows, tokens, dimension) and a mask (rows, tokens), both float32."""
-    longest = max(len(state) for state in states)
-    rows = torch.stack([pad(state.float(), (0, 0, 0, longest - len(state))) for state in states])
-    mask = torch.stack(
-        [pad(state.new_ones(len(state), dtype=torch.float32), (0, longest - len(state))) for state in states]
-    )
-    return rows, mask
+    rows = pad_sequence(list(states), batch_first=True).float()
+    lengths = torch.tensor([len(state) for state in states], device=rows.device)
+    return rows, (torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]).float()
 
 
-def _batches(pairs: Sequence[tuple[str, int, int]]) -> list[list[int]]:
+def _batches(pairs: Sequence[tuple[str, int, int]], apart: int) -> list[list[int]]:
     """Group rows of (text before, its tokens, tokens of the text) so that padding stays within ROWS.
 
-    What follows one text before stays together, so that it is read once; like lengths meet.
+    What follows one text before stays together, so that it is read once; like lengths meet. No text that is longer
+    than those before it joins them where that takes more than `apart` tokens of padding.
     """
     order = sorted(range(len(pairs)), key=lambda row: (pairs[row][1] // 16, pairs[row][0], pairs[row][2]))
     batches: list[list[int]] = [[]]
@@ -316,7 +353,8 @@ def _batches(pairs: Sequence[tuple[str, int, int]]) -> list[list[int]]:
     for row in order:
         before, past, here = pairs[row]
         new = not batches[-1] or pairs[batches[-1][-1]][0] != before
-        if batches[-1] and max((len(batches[-1]) + 1) * max(longest, here), (distinct + new) * past) > ROWS:
+        full = max((len(batches[-1]) + 1) * max(longest, here), (distinct + new) * past) > ROWS
+        if batches[-1] and (full or len(batches[-1]) * (here - longest) > apart):
             batches.append([])
             longest, distinct, new = 0, 0, True
         batches[-1].append(row)

@@ -60,8 +60,8 @@ def product(weight: Tensor, bias: Tensor, gelu: bool = False) -> Linear:
     if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and (fused := _fused(weight, bias, gelu)):
         return fused
     if gelu:
-        plain = product(weight, bias)
-        return lambda states: torch.ops.aten.gelu_(plain(states))
+        multiplied = product(weight, bias)
+        return lambda states: torch.ops.aten.gelu_(multiplied(states))
     if weight.device.type == "cpu" and weight.dtype == torch.float32:
         try:
             packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
@@ -69,7 +69,22 @@ def product(weight: Tensor, bias: Tensor, gelu: bool = False) -> Linear:
             pass  # not for this processor, or not in this torch
         else:
             return lambda states: torch.ops.quantized.linear_dynamic_fp16(states, packed)
+    return plain(weight, bias)
+
+
+def plain(weight: Tensor, bias: Tensor) -> Linear:
+    """Return what multiplies as `rounded` does."""
     return partial(rounded, weight=weight, bias=bias)
+
+
+def packed(weight: Tensor, bias: Tensor) -> Linear:
+    """Return what gives the same as `plain`, sooner: oneDNN packs a matrix in bfloat16 on a CPU in every product.
+
+    For one short text that takes a third of the time, and memory that each product asks the system for anew.
+    """
+    if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and (fused := _fused(weight, bias, False)):
+        return fused
+    return plain(weight, bias)
 
 
 def _fused(weight: Tensor, bias: Tensor, gelu: bool) -> Linear | None:
@@ -91,8 +106,19 @@ def _fused(weight: Tensor, bias: Tensor, gelu: bool) -> Linear | None:
     return fused
 
 
+def leveled(states: Tensor) -> Tensor:
+    """Return states (..., inputs) as rows, with zeros behind them up to a round number where `rounded` wants one.
+
+    Several products of the same states then need no padding of their own.
+    """
+    return _padded(states) if _rounds(states) else states.reshape(-1, states.shape[-1])
+
+
+def _rounds(states: Tensor) -> bool:
+    return states.dtype == torch.bfloat16 and states.device.type == "cpu"
+
+
 def _padded(states: Tensor) -> Tensor:
-    """Return states (..., inputs) as rows, with rows of zeros behind them up to a round number."""
     flat = states.reshape(-1, states.shape[-1])
     more = round_up(len(flat)) - len(flat)
     return pad(flat, (0, 0, 0, more)) if more else flat
@@ -105,7 +131,7 @@ def rounded(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     more in each thread: 0.6 MB for each. Four sizes in every doubling keep them few. Products take up to a fifth
     longer, but building a kernel takes longer than most products.
     """
-    if states.dtype != torch.bfloat16 or states.device.type != "cpu":
+    if not _rounds(states):
         return linear(states, weight, bias)
     made = linear(_padded(states), weight, bias)
     return made[: states.numel() // states.shape[-1]].view(*states.shape[:-1], len(weight))
