@@ -11,11 +11,13 @@ from dialogue.antecedents import antecedent, is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.persona import in_first_person
 from dialogue.prompts import ABSTENTION
+from dialogue.shapes.asked import shown
 from dialogue.summary import Unit, summaries
 from dialogue.talk import ASKING
 from dialogue.talk import drafts as talk
 from dialogue.types import Attribute, Context, ModelError, Sampling
 from dialogue.units import quotable, units, with_lead
+from retrieval.text import BAR
 
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
@@ -56,7 +58,10 @@ class Quote:
             return self._whole(context)[len(context.complaints) :][:1]
         if context.complaints:
             return []  # the evidence is the same, and every way of quoting it has been tried
-        best = sorted(_needed(self._units(context)), key=lambda unit: -unit.answers)
+        every = self._units(context)
+        best = sorted(_needed(every), key=lambda unit: -unit.answers)[:DRAFTS]
+        if not context.shaped and not context.parts:  # else rows are quoted side by side, and alike
+            best = [self._cut(context.query, unit, every) for unit in best]
         drafts = dict.fromkeys(_voiced(best) if context.role.subject else _arrangements(best))
         return [*list(drafts)[: sampling.n - 1], ABSTENTION]
 
@@ -71,6 +76,15 @@ class Quote:
             return [" ".join(passage.text for passage in said)]
         told = [Unit(passage, offer.line) for passage in said for offer in units(passage)]
         return summaries(told, self.scorer.reader.encoder.encode)
+
+    def _cut(self, question: str, unit: _Unit, every: Sequence[_Unit]) -> _Unit:
+        """A unit with no more of a row than a question asks for, and what tells which row it is."""
+        if BAR not in unit.text or unit.spoken or is_dependent(unit.text):
+            return unit
+        title = unit.offer.page.title
+        others = [other.text for other in every if BAR in other.text and other.offer.page.title == title]
+        likely = self.scorer.cells(question, unit.offer)
+        return replace(unit, text=shown(question, unit.text, title, likely, others))
 
     def _units(self, context: Context) -> list[_Unit]:
         offered = [(order, offer) for item in context.evidence for order, offer in enumerate(units(item.passage))]
@@ -105,7 +119,7 @@ def _voiced(best: Sequence[_Unit]) -> list[str]:
 
 def _arrangements(best: Sequence[_Unit]) -> list[str]:
     """Return drafts of the likeliest units: one that leans on a sentence before it with that, any other alone."""
-    return [with_lead(unit.offer) if is_dependent(unit.text) else unit.text for unit in best[:DRAFTS]]
+    return [with_lead(unit.offer) if is_dependent(unit.text) else unit.text for unit in best]
 
 
 def _needed(units: Sequence[_Unit]) -> list[_Unit]:

@@ -13,7 +13,8 @@ from typing import Final
 from dialogue.rank import Gates, why_dropped
 from dialogue.types import Trace
 from dialogue.units import STAMP
-from retrieval.text import sentences
+from retrieval.rows import is_cut
+from retrieval.text import BAR, sentences
 from retrieval.tools.toolset import passage_id
 from retrieval.types import Evidence, Passage
 from safety.types import Verdict
@@ -70,10 +71,16 @@ def without(found: Sequence[Evidence], shown: Sequence[Evidence]) -> list[Eviden
 
 
 def quotes(draft: str, evidence: Sequence[Evidence]) -> bool:
-    """Say whether every sentence of a draft stands word for word in a document of the library."""
-    documents = [" ".join(item.passage.text.split()) for item in evidence if item.passage.kind == "document"]
+    """Say whether every sentence of a draft stands word for word in a document of the library, if not every cell."""
+    texts = [item.passage.text for item in evidence if item.passage.kind == "document"]
+    documents = [" ".join(text.split()) for text in texts]
+
+    def stands(sentence: str) -> bool:
+        rows = (row for text in texts for row in text.splitlines()) if BAR in sentence else ()
+        return any(sentence in text for text in documents) or any(is_cut(sentence, row) for row in rows)
+
     said = [" ".join(draft[start:end].split()) for start, end in sentences(draft)]
-    return bool(said) and all(any(sentence in text for text in documents) for sentence in said)
+    return bool(said) and all(map(stands, said))
 
 
 def left_out(trace: Trace, sources: Collection[str]) -> str:

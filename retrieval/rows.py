@@ -39,6 +39,13 @@ def cells(row: Iterable[str]) -> list[str]:
     return [" ".join(cell.replace(BAR, " / ").split()) for cell in row]
 
 
+def is_cut(text: str, row: str) -> bool:
+    """Whether a text is several cells of a row, as they stand there and in its order, case and white space aside."""
+    wanted, held = (" ".join(line.casefold().split()).split(BAR) for line in (text, row))
+    left = iter(held)
+    return len(wanted) > 1 and all(cell in left for cell in wanted)
+
+
 def are_names(row: Sequence[str]) -> bool:
     """Whether all that a row holds are different words, such as name columns."""
     filled = [cell for cell in row if cell]

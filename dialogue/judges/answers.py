@@ -119,6 +119,17 @@ class AnswerScorer:
         """
         return self._read(question, offers, beside)[0]
 
+    def cells(self, question: str, row: Offer) -> list[float]:
+        """Return for each cell of a row of a table the logit of the likeliest answer in its value."""
+        alone = Page(row.line, row.page.title)
+        [reading] = self.reader.read(question, [alone])
+        found, place = [], 0
+        for cell in alone.text.split(BAR):
+            start = place + (cell.find(": ") + 2 if ": " in cell else 0)
+            found.append(reading.best(start, place + len(cell))[0])
+            place += len(cell) + len(BAR)
+        return found
+
     def _read(
         self, question: str, offers: Sequence[Offer], beside: Sequence[Page]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

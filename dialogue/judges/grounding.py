@@ -19,7 +19,8 @@ from dialogue.judges.windows import EvidenceWindow, Layout, encode
 from dialogue.persona import in_third_person
 from dialogue.talk import ASKING
 from dialogue.types import Claim, Context
-from retrieval.text import sentences
+from retrieval.rows import is_cut
+from retrieval.text import BAR, sentences
 from retrieval.types import Passage, TokenEmbedder
 from retrieval.weights import Shipped
 from safety.types import PairReader
@@ -38,6 +39,7 @@ CONTRADICTED = 0.4  # an explicit contradiction caps support at this share of th
 DENIED = 0.8  # P(refuted), by the adapter, from which it is given as the reason
 PUT_IN = "its subject is put in for a pronoun"  # of a supported claim
 _FAR = "no source sentence is close"
+_MARK = re.compile(r"\s*\[\d{1,3}\]")
 _CLOSERS = " .!?…\"'”’)]*_"
 
 
@@ -254,10 +256,11 @@ def best_support(scores: Sequence[float], contradicts: Sequence[bool], threshold
 def copied(sentence: str, passages: Sequence[Passage], after: int = 0) -> tuple[Passage, int, int] | None:
     """Return where whole sentences of a passage read word for word like this, white space and case aside.
 
-    Looked for from the character `after` of each passage on.
+    Looked for from the character `after` of each passage on. Of a row of a table some of its cells are a copy too: each
+    has the name of its column.
     """
     for text in dict.fromkeys((sentence, bare(sentence))):
-        tokens = re.sub(r"\s*\[\d{1,3}\]", "", text).rstrip(_CLOSERS).split()
+        tokens = _MARK.sub("", text).rstrip(_CLOSERS).split()
         if not tokens:
             continue
         pattern = re.compile(r"\s+".join(map(re.escape, tokens)), re.IGNORECASE)
@@ -271,6 +274,16 @@ def copied(sentence: str, passages: Sequence[Passage], after: int = 0) -> tuple[
                 ends = [b for _, b in spans if b >= match.end() and not passage.text[match.end() : b].strip(_CLOSERS)]
                 if starts and ends:
                     return passage, starts[-1], ends[0]
+    return _row_of(sentence, passages, after) if BAR in sentence else None
+
+
+def _row_of(sentence: str, passages: Sequence[Passage], after: int) -> tuple[Passage, int, int] | None:
+    """Where the first row stands of which this is a part."""
+    said = _MARK.sub("", sentence)
+    for passage in passages:
+        for start, end in sentences(passage.text):
+            if start >= after and is_cut(said, passage.text[start:end]):
+                return passage, start, end
     return None
 
 

@@ -12,6 +12,7 @@ from dialogue.prompts import nothing_on
 from dialogue.types import Claim, Context
 from dialogue.units import around
 from retrieval.reading import Page, page_of
+from retrieval.rows import is_cut
 from retrieval.text import sentences
 
 VERBOSE = 0.05  # what every further sentence costs a draft's probability of answering
@@ -106,7 +107,8 @@ def _is_line_after(draft: str, before: Claim, claim: Claim) -> bool:
 
 
 def _offer(claim: Claim, context: Context) -> Offer:
-    """Return what of its passage a claim quotes; one in other words is read by itself, under the passage's title."""
+    """Return what of its passage a claim quotes, of some cells of a row the row; one in other words is read by itself,
+    under the passage's title."""
     subject = context.role.subject
     sentence = " ".join(claim.text.split())
     sentence = in_third_person(sentence, subject) if subject else sentence
@@ -115,7 +117,7 @@ def _offer(claim: Claim, context: Context) -> Offer:
     page = page_of(claim.passage)
     quote = page.text[claim.quote_start : claim.quote_end]
     plain = " ".join(quote.split())
-    if plain in (sentence, bare(sentence)):
+    if plain in (sentence, bare(sentence)) or is_cut(sentence, plain):
         return around(claim.passage, claim.quote_start, claim.quote_end)
     start = claim.quote_start + sentences(quote)[-1][0] if quote.strip() else claim.quote_start
     found = put_in(page.text, start)
