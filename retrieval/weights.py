@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "abbe29c78ca1ebe0a25b67695ddbde223b0fded518dc929cbadd00dd8c6da642",
+    WEIGHTS / "reader.safetensors": "0a0f444ac4658c67b9996fded337238e237889ba4748a62d95aaf9f2b01fb6a9",
 }
 
 
