@@ -5,6 +5,7 @@ before. Which of them is meant, or none, is not decided here.
 """
 
 import re
+from calendar import month_name
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,6 +29,10 @@ OPENER = re.compile(r"^(?:(?:and|but|so|then|or|also|ok|okay|well|yes|no|now)\b[
 ABOUT = re.compile(r"^(?:what|how) about\s+|^(?:versus|compared (?:to|with))\s+", re.IGNORECASE)
 _MORE = re.compile(r"^(?:and|or)\b", re.IGNORECASE)
 _OTHER = re.compile(r"^(?:(?:what|how) about )?the (?:other|second|latter|last)(?: ones?)?\W*$", re.IGNORECASE)
+_DATE = rf"\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{'|'.join(month_name[1:])})(?: \d{{4}})?"
+_DAY = re.compile(
+    rf"(?:the )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?(?:,? (?:the )?{_DATE})?|{_DATE})\b", re.IGNORECASE
+)
 IMPERATIVES: Final = frozenset("tell give show explain describe list name compare find".split())
 MOST = 30  # phrases of earlier turns that are considered
 KINDS: Final = ("copy", "replace", "determine", "append", "expand", "substitute", "aspect", "event", "whole", "other")
@@ -313,9 +318,12 @@ def _substituted(about: str, previous: str, known: Sequence[Mention]) -> Iterato
     """The question before with one of its phrases exchanged for what is asked about now."""
     rest = about.rstrip("?!. ")
     link = re.match(r"(?:in|at|on|of|for|with|to|from|by|near|during)\s+", rest, re.IGNORECASE)
-    new = rest[link.end() :] if link else rest
+    new = re.sub(r"['’]s$", "", rest[link.end() :] if link else rest)  # "And T4's?"
     before = link.group().strip().casefold() if link else ""
     if not new or (len(words(new)) == 1 and words(new)[0].plain in WH | {"why"}):
+        return
+    if day := _other_day(new, previous):
+        yield Proposal(_fit(previous[: day.start], new, previous[day.end :]), "substitute", None, new, day, before)
         return
     for resolved, mention in _resolved(new, known):
         for old in phrases(previous):
@@ -326,6 +334,12 @@ def _substituted(about: str, previous: str, known: Sequence[Mention]) -> Iterato
             yield Proposal(text, "substitute", mention, like or resolved, old, before)
         if not resolved[:1].isupper():
             yield from _aspects(resolved, mention, known)
+
+
+def _other_day(new: str, previous: str) -> Phrase | None:
+    """The one day that the question before says, where another day is asked about now."""
+    said = list(_DAY.finditer(previous)) if _DAY.fullmatch(new) else []
+    return Phrase(said[0][0], *said[0].span(), "base", said[0][0], "on") if len(said) == 1 else None
 
 
 def _of_one_make(old: Phrase, new: str) -> str:

@@ -7,7 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.training.intent import HELD, MOST, Message, calibrated, fitted, joined, made, varied, written
+from app.training.document_questions import documents
+from app.training.intent import (
+    HELD,
+    MISTAKEN,
+    MOST,
+    OF_DOCUMENTS,
+    Message,
+    calibrated,
+    fitted,
+    joined,
+    made,
+    of_documents,
+    varied,
+    written,
+)
 from dialogue.intent import LANGUAGES, features
 from dialogue.talk import ASKING, DISTRESS
 from retrieval.encoder.embed import Encoder
@@ -52,6 +66,16 @@ def test_talk_before_a_question_is_a_question_and_a_cry_for_help_stays_one() -> 
     both = list(joined(messages, scale=0.02))
     assert {message.kind for message in both} >= {ASKING, *DISTRESS}
     assert all(len(message.text.split()) > 1 for message in both)
+    assert {message.language for message in joined(messages, scale=0.2) if message.kind in DISTRESS} == set(LANGUAGES)
+
+
+def test_questions_of_documents_that_are_kept_apart_are_held() -> None:
+    found = of_documents(random.Random(0))
+    held = {question for document in documents() if document.held() for question in document.unanswered}
+    assert held <= {message.text for message in found if message.held}
+    learnt = {message.text for message in found if not message.held}
+    assert len(learnt) == OF_DOCUMENTS
+    assert not held & learnt
 
 
 @given(st.integers(0, 50))
@@ -71,6 +95,10 @@ def test_a_classifier_learns_to_tell_thanks_from_questions(encoder: Encoder, see
     texts = ["thank you kindly", "how high is the tower of the mill?"]
     kinds, _ = classifier(features(texts, encoder.encode))
     assert [classifier.kinds[int(row.argmax())] for row in kinds] == ["thanks", ASKING]
-    strict = calibrated(classifier, [m for m in made_of if m.kind == ASKING], encoder)
+    asked = [m for m in made_of if m.kind == ASKING]
+    strict = calibrated(classifier, asked, encoder)
     assert 0.5 <= strict.threshold <= 0.95
+    likely, _ = strict(features([message.text for message in asked], encoder.encode))
+    taken = sum(strict.decided(row) != ASKING for row in likely)
+    assert taken <= MISTAKEN * len(asked) or strict.threshold == 0.95
     assert np.allclose(strict.layers[0][0], classifier.layers[0][0])

@@ -10,21 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.training.document_questions import documents
 from app.training.quality_data import rows as lines
 from app.training.quality_data import share
 from app.training.stated import statements
 from dialogue.intent import BUCKETS, LANGUAGES, WEIGHTS, IntentClassifier, features, load_listener
-from dialogue.talk import ASKING, DISTRESS
+from dialogue.talk import ASKING, DISTRESS, FEELINGS
 from retrieval.encoder.embed import Encoder
 
 if TYPE_CHECKING:
     import torch
 
+Array = NDArray[np.float32]
+
 WRITTEN: Final = Path(__file__).with_name("intent.toml")
 MOST = 20  # sentences made of one written line
 HELD = 0.1  # of the written lines and of the real questions, kept apart to measure on
-EPOCHS, BATCH, RATE, DECAY, HIDDEN, DROPOUT = 6, 128, 2e-3, 0.02, 64, 0.2
+EPOCHS, BATCH, RATE, DECAY, HIDDEN, DROPOUT = 12, 128, 2e-3, 0.02, 64, 0.2
+MEMBERS = 3  # nets that are made one
+BLOCK = 4096  # messages whose features are counted at once
 QUESTIONS: Final = {  # real questions: by file, the field they stand in and how many are drawn
     "reading/squad1_train": ("question", 4500),
     "reading/boolq_val": ("question", 500),
@@ -37,9 +43,11 @@ QUESTIONS: Final = {  # real questions: by file, the field they stand in and how
     "safety/harmfulqa": ("text", 300),
     "safety/dangerousqa": ("text", 150),
 }
-HEAVY = 2.0  # how much more a question counts: taking one for talk is the worse mistake
+# how much more a kind counts: taking a question for talk, or missing a cry for help, is the worse mistake
+WEIGHTY: Final = {ASKING: 2.0} | dict.fromkeys(DISTRESS, 2.0)
 MISTAKEN, ALARMED = 0.004, 0.001  # of the real questions held out: what may be taken for talk, and for distress
 BLIND = 0.2  # of the rows, for either half of the features
+ABROAD = 0.2  # of the number of pairs in English, in each other language
 VARIED = 0.5  # of the messages, learnt from a second time as somebody else would type them
 _CHOICE = re.compile(r"\{([^}]*)\}")
 _NEAR = re.compile(  # words of talk and distress, in real questions that hold them
@@ -48,22 +56,32 @@ _NEAR = re.compile(  # words of talk and distress, in real questions that hold t
     r"mean|sure|short\w*|again|joke|song|game|ignore\w*|rules|instructions?|your?|my|I|me|myself|himself|herself)\b"
 )
 NEAR = 1500  # of them, from the first file
-_BEFORE = ("thanks", "greeting", "apology", "ok", "yes", "no", "complaint", "compliment", "statement", "insult")
+OF_DOCUMENTS = 8000
+_BEFORE = (
+    "thanks", "greeting", "apology", "ok", "yes", "no", "complaint", "compliment", "statement", "insult", *FEELINGS,
+)  # fmt: skip
 _LIGHT = ("greeting", "ok", "apology", "yes", "no")  # what says less than whatever stands beside it
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What somebody says: its kind, its language, and the wording it is made from, by which examples are split."""
+    """What somebody says: its kind, its language, and the wording it is made from, by which examples are split.
+
+    `real` is a question that somebody asked of a source, `apart` whether that source is kept apart, where that decides.
+    """
 
     text: str
     kind: str
     language: str
     wording: str
+    real: bool = False
+    apart: bool | None = None
 
     @property
     def held(self) -> bool:
         """Whether it is kept apart to measure on; one or two words can only be learnt by heart."""
+        if self.apart is not None:
+            return self.apart
         return len(self.text.split()) > 2 and share(f"intent {self.wording}") < HELD
 
 
@@ -91,7 +109,7 @@ def made(line: str) -> list[str]:
 
 
 def drawn(data: Path, seed: int = 0) -> list[Message]:
-    """Return real questions of the development data, and those that the reader is asked of rules and manuals."""
+    """Return real questions: of the development data, and those that the reader is asked of rules and of documents."""
     rng = random.Random(seed)
     found: list[Message] = []
     for name, (field, most) in QUESTIONS.items():
@@ -99,28 +117,52 @@ def drawn(data: Path, seed: int = 0) -> list[Message]:
         chosen = rng.sample(texts, min(most, len(texts)))
         if not found:
             chosen += rng.sample([text for text in texts if _NEAR.search(text)], NEAR)
-        found += [Message(text, "question", "en", text) for text in dict.fromkeys(chosen)]
-    asked = [text for statement in (*statements(), *statements(held=True)) for text in statement.asked]
-    return found + [Message(text, "question", "en", text) for text in asked]
+        found += [_real(text) for text in dict.fromkeys(chosen)]
+    found += [_real(text) for statement in (*statements(), *statements(held=True)) for text in statement.asked]
+    return found + of_documents(rng)
+
+
+def of_documents(rng: random.Random) -> list[Message]:
+    """Return what people ask of documents: all of those that the reader is measured on, OF_DOCUMENTS of the others."""
+    asked = {True: list[str](), False: list[str]()}
+    for document in documents():
+        wordings = [text for texts, _ in document.answered for text in texts]
+        asked[document.held()] += [*wordings, *document.unanswered]
+    known = set(asked[True])
+    learnt = [text for text in dict.fromkeys(asked[False]) if text not in known]
+    chosen = rng.sample(learnt, min(OF_DOCUMENTS, len(learnt)))
+    return [_real(text, True) for text in dict.fromkeys(asked[True])] + [_real(text, False) for text in chosen]
+
+
+def _real(text: str, apart: bool | None = None) -> Message:
+    return Message(text, ASKING, "en", text, True, apart)
 
 
 def joined(messages: Sequence[Message], seed: int = 0, scale: float = 1.0) -> Iterator[Message]:
-    """Yield two messages in one: talk before a question is a question, and a cry for help is one after anything."""
+    """Yield two messages in one: talk before a question is a question, and a cry for help is one beside anything."""
     rng = random.Random(seed)
+    for language in LANGUAGES:
+        of = [message for message in messages if message.language == language]
+        yield from _joined(of, rng, scale if language == "en" else ABROAD * scale)
+
+
+def _joined(messages: Sequence[Message], rng: random.Random, scale: float) -> Iterator[Message]:
+    """Yield two messages of one language in one."""
     by: dict[str, list[Message]] = {}
     for message in messages:
-        by.setdefault(message.kind if message.language == "en" else "", []).append(message)
+        by.setdefault(message.kind, []).append(message)
     talk = [message for kind in _BEFORE for message in by.get(kind, ())]
     light = [message for kind in _LIGHT for message in by.get(kind, ())]
-    heavy = [message for kind in by if kind not in ("", "question", *_LIGHT) for message in by[kind]]
+    heavy = [message for kind in by if kind not in (ASKING, *_LIGHT) for message in by[kind]]
     distress = [message for kind in DISTRESS for message in by.get(kind, ())]
-    calm = [message for kind in by if kind not in ("", *DISTRESS, "override") for message in by[kind]]
-    for before, after, count in ((talk, by["question"], 3000), (light, heavy, 1200), (calm, distress, 500)):
-        for _ in range(int(scale * count)):
+    calm = [message for kind in by if kind not in (*DISTRESS, "override") for message in by[kind]]
+    pairs = ((talk, by.get(ASKING, []), 3000), (light, heavy, 1200), (calm, distress, 500))
+    for before, after, count in pairs:
+        for _ in range(int(scale * count) if before and after else 0):
             first, second = rng.choice(before), rng.choice(after)
             mark = rng.choice((". ", ", ", "! ", "... ", " "))
             yield replace(second, text=first.text.rstrip(".!") + mark + second.text)
-    for _ in range(int(scale * 300)):
+    for _ in range(int(scale * 300) if distress and calm else 0):
         first, second = rng.choice(distress), rng.choice(calm)
         yield replace(first, text=f"{first.text.rstrip('.')}. {second.text}")
 
@@ -155,39 +197,54 @@ def blinded(x: "torch.Tensor") -> "torch.Tensor":
 
 
 def fitted(messages: Sequence[Message], encoder: Encoder, seed: int, epochs: int = EPOCHS) -> IntentClassifier:
-    """Return a classifier of messages; every kind counts by the square root of its number."""
+    """Return a classifier of messages: the mean of MEMBERS of HIDDEN units, each fitted from a start of its own.
+
+    Every kind counts by the square root of its number.
+    """
     import torch
 
-    torch.manual_seed(seed)
     rng = random.Random(seed)
     kinds = tuple(dict.fromkeys(message.kind for message in messages))
     counts = {kind: sum(message.kind == kind for message in messages) for kind in kinds}
     shown = [*messages, *(varied(message, seed) for message in messages if rng.random() < VARIED)]
-    x = torch.from_numpy(features([message.text for message in shown], encoder.encode))
+    texts = [message.text for message in shown]
+    blocks = [features(texts[at : at + BLOCK], encoder.encode) for at in range(0, len(texts), BLOCK)]
+    x = torch.from_numpy(np.concatenate([block.astype(np.float16) for block in blocks]))
     kind = torch.tensor([kinds.index(message.kind) for message in shown])
     language = torch.tensor([LANGUAGES.index(message.language) for message in shown])
-    weight = torch.tensor([(HEAVY if m.kind == ASKING else 1.0) * counts[m.kind] ** -0.5 for m in shown])
+    weight = torch.tensor([WEIGHTY.get(m.kind, 1.0) * counts[m.kind] ** -0.5 for m in shown])
     weight /= weight.mean()
     width = len(kinds) + len(LANGUAGES)
-    net = torch.nn.Sequential(
-        torch.nn.Linear(x.shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Dropout(DROPOUT), torch.nn.Linear(HIDDEN, width)
-    )
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=epochs * -(-len(x) // BATCH))
-    for _ in range(epochs):
-        for rows in torch.split(torch.randperm(len(x)), BATCH):
-            logits = net(blinded(x[rows]))
-            wrong = torch.nn.functional.cross_entropy(logits[:, : len(kinds)], kind[rows], reduction="none")
-            strange = torch.nn.functional.cross_entropy(logits[:, len(kinds) :], language[rows])
-            loss = (weight[rows] * wrong).mean() + 0.3 * strange
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-    found = [tensor.detach().numpy().astype(np.float32) for tensor in net.parameters()]
-    return IntentClassifier(
-        kinds, tuple((weights.T.copy(), bias) for weights, bias in zip(found[::2], found[1::2], strict=True))
-    )
+    members = []
+    for member in range(MEMBERS):
+        torch.manual_seed(MEMBERS * seed + member)
+        net = torch.nn.Sequential(
+            torch.nn.Linear(x.shape[1], HIDDEN),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(DROPOUT),
+            torch.nn.Linear(HIDDEN, width),
+        )
+        optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=epochs * -(-len(x) // BATCH))
+        for _ in range(epochs):
+            for rows in torch.split(torch.randperm(len(x)), BATCH):
+                logits = net(blinded(x[rows].float()))
+                wrong = torch.nn.functional.cross_entropy(logits[:, : len(kinds)], kind[rows], reduction="none")
+                strange = torch.nn.functional.cross_entropy(logits[:, len(kinds) :], language[rows])
+                loss = (weight[rows] * wrong).mean() + 0.3 * strange
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
+        members.append([tensor.detach().numpy().astype(np.float32) for tensor in net.parameters()])
+    return IntentClassifier(kinds, _together(members))
+
+
+def _together(members: Sequence[Sequence[Array]]) -> tuple[tuple[Array, Array], ...]:
+    """The layers of one net that has the hidden units of all, and as answers the means of theirs."""
+    into, beside, out, bias = zip(*members, strict=True)
+    first = (np.concatenate(into).T.copy(), np.concatenate(beside))
+    return first, (np.concatenate(out, axis=1).T / len(members), np.mean(bias, axis=0))
 
 
 def calibrated(classifier: IntentClassifier, questions: Sequence[Message], encoder: Encoder) -> IntentClassifier:
@@ -195,18 +252,21 @@ def calibrated(classifier: IntentClassifier, questions: Sequence[Message], encod
     likely = classifier(features([message.text for message in questions], encoder.encode))[0]
     talk = 1 - likely[:, classifier.kinds.index(ASKING)]
     distress = likely[:, [classifier.kinds.index(kind) for kind in DISTRESS]].sum(axis=1)
-    threshold, alarm = (
-        min(max(float(np.quantile(scores, 1 - share)), floor), 0.95)
-        for scores, share, floor in ((talk, MISTAKEN, 0.55), (distress, ALARMED, 0.7))
-    )
-    return replace(classifier, threshold=threshold, alarm=alarm)
+    alarm = _passed(distress, ALARMED, 0.7)
+    taken = np.where(distress >= alarm, 1.0, talk)
+    return replace(classifier, threshold=_passed(taken, MISTAKEN, 0.55), alarm=alarm)
+
+
+def _passed(scores: Array, share: float, floor: float) -> float:
+    """What no more than a share of the scores pass, from `floor` to 0.95."""
+    return min(max(float(np.quantile(scores, 1 - share, method="higher")) + 1e-6, floor), 0.95)
 
 
 def train(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> dict[str, Any]:
     """Write the classifier to a folder, fitted on the given share of the epochs, and return its report."""
     every = [*written(), *drawn(data, seed)]
     learn = [message for message in every if not message.held]
-    questions = [message for message in every if message.held and message.wording == message.text]
+    questions = [message for message in every if message.held and message.real]
     made_up = (*learn, *joined(learn, seed))
     classifier = fitted(made_up, encoder, seed, max(1, round(share * EPOCHS)))
     calibrated(classifier, questions, encoder).save(folder / WEIGHTS.name)
@@ -220,7 +280,7 @@ def report(data: Path, encoder: Encoder, path: Path = WEIGHTS) -> dict[str, Any]
     texts = [message.text for message in apart]
     kinds, languages = listener.classifier(features(texts, encoder.encode))
     found = [listener.classifier.decided(row) for row in kinds]
-    real = [at for at, message in enumerate(apart) if message.wording == message.text]
+    real = [at for at, message in enumerate(apart) if message.real]
     own = [at for at in range(len(apart)) if at not in set(real)]
     spoken = [LANGUAGES[place] == message.language for place, message in zip(languages.argmax(1), apart, strict=True)]
     talk = [at for at in own if apart[at].kind != ASKING]

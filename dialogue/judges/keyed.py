@@ -23,6 +23,7 @@ _TARGET = re.compile(r"^(?:\w+ )?(?:what|which|how many)\b", re.IGNORECASE)  # b
 _GENERIC = frozenset(
     map(stem, "give tell show find have please number value setting make take use get run file document".split())
 )
+_OPENS = frozenset("never always please if when once before after do don't not".split())  # an order or a condition
 _AT = {"most": "max", "least": "min"}
 _HOW = re.compile(r"\bhow (\w+)", re.IGNORECASE)
 _SIGNS_ALONE = re.compile(r"[b-df-hj-np-tv-xz]{2,4}")
@@ -68,7 +69,9 @@ def named(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
         known = told | _idle(question)
         lacking = [word for word in asked if word.stem not in known and not _stands(word, of.around)]
         asks = any(_stands(word, of.leaf) for word in asked if word.text not in proper)
-        if asks and _signs(question) <= of.signs and all(word.stem in free for word in lacking):
+        beside_it = [word for word in asked if word.stem not in _idle(question) and word not in lacking]
+        alone = bool(lacking) and len(beside_it) < 2  # "Day: Friday" tells not on which day people are paid
+        if asks and not alone and _signs(question) <= of.signs and all(word.stem in free for word in lacking):
             unsaid = max(0, len(of.name) - len(told))
             first = bool(_TARGET.search(question) and target and _stands(target, of.leaf))
             ranked.append(((len(told), -len(lacking), first, -unsaid), place, line))
@@ -88,6 +91,8 @@ def _name(line: str) -> str:
 def _is_clause(name: str) -> bool:
     """Whether what stands before a colon says something: "The cup was won three times: in 1967", "ten make them:"."""
     said = [word.text.lower() for word in words(name)]
+    if said[:1] and said[0] in _OPENS and len(said) > LONG:
+        return True
     verb = (verbs() - PREPOSITIONS - WH) & {*said[1:]} if len(said) > LONG else ()
     return bool(AUXILIARY & {*said[1:-1]} or verb)
 

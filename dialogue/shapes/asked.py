@@ -37,7 +37,6 @@ _KIND = re.compile(  # a question that says of which kind its answer is
     r"will|would|should|happens?|else|if)\b)(?= \w))\b",
     re.IGNORECASE,
 )
-_ASKS = re.compile(r"\b(?:when|where|who(?:se|m)?|which|what|how)\b", re.IGNORECASE)
 _COSTS = re.compile(r"\bhow much (?:is|are|was|were|do|does|did|for|will)\b|\bexpensive\b", re.IGNORECASE)
 _WHEN = re.compile(r"\bwhen\b", re.IGNORECASE)
 _SUM = re.compile(r"\d|free|nothing", re.IGNORECASE)
@@ -132,8 +131,9 @@ def _wanted(asked: _Question, cells: Sequence[_Cell], likely: Sequence[float]) -
         if not sums and asked.roots & _PRICE:
             return set()
         named |= set() if named & sums else sums
-    near = {place for place in range(len(cells)) if place not in said and likely[best] - likely[place] < CLEAR}
-    if best not in said and not near & named:
+    told = {place for place, cell in enumerate(cells) if asked.touches(cell.value)}
+    near = {place for place in range(len(cells)) if place not in told and likely[best] - likely[place] < CLEAR}
+    if best not in told and not near & named:
         likeliest = near if len(near) <= MOST and likely[best] >= 0 and _may_be(asked, cells[best]) else set[int]()
         named |= {best} if named else likeliest
     timed = _WHEN.search(asked.text)
@@ -153,7 +153,7 @@ def _may_be(asked: _Question, cell: _Cell) -> bool:
     kind = _KIND.search(asked.text)
     if kind and kind["kind"].casefold().startswith("who"):
         return bool(_PERSON.search(cell.name))
-    return bool(kind or (_ASKS.search(asked.text) and asked.touches(cell.value)))
+    return bool(kind and kind["kind"].casefold() in ("when", "where"))
 
 
 def _is_money(cell: _Cell) -> bool:
