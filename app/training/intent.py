@@ -244,7 +244,9 @@ def _together(members: Sequence[Sequence[Array]]) -> tuple[tuple[Array, Array], 
     """The layers of one net that has the hidden units of all, and as answers the means of theirs."""
     into, beside, out, bias = zip(*members, strict=True)
     first = (np.concatenate(into).T.copy(), np.concatenate(beside))
-    return first, (np.concatenate(out, axis=1).T / len(members), np.mean(bias, axis=0))
+    mean: Array = (np.concatenate(out, axis=1).T / len(members)).astype(np.float32)
+    level: Array = np.stack(bias).mean(0).astype(np.float32)
+    return first, (mean, level)
 
 
 def calibrated(classifier: IntentClassifier, questions: Sequence[Message], encoder: Encoder) -> IntentClassifier:
