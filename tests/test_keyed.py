@@ -52,6 +52,12 @@ STOVE = page(
         ("What is the efficiency of the Bothy 9?", STOVE, None),
         ("How heavy is the wood stove?", STOVE, 1),
         ("How long may logs for the Bothy 7 be?", STOVE, 2),
+        ("On which day do we get paid?", page("Rota", "Day: Friday 15 May", "Bar: Emlyn"), None),
+        (
+            "What pressure can T5 stand?",
+            page("Tanks", "Never open the manhole of a tank under pressure: look at the gauge first"),
+            None,
+        ),
         ("How many people work?", page("Linz", "58 people make the probes here, in two shifts: 6:00 to 14:00"), None),
         ("Who has won the cup?", page("Cup", "The women have won it four times: in 1967 and 1988"), None),
         ("Who is the mayor of Rye?", page("The town of Rye", "From the Rye Echo, 6 June: a mayor speaks"), None),

@@ -77,3 +77,16 @@ def test_any_turns_give_a_question(texts: list[str]) -> None:
     said = [Said(text, user=place % 2 == 0) for place, text in enumerate(texts[:-1])]
     read = REWRITER(texts[-1], said)
     assert read is None or isinstance(read, str)
+
+
+@pytest.mark.parametrize(
+    ("question", "before", "read"),
+    [
+        ("And on Sundays?", "When are you open on Fridays?", "When are you open on Sundays?"),
+        ("and on the Thursday?", "Who serves on Tuesday 12 May?", "Who serves on the Thursday?"),
+        ("And the 3rd of June?", "Who serves on 12 May?", "Who serves on the 3rd of June?"),
+    ],
+)
+def test_another_day_takes_the_place_of_the_day(question: str, before: str, read: str) -> None:
+    found = [each.text for each in proposals(question, (Said(before, True),)) if each.kind == "substitute"]
+    assert found == [read]
