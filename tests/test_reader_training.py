@@ -134,6 +134,7 @@ def _few(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     some = document_questions.documents()[:24]
     monkeypatch.setattr(document_questions, "documents", lambda: some)
     monkeypatch.setattr(reader_calibration, "asked_documents", lambda: some)
+    monkeypatch.setattr(reader_calibration, "OF_DOCUMENTS", 6)
     for name in ("INVENTED", "STATED", "STRANGE"):
         monkeypatch.setattr(f"app.training.reader_data.{name}", count)
 
@@ -422,12 +423,13 @@ def test_calibration_finds_what_tells_an_answer() -> None:
 def test_collections_are_searched_with_and_without_what_answers(
     data: Path, encoder: Encoder, passage_reader: PassageReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _few(monkeypatch, 40)
     monkeypatch.setattr(reader_calibration, "SIZES", ((1, 2), (4, 1)))
     monkeypatch.setattr(reader_calibration, "ASKED", 4)
     monkeypatch.setattr(reader_calibration, "MADE", 1)
     monkeypatch.setattr(reader_calibration, "natural", lambda folder: reader_calibration.made(7))
     found = collect(data, encoder, passage_reader)
-    assert all(found[name] for name in ("1", "4", "without"))
+    assert all(found[name] for name in ("1", "4", "without", "documents", "documents without"))
     assert all(each.met.sum() == 1 and each.right.sum() >= 1 for name in ("1", "4") for each in found[name])
     assert not any(each.met.any() or each.right.any() for each in found["without"])
     assert all(len(each.rows) == len(each.met) and len(each.units) == len(each.right) for each in found["4"])
