@@ -104,7 +104,7 @@ class IntentClassifier:
         """Write it as safetensors, weights in float16, the rest in the metadata."""
         tensors = {}
         for place, (weights, bias) in enumerate(self.layers):
-            tensors[f"layers.{place}.weight"] = weights.astype(np.float16)
+            tensors[f"layers.{place}.weight"] = np.ascontiguousarray(weights, np.float16)  # written as it lies
             tensors[f"layers.{place}.bias"] = bias.astype(np.float32)
         about = {"kinds": self.kinds, "features": FEATURES, "threshold": self.threshold, "alarm": self.alarm}
         save_file(tensors, path, metadata={"intent": json.dumps(about)})

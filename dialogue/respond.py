@@ -251,16 +251,19 @@ class Responder:
         return self._weighed(intent, typed, role)
 
     def _weighed(self, intent: Intent, typed: str, role: Role) -> Intent:
-        """What a message is that tells of a feeling and asks something: a question where it asks for something of its
-        own ("I am tired, when does it close?") or the sources answer it ("I am ill, what now?"), else the feeling."""
+        """What a message is that tells something and asks something: a question where it asks for something of its own
+        ("I am tired, when does it close?", "Just my luck, who mends the lift?") or, after a feeling, the sources answer
+        it ("I am ill, what now?"), else what it tells."""
         told, *parts = _CLAUSES.split(typed)
         asked = [part for part in parts if asks(part)]
-        if self.listener is None or not told or not asked:
+        if self.listener is None or not told or not asked or intent.kind == "override":
             return intent
         felt = self.listener.hear(told, role) if intent.kind == ASKING else intent
+        plainly = sum(word.content for word in words(asked[-1])) > 1
         if felt.kind not in FEELINGS:
-            return intent
-        if sum(word.content for word in words(asked[-1])) > 1:
+            own = intent.kind != ASKING and plainly and self.listener.hear(asked[-1], role).kind == ASKING
+            return replace(intent, kind=ASKING) if own else intent
+        if plainly:
             return replace(intent, kind=ASKING)
         found = self.retriever.search([typed], PART, role.sources)
         answered = max((item.probability or 0.0 for item in found), default=0.0) >= TOLD

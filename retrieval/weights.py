@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "0a0f444ac4658c67b9996fded337238e237889ba4748a62d95aaf9f2b01fb6a9",
+    WEIGHTS / "reader.safetensors": "b5c04c9c38fb532eca689bd633df1e4fb39965db281e20f05702151950b7cf94",
 }
 
 

@@ -324,6 +324,10 @@ def test_a_classifier_is_saved_and_read_and_what_is_none_is_refused(
     made.save(tmp_path / "copy.safetensors")
     again = load_listener(encoder.encode, tmp_path / "copy.safetensors", {})
     assert again.fingerprint == listener.fingerprint
+    by_columns = tuple((np.asfortranarray(weights), bias) for weights, bias in made.layers)
+    IntentClassifier(made.kinds, by_columns, made.threshold, made.alarm).save(tmp_path / "columns.safetensors")
+    read = load_listener(encoder.encode, tmp_path / "columns.safetensors", {}).classifier
+    assert all((a == b).all() for (a, _), (b, _) in zip(read.layers, made.layers, strict=True))
     broken = IntentClassifier(made.kinds[1:], made.layers, made.threshold, made.alarm)
     broken.save(tmp_path / "broken.safetensors")
     with pytest.raises(RetrievalError, match="do not fit"):

@@ -43,8 +43,8 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
     twins = [row for row in lines(reading / "squad2_train_unanswerable_pairs.jsonl.gz") if not held(row)]
     documents = [document for document in document_questions.documents() if not document.held()]
     found = {
-        "squad": (0.20, list(_known(squad))),
-        "near": (0.06, list(articles.near(squad, rng))),
+        "squad": (0.16, list(_known(squad))),
+        "near": (0.05, list(articles.near(squad, rng))),
         "exchanged": (0.04, list(articles.exchanged(squad, rng))),
         "twins": (0.08, list(_twins(twins))),
         "fairytaleqa": (0.02, list(_known(lines(reading / "fairytaleqa_train.jsonl.gz")))),
@@ -52,12 +52,12 @@ def sources(data: Path, seed: int = 0) -> dict[str, tuple[float, list[Asked]]]:
         "policyqa": (0.01, list(_known(lines(reading / "policyqa_dev.jsonl.gz")))),
         "covidqa": (0.01, list(_known(lines(reading / "covidqa_deepset_windows.jsonl.gz")))),
         "boolq": (0.01, list(_boolq(lines(reading / "boolq_val.jsonl.gz")))),
-        "invented": (0.05, list(invented(INVENTED, seed))),
-        "stated": (0.04, list(stated(STATED, seed))),
+        "invented": (0.04, list(invented(INVENTED, seed))),
+        "stated": (0.03, list(stated(STATED, seed))),
         "trecqa": (0.01, list(_sentences(lines(data / "retrieval" / "trecqa.train.jsonl.gz"), rng))),
-        "documents": (0.26, list(document_questions.answered(documents))),
-        "documents, not answered": (0.06, list(document_questions.unanswered(documents))),
-        "documents, rows": (0.06, list(document_questions.rows(documents, rng))),
+        "documents": (0.30, list(document_questions.answered(documents))),
+        "documents, not answered": (0.10, list(document_questions.unanswered(documents))),
+        "documents, rows": (0.04, list(document_questions.rows(documents, rng))),
         "documents, beside": (0.06, list(document_questions.beside(documents))),
     }
     return {**found, "strange": (0.02, list(_strange(list(found.values()), rng)))}

@@ -34,7 +34,7 @@ from retrieval.types import RetrievalError
 if TYPE_CHECKING:
     from retrieval.reader import PassageReader
 
-FEATURES = ("span", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
+FEATURES = ("span", "answers", "relevant", "match", "least", "alike", "titled", "margin", "away", *SUBJECT)
 MOST = 12.0  # by how much, in logits, another answer may be likelier
 BEHIND = 2.0  # by how much likelier what is of another kind than asked for speaks against all that is less likely
 WORDS = 4096  # pairs of nouns whose cosines are remembered
@@ -111,11 +111,11 @@ class AnswerScorer:
     def features(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> NDArray[np.float64]:
         """Return rows (offers, FEATURES), each by its question, its offer and all pages.
 
-        The logit of the unit's best span; the mean cosine of the question's tokens with their nearest in the unit, what
-        it leans on or its title, and that of the worst third of them; the cosine of the question with the unit, and
-        with all three; how much less likely its span is than the best one that says something else; how many words of
-        the question stand in the title of another page, and not on the unit's; where what the question names stands,
-        see `subject.placed`.
+        The logit of the unit's best span; what its page as a whole has of "answers" and "relevant"; the mean cosine of
+        the question's tokens with their nearest in the unit, what it leans on or its title, and that of the worst third
+        of them; the cosine of the question with the unit, and with all three; how much less likely its span is than the
+        best one that says something else; how many words of the question stand in the title of another page, and not on
+        the unit's; where what the question names stands, see `subject.placed`.
         """
         return self._read(question, offers, beside)[0]
 
@@ -160,7 +160,9 @@ class AnswerScorer:
             rival = _rival(own, rivals)
             margin = min(0.0, max(-MOST, own.logit - rival.logit)) if rival else 0.0
             matched = _matched(asked, np.concatenate(said))
-            rows.append((bounded(own.logit), *matched, *alike, margin, away[o.page], *subject))
+            reading = readings[mine.page]
+            read_as = bounded(own.logit), reading.answers, reading.relevant
+            rows.append((*read_as, *matched, *alike, margin, away[o.page], *subject))
             other = names_another(named, o.page, o.start, o.stop) or _tells_differences(question, o.line)
             fits = self._fit(question, named, own, f"{o.page.title} {leads[o]}")
             behind = rival.fit if rival and margin < -BEHIND and rival.offer.page == mine.page else 1.0

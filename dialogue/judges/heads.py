@@ -60,7 +60,7 @@ class Head:
         """Write the head as safetensors, weights in float16, the rest in the metadata."""
         tensors = {"mean": self.mean.astype(np.float32), "scale": self.scale.astype(np.float32)}
         for place, (weights, bias) in enumerate(self.layers):
-            tensors[f"layers.{place}.weight"] = weights.astype(np.float16)
+            tensors[f"layers.{place}.weight"] = np.ascontiguousarray(weights, np.float16)  # written as it lies
             tensors[f"layers.{place}.bias"] = bias.astype(np.float32)
         about = {
             "name": self.name,
