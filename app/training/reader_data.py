@@ -242,7 +242,7 @@ def as_typed(asked: Asked, rng: random.Random) -> Asked:
     elif chance < 0.26:
         text = rng.choice(_OPENINGS) + text[:1].lower() + text[1:]
     page = replace(asked.page, title="") if rng.random() < 0.2 else asked.page
-    if rng.random() < 0.04:  # as somebody speaks: without capitals or marks, every character in its place
+    if rng.random() < 0.1:  # as somebody speaks: without capitals or marks, every character in its place
         spoken = re.sub(r"[.,;:!?](?=\s|$)", " ", page.text.lower())
         page = replace(page, text=spoken) if len(spoken) == len(page.text) else page
     return replace(asked, question=text, page=page)

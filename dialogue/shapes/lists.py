@@ -46,6 +46,7 @@ _STATES = re.compile(
     r"(?:The|This|These|That|It|They|There|We|He|She)\b|"
     r"(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
 )
+_NAMED = re.compile(r"(?:what|which) (?:[a-z-]+ )?([a-z-]{2,}(?<!s)s)\b", re.IGNORECASE)
 _STEPS = re.compile(r"^how\b|\b(?:steps?|instructions?|procedure|process|method)\b", re.IGNORECASE)
 _ASKING = frozenset({"list", "step", "name", "do", "pleas", "please", "give", "show", "thing"})
 
@@ -62,6 +63,11 @@ class Block:
     def about(self) -> str:
         """What tells what the lines are: title, headings, and the words before them."""
         return f"{self.lines[0][1].page.title}\n{self.lead}"
+
+    @property
+    def heading(self) -> str:
+        """What tells them from other lines of their document: the last heading, and the words before them."""
+        return f"{''.join(self.lines[0][0].headings[-1:])}\n{self.lead}"
 
     @property
     def text(self) -> str:
@@ -93,6 +99,11 @@ def kind_of(question: str) -> str:
     return (match["noun"] or match["all"]).strip() if match else ""
 
 
+def asked_for(question: str) -> frozenset[str]:
+    """Return the stems of what a question asks for, without those that only ask."""
+    return frozenset(word.stem for word in words(question) if word.content) - _ASKING
+
+
 def blocks(passages: Sequence[Passage], neighbours: Neighbours) -> list[Block]:
     """Return the lists that stand in passages, each with what of it stands in those beside them."""
     found: dict[tuple[int, int], Block] = {}
@@ -111,14 +122,17 @@ def blocks(passages: Sequence[Passage], neighbours: Neighbours) -> list[Block]:
 
 def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Block | None:
     """Return the block that a question asks for: its headings say what the question does, all but a word."""
-    asked = {word.stem for word in words(question) if word.content} - _ASKING
+    asked = asked_for(question)
     wanted = bool(_STEPS.search(question))
+    named = {stem(match[1]) for match in [_NAMED.match(question)] if match} & asked
     fitting = []
     for block in made:
         about = {word.stem for word in words(block.about)}
         lacking = len(asked - about)
         done = 2 * sum(offer.text.endswith(".") for _, offer in block.lines) > len(block.lines)
         stating = sum(bool(_STATES.match(offer.text)) for _, offer in block.lines)
+        if named - about and not asked & {word.stem for word in words(block.heading)}:
+            continue  # it is about the same as the question, but of nothing that is asked for
         if question.casefold().startswith("how ") and 3 * stating > len(block.lines):
             continue
         if asked and lacking <= (1 if len(asked) > 1 else 0):

@@ -156,3 +156,21 @@ def rows_of_kind(noun: str, passages: Sequence[Passage]) -> list[tuple[Passage, 
         if len(several) > 1:
             return list(several.values())
     return []
+
+
+def rows_under(asked: frozenset[str], passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
+    """Return the rows of the first table whose title and headings say what is `asked`, stems, all but one of them.
+
+    The heading that it stands under says some of it: "Films", in what is about her, for which films she made.
+    """
+    for source in dict.fromkeys(passage.source for passage in passages):
+        found: dict[str, list[tuple[Passage, Offer]]] = {}
+        for passage in sorted((p for p in passages if p.source == source), key=lambda each: each.start):
+            heading = _content(passage.headings[-1]) if passage.headings else frozenset[str]()
+            if heading and heading <= asked and len(asked - _content(" ".join((passage.title, *passage.headings)))) < 2:
+                rows = [(passage, offer) for offer in units(passage) if cells(offer.text)]
+                found.setdefault(passage.headings[-1], []).extend(rows)
+        several = [rows for rows in found.values() if len(rows) > 1]
+        if several:
+            return several[0]
+    return []

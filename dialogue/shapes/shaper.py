@@ -22,6 +22,7 @@ from dialogue.shapes.facts import DIED, FOUNDED, Fact, facts, is_about, like, me
 from dialogue.shapes.lists import (
     THINGS,
     Neighbours,
+    asked_for,
     asks_for_list,
     best_block,
     blocks,
@@ -37,7 +38,7 @@ from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import as_typed, split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.ranked import Worked, more_of_two, most_of_rows
-from dialogue.shapes.rows import cells, rows_of, rows_of_kind
+from dialogue.shapes.rows import cells, rows_of, rows_of_kind, rows_under
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
 from dialogue.shapes.words import superlatives
@@ -221,11 +222,11 @@ class Shaper:
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
         noun = kind_of(context.query)
-        rows = rows_of(context.query, passages)
-        rows = rows_of(context.query, [*dict.fromkeys((*passages, *self._beside(passages)))]) if rows else []
-        whole = [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()] if noun else []
+        whole = [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()]
+        rows = rows_of(context.query, whole) if rows_of(context.query, passages) else []
         block = (
             of_rows(rows)
+            or of_rows(rows_under(asked_for(context.query), whole))
             or best_block(self.scorer, context.query, blocks(passages, self.neighbours))
             or of_rows(rows_of_kind(noun, whole) if noun else [])
         )
