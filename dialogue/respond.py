@@ -37,6 +37,7 @@ from dialogue.types import (
     Turn,
 )
 from dialogue.vetting import Mask, covered, doubts, refused, shown
+from retrieval.tools.clock import leans
 from retrieval.tools.library import LibraryTool, is_of_library
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
@@ -180,7 +181,7 @@ class Responder:
             return context, (), ()  # nothing is asked of the sources
         notes, given = list(seen.notes), earlier[:-1] or given
         typed = given[-1].text
-        told = Toolset(self._first(role), notes.append).look_up(typed)
+        told = () if len(given) > 1 and leans(typed) else Toolset(self._first(role), notes.append).look_up(typed)
         about = tuple(dict.fromkeys(item.passage.source for item in told if is_of_library(item)))
         # what a tool can work out stands by itself, whatever was spoken of before
         asked = (*given[:-1], replace(given[-1], text=asked_in(typed)))
@@ -233,7 +234,7 @@ class Responder:
         """Say what the last message is; one that comes with pictures asks about them.
 
         What is taken for talk is a question all the same where it names an identifier, or is one with its slips mended
-        and standing alone.
+        and standing alone, or where a tool knows it.
         """
         if self.listener is None or given[-1].pictures:
             return Intent()
@@ -247,6 +248,8 @@ class Responder:
             if asks(typed) and intent.kind not in ABOUT and len(given) > 1:
                 readings.append(search_queries((*given[:-1], replace(given[-1], text=mended)), "", self.rewriter)[0])
             asked = subject_of(typed).identifiers or any(self.listener.hear(r, role).kind == ASKING for r in readings)
+            if not asked and intent.kind not in (*ABOUT, "override"):
+                asked = bool(Toolset(self._first(role), lambda _: None).look_up(typed))
             intent = replace(intent, kind=ASKING) if asked else intent
         return self._weighed(intent, typed, role)
 

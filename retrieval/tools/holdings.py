@@ -44,7 +44,7 @@ _LINKS: Final = frozenset(
 )
 _DATED: Final = frozenset({"old", "new", "current", "latest", "previous", *map(str.casefold, month_name[1:])})
 _OPENERS: Final = frozenset("a an the my our your this that".split())
-_UNTELLING: Final = _LINKS | frozenset(
+UNTELLING: Final = _LINKS | frozenset(
     "is are was do does what which who when where how say says it at or be as".split()
 )
 LEAST: Final = 0.5  # of the weight of a title's words that has to be named
@@ -86,8 +86,8 @@ class Holdings:
         """The telling words of the title and of the file's name of each document, without those of its versions."""
         return [
             (
-                version_of("", one.title).words - _UNTELLING,
-                version_of(one.source, "").words - _UNTELLING,
+                version_of("", one.title).words - UNTELLING,
+                version_of(one.source, "").words - UNTELLING,
             )
             for one in self.held
         ]
@@ -106,7 +106,7 @@ class Holdings:
     def meant(self, message: str) -> Meant:
         """Return the documents that a message names, () when it names none."""
         tokens = [(match.start(), match.end(), _stem(match.group())) for match in _TOKEN.finditer(message)]
-        words = {word for _, _, word in tokens} - _UNTELLING
+        words = {word for _, _, word in tokens} - UNTELLING
         hits = Counter(place for word in words for place in self._by_word.get(word, ()))
         scored = [(self._score(place, words, message), place) for place in hits]
         best = max((score for score, _ in scored), default=0.0)

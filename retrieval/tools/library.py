@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from retrieval.search import matches
-from retrieval.tools.holdings import NOUNS, Holding, Holdings, lead
+from retrieval.tools.holdings import NOUNS, UNTELLING, Holding, Holdings, lead
 from retrieval.tools.requests import Requests, Want, X
 from retrieval.tools.toolset import stated
 from retrieval.types import Evidence, Passage, Retriever
@@ -25,12 +25,29 @@ LONGEST: Final = 120  # characters of a message that asks for the library itself
 
 _TOPIC: Final = re.compile(
     r"\b(?:(?:about|on|concerning|regarding|mention(?:s|ing)?|contain(?:s|ing)?|cover(?:s|ing)?|discuss(?:es|ing)?|"
-    r"describ(?:es?|ing)|(?:deal(?:s|ing)?|do) with|refer(?:s|ring)? to|talk(?:s|ing)? (?:about|of)|the words?)\s+)"
+    r"describ(?:es?|ing)|(?:deal(?:s|ing)?|do) with|treat(?:s|ing)?(?: of)?|speak(?:s|ing)? (?:about|of)|refer(?:s|ring)? to|talk(?:s|ing)? (?:about|of)|the words?)\s+)"
     r"(?P<topic>(?!.*\b(?:about|mention|contain))(?:[^?!;.]|\.(?=\S)){1,80}?)"
-    r"(?: (?:in|among) (?:it|them|(?:your|the|my|our) \w+)| mentioned)?[\s?.!]*$"
+    r"(?: (?:in|among) (?:it|them|t?here|(?:your|the|my|our) \w+)| mentioned)?[\s?.!]*$"
     r"|\b(?:does|do|is|are) (?P<inner>(?:[^?!;.]|\.(?=\S)){1,80}?) (?:occur|appear|come up|mentioned|discussed)\b",
     re.IGNORECASE,
 )
+_HAS: Final = re.compile(
+    r"(?:\b(?:(?:you|we|i) (?:have|hold|find|keep|know(?= any| some| much| more))|have (?:you|we)|(?:you|we)['’]ve|got|"
+    r"there(?= .*\b(?:about|regarding|concerning)\b)|there['’]s)\b ?"
+    r"(?:any|anything|something|some|more|much|a lot|information|info|material|details?|stuff|at all|in|got|here|your|"
+    r"the|our|library|collection|\s)*|^(?:any|anything|something) (?:more )?|"
+    r"\bwhere (?:can|could|do|should|would) (?:i|we) (?:read|find|look|learn|see)(?: something| anything| more| out| up)* )"
+    r"\b(?:about|regarding|concerning|relating to|related to|to do with|"
+    r"on(?! (?:offer|sale|tap|the menu|request|show|\w+days?\b|\d)))\s(?!.*\b(?:that|who|when|how|if)\b)",
+    re.IGNORECASE,
+)  # "have you got anything about", which names no document
+_HELD: Final = re.compile(
+    r"\b(?:you|i|we)\b.*\b(?:read|upload(?:ed)?|access(?: to)?|answers? (?:on|from)|know about|ask(?: you)? about|given(?: you)?|"
+    r"fed(?: you)?|know|ha(?:ve|s)|hold|got|look(?:ed)?(?: things?| stuff| something)? up(?: in)?|knowledge(?: from)?|"
+    r"draw on|work (?:from|with)|based on|answer from)(?: so far| already| here| now)?\W*\Z|"
+    r"\bwhat(?:['’]s| is| are) (?:all )?(?:in|stored|kept|loaded|held) (?:there|here)\W*\Z",
+    re.IGNORECASE,
+)  # "what have you read", which names none either
 _MENTIONED: Final = re.compile(r"\bmention(?:s|ed|ing)?\b", re.IGNORECASE)
 _QUOTES: Final = "\"'“”‘’«»"
 
@@ -89,9 +106,9 @@ class LibraryTool:
 
     def _asked(self, message: str, holdings: Holdings) -> "_Asked | None":
         """Return the likeliest reading of a message: as it is, with what it is about masked, with a document masked."""
-        readings = [_Asked(message)] if _names_documents(message) else []
+        readings = [_Asked(message)] if _names_documents(message) or _HELD.search(message) else []
         topic, said = _TOPIC.search(message), ""
-        if topic and (_names_documents(message) or _MENTIONED.search(message)):
+        if topic and (_names_documents(message) or _MENTIONED.search(message) or _HAS.search(message)):
             start, end = topic.span("topic" if topic["topic"] else "inner")
             said = message[start:end].strip(_QUOTES + " ")
         meant = holdings.meant(message)
@@ -188,36 +205,55 @@ def _tell_added(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
     return f"{_joined(told)}."
 
 
-def _mentioning(tool: LibraryTool, topic: str, holdings: Holdings) -> list[Holding]:
-    """The documents in which the words of a topic stand side by side, each at least by its stem."""
+def _mentioning(tool: LibraryTool, topic: str, holdings: Holdings, apart: bool = False) -> list[Holding]:
+    """The documents in which the words of a topic stand side by side, or `apart`, each at least by its stem."""
     topic = re.sub(r"^(?:the|an?|any|our|my) ", "", topic, flags=re.IGNORECASE)
-    words = re.findall(r"[^\W_]+", topic)
+    words = [word for word in re.findall(r"[^\W_]+", topic) if not apart or word.casefold() not in UNTELLING]
     if not words:
         return []
     endings = [re.escape(word.rstrip("s") if len(word) > 3 else word) + r"(?:e?s)?" for word in words]
-    pattern = re.compile(r"(?<![^\W_])" + r"[\W_]{1,3}".join(endings) + r"(?![^\W_])", re.IGNORECASE)
+    forms = endings if apart else [r"[\W_]{1,3}".join(endings)]
+    patterns = [re.compile(rf"(?<![^\W_]){form}(?![^\W_])", re.IGNORECASE) for form in forms]
     longest = max(words, key=len)
     texts = tool.catalogue.texts([longest.rstrip("s") if len(longest) > 3 else longest], READ)
     known = {one.id: one for one in holdings.held}
-    return [known[number] for number, text in texts.items() if number in known and pattern.search(text)]
+    return [
+        known[number]
+        for number, text in texts.items()
+        if number in known and all(pattern.search(text) for pattern in patterns)
+    ]
 
 
 def _tell_mention(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
     topic = asked.topic or asked.named
-    found = _mentioning(tool, topic, holdings)
-    if not found:
-        return f"No document in the library mentions “{topic}”."
-    return f"{_counted(len(found))} mention{'s' * (len(found) == 1)} “{topic}”: {_listed(found)}."
+    if found := _mentioning(tool, topic, holdings):
+        return f"{_mention(found)} “{topic}”: {_listed(found)}."
+    return _otherwise(tool, topic, holdings)
 
 
 def _tell_have(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
     topic = asked.topic or asked.named
-    if asked.documents:
-        return f"Yes, the library holds {_listed(asked.documents)}."
+    titled = asked.documents or holdings.meant(topic).holdings
+    found = _mentioning(tool, topic, holdings)
+    more = [one for one in found if one not in titled]
+    if titled:
+        also = f" {_mention(more)} “{topic}” as well: {_listed(more)}." if more and asked.topic else ""
+        return f"Yes, the library holds {_listed(titled)}.{also}"
+    if found:
+        return f"No document has “{topic}” in its title, but {_mention(found)} it: {_listed(found)}."
+    return _otherwise(tool, topic, holdings)
+
+
+def _mention(found: Sequence[Holding]) -> str:
+    return f"{_counted(len(found))} mention{'s' * (len(found) == 1)}"
+
+
+def _otherwise(tool: LibraryTool, topic: str, holdings: Holdings) -> str:
+    """What is said of a topic that no document names in these words: what is called so, or holds all its words."""
     if titled := holdings.meant(topic).holdings:
-        return f"Yes, the library holds {_listed(titled)}."
-    if found := _mentioning(tool, topic, holdings):
-        return f"No document has “{topic}” in its title, but {_counted(len(found))} mention it: {_listed(found)}."
+        return f"No document mentions “{topic}” in these words, but the library holds {_listed(titled)}."
+    if apart := _mentioning(tool, topic, holdings, apart=True):
+        return f"No document mentions “{topic}” in these words, but {_counted(len(apart))} in others: {_listed(apart)}."
     return f"No document in the library mentions “{topic}”."
 
 
