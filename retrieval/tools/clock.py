@@ -20,8 +20,8 @@ _UNIT: Final = (
     r"time of day|time|hour|o'clock)"
 )
 _LEAD: Final = re.compile(
-    r"(?:(?:please|and|so|well|oh|ok|okay|just|hi|hello|hey|there|good (?:morning|day|afternoon|evening)|thanks|thank you|"
-    r"sorry|excuse me|pardon|tell me|remind me|say|do you (?:happen to )?know|any idea|"
+    r"(?:(?:please|and|so|well|oh|ok|okay|just|hi|hello|hey|there|good (?:morning|day|afternoon|evening)|thanks|"
+    r"thank you|sorry|excuse me|pardon|tell me|remind me|say|do you (?:happen to )?know|any idea|"
     r"(?:can|could|would|will) you (?:please )?(?:tell|say|remind|give)(?: to)?(?: me| us)?|"
     r"i(?:'d| would) like to know|i(?: want| need) to know|i wonder|i was wondering|by the way|btw|quick question|"
     r"give me|show me|check|candor)[\s,.!:;–-]+)+"

@@ -43,11 +43,16 @@ _LINKS: Final = frozenset(
     "a an the my our your this that of about on for from in by with to and called titled named".split()
 )
 _DATED: Final = frozenset({"old", "new", "current", "latest", "previous", *map(str.casefold, month_name[1:])})
+_MEETING: Final = frozenset({"meeting", "session", "sitting", "assembly"})  # of which minutes are kept
+_MINUTES: Final = "minute"
+_MONTHS: Final = "|".join(month_name[1:])
+_BARE_MONTH: Final = re.compile(rf"(?<!\d )(?<!\d)\b({_MONTHS})\b(?!,? \d)(?!-\d)")
 _OPENERS: Final = frozenset("a an the my our your this that".split())
 UNTELLING: Final = _LINKS | frozenset(
     "is are was do does what which who when where how say says it at or be as".split()
 )
 LEAST: Final = 0.5  # of the weight of a title's words that has to be named
+DATED: Final = 0.2  # the same where the month is named in which a meeting was
 SURE: Final = 0.9  # of the best score: what is as good may be meant as well
 
 
@@ -107,6 +112,7 @@ class Holdings:
         """Return the documents that a message names, () when it names none."""
         tokens = [(match.start(), match.end(), _stem(match.group())) for match in _TOKEN.finditer(message)]
         words = {word for _, _, word in tokens} - UNTELLING
+        words |= {_MINUTES} if words & _MEETING else set()
         hits = Counter(place for word in words for place in self._by_word.get(word, ()))
         scored = [(self._score(place, words, message), place) for place in hits]
         best = max((score for score, _ in scored), default=0.0)
@@ -114,7 +120,7 @@ class Holdings:
             return Meant()
         chosen = sorted((-score, place) for score, place in scored if score >= SURE * best)
         named = frozenset().union(*(names for _, place in chosen[:1] for names in self._names[place]))
-        start, end = _span(message, tokens, named)
+        start, end = _span(message, tokens, named | (_MEETING if _MINUTES in named else frozenset()))
         return Meant(tuple(self.held[place] for _, place in chosen), start, end)
 
     def versions(self, documents: Sequence[Holding]) -> tuple[Holding, ...]:
@@ -134,11 +140,15 @@ class Holdings:
         asked = marks_of(message)
         if asked and not asked <= version.marks and (asked & version.marks or version.marks):
             return 0.0
+        months = {month_name[:].index(name) for name in _BARE_MONTH.findall(message)}
+        if months and version.date[1:2] and version.date[1] not in months and _MINUTES in version.words:
+            return 0.0
+        least = DATED if months and version.date[1:2] and _MINUTES in words & version.words else LEAST
         best = 0.0
         for name in self._names[place]:
             whole = sum(map(self._weight, name))
             held = sum(map(self._weight, name & words))
-            if whole and held / whole >= LEAST:
+            if whole and held / whole >= least:
                 best = max(best, held * held / whole)
         kinds = stems(_KINDS.get(one.kind, ""))
         return best * (1 + 0.2 * bool(kinds & words) + 0.2 * bool(asked & version.marks))

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from retrieval.search import matches
 from retrieval.tools.holdings import NOUNS, UNTELLING, Holding, Holdings, lead
+from retrieval.tools.letters import letters_meant
 from retrieval.tools.requests import Requests, Want, X
 from retrieval.tools.toolset import stated
 from retrieval.types import Evidence, Passage, Retriever
@@ -24,10 +25,11 @@ PASSAGES: Final = 12  # of a document that is summarised
 LONGEST: Final = 120  # characters of a message that asks for the library itself, without what it is about
 
 _TOPIC: Final = re.compile(
-    r"\b(?:(?:about|on|concerning|regarding|mention(?:s|ing)?|contain(?:s|ing)?|cover(?:s|ing)?|discuss(?:es|ing)?|"
-    r"describ(?:es?|ing)|(?:deal(?:s|ing)?|do) with|treat(?:s|ing)?(?: of)?|speak(?:s|ing)? (?:about|of)|refer(?:s|ring)? to|talk(?:s|ing)? (?:about|of)|the words?)\s+)"
+    r"\b(?:(?:about|on|concerning|regarding|mention(?:s|ing)?(?: of)?|contain(?:s|ing)?|cover(?:s|ing)?|"
+    r"discuss(?:es|ing)?|describ(?:es?|ing)|(?:deal(?:s|ing)?|do) with|treat(?:s|ing)?(?: of)?|"
+    r"(?:speak|talk)(?:s|ing)? (?:about|of)|refer(?:s|ring)? to|the words?)\s+)"
     r"(?P<topic>(?!.*\b(?:about|mention|contain))(?:[^?!;.]|\.(?=\S)){1,80}?)"
-    r"(?: (?:in|among) (?:it|them|t?here|(?:your|the|my|our) \w+)| mentioned)?[\s?.!]*$"
+    r"(?: (?:in|among) (?:it|them|t?here|(?:your|the|my|our) \w+)| mentioned| anywhere| here| at all)*[\s?.!]*$"
     r"|\b(?:does|do|is|are) (?P<inner>(?:[^?!;.]|\.(?=\S)){1,80}?) (?:occur|appear|come up|mentioned|discussed)\b",
     re.IGNORECASE,
 )
@@ -36,13 +38,15 @@ _HAS: Final = re.compile(
     r"there(?= .*\b(?:about|regarding|concerning)\b)|there['’]s)\b ?"
     r"(?:any|anything|something|some|more|much|a lot|information|info|material|details?|stuff|at all|in|got|here|your|"
     r"the|our|library|collection|\s)*|^(?:any|anything|something) (?:more )?|"
-    r"\bwhere (?:can|could|do|should|would) (?:i|we) (?:read|find|look|learn|see)(?: something| anything| more| out| up)* )"
+    r"\bwhere (?:can|could|do|should|would) (?:i|we) (?:read|find|look|learn|see)"
+    r"(?: something| anything| more| out| up)* )"
     r"\b(?:about|regarding|concerning|relating to|related to|to do with|"
     r"on(?! (?:offer|sale|tap|the menu|request|show|\w+days?\b|\d)))\s(?!.*\b(?:that|who|when|how|if)\b)",
     re.IGNORECASE,
 )  # "have you got anything about", which names no document
 _HELD: Final = re.compile(
-    r"\b(?:you|i|we)\b.*\b(?:read|upload(?:ed)?|access(?: to)?|answers? (?:on|from)|know about|ask(?: you)? about|given(?: you)?|"
+    r"\b(?:you|i|we)\b.*\b(?:read|upload(?:ed)?|access(?: to)?|answers? (?:on|from)|know about|ask(?: you)? about|"
+    r"given(?: you)?|"
     r"fed(?: you)?|know|ha(?:ve|s)|hold|got|look(?:ed)?(?: things?| stuff| something)? up(?: in)?|knowledge(?: from)?|"
     r"draw on|work (?:from|with)|based on|answer from)(?: so far| already| here| now)?\W*\Z|"
     r"\bwhat(?:['’]s| is| are) (?:all )?(?:in|stored|kept|loaded|held) (?:there|here)\W*\Z",
@@ -111,7 +115,8 @@ class LibraryTool:
         if topic and (_names_documents(message) or _MENTIONED.search(message) or _HAS.search(message)):
             start, end = topic.span("topic" if topic["topic"] else "inner")
             said = message[start:end].strip(_QUOTES + " ")
-        meant = holdings.meant(message)
+        meant = letters_meant(message, holdings.held, self.catalogue.openings)
+        meant = meant if meant.holdings else holdings.meant(message)
         if meant.holdings:
             masked = f"{message[: meant.start]}{X}{message[meant.end :]}"
             readings.append(_Asked(masked, meant.holdings, message[meant.start : meant.end], said))
