@@ -173,10 +173,11 @@ def shared_words(database: Database, words: Callable[[], Mapping[str, int]]) -> 
 def tools_of(settings: Settings, embedder: Embedder, library: Tool) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
     """Return the tools that are asked before the documents, and those after. Raises RetrievalError."""
     from retrieval.tools.calculator import Calculator
+    from retrieval.tools.clock import Clock
     from retrieval.tools.fetch import Fetcher, PageLimits
     from retrieval.tools.web import WAIT, Engine, MediaWiki, SearXNG, Web
 
-    first: list[Tool] = [Calculator(), library]
+    first: list[Tool] = [Clock(), Calculator(), library]
     if settings.translator:
         from retrieval.tools.translator import load_translator
 

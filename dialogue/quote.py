@@ -74,7 +74,7 @@ class Quote:
         said = [item.passage for item in context.evidence if item.passage.source in context.about]
         if all(passage.kind == "tool" for passage in said):
             return [" ".join(passage.text for passage in said)]
-        told = [Unit(passage, offer.line) for passage in said for offer in units(passage)]
+        told = [Unit(passage, offer.line, offer.start) for passage in said for offer in units(passage)]
         return summaries(told, self.scorer.reader.encoder.encode)
 
     def _cut(self, question: str, unit: _Unit, every: Sequence[_Unit]) -> _Unit:

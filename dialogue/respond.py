@@ -38,7 +38,7 @@ from dialogue.types import (
 )
 from dialogue.vetting import Mask, covered, doubts, refused, shown
 from retrieval.tools.clock import leans
-from retrieval.tools.library import LibraryTool, is_of_library
+from retrieval.tools.library import LibraryTool, answers_whole
 from retrieval.tools.toolset import Search, Tool, Toolset
 from retrieval.types import Evidence, Retriever
 from safety.masking import Mask as Personal
@@ -182,7 +182,7 @@ class Responder:
         notes, given = list(seen.notes), earlier[:-1] or given
         typed = given[-1].text
         told = () if len(given) > 1 and leans(typed) else Toolset(self._first(role), notes.append).look_up(typed)
-        about = tuple(dict.fromkeys(item.passage.source for item in told if is_of_library(item)))
+        about = tuple(dict.fromkeys(item.passage.source for item in told if answers_whole(item)))
         # what a tool can work out stands by itself, whatever was spoken of before
         asked = (*given[:-1], replace(given[-1], text=asked_in(typed)))
         query, forms = (typed, (typed,)) if told else self._forms(asked, role, notes)

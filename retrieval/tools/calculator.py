@@ -8,12 +8,11 @@ none in range, is answered with that, lest the documents be searched for its num
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from fractions import Fraction
 from typing import Final
 
 from retrieval.tools.arithmetic import LONGEST, NUMBER, NoSum, NoValue, Number, read_number, work_out, written
-from retrieval.tools.clock import about_now
 from retrieval.tools.dates import about_dates
 from retrieval.tools.toolset import stated
 from retrieval.tools.units import Unit, convert, named, unit
@@ -72,13 +71,9 @@ _CONVERSIONS = tuple(
 
 @dataclass(frozen=True)
 class Calculator:
-    """A Tool that works out sums, percentages, units and dates, and tells the time.
-
-    `today` tells the date of "today", `now` the time of day, which is told of the day that `today` says.
-    """
+    """A Tool that works out sums, percentages, units and dates. `today` tells the date of "today"."""
 
     today: Callable[[], date] = date.today
-    now: Callable[[], datetime] = lambda: datetime.now().astimezone()
 
     def look_up(self, query: str) -> tuple[Evidence, ...]:
         """Return the result as one sentence, () when there is nothing to calculate."""
@@ -87,8 +82,7 @@ class Calculator:
             answer = _too_long(text)
         else:
             today = self.today()
-            answer = about_now(text, datetime.combine(today, self.now().timetz()))
-            answer = answer or about_dates(text, today) or about_dates(_request_of(text)[0], today) or _reckoned(text)
+            answer = about_dates(text, today) or about_dates(_request_of(text)[0], today) or _reckoned(text)
         return (stated(answer, SOURCE, "Calculator"),) if answer else ()
 
 

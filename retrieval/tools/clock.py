@@ -1,4 +1,4 @@
-"""Questions about now: which day, date, week, month or year it is, and what time.
+"""The clock of the toolset: which day, date, week, month or year it is now, and what time.
 
 A message may greet or tell something before it asks. A question that names something else ("the date of the fair") is
 none of these.
@@ -6,10 +6,17 @@ none of these.
 
 import re
 from calendar import day_name, month_name
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from retrieval.tools.dates import shown
+from retrieval.tools.toolset import stated
+from retrieval.types import Evidence
+
+SOURCE: Final = "clock"
+LONGEST: Final = 200  # characters of a message that asks for the time
 
 _NOW: Final = (
     r"(?:,? (?:today|now|right now|just now|currently|at the moment|at present|presently|this morning|this evening|"
@@ -52,6 +59,22 @@ _FORMS: Final = tuple(
 )
 _TODAY: Final = re.compile(r"\b(?:today|today's|now|currently|current|at the moment|at present|it|it's|we|late)\b")
 _BREAK: Final = re.compile(r"(?<=[.!?…])\s+|\s+[–-]\s+|[,;:]\s+(?=(?:what|which|how late)\b)")
+
+
+def _here() -> datetime:
+    return datetime.now().astimezone()
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A Tool that tells the date and the time. `now` returns them, with their zone where it is to be said."""
+
+    now: Callable[[], datetime] = _here
+
+    def look_up(self, query: str) -> tuple[Evidence, ...]:
+        """Return the date or the time as one sentence, () where neither is asked for."""
+        answer = about_now(query, self.now()) if len(query) <= LONGEST else ""
+        return (stated(answer, SOURCE, "Clock"),) if answer else ()
 
 
 def about_now(message: str, now: datetime) -> str:

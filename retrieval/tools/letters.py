@@ -47,5 +47,22 @@ def letters_meant(message: str, held: Sequence[Holding], openings: Openings) -> 
     return Meant(tuple(found), match.start() + len(before) + bool(before), match.end()) if found else Meant()
 
 
+def headed(letter: Holding, openings: Openings) -> str:
+    """Return who wrote a letter to whom on what, as a sentence; empty for what is no letter or does not say."""
+    if letter.kind not in KINDS:
+        return ""
+    lines = {name: _called(line) for name, line in reversed(_LINE.findall(openings([letter.source])[letter.source]))}
+    if not lines.get("From"):
+        return ""
+    to = f" to {lines['To']}" if lines.get("To") else ""
+    return f"“{letter.title}” is an e-mail from {lines['From']}{to}."
+
+
+def _called(line: str) -> str:
+    """Those whom a line of a head names, without their addresses where they have names."""
+    people = [re.sub(r'\s*<[^<>]*>\s*|"', "", one).strip() or one.strip(" <>") for one in line.split(",")]
+    return people[0] if len(people) == 1 else f"{', '.join(people[:-1])} and {people[-1]}"
+
+
 def _names(text: str) -> set[str]:
     return {word.casefold() for word in _WORD.findall(text)}

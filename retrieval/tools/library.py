@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from retrieval.search import matches
+from retrieval.tools.clock import SOURCE as CLOCK
 from retrieval.tools.holdings import NOUNS, UNTELLING, Holding, Holdings, lead
-from retrieval.tools.letters import letters_meant
+from retrieval.tools.letters import headed, letters_meant
 from retrieval.tools.requests import Requests, Want, X
 from retrieval.tools.toolset import stated
 from retrieval.types import Evidence, Passage, Retriever
@@ -137,9 +138,9 @@ class LibraryTool:
         return tuple(one for one in mentioning if one.source == found[0].passage.source)
 
 
-def is_of_library(item: Evidence) -> bool:
-    """Whether this tool gave the evidence: its own word, or a document that was asked about as a whole."""
-    return item.passage.kind == "document" or (item.passage.kind == "tool" and item.passage.source == SOURCE)
+def answers_whole(item: Evidence) -> bool:
+    """Whether evidence answers whatever it says: a tool's word on the library or the clock, or a whole document."""
+    return item.passage.kind == "document" or (item.passage.kind == "tool" and item.passage.source in (SOURCE, CLOCK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,9 @@ def _tell_summary(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> Seque
         if len(newest) > 1:
             return f"Several documents may be meant: {_listed(newest)}."
         documents = tuple(newest)
-    return [Evidence(passage, 1.0) for passage in _spread(tool.catalogue.passages(documents[0]))]
+    head = headed(documents[0], tool.catalogue.openings)
+    told = [stated(head, SOURCE, "Library")] if head else []
+    return [*told, *(Evidence(passage, 1.0) for passage in _spread(tool.catalogue.passages(documents[0])))]
 
 
 def _spread(passages: Sequence[Passage]) -> list[Passage]:
