@@ -7,6 +7,7 @@ Knows nothing of how the document was found or of how drafts are judged.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -31,11 +32,19 @@ LEANING: Final = 0.2  # what it costs a unit to lean on one that is not chosen, 
 _HEADER: Final = re.compile(r"(?:From|To|Cc|Bcc|Date|Sent|Subject|Attached|Reply-To): ")
 _BOILERPLATE: Final = re.compile(r"©|\bcopyright\b|\ball rights reserved\b|\bcookies?\b", re.IGNORECASE)
 _LABELLED: Final = re.compile(
-    r"(?:(?:also )?present|apologies|absent|attend(?:ing|ees|ance)|in attendance|participants|place|venue|location|"
+    r"apologies\b|(?:(?:also )?present|absent|attend(?:ing|ees|ance)|in attendance|participants|place|venue|location|"
     r"date|time|chair|minutes|secretary|written by|author|version|signed)\b[^:.]{0,40}(?::|\bat\b)",
     re.IGNORECASE,
 )
+_VERB: Final = re.compile(
+    r"\b(?:is|are|was|were|be|has|have|had|will|can|may|must|should|do|does|did|not|never|no|please|it|they|we|you|i)\b",
+    re.IGNORECASE,
+)
+_PARAGRAPH: Final = re.compile(r"\n\n|\n(?=\d{1,2}[.)] )")
 _ITEMS: Final = ("- ", "• ", "* ", "– ")
+_PEOPLE: Final = re.compile(
+    r"(?:\d+\W+)?(?:(?:also )?present|attend\w+|participants|in attendance|apologies.*|absent\w*)", re.IGNORECASE
+)
 _TITLED: Final = re.compile(r"[^\W\d_][)\"”]?\.\Z")
 _SENTENCE: Final = re.compile(r"(?![\w ]{1,20}:)[^|]+[.!…]\W{0,2}\Z")  # and no label, such as of who was present
 _LEANS: Final = re.compile(
@@ -71,14 +80,14 @@ class Unit:
     @property
     def paragraph(self) -> tuple[int, int]:
         """Tells its paragraph from the others of its document."""
-        return self.passage.id, self.passage.text.count("\n\n", 0, self.start)
+        return self.passage.id, len(_PARAGRAPH.findall(self.passage.text, 0, self.start))
 
 
 def summaries(units: Sequence[Unit], encode: Callable[[Sequence[str]], Vectors]) -> list[str]:
     """Return drafts of a summary made of these units, which are in reading order: a longer one, then a shorter one."""
     told = [unit for unit in _with_titles(_with_lists(units)) if _telling(unit.text)]
     if 2 * sum(bool(_SENTENCE.match(unit.text)) for unit in told) > len(told):
-        told = [unit for unit in told if not _LABELLED.match(unit.text)]
+        told = [u for u in told if not (_LABELLED.match(u.text) or _PEOPLE.fullmatch("".join(u.passage.headings[-1:])))]
     if titled := any(unit.title for unit in told):
         told = [unit for unit in told if BAR in unit.text or _SENTENCE.match(unit.text)]
     if not told:
@@ -105,17 +114,24 @@ def _with_lists(units: Sequence[Unit]) -> list[Unit]:
 
 
 def _with_titles(units: Sequence[Unit]) -> list[Unit]:
-    """The units with the titles of their paragraphs, where several have one."""
+    """The units with the titles of their paragraphs, where most of several paragraphs of a section have one."""
     titles: dict[tuple[int, int], Unit] = {}
     several = {one.paragraph for one, after in pairwise(units) if one.paragraph == after.paragraph}
+    sections = Counter(
+        headings for headings, _ in {(u.passage.headings, u.paragraph): 0 for u in units if u.paragraph in several}
+    )
     for place, unit in enumerate(units):
         opens = unit.paragraph in several and (place == 0 or units[place - 1].paragraph != unit.paragraph)
-        if opens and len(unit.text.split()) <= TITLE and _TITLED.search(unit.text) and not _LEANS.match(unit.text):
+        if opens and len(unit.text.split()) <= TITLE and _TITLED.search(unit.text) and not _VERB.search(unit.text):
             titles[unit.paragraph] = unit
-    if len(titles) < 2:
-        return list(units)
+    titled = Counter(unit.passage.headings for unit in titles.values())
+    titles = {key: unit for key, unit in titles.items() if _mostly(titled, sections, unit.passage.headings)}
     bare = [unit for unit in units if titles.get(unit.paragraph) is not unit]
     return [replace(unit, title=titles[unit.paragraph].text) if unit.paragraph in titles else unit for unit in bare]
+
+
+def _mostly(titled: Counter[tuple[str, ...]], of: Counter[tuple[str, ...]], headings: tuple[str, ...]) -> bool:
+    return titled[headings] > 1 and 3 * titled[headings] >= 2 * of[headings]
 
 
 def _parts(units: Sequence[Unit], titled: bool) -> list[int]:

@@ -15,6 +15,7 @@ from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import nothing_on
 from dialogue.query import PLAIN
 from dialogue.shapes.about import told_of
+from dialogue.shapes.attendance import asks_who_came, who_came
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.counted import asks_count, count_of, sized
 from dialogue.shapes.derive import read_derivation
@@ -58,6 +59,7 @@ AROUND = 6  # passages before and after one that was found, among which things o
 SAID = 0.2  # the least probability that a sentence answers which says itself what is the most
 SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
+CLEARLY = 0.9  # the same where the list bears the very label that is asked for
 LIKELY = 0.03  # the least probability that a fact answers a part, for anything to be worked out from it
 NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
@@ -102,7 +104,7 @@ class Shaper:
             counted = self._counted(context, passages)
             if counted.shaped:
                 return counted
-        if asks_for_list(context.query) or names_kind(context.query):
+        if asks_who_came(context.query) or asks_for_list(context.query) or names_kind(context.query):
             listed = self._listed(context, passages)
             if listed.shaped:
                 return listed
@@ -221,6 +223,9 @@ class Shaper:
 
     def _listed(self, context: Context, passages: Sequence[Passage]) -> Context:
         """The context with the list that its question asks for as a draft, or what there is of a kind."""
+        came = who_came(context.query, self._entire(passages)) if asks_who_came(context.query) else None
+        if came is not None:
+            return _said_in_lines(context, came, least=CLEARLY) if came else context
         noun = kind_of(context.query)
         whole = [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()]
         rows = rows_of(context.query, whole) if rows_of(context.query, passages) else []
@@ -239,9 +244,7 @@ class Shaper:
             draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))
             evidence = self._also(context, [fact.offer for fact in several[:THINGS]], passages)
             return replace(context, evidence=evidence, shaped=((draft, LISTED),))
-        held = {passage.id for passage in passages}
-        beside = {passage.id: Evidence(passage, 0.0) for passage, _ in block.lines if passage.id not in held}
-        return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((block.text, LISTED),))
+        return _said_in_lines(context, block.lines, block.more)
 
     def _also(self, context: Context, quoted: Sequence[Offer], found: Sequence[Passage]) -> tuple[Evidence, ...]:
         """The evidence with the passages beside what was found that are quoted from."""
@@ -249,6 +252,16 @@ class Shaper:
         missing = {offer.page.text for offer in quoted} - held
         beside = self._beside(found) if missing else ()
         return (*context.evidence, *(Evidence(passage, 0.0) for passage in beside if passage.text in missing))
+
+
+def _said_in_lines(
+    context: Context, lines: Sequence[tuple[Passage, Offer]], more: int = 0, least: float = LISTED
+) -> Context:
+    """The context with lines as a draft, and the passages that they stand in as evidence."""
+    held = {item.passage.id for item in context.evidence}
+    beside = {passage.id: Evidence(passage, 0.0) for passage, _ in lines if passage.id not in held}
+    draft = in_lines([offer.line for _, offer in lines], more)
+    return replace(context, evidence=(*context.evidence, *beside.values()), shaped=((draft, least),))
 
 
 def _offers(facts: Sequence[Fact]) -> list[Offer]:

@@ -46,7 +46,8 @@ _HAS: Final = re.compile(
     re.IGNORECASE,
 )  # "have you got anything about", which names no document
 _HELD: Final = re.compile(
-    r"\b(?:you|i|we)\b.*\b(?:read|upload(?:ed)?|access(?: to)?|answers? (?:on|from)|know about|ask(?: you)? about|"
+    r"\b(?:you|i|we)\b.*\b(?:(?:read|learn|find)(?: about)?|upload(?:ed)?|access(?: to)?|"
+    r"answers? (?:on|from)|know about|ask(?: you)? about|"
     r"given(?: you)?|"
     r"fed(?: you)?|know|ha(?:ve|s)|hold|got|look(?:ed)?(?: things?| stuff| something)? up(?: in)?|knowledge(?: from)?|"
     r"draw on|work (?:from|with)|based on|answer from)(?: so far| already| here| now)?\W*\Z|"
