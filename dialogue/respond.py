@@ -6,6 +6,7 @@ Knows nothing of SQL, the web, the environment or files; its parts are handed in
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from glob import escape
 from time import perf_counter
 
 from dialogue.cite import cited
@@ -21,6 +22,7 @@ from dialogue.screen import Withheld, left_out, screened, too_unsafe
 from dialogue.shapes.message import asked_in
 from dialogue.shapes.shaper import Shaper
 from dialogue.talk import ABOUT, ASKING, DISTRESS, FEELINGS, aside, asks, in_their_language, taken_for
+from dialogue.terms import in_terms
 from dialogue.types import (
     Context,
     DialogueError,
@@ -192,6 +194,7 @@ class Responder:
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
         documents = () if about else self.retriever.search(queries, self.options.passages, role.sources)
+        query, documents = in_terms(query, documents, self._inside)
         plan = self.shaper.plan(query) if self.shaper and not told else None
         parts = [self.retriever.search(forms, PART, role.sources) for forms in plan.forms] if plan else []
         of_parts = [item for row in parts for item in row]
@@ -206,6 +209,10 @@ class Responder:
             context = shaped if safe else context
         clock.lap("search")
         return context, queries, withheld
+
+    def _inside(self, question: str, source: str) -> Sequence[Evidence]:
+        """Search one document."""
+        return self.retriever.search([question], self.options.passages, [escape(source)])
 
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
         """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""

@@ -52,7 +52,7 @@ _LEANS: Final = re.compile(
 )
 _DECIDES: Final = re.compile(
     r"\b(?:agreed|decided|resolved|approved|adopted|rejected|refused|chose|chosen|moved to|raised|lowered|put off|"
-    r"postponed|elected|voted|accepted)\b",
+    r"postponed|elected|accepted)\b",
     re.IGNORECASE,
 )
 _COURTESY: Final = re.compile(
@@ -95,7 +95,7 @@ def summaries(units: Sequence[Unit], encode: Callable[[Sequence[str]], Vectors])
     vectors = encode([" ".join([*unit.passage.headings[-1:], unit.whole]) for unit in told])
     parts = _parts(told, titled)
     several = len(set(parts))
-    most = min(MOST, max(FEWEST, several, min(USUAL, max(several + 1, (len(told) + 1) // 2))))
+    most = min(MOST, max(FEWEST, several, min(USUAL, max(several + 1, (2 * len(told) + 2) // 3))))
     chosen = _chosen(told, vectors, parts, most)
     return [_joined([told[place] for place in sorted(chosen[:count])]) for count in (len(chosen), FEWEST)]
 

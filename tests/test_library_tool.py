@@ -1,7 +1,8 @@
 """Questions about the library itself, and about a document as a whole, through the bot that answers them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from app.bot import Bot, open_bot
 from dialogue.types import Reply, Role, Turn
 from retrieval.encoder.embed import Encoder
-from retrieval.tools.library import SOURCE, _spread
+from retrieval.tools.holdings import Holding, Holdings
+from retrieval.tools.letters import letters_meant
+from retrieval.tools.library import SOURCE, LibraryTool, _spread
 from retrieval.tools.requests import Requests
 from retrieval.types import Passage
 
@@ -73,6 +76,11 @@ def asked(bot: Bot, question: str, role: Role | None = None) -> Reply:
         ("Which documents mention swarms?", ["1 document", "beekeeping.md"]),
         ("In which files does Una Pell appear?", ["key.eml"]),
         ("Do you have a document about bees?", ["Yes", "beekeeping.md"]),
+        ("Have you got anything about sugar syrup?", ["1 document mentions it", "beekeeping.md"]),
+        ("Where can I read about dogs?", ["2 documents", "hall-rules-2021.md", "hall-rules-2024.md"]),
+        ("Which documents are about swarms in boxes?", ["in others", "beekeeping.md"]),
+        ("Which documents can you look things up in?", ["5 documents", "key.eml"]),
+        ("What have you read?", ["5 documents"]),
         ("Is there a file about submarines?", ["No document", "submarines"]),
         ("Which version of the rules of the hall is in force?", ["newest", "hall-rules-2024.md"]),
         ("When was the e-mail about the cellar key added?", ["key.eml", "was added on"]),
@@ -113,12 +121,17 @@ def test_other_questions_are_none_of_its_business(bot: Bot, question: str) -> No
         ("Which files were added most recently?", "new"),
         ("Which version of X is valid at the moment?", "current"),
         ("On what day was X added to your library?", "added"),
+        ("What happened at X, in short?", "summary"),
+        ("Do you have something on X?", "have"),
+        ("What files can you access?", "list"),
         ("What does X say about children?", None),
         ("Who signed X?", None),
         ("Which documents must a visitor show?", None),
         ("How many documents were burnt in the fire?", None),
         ("When was X painted?", None),
         ("What is the highest part of X?", None),
+        ("What can you do for me?", None),
+        ("Who was at X?", None),
     ],
 )
 def test_what_a_message_wants_is_told_by_the_nearest_example(
@@ -148,6 +161,7 @@ def test_a_role_hears_only_of_the_documents_it_may_use(bot: Bot) -> None:
         ("Summarise the document about beekeeping.", "beekeeping.md", 3),
         ("Summarise the document about syrup.", "beekeeping.md", 3),
         ("What does the e-mail about the key say?", "key.eml", 1),
+        ("What is Una Pell's mail about?", "key.eml", 1),
         ("What is in the rules of the hall?", "hall-rules-2024.md", 1),
         ("Give me a short summary of the hall rules of 2021.", "hall-rules-2021.md", 1),
     ],
@@ -157,11 +171,35 @@ def test_a_summary_covers_the_document_in_its_own_sentences(
 ) -> None:
     reply = asked(bot, question)
     assert reply.outcome == "answered"
-    assert {citation.source for citation in reply.citations} == {source}
-    assert len({citation.headings for citation in reply.citations}) == sections
+    quoted = [citation for citation in reply.citations if citation.source != SOURCE]
+    assert {citation.source for citation in quoted} == {source}
+    assert len({citation.headings for citation in quoted}) == sections
     stored = bot.library.document(bot.library.source(source).id).text
-    assert all(stored[c.start : c.end] == c.quote for c in reply.citations)
+    assert all(stored[c.start : c.end] == c.quote for c in quoted)
     assert "From:" not in reply.text
+
+
+def test_a_letter_is_introduced_by_its_subject_and_writer(bot: Bot) -> None:
+    reply = asked(bot, "What is Una Pell's mail about?")
+    assert reply.text.startswith("“Key of the cellar” is an e-mail from Una Pell to Jan Roe.")
+    assert "under the stage" in reply.text
+    assert letters_meant("What is Jan Roe's mail about?", bot_holdings(bot), lambda names: {}).holdings == ()
+
+
+def bot_holdings(bot: Bot) -> Sequence[Holding]:
+    [tool] = [tool for tool in bot.responder.tools if isinstance(tool, LibraryTool)]
+    return tool.catalogue.holdings()
+
+
+def test_a_meeting_is_found_by_its_minutes_and_its_month() -> None:
+    added = datetime(2026, 1, 1, tzinfo=UTC)
+    held = [
+        Holding(n, f"{n}.md", f"Rowing club: minutes of 4 {month} 2026", "md", added)
+        for n, month in enumerate(["March", "May"])
+    ]
+    for message, month in (("What happened at the rowing club meeting in May?", 1), ("the March meeting", 0)):
+        assert Holdings(held).meant(message).holdings == (held[month],)
+    assert Holdings(held).meant("the rowing club's meeting in June").holdings == ()
 
 
 def test_of_two_versions_the_newer_one_is_quoted_and_the_older_one_when_it_is_named(bot: Bot) -> None:

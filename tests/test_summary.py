@@ -41,5 +41,30 @@ def test_headers_boilerplate_and_most_rows_are_left_out(encoder: Encoder) -> Non
     assert set(lines[1:]) <= set(rows)
 
 
+def test_titles_of_paragraphs_stay_with_what_is_decided_and_people_are_left_out(encoder: Encoder) -> None:
+    texts = [
+        ["Present: Ada Reed, Bo Lind"],
+        ["1. Boat.", "Two offers came in.", "The committee chose the one from Fenn."],
+        ["2. Club fee.", "It rises to 40 pounds."],
+        ["3. New oars.", "Put off until May."],
+    ]
+    whole = "\n\n".join(" ".join(paragraph) for paragraph in texts)
+    passage = Passage(1, whole, "a", "A", (), 0, len(whole))
+    made = [Unit(passage, text, whole.index(text)) for paragraph in texts for text in paragraph]
+    longer = summaries(made, encoder.encode)[0]
+    assert longer.count("1. Boat. ") == 1
+    assert "The committee chose" in longer
+    assert "2. Club fee. It rises to 40 pounds. 3. New oars. Put off until May." in longer
+    assert "Ada Reed" not in longer
+
+
+def test_a_short_list_comes_with_the_words_before_it(encoder: Encoder) -> None:
+    text = "The fair is in May.\n\nI need from you:\n- a van for the tables\n- a scale for the ram"
+    passage = Passage(1, text, "a", "A", (), 0, len(text))
+    pieces = ["The fair is in May.", "I need from you:", "- a van for the tables", "- a scale for the ram"]
+    longer = summaries([Unit(passage, piece, text.index(piece)) for piece in pieces], encoder.encode)[0]
+    assert longer == "The fair is in May.\nI need from you:\n- a van for the tables\n- a scale for the ram"
+
+
 def test_nothing_is_made_of_nothing(encoder: Encoder) -> None:
     assert summaries(units(("", ["Hello?", "To: Bo"])), encoder.encode) == []

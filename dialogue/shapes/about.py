@@ -7,17 +7,20 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from dialogue.judges.answers import Offer
+from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import words
 from dialogue.judges.subject import subject_of
-from dialogue.shapes.facts import mentions
-from dialogue.units import quotable, units
+from dialogue.shapes.facts import facts, mentions
+from dialogue.shapes.verdict import statement
+from dialogue.terms import mentions_term, parties, terms
+from dialogue.units import around, quotable, units
 from retrieval.text import BAR
 from retrieval.types import Passage
 
 MOST: Final = 4  # sentences that are told
 ENOUGH: Final = 420  # characters of them
 OPENING: Final = 8  # words at the beginning of a paragraph within which its subject is named
+OF_PARTY: Final = 0.2  # the least probability that a sentence answers which speaks of the party by its term
 SHORT: Final = 5  # words of a message that is little more than a name
 
 _TELL = re.compile(
@@ -55,11 +58,23 @@ def told_of(question: str, passages: Sequence[Passage]) -> list[Offer]:
     if not thing or _ASKS.search(thing):
         return []
     documents = [passage for passage in passages if passage.kind == "document"]
+    if party := next((party for passage in documents if (party := _party(thing, passage))), None):
+        return [party]
     headed = [passage for passage in documents if _heads(thing, passage, exactly=not tell)]
     if headed:
         first = min((p for p in headed if p.headings == headed[0].headings), key=lambda passage: passage.start)
         return _first(units(first))
     return next((told for passage in documents if (told := _paragraph(thing, passage))), []) if tell else []
+
+
+def told_of_party(scorer: AnswerScorer, question: str, passages: Sequence[Passage]) -> list[Offer]:
+    """Return what a contract says of the party that a question names by its term, and not of another one."""
+    named, others = parties(question, [passage.text for passage in passages])
+    ranked = facts(scorer, question, passages) if named and not statement(question) else []
+    best = next((fact for fact in ranked if mentions_term(fact.offer.text, named)), None)
+    if best is None or (best is not ranked[0] and not mentions_term(ranked[0].offer.text, others)):
+        return []
+    return [best.offer] if best.probability >= (OF_PARTY if best is ranked[0] else OF_PARTY / 2) else []
 
 
 def _named(text: str) -> str:
@@ -68,6 +83,12 @@ def _named(text: str) -> str:
         if match := form.fullmatch(text):
             return match["thing"] or match["sign"]
     return ""
+
+
+def _party(thing: str, passage: Passage) -> Offer | None:
+    """What says for whom the thing stands, where it is a term for a party to a contract."""
+    named = (one for one in terms(passage.text) if one.term.casefold() == f"the {thing.casefold()}")
+    return next((around(passage, one.start, one.end) for one in named), None)
 
 
 def _heads(thing: str, passage: Passage, exactly: bool) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dialogue.judges.answers import AnswerScorer, Offer, load_answers
 from dialogue.prompts import nothing_on
 from dialogue.query import PLAIN
-from dialogue.shapes.about import told_of
+from dialogue.shapes.about import told_of, told_of_party
 from dialogue.shapes.attendance import asks_who_came, who_came
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.counted import asks_count, count_of, sized
@@ -108,7 +108,8 @@ class Shaper:
             listed = self._listed(context, passages)
             if listed.shaped:
                 return listed
-        if context.intent == ASKING and (told := told_of(context.query, passages)):
+        party = context.intent == ASKING and told_of_party(self.scorer, context.query, passages)
+        if context.intent == ASKING and (told := party or told_of(context.query, passages)):
             return replace(context, shaped=((joined(told), LISTED),))
         if claim := statement(context.query):
             return _judged(context, claim, facts(self.scorer, context.query, passages))

@@ -218,17 +218,21 @@ def _mentioning(tool: LibraryTool, topic: str, holdings: Holdings, apart: bool =
     words = [word for word in re.findall(r"[^\W_]+", topic) if not apart or word.casefold() not in UNTELLING]
     if not words:
         return []
-    endings = [re.escape(word.rstrip("s") if len(word) > 3 else word) + r"(?:e?s)?" for word in words]
+    endings = [re.escape(_root(word)) + r"(?:e?s|e)?" for word in words]
     forms = endings if apart else [r"[\W_]{1,3}".join(endings)]
     patterns = [re.compile(rf"(?<![^\W_]){form}(?![^\W_])", re.IGNORECASE) for form in forms]
-    longest = max(words, key=len)
-    texts = tool.catalogue.texts([longest.rstrip("s") if len(longest) > 3 else longest], READ)
+    texts = tool.catalogue.texts([_root(max(words, key=len))], READ)
     known = {one.id: one for one in holdings.held}
     return [
         known[number]
         for number, text in texts.items()
         if number in known and all(pattern.search(text) for pattern in patterns)
     ]
+
+
+def _root(word: str) -> str:
+    """A word without the ending of its plural."""
+    return re.sub(r"(?<=\w{3})es$|(?<=\w{3})s$", "", word)
 
 
 def _tell_mention(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
