@@ -203,9 +203,12 @@ def test_units_are_joined_without_saying_a_lead_twice() -> None:
 
 HULDA = (
     ("Life", "Hulda Marr (1890 to 1974) was a painter of boats. She learnt from nobody."),
-    ("Paintings", "Year: 1921 | Title: Ferrymen\nYear: 1927 | Title: Under the Ladder\nYear: 1933 | Title: The Salt Clock"),
+    (
+        "Paintings",
+        "Year: 1921 | Title: Ferrymen\nYear: 1927 | Title: Under the Ladder\nYear: 1933 | Title: The Salt Clock",
+    ),
     ("Measures", "Easel: 2 metres\nBrush: 4 centimetres\nPalette: 30 centimetres"),
-)  # fmt: skip
+)
 
 
 def of_hulda() -> list[Passage]:
