@@ -193,7 +193,9 @@ class Responder:
         abroad: Sequence[Evidence] = ()
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
-        documents = () if about else self.retriever.search(queries, self.options.passages, role.sources)
+        documents: Sequence[Evidence] = (
+            () if about else self.retriever.search(queries, self.options.passages, role.sources)
+        )
         query, documents = in_terms(query, documents, self._inside)
         plan = self.shaper.plan(query) if self.shaper and not told else None
         parts = [self.retriever.search(forms, PART, role.sources) for forms in plan.forms] if plan else []

@@ -27,11 +27,13 @@ _TERM: Final = re.compile(
     rf"{_QUOTES}?[Tt]he {_QUOTES}?(?P<bare>[A-Z][\w-]+(?: [A-Z][\w-]+)?){_QUOTES}?"
 )
 _TITLE: Final = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Sir|Herr|Frau)\.?"
+_NO_NAME: Final = r"(?!(?:The|This|That|These|It|In|On|By|We|See|An?|Agreement|Contract|Between)\b)"
 _NAME: Final = re.compile(
-    rf"(?!(?:The|This|That|These|It|In|On|By|We|See|An?|Agreement|Contract|Between)\b)(?:{_TITLE} )?[A-Z][\w'’.&-]*(?: (?:(?:of|and|&|de|van|von|der) )?[A-Z][\w'’.&-]*)*"
+    rf"{_NO_NAME}(?:{_TITLE} )?[A-Z][\w'’.&-]*(?: (?:(?:and|&|de|van|von|der) )?[A-Z][\w'’.&-]*)*"
 )
 _BOUND: Final = re.compile(
-    r"\n\n|(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bMrs)[.;:]\s|\b(?:between|with|(?:made|signed|entered into|concluded) by)\s|[)\]]"
+    r"\n\n|(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bMrs)[.;:]\s|[)\]]|"
+    r"\b(?:between|with|(?:made|signed|entered into|concluded) by)\s"
 )
 
 

@@ -99,6 +99,7 @@ def test_questions_about_the_library_are_answered_by_the_library(bot: Bot, quest
     [
         "How many kilograms of syrup does a colony need?",
         "Which documents do I have to bring to the hall?",
+        "On which day is the paper of the hall collected?",
         "What do the rules of the hall say about dogs?",
         "When was the hall built?",
         "Who wrote to Jan Roe?",

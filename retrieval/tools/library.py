@@ -29,7 +29,7 @@ _TOPIC: Final = re.compile(
     r"\b(?:(?:about|on|concerning|regarding|mention(?:s|ing)?(?: of)?|contain(?:s|ing)?|cover(?:s|ing)?|"
     r"discuss(?:es|ing)?|describ(?:es?|ing)|(?:deal(?:s|ing)?|do) with|treat(?:s|ing)?(?: of)?|"
     r"(?:speak|talk)(?:s|ing)? (?:about|of)|refer(?:s|ring)? to|the words?)\s+)"
-    r"(?P<topic>(?!.*\b(?:about|mention|contain))(?:[^?!;.]|\.(?=\S)){1,80}?)"
+    r"(?P<topic>(?!(?:which|what|who|whom|whose|how|when|where)\b)(?!.*\b(?:about|mention|contain))(?:[^?!;.]|\.(?=\S)){1,80}?)"
     r"(?: (?:in|among) (?:it|them|t?here|(?:your|the|my|our) \w+)| mentioned| anywhere| here| at all)*[\s?.!]*$"
     r"|\b(?:does|do|is|are) (?P<inner>(?:[^?!;.]|\.(?=\S)){1,80}?) (?:occur|appear|come up|mentioned|discussed)\b",
     re.IGNORECASE,
