@@ -213,7 +213,6 @@ class Responder:
         return context, queries, withheld
 
     def _inside(self, question: str, source: str) -> Sequence[Evidence]:
-        """Search one document."""
         return self.retriever.search([question], self.options.passages, [escape(source)])
 
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
