@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from dialogue.both import of_them
 from dialogue.cite import without_marks
 from dialogue.names import COMMON, names
 from dialogue.persona import about_subject
@@ -182,7 +183,10 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
 
     A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
     """
-    if rewriter and earlier and (read := rewriter(question, _said(earlier, rewriter))) is not None:
+    said = _said(earlier, rewriter) if rewriter and earlier else []
+    if earlier and (named := of_them(question, _last_question(earlier, said), _last_reply(earlier))):
+        return named
+    if rewriter and earlier and (read := rewriter(question, said)) is not None:
         return read
     if not earlier or not depends(question):
         return question
@@ -192,6 +196,12 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
     return _completed(question, _topic(previous, earlier), previous, _last_reply(earlier))
+
+
+def _last_question(earlier: Sequence[Turn], said: Sequence[Said]) -> str:
+    """The question before, as it was meant where that is known."""
+    meant = [turn.text for turn in said if turn.user] or [turn.text for turn in earlier if turn.role == "user"]
+    return meant[-1] if meant else ""
 
 
 def _said(earlier: Sequence[Turn], rewriter: Rewriter) -> list[Said]:

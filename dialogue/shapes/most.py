@@ -21,6 +21,7 @@ from retrieval.types import Passage
 LIKELY: Final = 0.03  # the least probability that a sentence states what is asked of a thing
 MOST: Final = 12  # things that are compared
 
+_CAME = re.compile(r"\b(?:bought|purchas|acquir|registered|planted|arrived|came to (?:us|the)|donated|given to)", re.I)
 _SUBJECT = re.compile(r"\W{0,3}(?P<the>(?:The|An?|Our) )?(?P<name>[A-Z][\w'’&-]*(?: (?:(?:of|the) )*[A-Z\d][\w'’-]*)*)")
 _CALLED = re.compile(r"\b(?:called|named|known as) (?:the )?(?P<name>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)*)")
 
@@ -62,17 +63,30 @@ def heads(found: Sequence[Thing]) -> list[Fact]:
 
 
 def stated(plan: Plan, found: Sequence[Thing], scorer: AnswerScorer) -> list[tuple[Value, Fact]]:
-    """Return what is stated of each thing in answer to the plan's question, the value with the fact that states it."""
+    """Return what is stated of each thing in answer to the plan's question, the value with the fact that states it.
+
+    Where the beginning of none is told, it is the day when each came to where it is, if that is told of all of them.
+    """
+    made = _stated(plan, found, scorer, plan.every, FOUNDED)
+    if plan.dates and len(made) < 2:
+        made = _stated(plan, found, scorer, plan.every.replace("established", "bought"), _CAME)
+        return made if len(made) == len(found) else []
+    return made if 2 * len(made) >= len(found) else []
+
+
+def _stated(
+    plan: Plan, found: Sequence[Thing], scorer: AnswerScorer, every: str, dated: re.Pattern[str]
+) -> list[tuple[Value, Fact]]:
     made = []
     for thing in found:
-        asked = plan.every.format(thing.name)
+        asked = every.format(thing.name)
         likely = [fact for fact in facts(scorer, asked, thing.passages) if fact.offer in thing.offers]
         for fact in likely:
-            fits = fact.probability >= LIKELY and usable(fact) and (not plan.dates or FOUNDED.search(fact.text))
+            fits = fact.probability >= LIKELY and usable(fact) and (not plan.dates or dated.search(fact.text))
             if fits and (value := value_of(fact, plan, thing.name, asked)):
                 made.append((value, fact))
                 break
-    return made if 2 * len(made) >= len(found) else []
+    return made
 
 
 def _sections(passages: Sequence[Passage]) -> list[Thing]:

@@ -65,7 +65,8 @@ class Plan:
     has to name it. `work` makes the calculator's sentence of the values found, which are quantities that fit or, with
     `dates`, days and years; `money` says that they are sums of it. With `every`, the question with {} for a thing, all
     things of the kind are wanted that the first part is about. `most` is what is asked of the rows of tables, of which
-    `ranked` makes the calculator's sentence.
+    `ranked` makes the calculator's sentence. Nothing is worked out where a source says itself what the pattern `stated`
+    finds: the price of a card for ten.
     """
 
     parts: tuple[str, ...]
@@ -79,6 +80,7 @@ class Plan:
     typed: tuple[str, ...] = ()
     most: Most | None = None
     ranked: Callable[[Sequence[Value], Most], str] | None = None
+    stated: str = ""
 
     @property
     def forms(self) -> tuple[tuple[str, ...], ...]:

@@ -1,0 +1,69 @@
+"""Several things spoken of just now, put by name where a question compares "them": "Which of them is taller?".
+
+By form alone, and only where just so many things were named. English only.
+"""
+
+import re
+from typing import Final
+
+from dialogue.names import names
+from dialogue.shapes.words import degree
+from retrieval.text import BAR
+
+_AND: Final = r"(?:and|or|but|so|ok|okay|then|well)[\s,]+"
+_OF_THEM = re.compile(
+    rf"(?:{_AND})*(?P<which>which|who|what)(?P<one> one)?"
+    r"(?P<of> (?:of|out of|among|between) (?:them|these|those|the (?P<count>two|three|four|five)|both)(?: both| two)?)?"
+    r"(?P<rest> (?!of\b).+)",
+    re.IGNORECASE,
+)
+_NUMBERS: Final = {"two": 2, "three": 3, "four": 4, "five": 5}
+_PAIR = re.compile(
+    r"\b(?P<a>(?:(?:the|an?|our|my) )?[A-Z\d][\w'’&.-]*(?: [A-Z\d][\w'’&.-]*)*|(?:the|an?|our|my) [\w'’ -]+?),? "
+    r"(?:and|or|than|with|against) "
+    r"(?P<b>(?:(?:the|an?|our|my) )?[A-Z\d][\w'’&.-]*(?: [A-Z\d][\w'’&.-]*)*|(?:the|an?|our|my) [\w'’-]+(?: [\w'’-]+)?)"
+)
+MOST: Final = 5  # things that are compared
+
+
+def of_them(question: str, previous: str, reply: str) -> str:
+    """Return a question that compares what was named just now with the names of that, "" for any other question.
+
+    `previous` is the question before as it was meant and `reply` what was answered, without marks.
+    """
+    text = " ".join(question.split()).rstrip("?!. ")
+    match = _OF_THEM.fullmatch(text)
+    if match is None or not _compares(match["rest"], bare=not (match["of"] or match["one"])):
+        return ""
+    if not match["of"] and re.search(r" or |, ", match["rest"]):
+        return ""
+    named = _named(previous, reply)
+    count = _NUMBERS.get((match["count"] or "").casefold(), 0)
+    comparative = not any((found := degree(word)) and found.superlative for word in match["rest"].split())
+    if not 2 <= len(named) <= MOST or (count and len(named) != count) or (comparative and len(named) != 2):
+        return ""
+    return f"{match['which'].capitalize()}{match['rest']}, {', '.join(named[:-1])} or {named[-1]}?"
+
+
+def _compares(rest: str, bare: bool) -> bool:
+    """Whether what is asked of one of several things compares them, by itself or after a verb ("is taller")."""
+    if re.search(r"\bthan\b", rest) or not any(degree(word) for word in rest.split()):
+        return False
+    return not bare or (len(rest.split()) <= 3 and not degree(rest.split(maxsplit=1)[0]))
+
+
+def _named(previous: str, reply: str) -> list[str]:
+    """The things that the last reply lists in rows, or that it or the question before names together."""
+    rows = [line for line in reply.splitlines() if BAR in line]
+    if rows:
+        first = [row.split(BAR)[0].partition(": ") for row in rows]
+        found = list(dict.fromkeys(value or name for name, _, value in first))
+        return found if len(found) == len(rows) else []
+    for text in (previous, reply):
+        pairs = [(match["a"], match["b"]) for match in _PAIR.finditer(text)]
+        if len(set(pairs)) == 1:
+            return [re.sub(r"^The ", "the ", thing) for thing in pairs[0]]
+        if len(pairs) > 1:
+            return []
+    told = list(dict.fromkeys(names(reply)))
+    return told if len(told) == 2 else []
