@@ -6,7 +6,7 @@ By form alone, and only where just so many things were named. English only.
 import re
 from typing import Final
 
-from dialogue.names import names
+from dialogue.names import COMMON, names
 from dialogue.shapes.words import degree
 from retrieval.text import BAR
 
@@ -18,10 +18,16 @@ _OF_THEM = re.compile(
     re.IGNORECASE,
 )
 _NUMBERS: Final = {"two": 2, "three": 3, "four": 4, "five": 5}
-_PAIR = re.compile(
-    r"\b(?P<a>(?:(?:the|an?|our|my) )?[A-Z\d][\w'’&.-]*(?: [A-Z\d][\w'’&.-]*)*|(?:the|an?|our|my) [\w'’ -]+?),? "
-    r"(?:and|or|than|with|against) "
-    r"(?P<b>(?:(?:the|an?|our|my) )?[A-Z\d][\w'’&.-]*(?: [A-Z\d][\w'’&.-]*)*|(?:the|an?|our|my) [\w'’-]+(?: [\w'’-]+)?)"
+_THING: Final = (
+    r"(?:(?:(?:[Tt]he|[Aa]n?|[Oo]ur|[Mm]y) )?[A-Z\d][\w'’&.-]*(?: [A-Z\d][\w'’&.-]*)*|"
+    r"(?:[Tt]he|[Aa]n?|[Oo]ur|[Mm]y) [\w'’-]+(?: (?!and\b|or\b)[\w'’-]+)?)"
+)
+_LISTED = re.compile(rf"\b{_THING}(?:, {_THING})*,? (?:and|or|than|with|against) {_THING}")
+_BETWEEN = re.compile(r",? (?:and|or|than|with|against) |, ")
+_SO_MANY = re.compile(
+    r"\b(?:(?:the|our|your|these|those) )?(?P<count>two|three|four|five|both)(?: the)? "
+    r"(?P<noun>(?:[a-z-]+ )??[a-z-]+s)\b",
+    re.IGNORECASE,
 )
 MOST: Final = 5  # things that are compared
 
@@ -40,6 +46,8 @@ def of_them(question: str, previous: str, reply: str) -> str:
     named = _named(previous, reply)
     count = _NUMBERS.get((match["count"] or "").casefold(), 0)
     comparative = not any((found := degree(word)) and found.superlative for word in match["rest"].split())
+    if not named and (kind := _kind(previous) or _kind(reply)):
+        return f"{match['which'].capitalize()} of {kind}{match['rest']}?"
     if not 2 <= len(named) <= MOST or (count and len(named) != count) or (comparative and len(named) != 2):
         return ""
     return f"{match['which'].capitalize()}{match['rest']}, {', '.join(named[:-1])} or {named[-1]}?"
@@ -52,6 +60,12 @@ def _compares(rest: str, bare: bool) -> bool:
     return not bare or (len(rest.split()) <= 3 and not degree(rest.split(maxsplit=1)[0]))
 
 
+def _kind(text: str) -> str:
+    """The things that a text counts and does not name: "the two pools"."""
+    found = {f"the {match['count']} {match['noun']}".casefold() for match in _SO_MANY.finditer(text)}
+    return found.pop().replace("the both", "the two") if len(found) == 1 else ""
+
+
 def _named(previous: str, reply: str) -> list[str]:
     """The things that the last reply lists in rows, or that it or the question before names together."""
     rows = [line for line in reply.splitlines() if BAR in line]
@@ -60,10 +74,17 @@ def _named(previous: str, reply: str) -> list[str]:
         found = list(dict.fromkeys(value or name for name, _, value in first))
         return found if len(found) == len(rows) else []
     for text in (previous, reply):
-        pairs = [(match["a"], match["b"]) for match in _PAIR.finditer(text)]
-        if len(set(pairs)) == 1:
-            return [re.sub(r"^The ", "the ", thing) for thing in pairs[0]]
-        if len(pairs) > 1:
+        listed = {tuple(map(_bare, _BETWEEN.split(match[0]))) for match in _LISTED.finditer(text)}
+        if len(listed) == 1:
+            return list(listed.pop())
+        if listed:
             return []
     told = list(dict.fromkeys(names(reply)))
     return told if len(told) == 2 else []
+
+
+def _bare(thing: str) -> str:
+    """A thing as it is named within a sentence, without a word that asks before it: "Does Otto" is Otto."""
+    while thing.split(maxsplit=1)[0].casefold() in COMMON - {"the", "a", "an", "our", "my"} and " " in thing:
+        thing = thing.split(maxsplit=1)[1]
+    return re.sub(r"^(?:The|An?|Our|My) ", lambda article: article[0].lower(), thing)

@@ -115,7 +115,11 @@ def read_comparison(question: str) -> Plan | None:
         asked = Asked(f"How {found.adjective} does {{}} {match['verb']}?", found)
         plan = _all(match["noun"], asked)
         return _ranked(plan, asked, text, extreme, match["noun"], match["rest"] or "", match["verb"])
-    count = _number(one["count"]) if one and one["count"] else 0
+    return _most(text, _number(one["count"]) if one and one["count"] else 0)
+
+
+def _most(text: str, count: int) -> Plan | None:
+    """How a question is answered which of all is the most, or which of the two that there are is more."""
     of_all, of_two = _superlative(text) if count in (0, 2) else ("", None)
     match = _MOST.fullmatch(of_all or text)
     asked, noun, place = _of_most(match) if match else (None, "", "")
@@ -128,7 +132,7 @@ def read_comparison(question: str) -> Plan | None:
     if of_two or count:
         worded = partial(_of_so_many, count=count or 2, worded=verdict if of_two else extreme)
     plan = _all(noun, asked)
-    plan = replace(plan, work=partial(worded, asked=asked)) if plan else None
+    plan = replace(plan, work=partial(worded, asked=asked), count=count or 2 * bool(of_two)) if plan else None
     return _ranked(plan, asked, text, worded, noun, place, match["verb"])
 
 
@@ -275,7 +279,7 @@ def _of_than(match: re.Match[str]) -> Asked | None:
         return None
     asked = _of_words(words)
     if asked and verb and verb.casefold() == "pay":
-        return replace(asked, question=f"How much does {{}} pay{match['place'] or ''}?")
+        return replace(asked, question=f"How much does {{}} pay{match['place'] or ''}?", verb="pays")
     place = match["place"] or ""
     return replace(asked, question=f"{asked.question.rstrip('?')}{place}?") if asked and place else asked
 

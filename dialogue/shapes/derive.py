@@ -14,7 +14,7 @@ from typing import Final
 from dialogue.judges.quantities import Quantity
 from dialogue.shapes.figures import exact, grouped, written_like
 from dialogue.shapes.plan import Plan, Value
-from dialogue.shapes.several import NUMBERS, read_several
+from dialogue.shapes.several import NUMBERS, TOGETHER, read_several
 from dialogue.shapes.topic import topic
 from retrieval.tools.arithmetic import read_number
 from retrieval.tools.dates import shown
@@ -41,6 +41,11 @@ _PERIOD = rf"(?P<period>{'|'.join((*_PERIODS, 'hour', 'night'))})"
 _FOR = re.compile(
     rf"(?P<base>(?:what|how).+?) (?:for|per|in|over|during|a) (?:the )?"
     rf"(?:(?P<count>\d+|a|an|each|every|{'|'.join(NUMBERS)}) )?(?:whole |full |entire |single )*{_PERIOD}s?",
+    re.IGNORECASE,
+)
+_PERIODS_IN = re.compile(
+    rf"(?:how much|what)(?: (?:do|does|would|will|are|is))? (?P<count>\d+|{'|'.join(NUMBERS)}) {_PERIOD}s "
+    r"(?:in|at|of|on|with|for) (?P<thing>.+?)(?: cost| come to| be)",
     re.IGNORECASE,
 )
 _YEARLY = re.compile(
@@ -164,6 +169,9 @@ def _share_of(values: Sequence[Value], share: Fraction) -> str:
 
 
 def _over_time(text: str) -> Plan | None:
+    text = TOGETHER.sub("", text)
+    if match := _PERIODS_IN.fullmatch(text):
+        text = f"how much does {match['thing']} cost for {match['count']} {match['period']}s"
     if match := _FOR.fullmatch(text):
         base, period, count = match["base"], match["period"].casefold(), (match["count"] or "1").casefold()
         times = int(count) if count.isdigit() else NUMBERS.index(count) + 1 if count in NUMBERS else 1

@@ -21,6 +21,10 @@ FOUNDED = re.compile(
     r"inaug|releas|publish|introduc|finish|invent|consecrat)",
     re.IGNORECASE,
 )
+BORN = re.compile(r"\b(?:born|birth|birthday|b\.)(?!\w)|\*\s?\d|\d\s?[–-]", re.IGNORECASE)
+CAME = re.compile(
+    r"\b(?:bought|purchas|acquir|registered|planted|arrived|came to (?:us|the)|donated|given to)", re.IGNORECASE
+)
 DIED = re.compile(r"\b(?:died?|dies|death|dead|deceased|killed|drowned|passed away)\b|†|\d\s?[–-]", re.IGNORECASE)
 _LIFE = re.compile(r"\((?P<first>[^()–—-]*\d{3,4})\s*[–—-]\s*(?P<last>[^()–—-]*\d{3,4})[^()]*\)")
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")

@@ -1,4 +1,4 @@
-"""Lines of labels with values ("Adults: 5.50 pounds") under one heading, two of which are compared."""
+"""Lines of labels with values ("Adults: 5.50 pounds") under one heading: compared, or taken several times."""
 
 import re
 from collections.abc import Sequence
@@ -28,26 +28,29 @@ class _Block:
 
 
 def of_lines(plan: Plan, passages: Sequence[Passage]) -> tuple[str, list[Offer]] | None:
-    """Return the sentence that compares two things by lines under one heading, with both lines.
+    """Return the sentence of a plan that is worked out by lines under one heading, with these lines.
 
-    None where no heading has a line for each, or several do, so that it is not clear which are meant.
+    None where no heading has a line for each thing; a sentence of "" where several do, so that it is not clear which
+    are meant. Of versions of a document the first counts.
     """
-    if plan.work is None or len(plan.about) != 2 or plan.dates:
+    if plan.work is None or plan.dates:
         return None
     asked = frozenset[str]().union(*(_roots(part) for part in plan.parts))
     found: list[tuple[int, _Block, list[tuple[Value, Offer]]]] = []
     for block in _blocks(passages):
-        made = [_of(thing, block, asked, plan.fits) for thing in plan.about]
-        both = [each for each in made if each is not None]
-        if len(both) == 2 and both[0][1] != both[1][1]:
-            found.append((len(asked & block.heading), block, both))
+        made = [each for thing in plan.about if (each := _of(thing, block, asked, plan.fits))]
+        if len({offer for _, offer in made}) == len(plan.about):
+            found.append((len(asked & block.heading), block, made))
     nearest = max((near for near, _, _ in found), default=0)
-    left = [(block, both) for near, block, both in found if near == nearest]
-    if len({re.sub(r"\d+", "", block.title) for block, _ in left}) != 1:
+    left = [(block, made) for near, block, made in found if near == nearest]
+    if not left:
         return None
-    _, both = left[0]
-    sentence = plan.work([value for value, _ in both])
-    return (sentence, [offer for _, offer in both]) if sentence else None
+    _, made = left[0]
+    stated = {tuple(value.said for value, _ in each) for _, each in left}
+    if len({re.sub(r"\d+", "", block.title) for block, _ in left}) > 1 and len(stated) > 1:
+        return "", []
+    sentence = plan.work([value for value, _ in made])
+    return (sentence, [offer for _, offer in made]) if sentence else None
 
 
 def _of(thing: str, block: _Block, asked: frozenset[str], fits: Fits | None) -> tuple[Value, Offer] | None:

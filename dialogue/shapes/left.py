@@ -23,10 +23,12 @@ Worked = tuple[str, list[Offer]]
 
 _LEFT = re.compile(
     r"\b(?:left(?: over)?|remain(?:s|ed|ing|der)?|surplus|profit|loss|deficit|net (?:result|income|gain)|"
-    r"(?:gain|lose|lost|made|make|earn(?:ed)?|clear(?:ed)?) (?:on|from|with|out of|after|by)|come out ahead)\b",
+    r"(?:gain|lose|lost|made|make|earn(?:ed)?|clear(?:ed)?) (?:on|from|with|out of|after|by)|come out ahead|"
+    r"after (?:all )?(?:the )?(?:costs|expenses)|net of)\b",
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"(?:and |so )?(?:how|what|was|were|did|is|are|which|calculate|tell me)\b", re.IGNORECASE)
+_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
 _RESULT = re.compile(r"\b(?:left|remain|surplus|profit|loss|deficit|balance|net\b|in hand)", re.IGNORECASE)
 _IN_MONEY: Final = (
     r"income|incomings|takings|revenues?|receipts|proceeds|turnover|sales|subscriptions?|donations?|donated|"
@@ -47,6 +49,7 @@ _NOT_ALL = re.compile(
 )
 _MORE = re.compile(r"\b(?:another|further|additional(?:ly)?|also|in addition|on top|besides|plus|as well|extra)\b")
 _CLAUSE = re.compile(r"[;,](?=\s)|\s(?:and|but|while|whereas|of which|against)\s", re.IGNORECASE)
+_NO_NOUN: Final = ("were", "was", "had", "have", "of", "in", "at", "on", "for", "during")
 _FILL: Final = frozenset(
     """much money over left remain remained remaining remains sum amount surplus profit loss deficit net result income
     gain lose lost make made earn earned total big large high great club end cost costs expense takings pay paid spend
@@ -80,7 +83,10 @@ def left_of(question: str, passages: Sequence[Passage]) -> Worked | None:
                 continue
             if any(_RESULT.search(offer.text) and sums(offer.text) for offer in offers):
                 return None  # a source says it itself
-            if worked := _worked(offers, asked, passage):
+            sides = _sides(offers)
+            if not _both(sides) or any(map(is_money, sides.came)) == bool(_MANY.search(question)):
+                continue
+            if worked := _worked(sides, offers, asked, passage):
                 found.setdefault(worked[0], worked)
     return next(iter(found.values())) if len(found) == 1 else None
 
@@ -100,9 +106,8 @@ def _windows(passage: Passage) -> Iterator[tuple[list[Offer], str]]:
                 yield [paragraph[place - 1], offer], around
 
 
-def _worked(offers: Sequence[Offer], asked: frozenset[str], passage: Passage) -> Worked | None:
-    sides = _sides(offers)
-    if not _both(sides) or not _speaks_of(offers, asked) or _goes_on(offers, passage):
+def _worked(sides: _Sides, offers: Sequence[Offer], asked: frozenset[str], passage: Passage) -> Worked | None:
+    if not _speaks_of(offers, asked) or _goes_on(offers, passage):
         return None
     [came] = sides.came
     rest = exact(came) - sum((exact(each) for each in sides.went), Fraction(0))
@@ -138,7 +143,9 @@ def _goes_on(offers: Sequence[Offer], passage: Passage) -> bool:
 def _sides(offers: Sequence[Offer]) -> _Sides:
     """What came in and what went out by the words nearest to the figures of each clause."""
     if len(offers) == 1 and (row := cells(offers[0].text)):
-        named = [(name, value[1]) for name, cell in row.items() if (value := value_in(cell, name))]
+        named = [
+            (name, replace(value[1], text=value[0])) for name, cell in row.items() if (value := value_in(cell, name))
+        ]
         return _split([(name, quantity) for name, quantity in named])
     text = " ".join(offer.line for offer in offers)
     if _NOT_ALL.search(text):
@@ -151,14 +158,19 @@ def _sides(offers: Sequence[Offer]) -> _Sides:
         if len(own) > 1:
             return _Sides((), ())
         last = clause if re.search(_words(money), clause, re.IGNORECASE) else last
-        stated += [(last, each if is_money(each) or not money else replace(each, noun="")) for each in own]
+        stated += [(last, _bare(each)) for each in own]
     return _split(stated)
+
+
+def _bare(quantity: Quantity) -> Quantity:
+    """A quantity without what is no name of a thing behind it: "94 were"."""
+    return replace(quantity, noun="") if quantity.noun in _NO_NOUN else quantity
 
 
 def _counts(quantity: Quantity, money: bool) -> bool:
     if quantity.dimension:
         return money and is_money(quantity)
-    return not money or (not quantity.noun and quantity.value >= 1)
+    return not money or (quantity.noun in ("", *_NO_NOUN) and quantity.value >= 1)
 
 
 def _words(money: bool) -> str:

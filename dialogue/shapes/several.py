@@ -13,7 +13,7 @@ from dialogue.shapes.words import singular
 NUMBERS: Final = "one two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = rf"(?P<count>\d+|{'|'.join(NUMBERS)})"
 _THINGS = r"(?P<things>(?:[\w-]+ ){0,2}?(?:[a-z-]{2,}s|people|children|men|women|persons))\b"
-_TOGETHER = re.compile(
+TOGETHER = re.compile(
     r",? (?:(?:all )?together|altogether|in all|in total|in sum|all in all|combined|overall|in the end)(?= |$)",
     re.IGNORECASE,
 )
@@ -44,7 +44,7 @@ _PERIODS = re.compile(r"(?:.* )?(?:seconds|minutes|hours|nights|days|weeks|month
 
 def read_several(text: str) -> Plan | None:
     """Return how it is worked out what a number of things cost, None where a question asks nothing of the kind."""
-    bare = _TOGETHER.sub("", text)
+    bare = TOGETHER.sub("", text)
     what = ""
     match = _PRICE.fullmatch(bare) or _TIMES.fullmatch(bare)
     if match is None and (match := _FOR_SOME.fullmatch(bare)):

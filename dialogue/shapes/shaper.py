@@ -138,7 +138,8 @@ class Shaper:
     def _stating(self, context: Context, worked: Worked, passages: Sequence[Passage], least: float) -> Context:
         """The context with what was worked out as evidence and, with what it is from, as a draft."""
         sentence, quoted = worked
-        draft = put_together([sentence, joined(quoted)])
+        pieces = [sentence, joined(quoted)]  # what ends in a figure is a line of its own, or would not end there
+        draft = "\n".join(pieces) if re.search(r"\d\.$", sentence) else put_together(pieces)
         evidence = (*self._also(context, quoted, passages), stated(sentence, SOURCE, "Calculator"))
         return replace(context, evidence=evidence, shaped=((draft, least),))
 
@@ -194,8 +195,8 @@ class Shaper:
             return (worked[0], _offers(worked[1])) if worked else None
         if says_itself(plan, ranked[0]):
             return None
-        if plan.kind == "compare" and (lines := of_lines(plan, held)):
-            return lines
+        if (plan.kind == "compare" or plan.stated) and (lines := of_lines(plan, held)):
+            return lines if lines[0] else None
         made = None if plan.most and plan.most.lasting else each(plan, ranked)
         return (made[0], _offers(made[1])) if made else more_of_two(plan, whole, self.today())
 
@@ -209,7 +210,7 @@ class Shaper:
         if worked:
             return worked
         whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
-        several = things_of(plan.about[0], [*whole.values()])
+        several = things_of(plan.about[0], [*whole.values()], plan.count)
         large = plan.most is not None and plan.most.degree.measure == "size" and not plan.most.of
         made = (sized(several) if large and several else []) or stated_of(plan, several, self.scorer)
         sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from dialogue.shapes.facts import DIED, FOUNDED, Fact, is_about, like, mentions, name_of, usable, value_of
+from dialogue.shapes.facts import BORN, CAME, DIED, FOUNDED, Fact, is_about, like, mentions, name_of, usable, value_of
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cells
 from dialogue.units import setting
@@ -13,6 +13,7 @@ from retrieval.types import Passage
 SHOWN: Final = 4  # facts of a superlative that are all quoted; of more the winner alone
 LIKELY: Final = 0.03  # the least probability that a fact answers a part, for anything to be worked out from it
 
+_BORN = re.compile(r"when (?:was|were) .+ born\b", re.IGNORECASE)
 _DIES = re.compile(r"when did .+ die\b", re.IGNORECASE)
 
 
@@ -26,7 +27,14 @@ def says_itself(plan: Plan, row: Sequence[Fact]) -> bool:
 
 
 def each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
-    """What is worked out from the best fact of each part that names its thing and states a value, with these facts."""
+    """Return what is worked out from the best fact of each part that names its thing and states a value, with these
+    facts. Where no beginning is told, things are compared by the days when they came to where they are."""
+    founded = any("established" in part for part in plan.parts)
+    ways = [FOUNDED, *([CAME] if plan.kind == "compare" else [])] if founded else [None]
+    return next((made for way in ways if (made := _each(plan, ranked, way))), None)
+
+
+def _each(plan: Plan, ranked: Sequence[Sequence[Fact]], dated: re.Pattern[str] | None) -> tuple[str, list[Fact]] | None:
     assert plan.work is not None
     values: list[Value] = []
     quoted: list[Fact] = []
@@ -37,7 +45,8 @@ def each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]]
                 for exactly in (True, False)
                 for fact in row
                 if usable(fact) and is_about(about, fact, exactly) and fact.probability >= LIKELY
-                if "established" not in part or FOUNDED.search(fact.text)
+                if "established" not in part or dated is None or dated.search(fact.text)
+                if not _BORN.match(part) or BORN.search(fact.text)
                 if not _DIES.match(part) or DIED.search(fact.text)
                 if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
                 if plan.kind == "compare" or value.said not in [other.said for other in values]
