@@ -29,6 +29,7 @@ _SO_MANY = re.compile(
     r"(?P<noun>(?:[a-z-]+ )??[a-z-]+s)\b",
     re.IGNORECASE,
 )
+_VERB = re.compile(r" (?:is|are|was|were|has|have|had|costs?|weighs?|takes?|lasts?)(?: [\w-]+){1,2}$", re.IGNORECASE)
 MOST: Final = 5  # things that are compared
 
 
@@ -57,7 +58,7 @@ def _compares(rest: str, bare: bool) -> bool:
     """Whether what is asked of one of several things compares them, by itself or after a verb ("is taller")."""
     if re.search(r"\bthan\b", rest) or not any(degree(word) for word in rest.split()):
         return False
-    return not bare or (len(rest.split()) <= 3 and not degree(rest.split(maxsplit=1)[0]))
+    return not bare or bool(_VERB.match(rest))
 
 
 def _kind(text: str) -> str:

@@ -47,7 +47,9 @@ _OUT_THINGS: Final = (
 _NOT_ALL = re.compile(
     r"\b(?:of which|of that|including|among (?:them|which)|per|each|every|a (?:head|day|week|person))\b"
 )
-_MORE = re.compile(r"\b(?:another|further|additional(?:ly)?|also|in addition|on top|besides|plus|as well|extra)\b")
+_MORE = re.compile(
+    r"\b(?:another|further|additional(?:ly)?|also|in addition|on top|besides|plus|as well|extra)\b", re.IGNORECASE
+)
 _CLAUSE = re.compile(r"[;,](?=\s)|\s(?:and|but|while|whereas|of which|against)\s", re.IGNORECASE)
 _NO_NOUN: Final = ("were", "was", "had", "have", "of", "in", "at", "on", "for", "during")
 _FILL: Final = frozenset(
