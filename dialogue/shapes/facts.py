@@ -150,7 +150,7 @@ def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
 
 
 def _quantities(text: str) -> list[Quantity]:
-    return read(text)[0]
+    return list(read(text)[0])
 
 
 def _in_named_clause(text: str, question: str, fitting: Sequence[Quantity]) -> list[Quantity]:
