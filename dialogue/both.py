@@ -30,6 +30,7 @@ _SO_MANY = re.compile(
     re.IGNORECASE,
 )
 _VERB = re.compile(r" (?:is|are|was|were|has|have|had|costs?|weighs?|takes?|lasts?)(?: [\w-]+){1,2}$", re.IGNORECASE)
+_KIND = re.compile(r"\b(?:the|our|your|which|what|many) (?P<noun>(?:[a-z-]+ )??[a-z-]{3,}(?<!s)s)\b", re.IGNORECASE)
 MOST: Final = 5  # things that are compared
 
 
@@ -47,7 +48,7 @@ def of_them(question: str, previous: str, reply: str) -> str:
     named = _named(previous, reply)
     count = _NUMBERS.get((match["count"] or "").casefold(), 0)
     comparative = not any((found := degree(word)) and found.superlative for word in match["rest"].split())
-    if not named and (kind := _kind(previous) or _kind(reply)):
+    if not named and (kind := _kind(previous) or _kind(reply) or _of_so_many(previous, match["count"] or "")):
         return f"{match['which'].capitalize()} of {kind}{match['rest']}?"
     if not 2 <= len(named) <= MOST or (count and len(named) != count) or (comparative and len(named) != 2):
         return ""
@@ -65,6 +66,12 @@ def _kind(text: str) -> str:
     """The things that a text counts and does not name: "the two pools"."""
     found = {f"the {match['count']} {match['noun']}".casefold() for match in _SO_MANY.finditer(text)}
     return found.pop().replace("the both", "the two") if len(found) == 1 else ""
+
+
+def _of_so_many(previous: str, count: str) -> str:
+    """The one kind that the question before asks about, of so many: "Tell me about the beaches"."""
+    found = {match["noun"].casefold() for match in _KIND.finditer(previous)}
+    return f"the {count} {found.pop()}" if count and len(found) == 1 else ""
 
 
 def _named(previous: str, reply: str) -> list[str]:

@@ -120,6 +120,16 @@ def test_an_age_is_told_of_who_was_born_and_died_and_of_nobody_else(shaper: Shap
             "Event: Barn dance | Income (EUR): 1250 | Costs (EUR): 700",
             "1250 EUR - 700 EUR = 550 EUR left.",
         ),
+        (
+            "How much of the grant was left after the slipway was built?",
+            "New slipway: there was a grant of £20,000, and the work came to £23,500.",
+            "£20,000 - £23,500 leaves £3,500 too little.",
+        ),
+        (
+            "What was left from the ball after the band?",
+            "The ball brought in £90. The band cost £20, the hall £30.",
+            "",
+        ),
         # of something else, of a part, more to come, or told by the source itself
         ("How much was left over from the camp?", "The gala took £310 and cost £260.", ""),
         ("How much was left over from the camp?", "Camp. The gala took £310 and cost £260.", ""),
@@ -159,6 +169,10 @@ def test_a_multiple_is_asked_for_in_many_ways(question: str) -> None:
     plan = read_derivation(question, lambda: TODAY)
     assert plan is not None
     assert plan.parts == ("how much does one group lesson cost?",)
+
+
+def test_what_is_asked_for_with_something_else_is_no_multiple() -> None:
+    assert read_derivation("What do two jackets and a torch cost?", lambda: TODAY) is None
 
 
 def test_pounds_are_money_where_nothing_is_weighed() -> None:

@@ -36,6 +36,7 @@ _THAN = re.compile(
     rf"(?P<late> more| less)? than (?P<b>.+)",
     re.IGNORECASE,
 )
+_BE_MORE = re.compile(rf"^(?:by )?how much (?:more|less) {_BE}\b", re.IGNORECASE)
 _IS_THAN = re.compile(
     rf"(?:{_BE}|does|do|did|has|have|had) (?P<a>.+?) (?P<pred>(?:(?:cost|weigh|have|take|last)s? )?"
     r"(?:(?:more|less|fewer) [\w-]+|\w+er|worse|more|less)) than (?P<b>.+)",
@@ -277,6 +278,8 @@ def _of_than(match: re.Match[str]) -> Asked | None:
     counted = re.match(r"(?:by )?how many (?!more|less|fewer)(\w+)", match.group(), re.IGNORECASE)
     if counted and not match["more"]:
         return None
+    if not verb and words[:1] and words in (["more"], ["less"]) and _BE_MORE.search(match.group()):
+        words = ["costs", *words]  # "How much more is a return?"
     asked = _of_words(words)
     if asked and verb and verb.casefold() == "pay":
         return replace(asked, question=f"How much does {{}} pay{match['place'] or ''}?", verb="pays")
@@ -334,17 +337,19 @@ def _of_words(words: Sequence[str]) -> Asked | None:
 
 
 def _asked(found: Degree, behind: Sequence[str]) -> Asked:
-    if behind and found.measure == "size":  # "has a larger tank"
-        return Asked(f"How large is the {' '.join(behind)} of {{}}?", found, behind[-1])
-    if behind:  # "has a longer range"
-        return Asked(f"What is the {' '.join(behind)} of {{}}?", found, behind[-1])
-    if found.measure == "money":
-        return Asked("How much does {} cost?", found)
-    if found.measure == "date":
-        return Asked("When was {} established?", found)
-    if found.measure == "mass":
-        return Asked("How much does {} weigh?", found)
-    return Asked(f"How {found.adjective} is {{}}?", found)
+    of = " ".join(behind)
+    if behind:  # "has a larger tank", "has the warmer water", "has a longer range"
+        asked = {
+            "size": f"How large is the {of} of {{}}?",
+            "temperature": f"How {found.adjective} is the {of} of {{}}?",
+        }
+        return Asked(asked.get(found.measure, f"What is the {of} of {{}}?"), found, behind[-1])
+    asked = {
+        "money": "How much does {} cost?",
+        "date": "When was {} established?",
+        "mass": "How much does {} weigh?",
+    }
+    return Asked(asked.get(found.measure, f"How {found.adjective} is {{}}?"), found)
 
 
 def _fits(asked: Asked) -> Fits | None:

@@ -1,6 +1,7 @@
 """The facts behind a question of a certain shape: which unit answers a part, and the value that it states."""
 
 import re
+from calendar import day_name, month_name
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ CAME = re.compile(
 DIED = re.compile(r"\b(?:died?|dies|death|dead|deceased|killed|drowned|passed away)\b|†|\d\s?[–-]", re.IGNORECASE)
 _LIFE = re.compile(r"\((?P<first>[^()–—-]*\d{3,4})\s*[–—-]\s*(?P<last>[^()–—-]*\d{3,4})[^()]*\)")
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
+_DATES = frozenset((*month_name[1:], *day_name))
 _TITLES = ("Dr", "Mr", "Mrs", "Ms", "Miss", "Sir", "Lady", "Lord", "Professor", "The", "In", "When", "After")
 _MORE = r"(?:\s[A-Z][\w.'’-]*){0,2}?\s"  # names between those of a thing
 ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
@@ -90,7 +92,7 @@ def is_about(thing: str, fact: Fact, exactly: bool = False) -> bool:
     if mentions(thing, setting(fact.offer)):
         return True
     if exactly and mentions(thing, opening(fact.offer)) and not _longer(thing, opening(fact.offer)):
-        return not [name for name in _NAMES.findall(fact.offer.line[1:]) if not name[0].isdigit()]
+        return not [n for n in _NAMES.findall(fact.offer.line[1:]) if not n[0].isdigit() and n.split()[0] not in _DATES]
     parts = [part for name in _NAMES.findall(thing) for part in name.split() if part[:1].isupper()]
     if len(parts) > 1 and re.search(rf"\b{_MORE.join(map(re.escape, parts))}\b", fact.offer.page.title):
         return True

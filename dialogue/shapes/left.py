@@ -36,7 +36,8 @@ _IN_MONEY: Final = (
     r"set aside|sold for"
 )
 _OUT_MONEY: Final = (
-    r"costs?|spent|spend|expenses|expenditures?|outgoings|outlay|paid|pay|went (?:on|to|for)|used|bought|buying"
+    r"costs?|spent|spend|expenses|expenditures?|outgoings|outlay|paid|pay|went (?:on|to|for)|used|bought|buying|"
+    r"work|bills?|invoices?|repairs?"
 )
 _IN_THINGS: Final = (
     r"printed|ordered|baked|bought|made|delivered|stock|had|received|got|cooked|grew|planted|collected|came"
@@ -51,6 +52,7 @@ _MORE = re.compile(
     r"\b(?:another|further|additional(?:ly)?|also|in addition|on top|besides|plus|as well|extra)\b", re.IGNORECASE
 )
 _CLAUSE = re.compile(r"[;,](?=\s)|\s(?:and|but|while|whereas|of which|against)\s", re.IGNORECASE)
+_GIVEN = re.compile(r"\b(?:grant|budget|fund|donat|gave|given|had|set aside)", re.IGNORECASE)
 _NO_NOUN: Final = ("were", "was", "had", "have", "of", "in", "at", "on", "for", "during")
 _FILL: Final = frozenset(
     """much money over left remain remained remaining remains sum amount surplus profit loss deficit net result income
@@ -62,10 +64,11 @@ _FILL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """What sentences state: what came in and what went out."""
+    """What sentences state: what came in and what went out, and in which words."""
 
     came: tuple[Quantity, ...]
     went: tuple[Quantity, ...]
+    told: tuple[str, ...] = ()  # the words of each that came and went
 
 
 def asks_left(question: str) -> bool:
@@ -75,22 +78,32 @@ def asks_left(question: str) -> bool:
 
 def left_of(question: str, passages: Sequence[Passage]) -> Worked | None:
     """Return the sentence that says what is left, with what it is from; None where it is not clear."""
-    asked = frozenset(w.stem for w in words(question) if w.content and w.text.casefold() not in _FILL)
+    of, _, after = re.sub(r"[?!.]", " ", question).partition(" after ")
+    asked, then = _asked(of), _asked(after)
+    asked, then = asked or then, then if asked else frozenset()
     if not asked:
         return None
     found: dict[str, Worked] = {}
     for passage in passages:
         for offers, around in _windows(passage):
-            if not asked <= _roots(f"{passage.title} {' '.join(passage.headings)} {passage.source} {around}"):
+            told = _roots(f"{passage.title} {' '.join(passage.headings)} {passage.source} {around}")
+            if not asked <= told or (then and not then & told):
                 continue
             if any(_RESULT.search(offer.text) and sums(offer.text) for offer in offers):
                 return None  # a source says it itself
             sides = _sides(offers)
             if not _both(sides) or any(map(is_money, sides.came)) == bool(_MANY.search(question)):
                 continue
+            paid = [bool(then & _roots(words_of)) for words_of in sides.told[1:]]
+            if any(paid) and not all(paid):
+                return None  # only some of the costs are asked about
             if worked := _worked(sides, offers, asked, passage):
                 found.setdefault(worked[0], worked)
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _asked(text: str) -> frozenset[str]:
+    return frozenset(w.stem for w in words(text) if w.content and w.text.casefold() not in _FILL)
 
 
 def _windows(passage: Passage) -> Iterator[tuple[list[Offer], str]]:
@@ -116,7 +129,8 @@ def _worked(sides: _Sides, offers: Sequence[Offer], asked: frozenset[str], passa
     minus = " - ".join(each.text for each in (came, *sides.went))
     said = written_like(came.text, abs(rest))
     if rest < 0:
-        return (f"{minus} is a loss of {said}.", list(offers)) if is_money(came) else None
+        short = f"leaves {said} too little" if _GIVEN.search(sides.told[0]) else f"is a loss of {said}"
+        return (f"{minus} {short}.", list(offers)) if is_money(came) else None
     return f"{minus} = {said} left.", list(offers)
 
 
@@ -145,14 +159,12 @@ def _goes_on(offers: Sequence[Offer], passage: Passage) -> bool:
 def _sides(offers: Sequence[Offer]) -> _Sides:
     """What came in and what went out by the words nearest to the figures of each clause."""
     if len(offers) == 1 and (row := cells(offers[0].text)):
-        named = [
-            (name, replace(value[1], text=value[0])) for name, cell in row.items() if (value := value_in(cell, name))
-        ]
-        return _split([(name, quantity) for name, quantity in named])
+        named = [(name, value_in(cell, name)) for name, cell in row.items()]
+        return _split([(name, name, replace(value[1], text=value[0])) for name, value in named if value])
     text = " ".join(offer.line for offer in offers)
     if _NOT_ALL.search(text):
         return _Sides((), ())
-    stated: list[tuple[str, Quantity]] = []
+    stated: list[tuple[str, str, Quantity]] = []
     money = any(map(is_money, sums(text)))
     last = ""
     for clause in _CLAUSE.split(" ".join(f"{offer.line};" for offer in offers)):
@@ -160,7 +172,7 @@ def _sides(offers: Sequence[Offer]) -> _Sides:
         if len(own) > 1:
             return _Sides((), ())
         last = clause if re.search(_words(money), clause, re.IGNORECASE) else last
-        stated += [(last, _bare(each)) for each in own]
+        stated += [(last, clause, _bare(each)) for each in own]
     return _split(stated)
 
 
@@ -179,21 +191,24 @@ def _words(money: bool) -> str:
     return rf"\b(?:{_IN_MONEY if money else _IN_THINGS}|{_OUT_MONEY if money else _OUT_THINGS})\b"
 
 
-def _split(stated: Sequence[tuple[str, Quantity]]) -> _Sides:
-    money = any(is_money(quantity) for _, quantity in stated)
-    money = money or all(re.search(_words(True), name, re.IGNORECASE) for name, _ in stated)
+def _split(stated: Sequence[tuple[str, str, Quantity]]) -> _Sides:
+    """The two sides of quantities, each with the clause that tells which it is on, and that in which it stands."""
+    money = any(is_money(quantity) for _, _, quantity in stated)
+    money = money or all(re.search(_words(True), name, re.IGNORECASE) for name, _, _ in stated)
     comes, goes = (_IN_MONEY, _OUT_MONEY) if money else (_IN_THINGS, _OUT_THINGS)
     came, went = list[Quantity](), list[Quantity]()
-    for said, quantity in stated:
+    told: dict[bool, list[str]] = {True: [], False: []}
+    for said, own, quantity in stated:
         is_in = bool(re.search(rf"\b(?:{comes})\b", said, re.IGNORECASE))
         is_out = bool(re.search(rf"\b(?:{goes})\b", said, re.IGNORECASE))
         if is_in != is_out:
             (came if is_in else went).append(quantity)
+            told[is_in].append(own)
         elif is_in:
             return _Sides((), ())
-    if came and {each.noun for each in went} - {"", came[0].noun}:
+    if came and {each.kind for each in went} - {"", came[0].kind}:
         return _Sides((), ())
-    return _Sides(tuple(came), tuple(went))
+    return _Sides(tuple(came), tuple(went), (*told[True], *told[False]))
 
 
 def _roots(text: str) -> frozenset[str]:

@@ -10,7 +10,9 @@ from dialogue.shapes.plan import Value
 from dialogue.shapes.words import DIMENSIONS, Degree
 from retrieval.tools.arithmetic import Number, written
 
-_SEVERAL = re.compile(r"(?!(?:an?|one|the|our|my|your|his|her) )[a-z]*(?:[a-z]{2}(?<!s)s|children|people|men|women)")
+_SEVERAL = re.compile(  # "pensioners", "the trousers"
+    r"(?:(?:the|our|my) )?(?!an? |one |the |[A-Z])(?:[a-z]+ )?(?:[a-z]+(?<![sui])s|children|people|men|women)"
+)
 _MANY = {"is": "are", "has": "have", "costs": "cost", "weighs": "weigh", "pays": "pay"}
 
 

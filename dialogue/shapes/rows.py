@@ -94,7 +94,9 @@ def value_in(cell: str, name: str) -> tuple[str, Quantity] | None:
     said = f"{cell} {spelt}" if named and (money or unit(named[1].casefold())) else cell
     measured = read(_COMMA.sub(r"\1.\2", said.casefold()))[0]
     if said != cell and len(measured) == 1 and measured[0].dimension:
-        return said, replace(measured[0], value=sign * measured[0].value)
+        at = said.casefold().find(measured[0].text)
+        text = said[at : at + len(measured[0].text)] if at >= 0 else measured[0].text
+        return said, replace(measured[0], text=text, value=sign * measured[0].value)
     return (said if money else cell), replace(quantities[0], value=sign * quantities[0].value, dimension="", noun="")
 
 

@@ -40,6 +40,9 @@ _FOR_SOME = re.compile(
 _PAYS = re.compile(r"^ (?:have to |need to |must )?pay\b", re.IGNORECASE)
 _ASKS = re.compile(r"\bhow much\b|\bcosts?\b|\bpay\b|\bprice\b|\bcome to\b|\bamount to\b|\badd up to\b", re.IGNORECASE)
 _PERIODS = re.compile(r"(?:.* )?(?:seconds|minutes|hours|nights|days|weeks|months|quarters|years)", re.IGNORECASE)
+_OTHERS = re.compile(
+    rf"\b(?:and|plus|with) (?:an?|one|the|\d+|{'|'.join(NUMBERS)}|some)\b", re.IGNORECASE
+)  # that add to it
 
 
 def read_several(text: str) -> Plan | None:
@@ -53,10 +56,10 @@ def read_several(text: str) -> Plan | None:
         return None
     count, things = match["count"].casefold(), match["things"]
     times = int(count) if count.isdigit() else NUMBERS.index(count) + 1
-    if times < 2 or _PERIODS.fullmatch(things):
+    rest = f"{match['rest']}{match.groupdict().get('late') or ''}"
+    if times < 2 or _PERIODS.fullmatch(things) or _OTHERS.search(rest):
         return None
     one = singular(things)
-    rest = f"{match['rest']}{match.groupdict().get('late') or ''}"
     if fee := match.groupdict().get("fee"):
         base = f"how much is the {fee.strip()} for one {one}{rest}"
     elif pays := _PAYS.match(rest):
