@@ -15,6 +15,7 @@ from retrieval.text import BAR
 from retrieval.types import Passage
 
 _LINE: Final = re.compile(r"(?P<label>[^:|\n]{2,60}?)(?: ?[:=]| [–-]) ?(?P<value>\S.{0,80})")
+_MARKS: Final = "-*•· "
 _SMALL: Final = frozenset("the a an our my your in of at on from for with one".split())
 
 
@@ -53,6 +54,12 @@ def of_lines(plan: Plan, passages: Sequence[Passage]) -> tuple[str, list[Offer]]
     return (sentence, [offer for _, offer in made]) if sentence else None
 
 
+def labels(thing: str, offer: Offer) -> bool:
+    """Say whether a line is labelled with a thing."""
+    match = _LINE.fullmatch(offer.line.lstrip(_MARKS))
+    return match is not None and bool(_roots(thing)) and _roots(thing) <= _roots(match["label"])
+
+
 def _of(thing: str, block: _Block, asked: frozenset[str], fits: Fits | None) -> tuple[Value, Offer] | None:
     """The one line that is labelled like a thing, with its value: of several that with the fewest other words."""
     sought = _roots(thing) - block.heading or _roots(thing)
@@ -80,7 +87,7 @@ def _blocks(passages: Sequence[Passage]) -> list[_Block]:
         key = (passage.source, passage.headings)
         titles.setdefault(key, " ".join((passage.title, *passage.headings)))
         for offer in units(passage):
-            match = None if BAR in offer.text else _LINE.fullmatch(offer.line.lstrip("-*•· "))
+            match = None if BAR in offer.text else _LINE.fullmatch(offer.line.lstrip(_MARKS))
             if match and (label := _roots(match["label"])):
                 held.setdefault(key, []).append((label, match["value"], offer))
     return [_Block(titles[key], _roots(titles[key]), tuple(dict.fromkeys(rows))) for key, rows in held.items()]

@@ -37,7 +37,7 @@ _IN_MONEY: Final = (
 )
 _OUT_MONEY: Final = (
     r"costs?|spent|spend|expenses|expenditures?|outgoings|outlay|paid|pay|went (?:on|to|for)|used|bought|buying|"
-    r"work|bills?|invoices?|repairs?"
+    r"work|bills?|invoices?|repairs?|wages|salar(?:y|ies)"
 )
 _IN_THINGS: Final = (
     r"printed|ordered|baked|bought|made|delivered|stock|had|received|got|cooked|grew|planted|collected|came"
@@ -81,7 +81,7 @@ def left_of(question: str, passages: Sequence[Passage]) -> Worked | None:
     of, _, after = re.sub(r"[?!.]", " ", question).partition(" after ")
     asked, then = _asked(of), _asked(after)
     asked, then = asked or then, then if asked else frozenset()
-    if not asked:
+    if not any(word[0].isalpha() for word in asked):
         return None
     found: dict[str, Worked] = {}
     for passage in passages:

@@ -19,7 +19,7 @@ from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.counted import asks_count, count_of, sized
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, facts, is_about, mentions, usable
-from dialogue.shapes.labelled import of_lines
+from dialogue.shapes.labelled import labels, of_lines
 from dialogue.shapes.left import asks_left, left_of
 from dialogue.shapes.lists import (
     THINGS,
@@ -114,7 +114,8 @@ class Shaper:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
         if plan.work is not None and (worked := self._worked(context, plan, ranked, passages)):
-            least = LISTED if plan.every or plan.most else 0.0
+            priced = bool(plan.stated) and all(labels(plan.about[0], offer) for offer in worked[1])
+            least = LISTED if plan.every or plan.most or priced else 0.0
             return replace(self._stating(context, worked, passages[0], least), parts=plan.parts)
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
