@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from dialogue.cite import without_marks
+from dialogue.dates import moved, told, undated, untimed
 from dialogue.names import COMMON, names
+from dialogue.others import asked_cells, of_the_other
 from dialogue.persona import about_subject
-from dialogue.prompts import CLOSEST
+from dialogue.prompts import CLOSEST, is_abstention
 from dialogue.proposals import IMPERATIVES, Said
 from dialogue.shapes.words import superlatives
 from dialogue.types import Turn
@@ -71,6 +73,10 @@ _RATHER = re.compile(
     r"(?P<what>(?:(?:the|an?|for|in|at|on|of|to) )?[\w'’-]+(?: [\w'’-]+){0,3})",
     re.IGNORECASE,
 )
+_REMARK = re.compile(  # "Why not Rudd? They were cheaper"
+    r"(?P<question>[^?.!]+\?)\s+(?:but |and )?(?:it|he|she|they|that|this|those|these)(?:['’]\w+)?\s[^?]{1,60}",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
 _QUESTION = frozenset(
     "who what when where which why how whom whose did does do is are was were can could has have had".split()
@@ -107,8 +113,10 @@ def search_queries(
 
 
 def _asked(turns: Sequence[Turn], subject: str) -> tuple[str, list[Turn]]:
-    """The last question, and the turns before it that it may hang on."""
+    """The last question, without a remark after it, and the turns before it that it may hang on."""
     question = fluent(" ".join(turns[-1].text.split()))
+    if len(turns) > 1 and (remarked := _REMARK.fullmatch(question)):
+        question = remarked["question"]
     if len(turns) > 1 and (rather := _RATHER.fullmatch(question.rstrip("?!. "))):
         question = f"What about {rather['what']}?"
     earlier = [turn for turn in turns[:-1] if turn.role != "system"][-LOOK_BACK:]
@@ -182,25 +190,63 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
 
     A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
     """
-    if rewriter and earlier and (read := rewriter(question, _said(earlier, rewriter))) is not None:
-        return read
-    if not earlier or not depends(question):
+    if not earlier:
         return question
-    users = [turn.text for turn in earlier if turn.role == "user"]
-    previous = standalone(users[-1], _before_last_user(earlier)) if users else ""
+    if other := moved(question, dated(earlier, rewriter)):
+        if not _PRONOUN.search(untimed(question)):
+            return other
+        question = other
+    if rewriter:
+        said = _said(earlier, rewriter)
+        if told(question):  # what was asked of another time is not that of this one
+            said = [replace(one, text=undated(one.text)) if one.user else one for one in said]
+        if (read := rewriter(question, said)) is not None:
+            return read
+    if not depends(question):
+        return question
+    previous = before(earlier)
     swapped = _WHAT_ABOUT.match(question)
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
     return _completed(question, _topic(previous, earlier), previous, _last_reply(earlier))
 
 
+def before(earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
+    """Return the last question of the turns as it was meant, "" where there is none."""
+    if rewriter:
+        return next((said.text for said in reversed(_said(earlier, rewriter)) if said.user), "")
+    users = [turn.text for turn in earlier if turn.role == "user"]
+    return standalone(users[-1], _before_last_user(earlier)) if users else ""
+
+
+def dated(earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
+    """Return the question, of the last two of the turns, as it was meant, that tells a time; the last where none does.
+
+    "Who is on duty on 3 May?", "Who helps her?": still on that day.
+    """
+    if not rewriter:
+        return before(earlier)
+    return _dated([said.text for said in _said(earlier, rewriter) if said.user])
+
+
+def _dated(asked: Sequence[str]) -> str:
+    return next((text for text in asked[:-3:-1] if told(text)), asked[-1] if asked else "")
+
+
 def _said(earlier: Sequence[Turn], rewriter: Rewriter) -> list[Said]:
-    """The turns as they were meant, each question read after those before it."""
+    """The turns as they were meant, each question read after those before it and, where it asks of the other of two,
+    by the reply; an abstention says nothing."""
     said: list[Said] = []
+    previous = ""
     for place, turn in enumerate(earlier):
         text = _quoted(turn.text)
         if turn.role == "user" and said:
-            text = rewriter(text, said) or standalone(text, earlier[:place])
+            reply = [_quoted(earlier[place + 1].text)] if place + 1 < len(earlier) else []
+            read = moved(text, _dated([one.text for one in said if one.user])) or of_the_other(text, previous, reply)
+            text = read or rewriter(text, said) or standalone(text, earlier[:place])
+        elif turn.role != "user":
+            text = "" if is_abstention(text) else asked_cells(previous, text)
+        previous = text if turn.role == "user" else previous
         said.append(Said(text, turn.role == "user"))
     return said
 
