@@ -100,7 +100,7 @@ def test_a_score_depends_neither_on_order_nor_on_company(scorer: AnswerScorer, o
 @given(st.text(max_size=40), st.integers(0, 60), st.integers(0, 60))
 def test_features_of_any_part_of_a_page_are_bounded(scorer: AnswerScorer, asked: str, start: int, end: int) -> None:
     offer = Offer(Page(WHALE, "Blue whale"), min(start, end), max(start, end))
-    [[span, match, least, *_]] = scorer.features(asked, [offer])
+    [[span, _, _, match, least, *_]] = scorer.features(asked, [offer])
     assert -FAR <= span <= FAR
     assert -1.01 <= least <= match + 1e-6 <= 1.01
 

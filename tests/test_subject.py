@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialogue.judges.subject import FEATURES, Subject, names_another, names_of, placed, scope, subject_of
+from dialogue.judges.subject import (
+    FEATURES,
+    Subject,
+    names_another,
+    names_of,
+    namesakes,
+    of_namesake,
+    placed,
+    scope,
+    subject_of,
+)
 from retrieval.reading import Page
 
 SITES = Page(
@@ -104,3 +114,31 @@ def test_nothing_raises_and_what_is_missing_is_counted(
     assert (begin <= start, stop) == (True, end)
     if not asked.identifiers:
         assert not names_another(asked, page, start, end)
+
+
+POOLS = Page("The Upper Pool has five lanes. It is 25 metres long. The Lower Pool is warm. It opens at noon.", "Bathing")
+
+
+@pytest.mark.parametrize(
+    ("question", "others"),
+    [
+        ("How many lanes does the Lower Pool have?", ["The Upper", "It is 25"]),
+        ("how many lanes does the lower pool have", ["The Upper", "It is 25"]),
+        ("How warm is the Upper Pool?", ["The Lower", "It opens"]),
+        ("How do the Upper Pool and the Lower Pool differ?", []),
+        ("Whose idea was the Lower Pool?", []),
+        ("When was the Lower Pool's lifeguard born?", []),
+        ("How many lanes has the pool?", []),
+    ],
+)
+def test_what_is_told_of_a_namesake_is_told_of_another(question: str, others: list[str]) -> None:
+    found = [unit for unit in ("The Upper", "It is 25", "The Lower", "It opens")
+             if of_namesake(namesakes(question, [POOLS]), POOLS, *place(POOLS, unit))]  # fmt: skip
+    assert found == others
+
+
+def test_a_page_on_a_namesake_is_on_another_but_where_it_names_what_is_asked_for() -> None:
+    page = Page("The bell weighs a ton.\nIt is older than that of Mill Street.", "The tower in Bell Street")
+    asked = namesakes("How heavy is the bell in Mill Street?", [page])
+    assert of_namesake(asked, page, *place(page, "The bell"))
+    assert not of_namesake(asked, page, *place(page, "It is older"))

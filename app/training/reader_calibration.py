@@ -41,9 +41,10 @@ NATURAL = {  # documents with questions as people ask them
     "office": Path(__file__).with_name("office"),
 }
 MADE, PAGES = 24, 5  # collections of invented pages, and how many pages of each kind
-DOCUMENTS = (1, 6)  # the documents kept apart make one collection, and so many of a part of them each
+DOCUMENTS = (60, 10)  # of those kept apart, in one collection: more, and what is asked is asked of several at once
 OF_DOCUMENTS = 300  # questions asked of each of the two, as many again that are not answered
-COUNTS = 3.0  # what a unit found for a question of people counts
+COUNTS = 3.0  # what a unit found for a question of people counts,
+ASKED_IN_VAIN = 0.5  # as a part of that where nothing answers: it is half of what is asked here, and less in use
 RIDGE = 1e-3
 ASKED_BY_PEOPLE = (*NATURAL, "documents")
 UNANSWERED = ("without", "stranger", *(f"{name} without" for name in ASKED_BY_PEOPLE))
@@ -151,7 +152,8 @@ def documents(rng: random.Random) -> Iterator[tuple[list[Passage], list[Question
     """Yield collections of the documents that are kept apart, with their questions, one wording of each."""
     kept = [document for document in asked_documents() if document.held()]
     rng.shuffle(kept)
-    for parts in DOCUMENTS:
+    for size in DOCUMENTS:
+        parts = max(1, len(kept) // size)
         for at in range(parts):
             some = kept[at::parts]
             own = [(document, passage) for document in some for passage in document.passages]
@@ -163,7 +165,7 @@ def documents(rng: random.Random) -> Iterator[tuple[list[Passage], list[Question
                     if here:
                         answered.append((rng.choice(wordings), (answer,), frozenset(here)))
                 unanswered += [(asked, (), frozenset()) for asked in document.unanswered]
-            count = OF_DOCUMENTS // parts
+            count = -(-OF_DOCUMENTS // parts)
             asked = [rng.sample(kind, min(count, len(kind))) for kind in (answered, unanswered)]
             yield passages, [*asked[0], *asked[1]]
 
@@ -298,7 +300,8 @@ def calibrated(found: dict[str, list[Found]]) -> dict[str, dict[str, float]]:
     rows, met = np.concatenate([each.rows for each in every]), np.concatenate([each.met for each in every])
     units = np.concatenate([each.units for each in every])
     right = np.concatenate([each.right for each in every])
-    weight = {name: COUNTS if name.split()[0] in ASKED_BY_PEOPLE else 1.0 for name in found}
+    weight = {name: COUNTS if name in ASKED_BY_PEOPLE else 1.0 for name in found}
+    weight |= {f"{name} without": COUNTS * ASKED_IN_VAIN for name in ASKED_BY_PEOPLE}
     counts = np.concatenate([np.full(len(each.right), weight[name]) for name, kind in found.items() for each in kind])
     return {
         "order": ordering(found),

@@ -25,7 +25,17 @@ from dialogue.judges.keyed import named
 from dialogue.judges.lookup import LOOKED_UP, likely, looked_up, of_other_keys
 from dialogue.judges.quantities import read
 from dialogue.judges.subject import FEATURES as SUBJECT
-from dialogue.judges.subject import Subject, names_another, names_of, of_another, placed, stems, subject_of
+from dialogue.judges.subject import (
+    Subject,
+    names_another,
+    names_of,
+    namesakes,
+    of_another,
+    of_namesake,
+    placed,
+    stems,
+    subject_of,
+)
 from dialogue.shapes.words import is_difference, plain
 from retrieval.reading import Page, Reading, bounded
 from retrieval.text import BAR, sentences
@@ -146,7 +156,7 @@ class AnswerScorer:
         tokens = dict(zip(texts, self.encode_tokens(texts), strict=True))
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
-        named = subject_of(question, names_of(pages))
+        named, alike_named = subject_of(question, names_of(pages)), namesakes(question, pages)
         rivals = [rival for page, reading in readings.items() for rival in self._rivals(question, named, page, reading)]
         away = _only_in_titles(question, pages)
         rows: list[tuple[float, ...]] = []
@@ -163,7 +173,8 @@ class AnswerScorer:
             reading = readings[mine.page]
             read_as = bounded(own.logit), reading.answers, reading.relevant
             rows.append((*read_as, *matched, *alike, margin, away[o.page], *subject))
-            other = names_another(named, o.page, o.start, o.stop) or _tells_differences(question, o.line)
+            other = names_another(named, o.page, o.start, o.stop) or of_namesake(alike_named, o.page, o.start, o.stop)
+            other = other or _tells_differences(question, o.line)
             fits = self._fit(question, named, own, f"{o.page.title} {leads[o]}")
             behind = rival.fit if rival and margin < -BEHIND and rival.offer.page == mine.page else 1.0
             factors.append(0.0 if other else min(fits, behind))

@@ -5,12 +5,13 @@ stand in the unit, in the sentence it leans on, in its paragraph or in the title
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from dialogue.antecedents import antecedent
 from dialogue.judges.facts import name_in, names, stem, words
+from dialogue.names import COMMON
 from retrieval.reading import Page
 from retrieval.text import BAR
 
@@ -23,6 +24,8 @@ _MEASURE = re.compile(
     r"what (?:does|do|did|is the|are the|was the|were the)|what['’]s the)\b",
     re.IGNORECASE,
 )
+_WHOSE = re.compile(r"\b(?:who|whom|whose)\b|['’]s?\b(?! like)", re.IGNORECASE)
+_PAIR = re.compile(r"\b(?=([A-Z][\w’'-]+) ([A-Z][\w’'-]+)\b)")
 _IDENTIFIER = re.compile(
     r"(?<![\w.-])(?=[\w.-]*\d)(?:[^\W\d_]+[-_.]?\d[\w-]*|\d+(?:[-_.]\w+){2,}|\d+[-_][^\W\d_]\w*)(?![\w-])"
 )
@@ -88,6 +91,36 @@ def names_another(subject: Subject, page: Page, start: int, end: int) -> bool:
     above = {_bare(match[0]) for match in _IDENTIFIER.finditer(page.title)}
     in_force = here or {sign for sign in inside[-1:]}
     return not any(sign in in_force | above for sign in subject.identifiers)
+
+
+def namesakes(question: str, pages: Sequence[Page]) -> dict[str, frozenset[str]]:
+    """Return the names of two words that a question says, as pages write them, each with those that end alike.
+
+    The Lower Pool is not the Upper Pool. Where the question asks who, or for what belongs to somebody, another name may
+    well stand in the answer, and there are none.
+    """
+    if _WHOSE.search(question):
+        return {}
+    pairs = {pair.casefold() for page in pages for pair in _pairs(f"{page.title}.\n{page.text}")}
+    said = question.casefold()
+    asked = [pair for pair in pairs if re.search(rf"\b{re.escape(pair)}\b", said)]
+    return {pair: frozenset(o for o in pairs if o not in asked and o.split()[1] == pair.split()[1]) for pair in asked}
+
+
+def of_namesake(names: Mapping[str, frozenset[str]], page: Page, start: int, end: int) -> bool:
+    """Say whether a unit is about a namesake: it names one, or its titles do, and nowhere what the question does."""
+    begin, stop = scope(page.text, start, end)
+    for text in (page.text[begin:stop].casefold(), page.title.casefold()):
+        if any(pair in text for pair in names):
+            return False
+        if any(other in text for others in names.values() for other in others):
+            return True
+    return False
+
+
+@lru_cache(maxsize=512)
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(f"{one} {other}" for one, other in _PAIR.findall(text) if one.casefold() not in COMMON)
 
 
 def of_another(question: str, subject: Subject, row: str) -> bool:
