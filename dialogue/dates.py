@@ -78,6 +78,11 @@ def told(question: str) -> Told | None:
     return Told(found.text, found.start, found.end, led, found.date, found.part)
 
 
+def tells_time(question: str) -> bool:
+    """Say whether a question tells a time, one or several."""
+    return bool(read(question)[1] or _ALONE.search(question))
+
+
 def _part(match: re.Match[str]) -> str:
     return next(name for name in ("year", "month", "weekday") if match[name])
 
@@ -125,6 +130,7 @@ def _shifted(time: Told, unit: str, by: int) -> str:
     if time.date is None:
         return _alone(time, unit, by)
     year, month, day = time.date.year or _PLAIN, time.date.month, time.date.day
+    new: date | None
     try:
         if unit in _DAYS:
             new = date(year, month, day) + timedelta(days=by * _DAYS[unit])

@@ -15,10 +15,10 @@ from retrieval.text import BAR
 OTHER = re.compile(r"\bthe other(?: (?!two\b|three\b|day\b|hand\b|side\b|way\b)(?P<kind>[a-z]+))?\b", re.IGNORECASE)
 _SIGN = re.compile(r"[A-Z]|[A-Z]?\d{1,3}")
 _SIGNED = re.compile(r"\b([A-Za-z]{3,}) ([A-Z]|\d{1,3})\b")  # "plan A", in which A is no article
-_NO_NAME: Final = (ARTICLES | AUXILIARY | OWN | PREPOSITIONS | PRONOUNS | SPEAKERS | WH) | frozenset(
-    "and or but not no every each any some all both either neither which other another same own only very more most "
-    "one two three four first next last new whole entire empty".split()
-)
+_NO_NAME: Final = frozenset(
+    "and or but not no every each any some all both either neither another other same own only one two three".split()
+).union(ARTICLES, AUXILIARY, OWN, PREPOSITIONS, PRONOUNS, SPEAKERS, WH)
+_NO_KIND: Final = frozenset("very more most first next last new whole entire empty".split())
 
 
 def of_the_other(question: str, previous: str, texts: Sequence[str]) -> str:
@@ -79,7 +79,12 @@ def _siblings(old: Phrase, texts: Sequence[str]) -> list[str]:
     for match in re.finditer(pattern, " ".join(joined), re.IGNORECASE):
         own = match["own"]
         plain = own.casefold()
-        if plain in _NO_NAME | verbs() or plain == first[0].casefold() or (named and not own[:1].isupper()):
+        if (
+            plain in _NO_NAME
+            or (not named and plain in _NO_KIND | verbs())
+            or plain == first[0].casefold()
+            or (named and not own[:1].isupper())
+        ):
             continue
         if named or match["the"]:
             by_name.setdefault(plain, f"{own} {match['head']}")

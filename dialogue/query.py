@@ -128,6 +128,17 @@ def _asked(turns: Sequence[Turn], subject: str) -> tuple[str, list[Turn]]:
     return question, earlier
 
 
+def forms_of(query: str, turns: Sequence[Turn]) -> tuple[str, ...]:
+    """Return what is searched for the last user turn where it is read as a query."""
+    typed = " ".join(turns[-1].text.split())
+    return _forms(query, typed, typed, turns[:-1][-LOOK_BACK:])
+
+
+def points_back(question: str) -> bool:
+    """Say whether a pronoun of a question stands for something named before it."""
+    return bool(_PRONOUN.search(question))
+
+
 def _forms(query: str, question: str, typed: str, earlier: Sequence[Turn]) -> tuple[str, ...]:
     """What is searched for a question that is read as a query; where it hangs on what was said, with that as well."""
     hangs = [f"{question} {_last_reply(earlier)}".strip()] if query != question else []
@@ -204,11 +215,12 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
             return read
     if not depends(question):
         return question
-    previous = before(earlier)
+    previous = undated(before(earlier)) if told(question) else before(earlier)
     swapped = _WHAT_ABOUT.match(question)
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
-    return _completed(question, _topic(previous, earlier), previous, _last_reply(earlier))
+    reply = asked_cells(previous, _last_reply(earlier))
+    return _completed(question, _topic(previous, reply), previous, reply)
 
 
 def before(earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
@@ -241,8 +253,9 @@ def _said(earlier: Sequence[Turn], rewriter: Rewriter) -> list[Said]:
     for place, turn in enumerate(earlier):
         text = _quoted(turn.text)
         if turn.role == "user" and said:
-            reply = [_quoted(earlier[place + 1].text)] if place + 1 < len(earlier) else []
-            read = moved(text, _dated([one.text for one in said if one.user])) or of_the_other(text, previous, reply)
+            reply = _quoted(earlier[place + 1].text) if place + 1 < len(earlier) else ""
+            other = of_the_other(text, previous, [f"{previous} {reply}"])
+            read = moved(text, _dated([one.text for one in said if one.user])) or other
             text = read or rewriter(text, said) or standalone(text, earlier[:place])
         elif turn.role != "user":
             text = "" if is_abstention(text) else asked_cells(previous, text)
@@ -273,14 +286,14 @@ def depends(question: str) -> bool:
     return not names(question) and len(question.split()) <= 9 and not superlatives(question)
 
 
-def _topic(previous: str, earlier: Sequence[Turn]) -> str:
+def _topic(previous: str, reply: str) -> str:
     """The subject of the conversation: a name in the last question, else one in the last reply, else its subject."""
     mentioned = names(previous)
     if mentioned:
         return mentioned[0]
     known = previous.casefold()
-    reply = _last_reply(earlier)
     names_in_reply = [name for name in names(reply) if " " in name or not reply.startswith(name)]
+    names_in_reply = [name for name in names_in_reply if not name.isdigit()]
     for name in names_in_reply:
         if any(word in known for word in name.casefold().split()):
             return name

@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from dialogue.dates import as_written, moved, told
+from dialogue.dates import as_written, moved, tells_time, told, untimed
 from dialogue.others import OTHER, kinds, of_the_other
 from dialogue.phrases import PRONOUNS, phrases, words
-from dialogue.query import Reading, Rewriter, before, dated, depends, likeliest
+from dialogue.query import Reading, Rewriter, before, dated, depends, forms_of, likeliest, points_back
 from dialogue.types import Turn
 from retrieval.types import Evidence
 
@@ -48,15 +48,17 @@ def reading(turns: Sequence[Turn], subject: str, rewriter: Rewriter | None, sear
     earlier = turns[:-1]
     previous = before(earlier, rewriter) if earlier else ""
     day = dated(earlier, rewriter) if earlier else ""
-    if other := moved(turns[-1].text, day):
-        turns = [*earlier, replace(turns[-1], text=other)]
-    if OTHER.search(turns[-1].text) and (of := kinds(previous)):
-        other = of_the_other(
-            turns[-1].text, previous, _by_source(found((previous, *(f"the other {kind}" for kind in of))))
-        )
-        turns = [*earlier, replace(turns[-1], text=other or turns[-1].text)]
-    query, forms = likeliest(turns, subject, rewriter, likely)
-    for more, margin in _keeping(turns[-1].text, query, previous, day):
+    typed = turns[-1].text
+    other = moved(typed, day)
+    if not other and OTHER.search(typed) and (of := kinds(previous)):
+        named = _by_source(found((previous, *(f"the other {kind}" for kind in of))))
+        other = of_the_other(typed, previous, named)
+    if other and not points_back(OTHER.sub("", untimed(typed))):
+        query, forms = other, forms_of(other, turns)
+    else:
+        turns = [*earlier, replace(turns[-1], text=other or typed)]
+        query, forms = likeliest(turns, subject, rewriter, likely)
+    for more, margin in _keeping(typed, query, previous, day):
         written = as_written(more, texts((more, *forms)))
         kept = tuple(dict.fromkeys((written, more)))
         if likely(kept) >= likely(forms) - margin:
@@ -83,7 +85,7 @@ def _keeping(typed: str, query: str, previous: str, day: str) -> Iterator[tuple[
     if not previous or previous in query or not (points or depends(typed)):
         return
     rest = query.rstrip("?!. ")
-    if (time := told(day)) and not told(query) and not _TIMELESS.match(query):
+    if (time := told(day)) and not tells_time(query) and not _TIMELESS.match(query):
         yield f"{rest} {time.phrase(day)}?", KEPT if points else 0.0
     elif points and not query.casefold().startswith("where"):
         hung = [p for p in phrases(previous) if p.kind == "base" and p.before in _HUNG]

@@ -3,6 +3,8 @@
 Features are counted from words, and taken from the encoder's input embeddings, which cost a look-up; no layer runs.
 """
 
+import re
+from calendar import month_name
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +37,7 @@ DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
+_TIME: Final = re.compile(rf"(?:\d{{1,2}} )?(?:{'|'.join(month_name[1:])})?(?: ?\d{{4}})?|\d{{4}}-\d\d-\d\d|20\d\d")
 _SHAPES: Final = ("base", "long", "inner", "owner")
 STEP: Final = 16  # of a phrase's vector every so many numbers are read
 EXCHANGE: Final = 17
@@ -74,6 +77,7 @@ class LearntRewriter:
             logits[[each.kind in ("copy", "append") for each in found]] = -np.inf
             own = [each.kind == "replace" and each.mention is not None and _leads(each.mention) for each in found]
             logits = logits + TOPIC * np.array(own, np.float32)
+        logits[[_is_time(each) for each in found]] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
         if (
@@ -129,6 +133,13 @@ def _points(question: str) -> bool:
         if word in ("that", "this") and ends and before not in AUXILIARY | SPEAKERS | PREPOSITIONS | WH:
             return True
     return False
+
+
+def _is_time(each: Proposal) -> bool:
+    """Whether a pronoun is read as a year or a date, which nobody calls "it" or "her"."""
+    if each.kind != "replace" or each.group not in ("it", "he", "she", "they") or each.mention is None:
+        return False
+    return bool(_TIME.fullmatch(each.mention.phrase.bare))
 
 
 def _leads(mention: Mention) -> bool:

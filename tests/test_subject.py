@@ -116,7 +116,9 @@ def test_nothing_raises_and_what_is_missing_is_counted(
         assert not names_another(asked, page, start, end)
 
 
-POOLS = Page("The Upper Pool has five lanes. It is 25 metres long. The Lower Pool is warm. It opens at noon.", "Bathing")
+POOLS = Page(
+    "The Upper Pool has five lanes. It is 25 metres long. The Lower Pool is warm. It opens at noon.", "Bathing"
+)
 
 
 @pytest.mark.parametrize(
