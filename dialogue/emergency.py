@@ -39,23 +39,27 @@ _GRAVE = re.compile(
 )
 _TOLD = re.compile(
     r"(?:(?:help|please|quick|hurry|oh (?:no|god|dear)|hello|hi|and|but|so)\b[\s,!.]*)*"
-    r"(?:(?:my|our|the|a|an|his|her|their|one of (?:my|our|the)|somebody's|someone's|\w+'s) (?:[a-z]+ ){0,2}?"
-    rf"(?:(?P<animal>{_ANIMALS})|(?P<small>{_SMALL})|(?P<person>{_PEOPLE}))s?|(?P<one>somebody|someone))\b"
+    r"(?:(?:my|our|the|a|an|his|her|their|one of (?:my|our|the)|somebody's|someone's|\w+'s) (?:[a-z]+(?:'s)? ){0,2}?"
+    rf"(?:(?P<animal>{_ANIMALS})|(?P<small>{_SMALL})|(?P<person>{_PEOPLE}))s?|(?P<one>somebody|someone))\b(?!')"
     rf"[^?]*?\b(?:{_MISHAP})\b",
     re.IGNORECASE,
 )
 _SELF = re.compile(r"\b(?:i|i'\w+|me|my|mine|myself|we|us|our|ours|ourselves)\b", re.IGNORECASE)
 _MEANT = re.compile(
     r"\b(?:kill\w*|suicid\w*|on purpose|deliberately|wan(?:t|ts|ted|na) to|overdos\w*|end(?:s|ed|ing)? (?:it|h\w+ li)|"
-    r"(?:him|her|them|my|our)sel\w+|goodbye|depress\w*|note)\b",
+    r"(?:him|her|them|my|our)sel\w+|goodbye|depress\w*|note|"
+    r"wrists?|hang(?:s|ed|ing)?|hung|jump\w*|noose|razor)\b",
     re.IGNORECASE,
 )
 _TAKEN = re.compile(r"\b(?:tablet|pill|paracetamol|medic|drug|painkiller|bleach|poison)\w*", re.IGNORECASE)
 _LONG_AGO = re.compile(r"\b(?:yesterday|last|ago|once|when|if|(?:19|20)\d\d)\b", re.IGNORECASE)
 
 
-def emergency(sentence: str) -> Literal["", "animal", "person"]:
-    """Say whose mishap a sentence tells of, "" for none, for the user's own and for one that may have been meant."""
+def emergency(sentence: str) -> Literal["", "animal", "child", "person"]:
+    """Say whose mishap a sentence tells of, "" for none, for the user's own and for one that may have been meant.
+
+    A "child" is one so small that it cannot have meant harm.
+    """
     plain = sentence.strip().replace("’", "'")
     told = _TOLD.match(plain)
     if told is None or _MEANT.search(plain):
@@ -65,14 +69,19 @@ def emergency(sentence: str) -> Literal["", "animal", "person"]:
         return ""
     if told["animal"]:
         return "animal"
-    return "" if _TAKEN.search(plain) and not told["small"] else "person"
+    if told["small"]:
+        return "child"
+    return "" if _TAKEN.search(plain) else "person"
 
 
 def is_of_another(message: str, cries: Callable[[str], bool]) -> bool:
-    """Say whether a message only tells of such a mishap and asks something that by itself is no cry for help."""
+    """Say whether a message only tells of the mishap of an animal or a small child, and asks what is no cry by itself.
+
+    What is told of anybody else may be a cry for them.
+    """
     parts = [message[start:end].strip() for start, end in sentences(message.strip())]
     asked = [part for part in parts if part.endswith("?") and not emergency(part)]
-    told = [part for part in parts if emergency(part)]
+    told = [part for part in parts if emergency(part) in ("animal", "child")]
     short = [part for part in parts if len(part.split()) <= 2 and not _SELF.search(part)]
     whole = bool(told) and all(part in asked or part in told or part in short for part in parts)
     return whole and "?" in message and not any(_MEANT.search(part) or cries(part) for part in (*asked, *short))
@@ -85,6 +94,6 @@ def with_help(reply: Reply, message: str) -> Reply:
         return reply
     parts = [part.strip() for part in re.split(r"[,;.!?]+\s+", message)]
     whose = {emergency(part) for part in parts if _GRAVE.search(part) and not _LONG_AGO.search(part)}
-    if "person" in whose:
+    if whose & {"child", "person"}:
         return replace(reply, text=f"{FIRST} {reply.text}")
     return replace(reply, text=f"{reply.text} {VET}") if "animal" in whose and reply.outcome == "abstained" else reply

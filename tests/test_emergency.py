@@ -13,7 +13,7 @@ from safety.types import Verdict
         "My cat has just swallowed a paracetamol! Who do I call?",
         "Help! Our old dog ate rat poison. What should I do?",
         "The neighbour's horse has colic! Who is on call?",
-        "A visitor has collapsed in the yard. Where is the first aid box?",
+        "Our lamb is stuck in the fence! Who has a saw?",
         "My toddler drank bleach! What now?",
     ],
 )
@@ -33,6 +33,9 @@ def test_a_mishap_of_another_with_a_question_is_one(message: str) -> None:
         "My friend has cut himself on purpose and is bleeding. What now?",
         "My brother fell off the roof, he wanted to. Who do I call?",
         "My cat has swallowed a paracetamol!",
+        "A visitor has collapsed in the yard. Where is the first aid box?",
+        "My brother is bleeding from his wrists. Who do I call?",
+        "My dog has fallen. I can't go on. What now?",
         "I want to die. Who do I call?",
         "",
     ],
