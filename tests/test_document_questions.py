@@ -24,17 +24,17 @@ Bread is baked at four. Rye bread costs 3 euros.
 
 
 @pytest.fixture(scope="module")
-def shipped() -> list[AskedDocument]:
+def shipped() -> tuple[AskedDocument, ...]:
     return documents()
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> list[AskedDocument]:
+def two(tmp_path: Path) -> tuple[AskedDocument, ...]:
     (tmp_path / "trade.md").write_text(TWO, encoding="utf-8")
     return documents(tmp_path)
 
 
-def test_an_answered_question_stands_on_the_passage_with_its_answer(two: list[AskedDocument]) -> None:
+def test_an_answered_question_stands_on_the_passage_with_its_answer(two: tuple[AskedDocument, ...]) -> None:
     asked = list(answered(two))
     assert [one.question for one in asked] == [
         "When can I get a boat in the morning?",
@@ -51,7 +51,7 @@ def test_an_answered_question_stands_on_the_passage_with_its_answer(two: list[As
     assert asked[2].page.title == "The boat shed: Rules"
 
 
-def test_what_is_not_answered_stands_on_a_passage_of_its_document(two: list[AskedDocument]) -> None:
+def test_what_is_not_answered_stands_on_a_passage_of_its_document(two: tuple[AskedDocument, ...]) -> None:
     asked = list(unanswered(two))
     assert [one.question for one in asked] == [
         "When does the shed close?",
@@ -63,7 +63,7 @@ def test_what_is_not_answered_stands_on_a_passage_of_its_document(two: list[Aske
     assert asked[2].page.title == "The bakery"
 
 
-def test_beside_an_answer_stands_what_does_not_answer(two: list[AskedDocument]) -> None:
+def test_beside_an_answer_stands_what_does_not_answer(two: tuple[AskedDocument, ...]) -> None:
     right = {one.question: one.page.text for one in answered(two)}
     asked = list(beside(two))
     assert {one.question for one in asked} == right.keys()
@@ -77,7 +77,7 @@ def test_a_question_without_the_words_that_answer_is_refused(tmp_path: Path) -> 
         documents(tmp_path)
 
 
-def test_the_documents_that_ship_hold_their_answers(shipped: list[AskedDocument]) -> None:
+def test_the_documents_that_ship_hold_their_answers(shipped: tuple[AskedDocument, ...]) -> None:
     """All but the few whose markup parts the words of an answer."""
     asked = [(document, answer) for document in shipped for _, answer in document.answered]
     lost = [answer for document, answer in asked if not document.places(answer)]
@@ -86,13 +86,13 @@ def test_the_documents_that_ship_hold_their_answers(shipped: list[AskedDocument]
     assert 0.08 < sum(document.held() for document in shipped) / len(shipped) < 0.18
 
 
-def test_no_title_stands_on_two_documents(shipped: list[AskedDocument]) -> None:
+def test_no_title_stands_on_two_documents(shipped: tuple[AskedDocument, ...]) -> None:
     """Whether a document is kept apart hangs on its title."""
     titles = [document.passages[0].title for document in shipped]
     assert len(set(titles)) == len(titles)
     assert all(title for title in titles)
 
 
-def test_each_field_has_documents(shipped: list[AskedDocument]) -> None:
+def test_each_field_has_documents(shipped: tuple[AskedDocument, ...]) -> None:
     fields = {document.passages[0].source.split("/")[0] for document in shipped}
     assert fields == {path.stem for path in FOLDER.glob("*.md")}

@@ -199,3 +199,34 @@ def test_units_are_joined_without_saying_a_lead_twice() -> None:
     assert joined(offers[1:]) == text
     assert joined([offers[2], offers[2]]) == "The fee of the Heath hall is 98 euros. It has a stage."
     assert with_lead(offers[0]) == offers[0].text
+
+
+HULDA = (
+    ("Life", "Hulda Marr (1890 to 1974) was a painter of boats. She learnt from nobody."),
+    (
+        "Paintings",
+        "Year: 1921 | Title: Ferrymen\nYear: 1927 | Title: Under the Ladder\nYear: 1933 | Title: The Salt Clock",
+    ),
+    ("Measures", "Easel: 2 metres\nBrush: 4 centimetres\nPalette: 30 centimetres"),
+)
+
+
+def of_hulda() -> list[Passage]:
+    return [
+        Passage(number, text, "marr.md", "Hulda Marr", (heading,), 0, len(text))
+        for number, (heading, text) in enumerate(HULDA, 1)
+    ]
+
+
+def test_the_rows_under_the_heading_that_is_asked_for_are_listed(shaper: Shaper) -> None:
+    [(draft, _)] = shaped(shaper, "Which paintings did Hulda Marr make?", of_hulda()).shaped
+    assert [line.rpartition(": ")[2] for line in draft.splitlines()] == [
+        "Ferrymen",
+        "Under the Ladder",
+        "The Salt Clock",
+    ]
+
+
+def test_a_list_of_something_else_in_the_same_document_is_not(shaper: Shaper) -> None:
+    found = shaped(shaper, "Which prizes did Hulda Marr win?", of_hulda()).shaped
+    assert not any("Easel" in draft or "Ferrymen" in draft for draft, _ in found)

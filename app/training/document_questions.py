@@ -7,6 +7,7 @@ that sound as if it answered them. One document in HELD is kept apart: the proba
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from app.training.asked import Asked
@@ -45,14 +46,15 @@ class AskedDocument:
         return [at for at, passage in enumerate(self.passages) if answer in passage.text]
 
 
-def documents(folder: Path = FOLDER) -> list[AskedDocument]:
+@cache
+def documents(folder: Path = FOLDER) -> tuple[AskedDocument, ...]:
     """Return the documents of all files of a folder. Raises ValueError for a line that is not understood."""
-    found = []
+    found = list[AskedDocument]()
     for path in sorted(folder.glob("*.md")):
         for number, part in enumerate(path.read_text(encoding="utf-8").split("\n---\n")):
             if part.strip():
                 found.append(_document(part.strip().splitlines(), f"{path.stem}/{number}"))
-    return found
+    return tuple(found)
 
 
 def _document(lines: Sequence[str], name: str) -> AskedDocument:
