@@ -17,6 +17,11 @@ AUXILIARY = frozenset(
     "do does did is are was were am be been being can could will would shall should may might must have has had "
     "isn't aren't wasn't weren't don't doesn't didn't can't couldn't won't wouldn't hasn't haven't hadn't".split()
 )
+_BE = frozenset("is are was were isn't aren't wasn't weren't".split())
+_STATES = frozenset(  # what something is said to be at the end of a question: "When is the museum open?"
+    "open free available due ready full empty busy deep long wide high tall old new big large heavy warm cold hot safe "
+    "dangerous expensive cheap ill sick absent present responsible compulsory necessary possible right wrong".split()
+)
 _DO = frozenset("do does did can could will would shall should may might must don't doesn't didn't".split())
 ARTICLES = frozenset("the a an".split())
 OWN = frozenset("its his her their hers theirs".split())
@@ -154,7 +159,10 @@ def _bases(text: str, read: Sequence[Word]) -> Iterator[tuple[int, int]]:
 
 
 def _closed(read: Sequence[Word], run: list[int], asked: int) -> Iterator[tuple[int, int]]:
-    """End a phrase; after a form of do its last word may be the verb."""
+    """End a phrase; after a form of do its last word may be the verb, after one of be a state."""
+    before = read[run[0] - 1].plain if run[0] else ""
+    if before in _BE and read[run[-1]].plain in _STATES and sum(read[p].plain not in ARTICLES | OWN for p in run) > 1:
+        run = run[:-1]
     if asked >= 0 and len(run) > 1 and run[-1] + 1 <= len(read) and not _named(read[run[-1]]):
         following = read[run[-1] + 1].plain if run[-1] + 1 < len(read) else ""
         held = [place for place in run if read[place].plain in ARTICLES | OWN]

@@ -149,7 +149,8 @@ def _bare(question: str) -> bool:
     """Whether a question is little more than the word that asks: "why?", "which one then?"."""
     read = [word.plain for word in words(question)]
     known = (AUXILIARY | PRONOUNS | ARTICLES | verbs()) - WH - PREPOSITIONS - {"one", "then", "many"}
-    return len(read) <= 4 and any(w in WH for w in read[:2]) and not any(w in known or w.endswith("ed") for w in read)
+    bare = len(read) <= 4 and any(w in WH for w in read[:2]) and not any(w in known or w.endswith("ed") for w in read)
+    return bare or (read[:2] == ["why", "not"] and len(read) <= 6)
 
 
 def _asked(question: str, plain: str) -> bool:
@@ -330,7 +331,7 @@ def _substituted(about: str, previous: str, known: Sequence[Mention]) -> Iterato
             if old.text.casefold() == resolved.casefold():
                 continue
             like = _of_one_make(old, resolved)
-            text = _exchanged(previous, old, like or resolved)
+            text = exchanged(previous, old, like or resolved)
             yield Proposal(text, "substitute", mention, like or resolved, old, before)
         if not resolved[:1].isupper():
             yield from _aspects(resolved, mention, known)
@@ -383,8 +384,8 @@ def _resolved(new: str, known: Sequence[Mention]) -> Iterator[tuple[str, Mention
         yield each.text[0].lower() + each.text[1:] if article else each.text, each.mention
 
 
-def _exchanged(previous: str, old: Phrase, new: str) -> str:
-    """Put `new` in the place of `old`, which keeps its article where the new one has none."""
+def exchanged(previous: str, old: Phrase, new: str) -> str:
+    """Return `previous` with `new` put for `old`, which keeps its article where the new one has none."""
     start = old.start
     article = words(new)[0].plain in ARTICLES | OWN if words(new) else False
     if not article and old.article in ARTICLES and not (new[:1].isupper() and not old.bare[:1].isupper()):

@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from dialogue.both import of_them
 from dialogue.cite import without_marks
+from dialogue.dates import moved, told, undated, untimed
 from dialogue.names import COMMON, names
+from dialogue.others import asked_cells, of_the_other
 from dialogue.persona import about_subject
-from dialogue.prompts import CLOSEST
+from dialogue.prompts import CLOSEST, is_abstention
 from dialogue.proposals import IMPERATIVES, Said
 from dialogue.shapes.words import superlatives
 from dialogue.types import Turn
@@ -71,6 +74,10 @@ _RATHER = re.compile(
     r"(?P<what>(?:(?:the|an?|for|in|at|on|of|to) )?[\w'’-]+(?: [\w'’-]+){0,3})",
     re.IGNORECASE,
 )
+_REMARK = re.compile(  # "Why not Rudd? They were cheaper"
+    r"(?P<question>[^?.!]+\?)\s+(?:but |and )?(?:it|he|she|they|that|this|those|these)(?:['’]\w+)?\s[^?]{1,60}",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
 _QUESTION = frozenset(
     "who what when where which why how whom whose did does do is are was were can could has have had".split()
@@ -107,8 +114,10 @@ def search_queries(
 
 
 def _asked(turns: Sequence[Turn], subject: str) -> tuple[str, list[Turn]]:
-    """The last question, and the turns before it that it may hang on."""
+    """The last question, without a remark after it, and the turns before it that it may hang on."""
     question = fluent(" ".join(turns[-1].text.split()))
+    if len(turns) > 1 and (remarked := _REMARK.fullmatch(question)):
+        question = remarked["question"]
     if len(turns) > 1 and (rather := _RATHER.fullmatch(question.rstrip("?!. "))):
         question = f"What about {rather['what']}?"
     earlier = [turn for turn in turns[:-1] if turn.role != "system"][-LOOK_BACK:]
@@ -118,6 +127,17 @@ def _asked(turns: Sequence[Turn], subject: str) -> tuple[str, list[Turn]]:
         if len(question.split()) > 2 and not any(turn.role == "user" for turn in earlier):
             earlier = [Turn("user", subject)]
     return question, earlier
+
+
+def forms_of(query: str, turns: Sequence[Turn]) -> tuple[str, ...]:
+    """Return what is searched for the last user turn where it is read as a query."""
+    typed = " ".join(turns[-1].text.split())
+    return _forms(query, typed, typed, turns[:-1][-LOOK_BACK:])
+
+
+def points_back(question: str) -> bool:
+    """Say whether a pronoun of a question stands for something named before it."""
+    return bool(_PRONOUN.search(question))
 
 
 def _forms(query: str, question: str, typed: str, earlier: Sequence[Turn]) -> tuple[str, ...]:
@@ -182,25 +202,71 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
 
     A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
     """
-    if rewriter and earlier and (read := rewriter(question, _said(earlier, rewriter))) is not None:
-        return read
-    if not earlier or not depends(question):
+    if not earlier:
         return question
-    users = [turn.text for turn in earlier if turn.role == "user"]
-    previous = standalone(users[-1], _before_last_user(earlier)) if users else ""
+    said = _said(earlier, rewriter) if rewriter else []
+    if named := of_them(question, _last_question(earlier, said), _last_reply(earlier)):
+        return named
+    if other := moved(question, dated(earlier, rewriter)):
+        if not _PRONOUN.search(untimed(question)):
+            return other
+        question = other
+    if told(question):  # what was asked of another time is not that of this one
+        said = [replace(one, text=undated(one.text)) if one.user else one for one in said]
+    read = rewriter(question, said) if rewriter else None
+    if read is not None or not depends(question):
+        return question if read is None else read
+    previous = undated(before(earlier)) if told(question) else before(earlier)
     swapped = _WHAT_ABOUT.match(question)
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
-    return _completed(question, _topic(previous, earlier), previous, _last_reply(earlier))
+    reply = asked_cells(previous, _last_reply(earlier))
+    return _completed(question, _topic(previous, reply), previous, reply)
+
+
+def before(earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
+    """Return the last question of the turns as it was meant, "" where there is none."""
+    if rewriter:
+        return next((said.text for said in reversed(_said(earlier, rewriter)) if said.user), "")
+    users = [turn.text for turn in earlier if turn.role == "user"]
+    return standalone(users[-1], _before_last_user(earlier)) if users else ""
+
+
+def dated(earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
+    """Return the question, of the last two of the turns, as it was meant, that tells a time; the last where none does.
+
+    "Who is on duty on 3 May?", "Who helps her?": still on that day.
+    """
+    if not rewriter:
+        return before(earlier)
+    return _dated([said.text for said in _said(earlier, rewriter) if said.user])
+
+
+def _dated(asked: Sequence[str]) -> str:
+    return next((text for text in asked[:-3:-1] if told(text)), asked[-1] if asked else "")
+
+
+def _last_question(earlier: Sequence[Turn], said: Sequence[Said]) -> str:
+    """The question before, as it was meant where that is known."""
+    meant = [turn.text for turn in said if turn.user] or [turn.text for turn in earlier if turn.role == "user"]
+    return meant[-1] if meant else ""
 
 
 def _said(earlier: Sequence[Turn], rewriter: Rewriter) -> list[Said]:
-    """The turns as they were meant, each question read after those before it."""
+    """The turns as they were meant, each question read after those before it and, where it asks of the other of two,
+    by the reply; an abstention says nothing."""
     said: list[Said] = []
+    previous = ""
     for place, turn in enumerate(earlier):
         text = _quoted(turn.text)
         if turn.role == "user" and said:
-            text = rewriter(text, said) or standalone(text, earlier[:place])
+            reply = _quoted(earlier[place + 1].text) if place + 1 < len(earlier) else ""
+            other = of_the_other(text, previous, [f"{previous} {reply}"])
+            read = moved(text, _dated([one.text for one in said if one.user])) or other
+            text = read or rewriter(text, said) or standalone(text, earlier[:place])
+        elif turn.role != "user":
+            text = "" if is_abstention(text) else asked_cells(previous, text)
+        previous = text if turn.role == "user" else previous
         said.append(Said(text, turn.role == "user"))
     return said
 
@@ -227,14 +293,14 @@ def depends(question: str) -> bool:
     return not names(question) and len(question.split()) <= 9 and not superlatives(question)
 
 
-def _topic(previous: str, earlier: Sequence[Turn]) -> str:
+def _topic(previous: str, reply: str) -> str:
     """The subject of the conversation: a name in the last question, else one in the last reply, else its subject."""
     mentioned = names(previous)
     if mentioned:
         return mentioned[0]
     known = previous.casefold()
-    reply = _last_reply(earlier)
     names_in_reply = [name for name in names(reply) if " " in name or not reply.startswith(name)]
+    names_in_reply = [name for name in names_in_reply if not name.isdigit()]
     for name in names_in_reply:
         if any(word in known for word in name.casefold().split()):
             return name

@@ -10,12 +10,14 @@ from glob import escape
 from time import perf_counter
 
 from dialogue.cite import cited
+from dialogue.emergency import is_of_another, with_help
 from dialogue.judges.facts import words
 from dialogue.judges.subject import subject_of
 from dialogue.pictures import BLANK, QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.query import Rewriter, likeliest, meant, search_queries
+from dialogue.query import Rewriter, meant, search_queries
 from dialogue.rank import QUOTES, Gates, closest, ranked
+from dialogue.readings import reading
 from dialogue.research import SNIPPETS, Findings, Researcher
 from dialogue.rounds import Rounds, Written
 from dialogue.screen import Withheld, left_out, screened, too_unsafe
@@ -163,7 +165,7 @@ class Responder:
             tokens=dict(context.working.tokens),
             prompt=context.working.prompt,
         )
-        reply = in_their_language(_best(trace, self.options.gates), intent)
+        reply = with_help(in_their_language(_best(trace, self.options.gates), intent), given[-1].text)
         clock.lap("rank")
         yield shown(replace(reply, trace=self._trace(reply.trace, clock)), self.mask, asked_for)
 
@@ -193,10 +195,8 @@ class Responder:
         abroad: Sequence[Evidence] = ()
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
-        documents: Sequence[Evidence] = (
-            () if about else self.retriever.search(queries, self.options.passages, role.sources)
-        )
-        query, documents = in_terms(query, documents, self._inside)
+        searched = () if about else self.retriever.search(queries, self.options.passages, role.sources)
+        query, documents = in_terms(query, searched, self._inside)
         plan = self.shaper.plan(query) if self.shaper and not told else None
         parts = [self.retriever.search(forms, PART, role.sources) for forms in plan.forms] if plan else []
         of_parts = [item for row in parts for item in row]
@@ -220,10 +220,10 @@ class Responder:
         read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
         typed = given[-1].text
 
-        def likely(forms: Sequence[str]) -> float:
-            return max((i.probability or 0.0 for i in self.retriever.search(forms, PART, role.sources)), default=0.0)
+        def search(forms: Sequence[str]) -> Sequence[Evidence]:
+            return self.retriever.search(forms, PART, role.sources)
 
-        query, forms = likeliest(read, role.subject, self.rewriter, likely)
+        query, forms = reading(read, role.subject, self.rewriter, search)
         if read[-1].text != typed:
             notes.append(f"read as: {read[-1].text}")
         return query, tuple(dict.fromkeys((*forms, " ".join(typed.split()))))
@@ -249,7 +249,9 @@ class Responder:
         typed = given[-1].text
         intent = self.listener.hear(typed, role)
         if intent.kind in DISTRESS:
-            return intent
+            listener = self.listener
+            other = is_of_another(typed, lambda part: listener.hear(part, role).kind in DISTRESS)
+            return replace(intent, kind=ASKING) if other else intent
         if intent.kind != ASKING:
             mended = self.spelling(typed)
             readings = [mended] if mended != typed else []

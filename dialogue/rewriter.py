@@ -3,6 +3,8 @@
 Features are counted from words, and taken from the encoder's input embeddings, which cost a look-up; no layer runs.
 """
 
+import re
+from calendar import month_name
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from dialogue.judges.heads import Head
 from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
 from dialogue.names import names
-from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PRONOUNS, WH, phrases, words
+from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PREPOSITIONS, PRONOUNS, SPEAKERS, WH, phrases, words
 from dialogue.proposals import ABOUT, KINDS, OPENER, Mention, Proposal, Said, proposals
 from dialogue.shapes.words import superlatives
 from retrieval.weights import Shipped
@@ -27,7 +29,7 @@ PATH: Final = WEIGHTS / "rewriting.safetensors"
 LOOK_BACK: Final = 6  # turns that are read
 MARGIN: Final = 0.5  # logits by which a reading has to be likelier than that nothing is missing
 ALIKE: Final = 4.0  # logits for the whole of a cosine between what is put in and what had to go
-TOPIC: Final = 1.0  # logits for the name that the user asked about last
+TOPIC: Final = 1.0  # logits for the name that the user asked about last, for what the user said as "that"
 DOUBT: Final = 0.55  # the least probability of what a pronoun is read as
 CLOSE: Final = 1.5  # logits from the likeliest reading up to which another one may be meant
 OTHERS: Final = 2  # such readings
@@ -35,6 +37,7 @@ DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
+_TIME: Final = re.compile(rf"(?:\d{{1,2}} )?(?:{'|'.join(month_name[1:])})?(?: ?\d{{4}})?|\d{{4}}-\d\d-\d\d|20\d\d")
 _SHAPES: Final = ("base", "long", "inner", "owner")
 STEP: Final = 16  # of a phrase's vector every so many numbers are read
 EXCHANGE: Final = 17
@@ -69,9 +72,20 @@ class LearntRewriter:
             logits[[each.kind in ("append", "expand") and each.how not in _LINKS[1:] for each in found]] = -np.inf
         if found[-1].elliptical:  # half a question never stands alone
             logits[0] = -np.inf
+        pointing = _points(question)
+        if pointing and any(each.kind == "replace" and each.group == "that" for each in found):
+            logits[[each.kind in ("copy", "append") for each in found]] = -np.inf
+            own = [each.kind == "replace" and each.mention is not None and _leads(each.mention) for each in found]
+            logits = logits + TOPIC * np.array(own, np.float32)
+        logits[[_is_time(each) for each in found]] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
-        if likelier and found[best].kind in ("replace", "determine") and _share(found, logits, best) < DOUBT:
+        if (
+            not pointing
+            and likelier
+            and found[best].kind in ("replace", "determine")
+            and _share(found, logits, best) < DOUBT
+        ):
             return None, ()
         order = [place for place in np.argsort(-logits) if place not in (0, best)]
         near = [found[place] for place in order if logits[best] - logits[place] < CLOSE]
@@ -109,6 +123,28 @@ def _share(found: Sequence[Proposal], logits: Array, best: int) -> float:
     heads = [each.mention.phrase.head if each.mention else "" for each in found]
     same = [head == heads[best] for head in heads]
     return float(shares[same].sum() / shares.sum())
+
+
+def _points(question: str) -> bool:
+    """Whether a question asks of something by "that" as the object of its verb: "When do I have to pay that?"."""
+    read = [word.plain for word in words(question)]
+    for before, word, after in zip(read, read[1:], [*read[2:], ""], strict=False):
+        ends = not after or after in PREPOSITIONS | {"back", "then", "again", "too"}
+        if word in ("that", "this") and ends and before not in AUXILIARY | SPEAKERS | PREPOSITIONS | WH:
+            return True
+    return False
+
+
+def _is_time(each: Proposal) -> bool:
+    """Whether a pronoun is read as a year or a date, which nobody calls "it" or "her"."""
+    if each.kind != "replace" or each.group not in ("it", "he", "she", "they") or each.mention is None:
+        return False
+    return bool(_TIME.fullmatch(each.mention.phrase.bare))
+
+
+def _leads(mention: Mention) -> bool:
+    """Whether a phrase is what the user spoke of, rather than what hangs on it."""
+    return mention.user and not mention.phrase.before
 
 
 def _definite(question: str) -> bool:

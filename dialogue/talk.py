@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from dialogue.cite import without_marks
-from dialogue.prompts import is_abstention
+from dialogue.judges.facts import words
+from dialogue.judges.quantities import read
+from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
 from dialogue.types import UNDERSTOOD, Context, Intent, Outcome, Reply, Role
 from retrieval.text import sentences
 from safety.types import Verdict
@@ -28,13 +30,15 @@ _ASKING = re.compile(
     r"define|summari[sz]e)\b",
     re.IGNORECASE,
 )
+_EXCLAIMS = re.compile(r"\b(?:what an?|how (?!many|much|long|far|old|often)\w+ of)\b[^?]*$", re.IGNORECASE)
 _EXAMPLE = re.compile(r"\b(?:for (?:example|instance)|such as|e\.\s?g\.|an example)", re.IGNORECASE)
 _CLAUSE = re.compile(r"(?:[,;:]|\s[–—-])\s|\s(?:and|but|because|which|while|until|where|when|after|before|by|with)\s")
 
 
 def asks(text: str) -> bool:
     """Say whether a message asks for something to be known, rather than telling or greeting."""
-    return "?" in text or bool(_ASKING.match(text.strip()))
+    begins = _ASKING.match(text.strip())
+    return "?" in text or bool(begins and not _EXCLAIMS.match(text.strip(), begins.start()))
 
 
 @cache
@@ -65,7 +69,10 @@ def drafts(context: Context, others: Sequence[str]) -> list[str]:
     `others` are the drafts that answer the earlier question, which a complaint is offered. Once drafts were dropped,
     the plain lines are left: those that make no claim.
     """
-    lines = [*said(context.intent, context.language, context.role)]
+    reply = context.earlier[-1].text if context.earlier else ABSTENTION
+    answered = not is_abstention(reply) and not reply.startswith(CLOSEST)
+    kind = "stood by" if context.intent == "complaint" and answered else context.intent
+    lines = [*said(kind, context.language, context.role)]
     spoken = context.turns[len(context.role.opening) :]
     before = {without_marks(turn.text) for turn in spoken if turn.role == "assistant"}
     fresh = [line for line in lines if line not in before] or lines
@@ -101,10 +108,30 @@ def _shorter(parts: Sequence[str]) -> list[str]:
 
 
 def _next_best(context: Context, others: Sequence[str]) -> list[str]:
-    """Return an apology with each draft that says what no earlier reply has said."""
-    told = " ".join(_plain(turn.text) for turn in context.turns if turn.role == "assistant")
-    fresh = [text for text in others if not is_abstention(text) and _plain(text) not in told]
+    """Return an apology with each draft that states what no earlier reply has stated."""
+    told = [turn.text for turn in context.turns if turn.role == "assistant"]
+    asked = " ".join(turn.text for turn in context.earlier if turn.role == "user")
+    fresh = [text for text in others if not is_abstention(text) and not _told(text, told, f"{asked} {context.query}")]
     return [f"I am sorry about that. Let me offer the next best I found. {text}" for text in fresh[:3]]
+
+
+def _told(text: str, told: Sequence[str], asked: str) -> bool:
+    """Whether a draft states, in whatever words, what was told before: one of its figures or, where it has none of its
+    own, half of its words; what the question says counts for nothing."""
+    figures, before = _figures(text) - _figures(asked), frozenset[str]().union(*map(_figures, told))
+    if figures:
+        return bool(figures & before)
+    own = _content(text) - _content(asked)
+    return 2 * len(own & frozenset[str]().union(*map(_content, told))) >= len(own)
+
+
+def _figures(text: str) -> frozenset[str]:
+    quantities, dates = read(without_marks(text))
+    return frozenset({f"{q.value:g}" for q in quantities} | {f"{d.day}.{d.month}." for d in dates if d.day})
+
+
+def _content(text: str) -> frozenset[str]:
+    return frozenset(word.stem for word in words(without_marks(text)) if word.content)
 
 
 def _surroundings(context: Context, parts: Sequence[str]) -> list[str]:

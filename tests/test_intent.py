@@ -25,7 +25,7 @@ from dialogue.language import language_of
 from dialogue.prompts import ABSTENTION
 from dialogue.quote import load_quote
 from dialogue.roles import load_role
-from dialogue.talk import ABOUT, ASKING, DISTRESS, FEELINGS, _lines, drafts, said
+from dialogue.talk import ABOUT, ASKING, DISTRESS, FEELINGS, _lines, asks, drafts, said
 from dialogue.types import Intent, Reply, Role
 from retrieval import MemoryRetriever, Passage
 from retrieval.encoder.adapters import Reader
@@ -261,7 +261,7 @@ def test_a_complaint_gets_an_apology_and_the_next_best_if_there_is_one() -> None
     given = Context(turns, "When?", (Evidence(DAM, 1.0, 1.0),), intent="complaint", earlier=turns[:2])
     offered = drafts(given, ["In 1931.", "It was raised in 1958.", ABSTENTION])
     assert offered == ["I am sorry about that. Let me offer the next best I found. It was raised in 1958."]
-    assert drafts(given, ["In 1931."]) == list(said("complaint"))
+    assert drafts(given, ["In 1931."]) == list(said("stood by"))
 
 
 def test_the_role_speaks_and_a_question_to_a_subject_is_about_it(listener: EmbeddedListener) -> None:
@@ -334,3 +334,22 @@ def test_a_classifier_is_saved_and_read_and_what_is_none_is_refused(
         load_listener(encoder.encode, tmp_path / "broken.safetensors", {})
     with pytest.raises(RetrievalError, match="candor train judges"):
         load_listener(encoder.encode, WEIGHTS.with_name("grounded.safetensors"), {})
+
+
+def test_what_is_offered_after_a_complaint_states_something_else() -> None:
+    turns = (
+        Turn("user", "When was the dam finished?"),
+        Turn("assistant", "It was finished in 1931. [1]"),
+        Turn("user", "No!"),
+    )
+    given = Context(turns, "When was the dam finished?", (), intent="complaint", earlier=turns[:2])
+    again = ["The year in which the work ended was 1931.", "1931: the dam, finished at last."]
+    assert drafts(given, again) == list(said("stood by"))
+    assert drafts(given, [*again, "It was raised in 1958."])[0].endswith("It was raised in 1958.")
+    unanswered = replace(given, earlier=(turns[0], Turn("assistant", ABSTENTION)))
+    assert drafts(unanswered, []) == list(said("complaint"))
+
+
+def test_an_exclamation_is_no_question() -> None:
+    assert not any(map(asks, ("what a waste of time", "How nice of you!")))
+    assert all(map(asks, ("what a vet earns?", "how many of them are there", "what is that")))

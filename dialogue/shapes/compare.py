@@ -13,7 +13,7 @@ from dialogue.judges.quantities import Quantity
 from dialogue.shapes.outcomes import Asked, confirmed, extreme, verdict
 from dialogue.shapes.parts import like
 from dialogue.shapes.plan import Fits, Most, Plan, Value
-from dialogue.shapes.words import DIMENSIONS, Degree, degree
+from dialogue.shapes.words import DIMENSIONS, Degree, degree, singular
 
 _BE = r"(?:is|are|was|were)"
 _VERB = rf"(?:{_BE}|has|have|had|does|do|did|costs?|weighs?|takes?|lasts?|gets?|comes?|offers?)"
@@ -32,9 +32,11 @@ _THAN = re.compile(
     rf"(?:by )?how (?:much|many(?: \w+)?)"
     rf"(?P<more> (?:more|less|fewer)(?: (?!does|do|did|is|are|was|has)\w+)?| \w+er)? "
     rf"(?:{_BE}|does|do|did|has|have|had) "
-    rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take|pay))?(?P<late> more| less)? than (?P<b>.+)",
+    rf"(?P<a>.+?)(?: (?P<verb>have|cost|weigh|last|take|pay)(?P<place> (?:at|in|for|on|to|with) .+?)?)?"
+    rf"(?P<late> more| less)? than (?P<b>.+)",
     re.IGNORECASE,
 )
+_BE_MORE = re.compile(rf"^(?:by )?how much (?:more|less) {_BE}\b", re.IGNORECASE)
 _IS_THAN = re.compile(
     rf"(?:{_BE}|does|do|did|has|have|had) (?P<a>.+?) (?P<pred>(?:(?:cost|weigh|have|take|last)s? )?"
     r"(?:(?:more|less|fewer) [\w-]+|\w+er|worse|more|less)) than (?P<b>.+)",
@@ -51,6 +53,19 @@ _MOST = re.compile(
     r"(?P<most>most|least|\w+st)(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
+_NUMBERS = "two three four five six seven eight nine ten".split()
+_ONE_OF = re.compile(
+    r"(?:which|what|who)(?: one)?(?P<of> (?:of|out of|among) (?:all )?(?:the|our|my|your|their|these|those)"
+    rf"(?: (?P<count>{'|'.join(_NUMBERS)}|\d+))?)(?= (?!two\b)[a-z])",
+    re.IGNORECASE,
+)
+_MORE_OF_TWO = re.compile(
+    rf"(?:which|what) [\w -]+? {_DOES}(?: (?:the|a|an|its))? (?P<more>more|less|fewer|worse|[a-z]{{2,}}er)"
+    r"(?P<rest> (?!.*\bthan\b)(?!.*\bor\b)[\w -]+)?",
+    re.IGNORECASE,
+)
+_MOST_OF = {"more": "most", "less": "least", "fewer": "fewest", "worse": "worst", "elder": "eldest"}
+_MOST_OF |= {"further": "furthest", "farther": "farthest"}
 _RUNS = r"(?:runs?|goes|go|leaves?|departs?|arrives?|opens?|closes?|starts?|begins?|ends?|finish(?:es)?|stays? open)"
 _WHEN = re.compile(
     rf"(?:which|what) (?P<noun>[\w -]+?) (?P<verb>{_RUNS})(?: the)? "
@@ -75,6 +90,8 @@ def read_comparison(question: str) -> Plan | None:
     text = re.sub(r"^(what|who|which)['’]s\b", r"\1 is", " ".join(question.split()).rstrip("?!. "), flags=re.IGNORECASE)
     if lasting := _of_lasting(text):
         return lasting
+    if one := _ONE_OF.match(text):
+        text = f"{text[: one.start('of')]}{text[one.end() :]}"
     for pattern, asked_of in (
         (_DIFFERENCE, _of_difference),
         (_THAN, _of_than),
@@ -84,10 +101,12 @@ def read_comparison(question: str) -> Plan | None:
         match = pattern.fullmatch(text)
         asked = asked_of(match) if match else None
         if match and asked:
-            plan = _two(
-                match["a"], match["b"], asked, match.groupdict().get("noun") or "", text[:4].casefold() == "who "
-            )
-            return _ranked(plan, asked, text, verdict)
+            noun, who = match.groupdict().get("noun") or "", text[:4].casefold() == "who "
+            if pattern is _WHICH and ", " in match["a"]:
+                things = (*match["a"].split(", "), match["b"])
+                plan = _several(things, asked, noun, who)
+                return _ranked(plan, asked, text, extreme)
+            return _ranked(_two(match["a"], match["b"], asked, noun, who), asked, text, verdict)
     match = _IS_THAN.fullmatch(text)
     asked = _of_words(match["pred"].split()) if match else None
     if match and asked and (plan := _two(match["a"], match["b"], asked, "", who=False)):
@@ -97,9 +116,47 @@ def read_comparison(question: str) -> Plan | None:
         asked = Asked(f"How {found.adjective} does {{}} {match['verb']}?", found)
         plan = _all(match["noun"], asked)
         return _ranked(plan, asked, text, extreme, match["noun"], match["rest"] or "", match["verb"])
-    match = _MOST.fullmatch(text)
+    return _most(text, _number(one["count"]) if one and one["count"] else 0)
+
+
+def _most(text: str, count: int) -> Plan | None:
+    """How a question is answered which of all is the most, or which of the two that there are is more."""
+    of_all, of_two = _superlative(text) if count in (0, 2) else ("", None)
+    match = _MOST.fullmatch(of_all or text)
     asked, noun, place = _of_most(match) if match else (None, "", "")
-    return _ranked(_all(noun, asked), asked, text, extreme, noun, place, match["verb"]) if match and asked else None
+    if match is None or asked is None or asked.degree is None:
+        return None
+    worded = extreme
+    if of_two:
+        word = " ".join([of_two, *asked.degree.word.split()[1:]])
+        asked = replace(asked, degree=replace(asked.degree, word=word, superlative=False))
+    if of_two or count:
+        worded = partial(_of_so_many, count=count or 2, worded=verdict if of_two else extreme)
+    plan = _all(noun, asked)
+    plan = replace(plan, work=partial(worded, asked=asked), count=count or 2 * bool(of_two)) if plan else None
+    return _ranked(plan, asked, text, worded, noun, place, match["verb"])
+
+
+def _superlative(text: str) -> tuple[str, str | None]:
+    """A question which of two is more ("Which pool is warmer") as one which is the most, and its comparative."""
+    match = _MORE_OF_TWO.fullmatch(text)
+    found = degree(match["more"]) if match else None
+    if match is None or found is None or found.superlative:
+        return "", None
+    word = match["more"].casefold()
+    most = _MOST_OF.get(word) or f"{word[:-2]}est"
+    return f"{text[: match.start('more')]}{most}{match['rest'] or ''}", word
+
+
+def _of_so_many(
+    values: Sequence[Value], asked: Asked, count: int, worded: Callable[[Sequence[Value], Asked], str]
+) -> str:
+    """The sentence of just so many values, "" for more or fewer: of which things a question speaks is known then."""
+    return worded(values, asked) if len(values) == count else ""
+
+
+def _number(word: str) -> int:
+    return int(word) if word.isdigit() else _NUMBERS.index(word.casefold()) + 2
 
 
 def _frequent(words: str) -> Degree | None:
@@ -161,17 +218,27 @@ def _nothing(values: Sequence[Value]) -> str:
 
 
 def _two(first: str, second: str, asked: Asked, noun: str, who: bool) -> Plan | None:
-    if who:
-        asked = replace(asked, question=asked.question.replace("established", "born"))
     first = like(first, second)
     second = like(second, first)
-    if first.casefold() == second.casefold() or len(f"{first} {second}".split()) > 24:
+    return _several((first, second), asked, noun, who)
+
+
+def _several(named: tuple[str, ...], asked: Asked, noun: str, who: bool) -> Plan | None:
+    """The plan of things that are named, of which one is asked for that is more, or of many the most."""
+    if who:
+        asked = replace(asked, question=asked.question.replace("established", "born"))
+    alike = len({name.casefold() for name in named}) < len(named)
+    if (
+        alike
+        or len(" ".join(named).split()) > 24
+        or (len(named) > 2 and not (asked.degree and asked.degree.superlative))
+    ):
         return None
-    things = [_whole(thing, noun if asked.noun != noun else "") for thing in (first, second)]
+    things = [_whole(thing, noun if asked.noun != noun else "") for thing in named]
     return Plan(
         tuple(asked.question.format(thing) for thing in things),
-        (first, second),
-        partial(verdict, asked=asked),
+        named,
+        partial(verdict if len(named) == 2 else extreme, asked=asked),
         _fits(asked),
         dates=asked.degree is not None and asked.degree.measure == "date",
         money=bool(_MONEY.search(asked.question)),
@@ -183,7 +250,7 @@ def _all(noun: str, asked: Asked) -> Plan | None:
     if not noun or noun.casefold() in ("one", "ones", "of them"):
         return None
     return Plan(
-        (asked.question.format(f"the {noun}"),),
+        (asked.question.format(f"the {singular(noun)}"),),
         (noun,),
         partial(extreme, asked=asked),
         _fits(asked),
@@ -211,7 +278,13 @@ def _of_than(match: re.Match[str]) -> Asked | None:
     counted = re.match(r"(?:by )?how many (?!more|less|fewer)(\w+)", match.group(), re.IGNORECASE)
     if counted and not match["more"]:
         return None
-    return _of_words(words)
+    if not verb and words[:1] and words in (["more"], ["less"]) and _BE_MORE.search(match.group()):
+        words = ["costs", *words]  # "How much more is a return?"
+    asked = _of_words(words)
+    if asked and verb and verb.casefold() == "pay":
+        return replace(asked, question=f"How much does {{}} pay{match['place'] or ''}?", verb="pays")
+    place = match["place"] or ""
+    return replace(asked, question=f"{asked.question.rstrip('?')}{place}?") if asked and place else asked
 
 
 def _of_difference(match: re.Match[str]) -> Asked | None:
@@ -264,17 +337,19 @@ def _of_words(words: Sequence[str]) -> Asked | None:
 
 
 def _asked(found: Degree, behind: Sequence[str]) -> Asked:
-    if behind and found.measure == "size":  # "has a larger tank"
-        return Asked(f"How large is the {' '.join(behind)} of {{}}?", found, behind[-1])
-    if behind:  # "has a longer range"
-        return Asked(f"What is the {' '.join(behind)} of {{}}?", found, behind[-1])
-    if found.measure == "money":
-        return Asked("How much does {} cost?", found)
-    if found.measure == "date":
-        return Asked("When was {} established?", found)
-    if found.measure == "mass":
-        return Asked("How much does {} weigh?", found)
-    return Asked(f"How {found.adjective} is {{}}?", found)
+    of = " ".join(behind)
+    if behind:  # "has a larger tank", "has the warmer water", "has a longer range"
+        asked = {
+            "size": f"How large is the {of} of {{}}?",
+            "temperature": f"How {found.adjective} is the {of} of {{}}?",
+        }
+        return Asked(asked.get(found.measure, f"What is the {of} of {{}}?"), found, behind[-1])
+    asked = {
+        "money": "How much does {} cost?",
+        "date": "When was {} established?",
+        "mass": "How much does {} weigh?",
+    }
+    return Asked(asked.get(found.measure, f"How {found.adjective} is {{}}?"), found)
 
 
 def _fits(asked: Asked) -> Fits | None:

@@ -5,7 +5,6 @@ By form alone: which facts are needed, and the calculator's sentence of them. En
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from functools import partial
@@ -13,10 +12,11 @@ from math import floor, log10
 from typing import Final
 
 from dialogue.judges.quantities import Quantity
+from dialogue.shapes.figures import exact, grouped, written_like
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.several import NUMBERS, TOGETHER, read_several
 from dialogue.shapes.topic import topic
-from dialogue.shapes.words import DIMENSIONS
-from retrieval.tools.arithmetic import Number, read_number, written
+from retrieval.tools.arithmetic import read_number
 from retrieval.tools.dates import shown
 from retrieval.tools.units import Unit, convert, named, unit
 
@@ -37,17 +37,15 @@ _PERCENT = re.compile(
 )
 _PERIODS: Final = {"day": 365, "week": 52, "fortnight": 26, "month": 12, "quarter": 4, "year": 1}  # in a year
 _LENGTHS: Final = {("day", "week"): 7, ("month", "quarter"): 3, ("week", "fortnight"): 2, ("hour", "day"): 24}
-_NUMBERS: Final = "one two three four five six seven eight nine ten eleven twelve".split()
 _PERIOD = rf"(?P<period>{'|'.join((*_PERIODS, 'hour', 'night'))})"
 _FOR = re.compile(
     rf"(?P<base>(?:what|how).+?) (?:for|per|in|over|during|a) (?:the )?"
-    rf"(?:(?P<count>\d+|a|an|each|every|{'|'.join(_NUMBERS)}) )?(?:whole |full |entire |single )*{_PERIOD}s?",
+    rf"(?:(?P<count>\d+|a|an|each|every|{'|'.join(NUMBERS)}) )?(?:whole |full |entire |single )*{_PERIOD}s?",
     re.IGNORECASE,
 )
-_TIMES = re.compile(
-    rf"(?:how (?:much|many \w+)|what)(?: (?:do|does|did|would|will|is|are|must|should))?(?: (?:it|I|we|you))?"
-    rf"(?: (?:cost|pay|be))?(?: for)? (?P<count>\d+|{'|'.join(_NUMBERS)}) "
-    r"(?P<things>(?:[\w-]+ ){0,2}?[a-z-]{2,}s)\b(?P<rest>.*?)(?: cost| come to)?",
+_PERIODS_IN = re.compile(
+    rf"(?:how much|what)(?: (?:do|does|would|will|are|is))? (?P<count>\d+|{'|'.join(NUMBERS)}) {_PERIOD}s "
+    r"(?:in|at|of|on|with|for) (?P<thing>.+?)(?: cost| come to| be)",
     re.IGNORECASE,
 )
 _YEARLY = re.compile(
@@ -67,6 +65,16 @@ _PER = re.compile(rf"(?:\b(?:a|per|each|every|an)|/)\s*{_PERIOD}\b|\b(?P<adverb>
 _OLD_WHEN = re.compile(
     r"(?:how old|(?:at|in) (?:what|which) age) (?:was|were|did) (?P<who>.+?) "
     r"(?:when (?P<event>.+)|(?P<verb>die|marry|retire|move|start|begin|finish)(?P<rest>.*))",
+    re.IGNORECASE,
+)
+_GOT = re.compile(
+    r"how old did (?P<a>.+?) (?:get|become|grow|live)(?: to be)?|"
+    r"(?:to |at )?(?:what|which) age did (?P<b>.+?) (?:reach|attain|get to|live|live to|make it to|pass away)|"
+    r"how (?:long|many years) did (?P<c>.+?) live|"
+    r"(?:how old (?:was|were) (?P<d>.+?)|what was (?P<e>.+?)(?:'s?)? age) "
+    r"(?:at|by) (?:the time of )?(?:(?:his|her|its|their) )?(?:death|end)|"
+    r"what was (?P<f>.+?)(?:'s?)? age when (?:he|she|they|it) died|what was the age of (?P<g>.+?) "
+    r"(?:at (?:(?:his|her|its|their) )?death|when (?:he|she|they|it) died)",
     re.IGNORECASE,
 )
 _OLD = re.compile(r"how old (?:is|are) (?P<who>.+)", re.IGNORECASE)
@@ -90,7 +98,7 @@ def read_derivation(question: str, today: Today) -> Plan | None:
     """Return which facts a question needs that is answered by working something out, None for any other."""
     text = " ".join(question.replace("’", "'").split()).rstrip("?!. ")
     readers: tuple[Callable[[str], Plan | None], ...] = (
-        _in_unit, _percent, partial(_age, today=today), partial(_days, today=today), _over_time, _several,
+        _in_unit, _percent, partial(_age, today=today), partial(_days, today=today), _over_time, read_several,
     )  # fmt: skip
     return next((plan for reader in readers if (plan := reader(text))), None)
 
@@ -120,11 +128,11 @@ def _converted(values: Sequence[Value], target: Unit) -> str:
     if value.quantity is None or source is None or source.dimension != target.dimension or source == target:
         return ""
     try:
-        result = convert(_fraction(value.quantity), source, target)
+        result = convert(exact(value.quantity), source, target)
     except ValueError:
         return ""
-    given = named(_grouped(_fraction(value.quantity)), source)
-    return f"{_head(given)} is about {named(_grouped(_rounded(result, value.quantity)), target)}."
+    given = named(grouped(exact(value.quantity)), source)
+    return f"{_head(given)} is about {named(grouped(_rounded(result, value.quantity)), target)}."
 
 
 def _unit_of(value: Value) -> Unit | None:
@@ -156,14 +164,17 @@ def _share_of(values: Sequence[Value], share: Fraction) -> str:
     [value] = values
     if value.quantity is None or value.quantity.dimension in ("year", "ordinal", "decade", "per cent"):
         return ""
-    part = _fraction(value.quantity) * share / 100
-    return f"{_grouped(share)}% of {value.said} is {_like(value.said, part)}."
+    part = exact(value.quantity) * share / 100
+    return f"{grouped(share)}% of {value.said} is {written_like(value.said, part)}."
 
 
 def _over_time(text: str) -> Plan | None:
+    text = TOGETHER.sub("", text)
+    if match := _PERIODS_IN.fullmatch(text):
+        text = f"how much does {match['thing']} cost for {match['count']} {match['period']}s"
     if match := _FOR.fullmatch(text):
         base, period, count = match["base"], match["period"].casefold(), (match["count"] or "1").casefold()
-        times = int(count) if count.isdigit() else _NUMBERS.index(count) + 1 if count in _NUMBERS else 1
+        times = int(count) if count.isdigit() else NUMBERS.index(count) + 1 if count in NUMBERS else 1
     elif match := _YEARLY.fullmatch(text):
         base = match["base"] or f"what is the {match['rest']}"
         period, times = _ADVERBS[(match["adverb"] or match["kind"]).strip(" ,").casefold()], 1
@@ -172,29 +183,6 @@ def _over_time(text: str) -> Plan | None:
     if not topic(base):
         return None
     return _plan(base, topic(base), partial(_for_period, period=period, times=times))
-
-
-def _several(text: str) -> Plan | None:
-    """How much several things cost, of which a source gives the price of one."""
-    match = _TIMES.fullmatch(text)
-    if not match or not re.search(r"\bhow much\b|\bcosts?\b|\bpay\b|\bprice\b", text, re.IGNORECASE):
-        return None
-    count = match["count"].casefold()
-    times = int(count) if count.isdigit() else _NUMBERS.index(count) + 1
-    one = re.sub(r"(?<=[sxh])es$|s$", "", match["things"])
-    base = f"how much does one {one}{match['rest']} cost"
-    return replace(_plan(base, one, partial(_times, times=times, things=match["things"])), fits=_money)
-
-
-def _money(quantity: Quantity) -> bool:
-    return quantity.dimension in DIMENSIONS["money"]
-
-
-def _times(values: Sequence[Value], times: int, things: str) -> str:
-    [value] = values
-    if value.quantity is None or not _money(value.quantity) or times < 2:
-        return ""
-    return f"{times} {things} at {value.said} come to {_like(value.said, _fraction(value.quantity) * times)}."
 
 
 def _for_period(values: Sequence[Value], period: str, times: int) -> str:
@@ -207,7 +195,7 @@ def _for_period(values: Sequence[Value], period: str, times: int) -> str:
     if factor is None or (own == period and times == 1):
         return ""
     count = factor * times
-    total = _like(value.said, _fraction(value.quantity) * count)
+    total = written_like(value.said, exact(value.quantity) * count)
     return f"{_counted(count, own)} at {value.said} a {own} come to {total}."
 
 
@@ -222,11 +210,16 @@ def _periods(own: str, wanted: str) -> int | None:
 
 
 def _age(text: str, today: Today) -> Plan | None:
+    if match := _GOT.fullmatch(text):
+        who = next(name for name in match.groups() if name)
+        text = f"how old was {who} when they died"
     if match := _OLD_WHEN.fullmatch(text):
         who = match["who"]
         event = match["event"] or f"they {match['verb']}{match['rest'] or ''}"
         own = re.match(r"(?:he|she|it|they)\b ?(?P<rest>.+)", event, re.IGNORECASE)
         verb = own["rest"] if own else ""
+        if re.match(r"pass(?:ed)? away", verb):
+            verb = "died"
         if re.match(r"died?\b", verb):
             second = f"when did {who} die{re.sub(r'^died?', '', verb)}"
         else:
@@ -299,25 +292,6 @@ def _since(values: Sequence[Value], today: Today, unit: str) -> str:
         return ""
     years = abs(now.year - value.year)
     return f"From {value.said} to {now.year} it is {years:,} year{'s' * (years != 1)}."
-
-
-def _fraction(quantity: Quantity) -> Fraction:
-    return Fraction(str(quantity.value)) if quantity.value != int(quantity.value) else Fraction(int(quantity.value))
-
-
-def _grouped(value: Fraction) -> str:
-    figure = written(Number(value))
-    whole, point, rest = figure.partition(".")
-    return f"{int(whole):,}{point}{rest}" if re.fullmatch(r"-?\d+", whole) else figure
-
-
-def _like(said: str, value: Fraction) -> str:
-    """A value written as another is: "£2.50" for "£5"; sums of money in hundredths."""
-    rounded = Fraction(round(value * 100), 100)
-    figure = _grouped(rounded)
-    if re.search(r"[£€$]|euro|dollar|pound", said) and re.search(r"\.\d$", figure):
-        figure += "0"
-    return re.sub(r"\d[\d,.]*\d|\d", lambda _: figure, said, count=1)
 
 
 def _counted(count: int, period: str) -> str:

@@ -1,12 +1,14 @@
 """The facts behind a question of a certain shape: which unit answers a part, and the value that it states."""
 
 import re
+from calendar import day_name, month_name
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import stem, words
 from dialogue.judges.quantities import Quantity, read
+from dialogue.shapes.money import sums, takes_money
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cell_of, cells, name_in
 from dialogue.shapes.words import is_difference
@@ -20,9 +22,15 @@ FOUNDED = re.compile(
     r"inaug|releas|publish|introduc|finish|invent|consecrat)",
     re.IGNORECASE,
 )
+BORN = re.compile(r"\b(?:born|birth|birthday|b\.)(?!\w)|\*\s?\d|\d\s?[–-]", re.IGNORECASE)
+CAME = re.compile(
+    r"\b(?:bought|purchas|acquir|registered|planted|arrived|came to (?:us|the)|donated|given to)", re.IGNORECASE
+)
 DIED = re.compile(r"\b(?:died?|dies|death|dead|deceased|killed|drowned|passed away)\b|†|\d\s?[–-]", re.IGNORECASE)
 _LIFE = re.compile(r"\((?P<first>[^()–—-]*\d{3,4})\s*[–—-]\s*(?P<last>[^()–—-]*\d{3,4})[^()]*\)")
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
+_DATES = frozenset((*month_name[1:], *day_name))
+_TITLES = ("Dr", "Mr", "Mrs", "Ms", "Miss", "Sir", "Lady", "Lord", "Professor", "The", "In", "When", "After")
 _MORE = r"(?:\s[A-Z][\w.'’-]*){0,2}?\s"  # names between those of a thing
 ALIKE = 0.6  # the share of common words in lower case from which two units say the like of two things
 _UNIT_BEHIND = 24  # characters behind an answer's end that may hold the unit of its number
@@ -84,13 +92,22 @@ def is_about(thing: str, fact: Fact, exactly: bool = False) -> bool:
     if mentions(thing, setting(fact.offer)):
         return True
     if exactly and mentions(thing, opening(fact.offer)) and not _longer(thing, opening(fact.offer)):
-        return not [name for name in _NAMES.findall(fact.offer.line[1:]) if not name[0].isdigit()]
+        return not [n for n in _NAMES.findall(fact.offer.line[1:]) if not n[0].isdigit() and n.split()[0] not in _DATES]
     parts = [part for name in _NAMES.findall(thing) for part in name.split() if part[:1].isupper()]
     if len(parts) > 1 and re.search(rf"\b{_MORE.join(map(re.escape, parts))}\b", fact.offer.page.title):
         return True
     if len(parts) < 2 or not mentions(thing, f"{fact.offer.page.title}\n{fact.offer.page.text}"):
         return False
-    return any(mentions(part, fact.text) for part in parts)
+    return any(mentions(part, fact.text) for part in parts) and not _of_another(parts, fact.text)
+
+
+def _of_another(parts: Sequence[str], text: str) -> bool:
+    """Whether every name of a text that has a part of this one is somebody else's: Absalom's sister Hesper Lidgate."""
+    sharing = [name.split() for name in _NAMES.findall(text) if set(parts) & set(re.findall(r"[\w-]+", name))]
+    return bool(sharing) and all(
+        len(name) > 1 and any(re.sub(r"['’]s$", "", word) not in (*parts, *_TITLES) for word in name)
+        for name in sharing
+    )
 
 
 def opening(offer: Offer) -> str:
@@ -122,15 +139,20 @@ def value_of(fact: Fact, plan: Plan, label: str, question: str) -> Value | None:
         return Value(label, found[0], found[1]) if found else None
     if plan.dates:
         return _date_of(_of_life(text, question) or text, inside, label)
+    every = sums if takes_money(plan.fits) else _quantities
     fitting = [
         quantity
-        for quantity in read(text)[0]
+        for quantity in every(text)
         if _usable(quantity) and (plan.fits is None or plan.fits(quantity)) and not is_difference(quantity.text, text)
     ]
-    spanned = [quantity for quantity in fitting if quantity.value in {q.value for q in read(inside)[0]}]
+    spanned = [quantity for quantity in fitting if quantity.value in {q.value for q in every(inside)}]
     named = _in_named_clause(text, question, fitting)
     chosen = _only(named) or _only(spanned) or _only(fitting)
     return Value(label, _said(chosen, span if chosen in spanned else text), chosen) if chosen else None
+
+
+def _quantities(text: str) -> list[Quantity]:
+    return list(read(text)[0])
 
 
 def _in_named_clause(text: str, question: str, fitting: Sequence[Quantity]) -> list[Quantity]:

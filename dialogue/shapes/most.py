@@ -12,7 +12,7 @@ from typing import Final
 from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import stem, words
 from dialogue.names import COMMON, names
-from dialogue.shapes.facts import FOUNDED, Fact, facts, usable, value_of
+from dialogue.shapes.facts import CAME, FOUNDED, Fact, facts, usable, value_of
 from dialogue.shapes.plan import Plan, Value
 from dialogue.units import quotable, units
 from retrieval.text import BAR
@@ -21,6 +21,7 @@ from retrieval.types import Passage
 LIKELY: Final = 0.03  # the least probability that a sentence states what is asked of a thing
 MOST: Final = 12  # things that are compared
 
+_NUMBERS: Final = "two three four five six seven eight nine ten eleven twelve".split()
 _SUBJECT = re.compile(r"\W{0,3}(?P<the>(?:The|An?|Our) )?(?P<name>[A-Z][\w'’&-]*(?: (?:(?:of|the) )*[A-Z\d][\w'’-]*)*)")
 _CALLED = re.compile(r"\b(?:called|named|known as) (?:the )?(?P<name>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)*)")
 
@@ -34,8 +35,11 @@ class Thing:
     offers: frozenset[Offer]
 
 
-def things(noun: str, passages: Sequence[Passage]) -> list[Thing]:
-    """Return the things of a kind that the first document treats which is about several of them; [] where none is."""
+def things(noun: str, passages: Sequence[Passage], count: int = 0) -> list[Thing]:
+    """Return the things of a kind that the first document treats which is about several of them; [] where none is.
+
+    Where just so many of them are called by their kind as the question or the title counts, no others are.
+    """
     root = stem(noun.rsplit(maxsplit=1)[-1])
     for source in dict.fromkeys(passage.source for passage in passages):
         own = sorted({p for p in passages if p.source == source}, key=lambda passage: passage.start)
@@ -44,10 +48,17 @@ def things(noun: str, passages: Sequence[Passage]) -> list[Thing]:
         found = _sections(headed) if by_heading else _paragraphs(own)
         told = [f"{p.title} {' '.join(p.headings[:-1] or p.headings)} {'' if p.headings else p.text}" for p in own]
         about = {word.stem for text in (told if by_heading else [own[0].title]) for word in words(text)}
-        named = sum(root in {word.stem for word in words(thing.name)} for thing in found)
-        if len(found) > 1 and (root in about or named > 1):
+        named = [thing for thing in found if root in {word.stem for word in words(thing.name)}]
+        if len(named) > 1 and len(named) in (count, _counted(own[0].title)):
+            return named
+        if len(found) > 1 and (root in about or len(named) > 1):
             return found[:MOST]
     return []
+
+
+def _counted(title: str) -> int:
+    """The number that a title says, 0 for none: "The two pools"."""
+    return next((_NUMBERS.index(word) + 2 for word in title.casefold().split() if word in _NUMBERS), 0)
 
 
 def heads(found: Sequence[Thing]) -> list[Fact]:
@@ -62,17 +73,41 @@ def heads(found: Sequence[Thing]) -> list[Fact]:
 
 
 def stated(plan: Plan, found: Sequence[Thing], scorer: AnswerScorer) -> list[tuple[Value, Fact]]:
-    """Return what is stated of each thing in answer to the plan's question, the value with the fact that states it."""
+    """Return what is stated of each thing in answer to the plan's question, the value with the fact that states it.
+
+    Where the beginning of none is told, it is the day when each came to where it is, if that is told of all of them.
+    """
+    made = _stated(plan, found, scorer, plan.every, FOUNDED)
+    if plan.dates and len(made) < 2:
+        made = _stated(plan, found, scorer, plan.every.replace("established", "bought"), CAME)
+        return made if len(made) == len(found) else []
+    if plan.count and len(made) > plan.count:  # of two lifts by length, what else has a heading may state a time
+        alike = [[pair for pair in made if pair[0].measure == measure] for measure in {v.measure for v, _ in made}]
+        made = next((pairs for pairs in alike if len(pairs) == plan.count), made)
+    return made if 2 * len(made) >= len(found) else []
+
+
+def _stated(
+    plan: Plan, found: Sequence[Thing], scorer: AnswerScorer, every: str, dated: re.Pattern[str]
+) -> list[tuple[Value, Fact]]:
     made = []
     for thing in found:
-        asked = plan.every.format(thing.name)
+        asked = every.format(thing.name)
         likely = [fact for fact in facts(scorer, asked, thing.passages) if fact.offer in thing.offers]
         for fact in likely:
-            fits = fact.probability >= LIKELY and usable(fact) and (not plan.dates or FOUNDED.search(fact.text))
-            if fits and (value := value_of(fact, plan, thing.name, asked)):
+            fits = fact.probability >= LIKELY and usable(fact) and (not plan.dates or dated.search(fact.text))
+            if fits and not _denies(fact, plan) and (value := value_of(fact, plan, thing.name, asked)):
                 made.append((value, fact))
                 break
-    return made if 2 * len(made) >= len(found) else []
+    return made
+
+
+def _denies(fact: Fact, plan: Plan) -> bool:
+    """Whether a fact says that there is none of what is compared: "She has no fridge, only a cool box of 8 litres"."""
+    of = plan.most.of if plan.most else ""
+    return bool(of) and bool(
+        re.search(rf"\b(?:no|without (?:an? )?|not an?) {re.escape(of)}\b", fact.text, re.IGNORECASE)
+    )
 
 
 def _sections(passages: Sequence[Passage]) -> list[Thing]:
@@ -90,7 +125,10 @@ def _with_article(name: str, passages: Sequence[Passage]) -> str:
     last = name.rsplit(maxsplit=1)[-1]
     text = " ".join(passage.text for passage in passages)
     spoken = re.search(rf"\b[Tt]he (?:{re.escape(name)}|{re.escape(last)})\b", text)
-    return f"the {spoken[0][4:]}" if spoken and last[:1].isupper() else name
+    if spoken and last[:1].isupper():
+        return f"the {spoken[0][4:]}"
+    low = f"the {name[:1].lower()}{name[1:]}"
+    return low if re.search(rf"\b{re.escape(low)}\b", text, re.IGNORECASE) and not name[1:2].isupper() else name
 
 
 def _paragraphs(passages: Sequence[Passage]) -> list[Thing]:

@@ -10,6 +10,11 @@ from dialogue.shapes.plan import Value
 from dialogue.shapes.words import DIMENSIONS, Degree
 from retrieval.tools.arithmetic import Number, written
 
+_SEVERAL = re.compile(  # "pensioners", "the trousers"
+    r"(?:(?:the|our|my) )?(?!an? |one |the |[A-Z])(?:[a-z]+ )?(?:[a-z]+(?<![sui])s|children|people|men|women)"
+)
+_MANY = {"is": "are", "has": "have", "costs": "cost", "weighs": "weigh", "pays": "pay"}
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -19,6 +24,7 @@ class Asked:
     degree: Degree | None
     noun: str = ""
     by: str = ""
+    verb: str = ""  # what a thing does that is more or less
 
 
 def verdict(values: Sequence[Value], asked: Asked) -> str:
@@ -37,7 +43,8 @@ def verdict(values: Sequence[Value], asked: Asked) -> str:
     won, lost = (first, second) if (sizes[0] < sizes[1]) == low_wins else (second, first)
     verb = "has" if asked.noun else "is"
     if not asked.noun and asked.degree.word in ("more", "less"):
-        verb = {"money": "costs", "mass": "weighs"}.get(asked.degree.measure, verb)
+        verb = asked.verb or {"money": "costs", "mass": "weighs"}.get(asked.degree.measure, verb)
+    verb = _MANY.get(verb, verb) if _SEVERAL.fullmatch(won.label) else verb
     word = asked.degree.word if not asked.degree.superlative else f"the {asked.degree.word}"
     object_ = f" {asked.noun}" if asked.noun else ""
     article = "a " if asked.degree.measure and asked.noun and not asked.degree.superlative else ""

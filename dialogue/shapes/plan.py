@@ -28,6 +28,11 @@ class Value:
         return int(self.quantity.value) if self.quantity is not None and self.quantity.dimension == "year" else 0
 
     @property
+    def measure(self) -> str:
+        """What its quantity is in, "" for a date or none."""
+        return self.quantity.kind if self.quantity is not None else ""
+
+    @property
     def moment(self) -> float:
         """The year with the part of it that has passed by the day, as far as that is known."""
         return self.year + ((self.date.month - 1) / 12 + self.date.day / 372 if self.date and self.date.month else 0)
@@ -65,7 +70,9 @@ class Plan:
     has to name it. `work` makes the calculator's sentence of the values found, which are quantities that fit or, with
     `dates`, days and years; `money` says that they are sums of it. With `every`, the question with {} for a thing, all
     things of the kind are wanted that the first part is about. `most` is what is asked of the rows of tables, of which
-    `ranked` makes the calculator's sentence.
+    `ranked` makes the calculator's sentence. Nothing is worked out where a source says itself what the pattern `stated`
+    finds: the price of a card for ten. There are `count`
+    things of the kind, if that is known.
     """
 
     parts: tuple[str, ...]
@@ -79,6 +86,8 @@ class Plan:
     typed: tuple[str, ...] = ()
     most: Most | None = None
     ranked: Callable[[Sequence[Value], Most], str] | None = None
+    stated: str = ""
+    count: int = 0
 
     @property
     def forms(self) -> tuple[tuple[str, ...], ...]:

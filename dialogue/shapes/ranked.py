@@ -54,17 +54,17 @@ def most_of_rows(plan: Plan, passages: Sequence[Passage], today: date) -> Worked
 
 
 def more_of_two(plan: Plan, passages: Sequence[Passage], today: date) -> Worked | None:
-    """Return the sentence that says which of two rows is more, with both of them, None where it is not clear."""
+    """Return the sentence that says which of the rows named is more, with all of them, None where it is not clear."""
     most = plan.most
-    if most is None or plan.ranked is None or len(plan.about) != 2:
+    if most is None or plan.ranked is None or len(plan.about) < 2:
         return None
     for table in tables(passages):
         found = [_named(table, thing) for thing in plan.about]
-        if not all(len(rows) == 1 for rows in found) or found[0] == found[1]:
+        if not all(len(rows) == 1 for rows in found) or len({rows[0].name for rows in found}) < len(found):
             continue
         both = [rows[0] for rows in found]
         chosen = _agreed(both, measured(both, most, today), most)
-        if chosen is None or len(chosen.by.values) != 2:
+        if chosen is None or len(chosen.by.values) != len(both):
             continue
         values = [replace(chosen.by.values[place], label=about) for place, about in enumerate(plan.about)]
         sentence = plan.ranked(values, chosen.most)

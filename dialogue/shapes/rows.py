@@ -86,7 +86,7 @@ def value_in(cell: str, name: str) -> tuple[str, Quantity] | None:
     if len(quantities) != 1 or dates:
         return None
     sign = -1 if cell[0] in "-−" else 1
-    if quantities[0].dimension:
+    if quantities[0].dimension and not (quantities[0].dimension == "year" and is_currency(name) and "AD" not in name):
         return cell, replace(quantities[0], value=sign * quantities[0].value)
     named = re.search(r"(?:^|[\s(/\[])([^\W\d_]+)[)\]]?$", name)
     money = is_currency(name)
@@ -94,8 +94,10 @@ def value_in(cell: str, name: str) -> tuple[str, Quantity] | None:
     said = f"{cell} {spelt}" if named and (money or unit(named[1].casefold())) else cell
     measured = read(_COMMA.sub(r"\1.\2", said.casefold()))[0]
     if said != cell and len(measured) == 1 and measured[0].dimension:
-        return said, replace(measured[0], value=sign * measured[0].value)
-    return (said if money else cell), replace(quantities[0], value=sign * quantities[0].value, noun="")
+        at = said.casefold().find(measured[0].text)
+        text = said[at : at + len(measured[0].text)] if at >= 0 else measured[0].text
+        return said, replace(measured[0], text=text, value=sign * measured[0].value)
+    return (said if money else cell), replace(quantities[0], value=sign * quantities[0].value, dimension="", noun="")
 
 
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:

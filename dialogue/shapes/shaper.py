@@ -19,7 +19,9 @@ from dialogue.shapes.attendance import asks_who_came, who_came
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.counted import asks_count, count_of, sized
 from dialogue.shapes.derive import read_derivation
-from dialogue.shapes.facts import DIED, FOUNDED, Fact, facts, is_about, like, mentions, name_of, usable, value_of
+from dialogue.shapes.facts import Fact, facts, is_about, mentions, usable
+from dialogue.shapes.labelled import labels, of_lines
+from dialogue.shapes.left import asks_left, left_of
 from dialogue.shapes.lists import (
     THINGS,
     Neighbours,
@@ -37,12 +39,13 @@ from dialogue.shapes.most import heads
 from dialogue.shapes.most import stated as stated_of
 from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import as_typed, split
-from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.plan import Plan
 from dialogue.shapes.ranked import Worked, more_of_two, most_of_rows
 from dialogue.shapes.rows import cells, rows_of, rows_of_kind, rows_under
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
 from dialogue.shapes.words import superlatives
+from dialogue.shapes.working import LIKELY, SHOWN, each, rows_like, says_itself, won
 from dialogue.talk import ASKING
 from dialogue.types import Context
 from dialogue.units import itself, joined, put_together, setting
@@ -57,17 +60,13 @@ if TYPE_CHECKING:
 ENTIRE = 40  # passages of a document whose rows are counted
 AROUND = 6  # passages before and after one that was found, among which things of its kind are looked for
 SAID = 0.2  # the least probability that a sentence answers which says itself what is the most
-SHOWN = 4  # facts of a superlative that are all quoted; of more the winner alone
 LISTED = 0.4  # the least probability that a list answers whose headings say what the question does
 CLEARLY = 0.9  # the same where the list bears the very label that is asked for
-LIKELY = 0.03  # the least probability that a fact answers a part, for anything to be worked out from it
 NEAREST = 5  # facts, the likeliest, that are looked at for a yes or no
 CLEAR = 0.5  # the least probability that a sentence answers which says all that is asked, or otherwise
 NEAR = 2.0  # how far the logit of its span may be from the best one's
 ANSWERS = 0.28  # the probability of every part from which on nothing is said to be missing
 SAME = 0.5  # the share of the best unit's probability from which one already quoted answers a part too
-
-_DIES = re.compile(r"when did .+ die\b", re.IGNORECASE)
 
 Search = Callable[[str], Sequence[Evidence]]
 
@@ -100,10 +99,9 @@ class Shaper:
             if made.shaped or not plan.every:
                 return made
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
-        if asks_count(context.query):
-            counted = self._counted(context, passages)
-            if counted.shaped:
-                return counted
+        for asks, made_of in ((asks_left, self._left), (asks_count, self._counted)):
+            if asks(context.query) and (made := made_of(context, passages)).shaped:
+                return made
         if asks_who_came(context.query) or asks_for_list(context.query) or names_kind(context.query):
             listed = self._listed(context, passages)
             if listed.shaped:
@@ -119,7 +117,8 @@ class Shaper:
         passages = [_screened(context, row) for row in found]
         ranked = [facts(self.scorer, part, row) for part, row in zip(plan.parts, passages, strict=True)]
         if plan.work is not None and (worked := self._worked(context, plan, ranked, passages)):
-            least = LISTED if plan.every or plan.most else 0.0
+            priced = bool(plan.stated) and all(labels(plan.about[0], offer) for offer in worked[1])
+            least = LISTED if plan.every or plan.most or priced else 0.0
             return replace(self._stating(context, worked, passages[0], least), parts=plan.parts)
         if len(plan.parts) < 2 or plan.kind == "derive":
             return context
@@ -143,7 +142,8 @@ class Shaper:
     def _stating(self, context: Context, worked: Worked, passages: Sequence[Passage], least: float) -> Context:
         """The context with what was worked out as evidence and, with what it is from, as a draft."""
         sentence, quoted = worked
-        draft = put_together([sentence, joined(quoted)])
+        pieces = [sentence, joined(quoted)]  # what ends in a figure is a line of its own, or would not end there
+        draft = "\n".join(pieces) if re.search(r"\d\.$", sentence) else put_together(pieces)
         evidence = (*self._also(context, quoted, passages), stated(sentence, SOURCE, "Calculator"))
         return replace(context, evidence=evidence, shaped=((draft, least),))
 
@@ -157,6 +157,15 @@ class Shaper:
         if any(fact.probability >= ANSWERS and not cells(fact.offer.text) for fact in telling):
             return context
         return self._stating(context, worked, passages, LISTED)
+
+    def _left(self, context: Context, passages: Sequence[Passage]) -> Context:
+        """The context with what is left of what its question asks about, where that is from its likeliest facts."""
+        worked = left_of(context.query, passages)
+        if worked is None:
+            return context
+        nearest = facts(self.scorer, context.query, passages)[:NEAREST]
+        sure = any(fact.offer in worked[1] and fact.probability >= LIKELY for fact in nearest)
+        return self._stating(context, worked, passages, LISTED) if sure else context
 
     def _entire(self, passages: Sequence[Passage]) -> list[Passage]:
         """The whole of the first few documents of which passages were found, without those that are long."""
@@ -188,7 +197,11 @@ class Shaper:
                 return found if found[0] else None
             worked = self._every(plan, ranked[0], passages[0])
             return (worked[0], _offers(worked[1])) if worked else None
-        made = None if plan.most and plan.most.lasting else _each(plan, ranked)
+        if says_itself(plan, ranked[0]):
+            return None
+        if (plan.kind == "compare" or plan.stated) and (lines := of_lines(plan, held)):
+            return lines if lines[0] else None
+        made = None if plan.most and plan.most.lasting else each(plan, ranked)
         return (made[0], _offers(made[1])) if made else more_of_two(plan, whole, self.today())
 
     def _every(self, plan: Plan, row: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
@@ -197,22 +210,22 @@ class Shaper:
         if not plan.about[0]:
             return None
         rows = [fact for fact in row if cells(fact.offer.text)]
-        worked = _of_rows(plan, rows, passages)
+        worked = rows_like(plan, rows, passages)
         if worked:
             return worked
         whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
-        several = things_of(plan.about[0], [*whole.values()])
+        several = things_of(plan.about[0], [*whole.values()], plan.count)
         large = plan.most is not None and plan.most.degree.measure == "size" and not plan.most.of
         made = (sized(several) if large and several else []) or stated_of(plan, several, self.scorer)
         sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""
         if not sentence:
             return None
-        winner = [fact for value, fact in made if _won(value.label, sentence)]
+        winner = [fact for value, fact in made if won(value.label, sentence)]
         return sentence, [fact for _, fact in made] if len(made) <= SHOWN else winner
 
     def _says_itself(self, question: str, noun: str, row: Sequence[Fact]) -> bool:
         """Whether a source says in so many words which of a kind is the most."""
-        says = re.compile(rf"\b(?:{'|'.join(superlatives(question)) or '-'})\b", re.IGNORECASE)
+        says = re.compile(rf"\b(?:{'|'.join(superlatives(question)) or '(?!)'})\b", re.IGNORECASE)
         saying = [f.offer for f in row if says.search(f.offer.text) and mentions(noun, setting(f.offer))]
         return bool(saying) and max(self.scorer.score(question, saying)) >= SAID
 
@@ -305,65 +318,6 @@ def _told(part: str, passages: Sequence[Passage], row: list[Fact]) -> list[Fact]
     """The facts of a part, first what is told of the thing that it asks about as a whole."""
     told = told_of(part, passages)[:1]
     return [*(Fact(offer, LISTED, (offer.start, offer.stop), told=True) for offer in told), *row]
-
-
-def _each(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, list[Fact]] | None:
-    """What is worked out from the best fact of each part that names its thing and states a value, with these facts."""
-    assert plan.work is not None
-    values: list[Value] = []
-    quoted: list[Fact] = []
-    for part, about, row in zip(plan.parts, plan.about, ranked, strict=True):
-        found = next(
-            (
-                (value, fact)
-                for exactly in (True, False)
-                for fact in row
-                if usable(fact) and is_about(about, fact, exactly) and fact.probability >= LIKELY
-                if "established" not in part or FOUNDED.search(fact.text)
-                if not _DIES.match(part) or DIED.search(fact.text)
-                if (value := value_of(fact, plan, about if plan.kind == "compare" else fact.text, part))
-                if plan.kind == "compare" or value.said not in [other.said for other in values]
-            ),
-            None,
-        )
-        if found is None:
-            return None
-        values.append(found[0])
-        quoted.append(found[1])
-    sentence = plan.work(values)
-    return (sentence, quoted) if sentence else None
-
-
-def _of_rows(plan: Plan, rows: Sequence[Fact], passages: Sequence[Passage]) -> tuple[str, list[Fact]] | None:
-    """What is worked out from all rows like the best one that states a value of a thing of the kind."""
-    assert plan.work is not None
-    [noun], [asked] = plan.about, plan.parts
-    kind = noun.split()[-1]
-    asked = re.sub(rf"\bthe {re.escape(noun)}\b", "it", asked)  # a column of that name tells which it is, not how much
-    fits = [
-        fact
-        for fact in rows
-        if usable(fact) and mentions(kind, setting(fact.offer)) and value_of(fact, plan, "", asked)
-    ]
-    if not fits:
-        return None
-    values, quoted = dict[str, Value](), dict[str, Fact]()
-    for fact in like(fits[0], fits, passages, kind):
-        name = name_of(fact, kind)
-        if name in values:  # rows of one name are told apart by their first cells
-            name = f"{name} ({next(iter(cells(fact.offer.text).values()), '')})"
-        value = value_of(fact, plan, name, asked)
-        if name and value and name not in values:
-            values[name], quoted[name] = value, fact
-    sentence = plan.work(list(values.values())) if len(values) > 1 else ""
-    if not sentence:
-        return None
-    winner = [fact for name, fact in quoted.items() if _won(name, sentence)]
-    return sentence, list(quoted.values()) if len(quoted) <= SHOWN else winner
-
-
-def _won(name: str, sentence: str) -> bool:
-    return any(f", {name} {verb} the " in sentence for verb in ("is", "has"))
 
 
 def _combined(plan: Plan, ranked: Sequence[Sequence[Fact]]) -> tuple[str, ...]:

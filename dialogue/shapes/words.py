@@ -34,6 +34,7 @@ _IRREGULAR: Final = {
     "worst": "bad",
     "latter": "",
 }
+_SINGULAR: Final = {"people": "person", "children": "child", "men": "man", "women": "woman", "buses": "bus"}
 _SPEED: Final = "speed duration delivery journey time"
 _HARM: Final = "height level depth strength magnitude"
 MEASURED: Final = {  # the nouns by which columns name what a question asks for with an adjective or a verb
@@ -45,10 +46,13 @@ MEASURED: Final = {  # the nouns by which columns name what a question asks for 
     "light": "weight mass", "slow": _SPEED, "young": "age", "small": "size area", "cool": "temperature",
     "quick": _SPEED, "bad": _HARM, "severe": _HARM,
 }  # fmt: skip
+CURRENCIES: Final = frozenset(  # that are no known units, by the stems of their names
+    map(stem, "franc crown krone krona kroner kronor yen rupee zloty forint shilling".split())
+)
 DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of quantities
     "length": ("length", "time", "months"),
     "mass": ("mass",),
-    "money": ("dollars", "euros", "pounds sterling"),
+    "money": ("dollars", "euros", "pounds sterling", *sorted(CURRENCIES)),
     "speed": ("speed", "time"),
     "temperature": ("celsius", "fahrenheit", "degrees", "kelvin"),
     "harm": ("harm",),  # nothing is given in that; a column may say by what it is measured
@@ -89,6 +93,15 @@ def degree(word: str) -> Degree | None:
         return None
     measure, less = _MEASURES[base]
     return Degree(word, base, measure, less, superlative)
+
+
+def singular(things: str) -> str:
+    """Return several things as one: "group lessons" is "group lesson"."""
+    *before, last = things.split()
+    if last.casefold().endswith("ies"):
+        last = f"{last[:-3]}y"
+    last = _SINGULAR.get(last.casefold()) or re.sub(r"(?<=ss|ch|sh)es$|(?<=x)es$|(?<!s)s$", "", last)
+    return " ".join([*before, last])
 
 
 def superlatives(text: str) -> list[str]:
