@@ -6,6 +6,7 @@ Knows nothing of SQL, the web, the environment or files; its parts are handed in
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from glob import escape
 from time import perf_counter
 
@@ -196,7 +197,8 @@ class Responder:
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
         searched = () if about else self.retriever.search(queries, self.options.passages, role.sources)
-        query, documents = in_terms(query, searched, self._inside)
+        inside = partial(self.retriever.search, k=self.options.passages)
+        query, documents = in_terms(query, searched, lambda put, source: inside([put], sources=[escape(source)]))
         plan = self.shaper.plan(query) if self.shaper and not told else None
         parts = [self.retriever.search(forms, PART, role.sources) for forms in plan.forms] if plan else []
         of_parts = [item for row in parts for item in row]
@@ -211,9 +213,6 @@ class Responder:
             context = shaped if safe else context
         clock.lap("search")
         return context, queries, withheld
-
-    def _inside(self, question: str, source: str) -> Sequence[Evidence]:
-        return self.retriever.search([question], self.options.passages, [escape(source)])
 
     def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
         """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
