@@ -6,7 +6,6 @@ Knows nothing of SQL, the web, the environment or files; its parts are handed in
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from glob import escape
 from time import perf_counter
 
@@ -197,8 +196,8 @@ class Responder:
         if not self.options.research and not told and asks(typed):
             abroad = Toolset(self._web(role), notes.append).look_up(query)
         searched = () if about else self.retriever.search(queries, self.options.passages, role.sources)
-        inside = partial(self.retriever.search, k=self.options.passages)
-        query, documents = in_terms(query, searched, lambda put, source: inside([put], sources=[escape(source)]))
+        find, most = self.retriever.search, self.options.passages
+        query, documents = in_terms(query, searched, lambda put, source: find([put], most, [escape(source)]))
         plan = self.shaper.plan(query) if self.shaper and not told else None
         parts = [self.retriever.search(forms, PART, role.sources) for forms in plan.forms] if plan else []
         of_parts = [item for row in parts for item in row]
