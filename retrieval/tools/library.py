@@ -20,6 +20,7 @@ from retrieval.types import Evidence, Passage, Retriever
 from retrieval.versions import stems
 
 SOURCE: Final = "library"
+LISTED: Final = 500  # characters of names in one sentence: a longer one is cut as speech is
 SHOWN: Final = 12  # documents that are named in one reply
 READ: Final = 200  # documents whose texts are looked through for words
 PASSAGES: Final = 12  # of a document that is summarised
@@ -175,7 +176,12 @@ def _names_documents(text: str) -> bool:
 
 
 def _listed(documents: Sequence[Holding]) -> str:
-    names = [f"“{one.title}” ({one.source})" for one in documents[:SHOWN]]
+    names: list[str] = []
+    for one in documents[:SHOWN]:
+        name = f"“{one.title}” ({one.source})"
+        if names and sum(map(len, names)) + len(name) > LISTED:
+            break
+        names.append(name)
     rest = len(documents) - len(names)
     return _joined([*names, f"{rest} more"] if rest else names)
 
