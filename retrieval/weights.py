@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "b5c04c9c38fb532eca689bd633df1e4fb39965db281e20f05702151950b7cf94",
+    WEIGHTS / "reader.safetensors": "4f1975e26a750ae452f6440519c8d7805d05a81ee37cf7694a6cce63b752277d",
 }
 
 
