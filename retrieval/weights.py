@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "4f1975e26a750ae452f6440519c8d7805d05a81ee37cf7694a6cce63b752277d",
+    WEIGHTS / "reader.safetensors": "e04903cdf891286e006949c2b4e57b4cb5fefea34ac5fee1706d48e995d4fae5",
 }
 
 

@@ -144,3 +144,12 @@ def test_a_page_on_a_namesake_is_on_another_but_where_it_names_what_is_asked_for
     asked = namesakes("How heavy is the bell in Mill Street?", [page])
     assert of_namesake(asked, page, *place(page, "The bell"))
     assert not of_namesake(asked, page, *place(page, "It is older"))
+
+
+@pytest.mark.parametrize(
+    ("question", "another"),
+    [("What's the rent for Hangar A?", True), ("What is the rent for Hangar B?", False), ("What is the rent?", False)],
+)
+def test_what_differs_by_a_letter_alone_is_another(question: str, another: bool) -> None:
+    page = Page("The rent is 1,150 euros a month. It is due on 5 March.", "Lease of Hangar B")
+    assert of_namesake(namesakes(question, [page]), page, *place(page, "The rent")) == another

@@ -5,6 +5,7 @@ stand in the unit, in the sentence it leans on, in its paragraph or in the title
 """
 
 import re
+from calendar import month_name
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,8 @@ from retrieval.reading import Page
 from retrieval.text import BAR
 
 FEATURES = ("near", "elsewhere", "astray", "strange", "figures")
+MONTHS = frozenset(month_name)
+LETTERED = 3  # characters of a letter or number behind a name, less one
 MOST = 3  # names or figures that count
 
 _FIGURE = re.compile(r"(?<![\w.,-])\d+(?:[.,:]\d+)*(?![\w-]|[.,]\d)")
@@ -24,7 +27,11 @@ _MEASURE = re.compile(
     r"what (?:does|do|did|is the|are the|was the|were the)|what['’]s the)\b",
     re.IGNORECASE,
 )
-_WHOSE = re.compile(r"\b(?:who|whom|whose)\b|['’]s?\b(?! like)", re.IGNORECASE)
+_WHOSE = re.compile(
+    r"\b(?:who|whom|whose)\b|(?<!what)(?<!where)(?<!when)(?<!how)(?<!it)(?<!that)(?<!there)['’](?:s\b|(?!\w))",
+    re.IGNORECASE,
+)
+_LETTERED = re.compile(r"\b[A-Z][\w’'-]+ (?:[A-Z]|\d{1,2})\b(?![.:,]?\d| [a-z]?[ap]m\b)")
 _PAIR = re.compile(r"\b(?=([A-Z][\w’'-]+) ([A-Z][\w’'-]+)\b)")
 _IDENTIFIER = re.compile(
     r"(?<![\w.-])(?=[\w.-]*\d)(?:[^\W\d_]+[-_.]?\d[\w-]*|\d+(?:[-_.]\w+){2,}|\d+[-_][^\W\d_]\w*)(?![\w-])"
@@ -94,17 +101,24 @@ def names_another(subject: Subject, page: Page, start: int, end: int) -> bool:
 
 
 def namesakes(question: str, pages: Sequence[Page]) -> dict[str, frozenset[str]]:
-    """Return the names of two words that a question says, as pages write them, each with those that end alike.
+    """Return the names of two words that a question says, each with those on the pages that are of the same kind.
 
-    The Lower Pool is not the Upper Pool. Where the question asks who, or for what belongs to somebody, another name may
-    well stand in the answer, and there are none.
+    The Lower Pool is not the Upper Pool, nor Hangar A Hangar B. Where the question asks who, or for what belongs to
+    somebody, another name may well stand in the answer, and there are none.
     """
     if _WHOSE.search(question):
         return {}
     pairs = {pair.casefold() for page in pages for pair in _pairs(f"{page.title}.\n{page.text}")}
     said = question.casefold()
-    asked = [pair for pair in pairs if re.search(rf"\b{re.escape(pair)}\b", said)]
-    return {pair: frozenset(o for o in pairs if o not in asked and o.split()[1] == pair.split()[1]) for pair in asked}
+    written = {*pairs, *(pair.casefold() for pair in _LETTERED.findall(question))}
+    asked = [pair for pair in written if re.search(rf"\b{re.escape(pair)}\b", said)]
+    return {pair: frozenset(o for o in pairs if o not in asked and _kin(o, pair)) for pair in asked}
+
+
+def _kin(one: str, other: str) -> bool:
+    """Whether two pairs of words name two of a kind: they end alike, or begin alike before a letter or number."""
+    (first, last), (before, after) = one.split(), other.split()
+    return last == after if len(last) > 1 and not last.isdigit() else first == before and len(after) < LETTERED
 
 
 def of_namesake(names: Mapping[str, frozenset[str]], page: Page, start: int, end: int) -> bool:
@@ -120,7 +134,8 @@ def of_namesake(names: Mapping[str, frozenset[str]], page: Page, start: int, end
 
 @lru_cache(maxsize=512)
 def _pairs(text: str) -> frozenset[str]:
-    return frozenset(f"{one} {other}" for one, other in _PAIR.findall(text) if one.casefold() not in COMMON)
+    named = {f"{one} {other}" for one, other in _PAIR.findall(text) if one.casefold() not in COMMON}
+    return frozenset(named | {pair for pair in _LETTERED.findall(text) if pair.split()[0] not in MONTHS})
 
 
 def of_another(question: str, subject: Subject, row: str) -> bool:

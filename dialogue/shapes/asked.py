@@ -38,6 +38,7 @@ _KIND = re.compile(  # a question that says of which kind its answer is
     re.IGNORECASE,
 )
 _COSTS = re.compile(r"\bhow much (?:is|are|was|were|do|does|did|for|will)\b|\bexpensive\b", re.IGNORECASE)
+_FIGURES = re.compile(r"\d+")
 _WHEN = re.compile(r"\bwhen\b", re.IGNORECASE)
 _SUM = re.compile(r"\d|free|nothing", re.IGNORECASE)
 _PERSON = re.compile(
@@ -135,6 +136,7 @@ def _wanted(asked: _Question, cells: Sequence[_Cell], likely: Sequence[float]) -
     near = {place for place in range(len(cells)) if place not in told and likely[best] - likely[place] < CLEAR}
     if best not in told and not near & named:
         likeliest = near if len(near) <= MOST and likely[best] >= 0 and _may_be(asked, cells[best]) else set[int]()
+        likeliest |= {place for place in range(len(cells)) if likeliest and _alike(cells[place], cells[best])} - told
         named |= {best} if named else likeliest
     timed = _WHEN.search(asked.text)
     return set() if timed and not any(_TIME.search(cells[place].value) for place in named) else named
@@ -154,6 +156,11 @@ def _may_be(asked: _Question, cell: _Cell) -> bool:
     if kind and kind["kind"].casefold().startswith("who"):
         return bool(_PERSON.search(cell.name))
     return bool(kind and kind["kind"].casefold() in ("when", "where"))
+
+
+def _alike(cell: _Cell, other: _Cell) -> bool:
+    """Whether two values are of one form: where no column is named, a departure may be taken for an arrival."""
+    return _FIGURES.sub("0", cell.value) == _FIGURES.sub("0", other.value) and bool(_FIGURES.search(cell.value))
 
 
 def _is_money(cell: _Cell) -> bool:
