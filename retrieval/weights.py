@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "e04903cdf891286e006949c2b4e57b4cb5fefea34ac5fee1706d48e995d4fae5",
+    WEIGHTS / "reader.safetensors": "43cc6f7052458006c7a1aa1b9d2500f5fa25a530f5f1bc41c0209c10a5fefcc5",
 }
 
 

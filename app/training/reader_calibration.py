@@ -45,6 +45,7 @@ DOCUMENTS = (60, 10)  # of those kept apart, in one collection: more, and what i
 OF_DOCUMENTS = 300  # questions asked of each of the two, as many again that are not answered
 COUNTS = 3.0  # what a unit found for a question of people counts,
 ASKED_IN_VAIN = 0.5  # as a part of that where nothing answers: it is half of what is asked here, and less in use
+FITS, FIRST = 3, 3
 RIDGE = 1e-3
 ASKED_BY_PEOPLE = (*NATURAL, "documents")
 UNANSWERED = ("without", "stranger", *(f"{name} without" for name in ASKED_BY_PEOPLE))
@@ -301,16 +302,27 @@ def calibrated(found: dict[str, list[Found]]) -> dict[str, dict[str, float]]:
     """Return what goes into the reader's card: the weights of `order`, `likely` and `unit`."""
     every = [each for kind in found.values() for each in kind]
     rows, met = np.concatenate([each.rows for each in every]), np.concatenate([each.met for each in every])
-    units = np.concatenate([each.units for each in every])
-    right = np.concatenate([each.right for each in every])
     weight = {name: COUNTS if name in ASKED_BY_PEOPLE else 1.0 for name in found}
     weight |= {f"{name} without": COUNTS * ASKED_IN_VAIN for name in ASKED_BY_PEOPLE}
-    counts = np.concatenate([np.full(len(each.right), weight[name]) for name, kind in found.items() for each in kind])
-    return {
-        "order": ordering(found),
-        "likely": logistic(rows, met, FEATURES),
-        "unit": logistic(units, right, UNIT, counts),
-    }
+    counts = [weight[name] for name, kind in found.items() for _ in kind]
+    return {"order": ordering(found), "likely": logistic(rows, met, FEATURES), "unit": _of_units(every, counts)}
+
+
+def _of_units(every: Sequence[Found], counts: Sequence[float]) -> dict[str, float]:
+    """The weights of UNIT: fitted to all units, then to the FIRST of each question by the fit before.
+
+    Nearly all units are far from any answer; which of the likely ones does answer, and whether any does, is another
+    question.
+    """
+    chosen = [np.arange(len(each.right)) for each in every]
+    for _ in range(FITS):
+        units = np.concatenate([each.units[some] for each, some in zip(every, chosen, strict=True)])
+        right = np.concatenate([each.right[some] for each, some in zip(every, chosen, strict=True)])
+        each_counts = np.concatenate([np.full(len(some), count) for some, count in zip(chosen, counts, strict=True)])
+        weights = logistic(units, right, UNIT, each_counts)
+        sums = [each.units @ [weights[name] for name in UNIT] for each in every]
+        chosen = [np.argsort(-each, kind="stable")[:FIRST] for each in sums]
+    return weights
 
 
 def report(found: dict[str, list[Found]], card: Mapping[str, Weights]) -> dict[str, float]:
