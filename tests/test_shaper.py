@@ -230,3 +230,10 @@ def test_the_rows_under_the_heading_that_is_asked_for_are_listed(shaper: Shaper)
 def test_a_list_of_something_else_in_the_same_document_is_not(shaper: Shaper) -> None:
     found = shaped(shaper, "Which prizes did Hulda Marr win?", of_hulda()).shaped
     assert not any("Easel" in draft or "Ferrymen" in draft for draft, _ in found)
+
+
+def test_steps_that_state_something_are_steps(shaper: Shaper) -> None:
+    steps = ("Check that the canopy is locked.", "Hook in the cable.", "Lift the wing.", "The pilot pulls the knob.")
+    text = "\n\n".join(steps)
+    page = Passage(1, text, "winch.md", "Winch launch", ("Steps",), 0, len(text))
+    assert drafts(shaped(shaper, "What are the steps of a winch launch?", [page])) == ["\n".join(steps)]

@@ -273,6 +273,9 @@ def test_the_question_of_a_long_message_is_found() -> None:
     )
     assert len(f"{story}{chosen}".split()) >= LONG - 4
     assert asked_in("How long is it?") == "How long is it?"
+    assert asked_in("TAT - what's that?") == "What is TAT?"
+    assert asked_in("the Mill House, where is that") == "Where is the Mill House?"
+    assert asked_in("Thanks, what is it about?") == "Thanks, what is it about?"
 
 
 def test_words_of_degree_are_read() -> None:

@@ -208,7 +208,9 @@ def _is_line(text: str, offer: Offer) -> bool:
 
 
 def _parallel(run: list[tuple[Passage, Offer]]) -> list[tuple[Passage, Offer]]:
-    """A run without the statements at its ends, where most of its lines are none."""
+    """A run without the statements at its ends, where most of its lines are none; under "Steps" all are steps."""
+    if run and run[0][0].headings and _STEPS.search(run[0][0].headings[-1]):
+        return run
     stating = [bool(_STATES.match(offer.text)) for _, offer in run]
     if 3 * sum(stating) > len(run):
         return run

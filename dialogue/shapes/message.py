@@ -2,7 +2,7 @@
 
 import re
 
-from dialogue.names import names
+from dialogue.names import COMMON, names
 from dialogue.talk import asks
 from retrieval.text import sentences
 
@@ -17,6 +17,12 @@ _INNER = re.compile(
     r"[^:;–—]*)$",
     re.IGNORECASE,
 )
+_ARTICLES = frozenset({"a", "an", "the", "our", "my", "your", "this", "that", "these", "those"})
+_AHEAD = re.compile(
+    r"(?P<thing>[^,:–—]{2,60}?)(?:,| ?[-–—:]) (?P<ask>what|who|where)(?P<verb>['’]s| is| are| was| were) "
+    r"(?:that|it|this|he|she|they|those|these)(?P<rest> about| for)?[?!. ]*",
+    re.IGNORECASE,
+)
 _OPENER = re.compile(
     r"^(?:(?:so|but|and|well|anyway|now|please|hi|hello)[\s,]+)*"
     r"(?:(?:my question is|i was wondering|i wonder|could you tell me|can you tell me|do you know|i would like to know|"
@@ -26,10 +32,15 @@ _OPENER = re.compile(
 
 
 def asked_in(message: str) -> str:
-    """Return the question of a long message, standing alone as far as a name before it tells; a short one as it is."""
+    """Return the question of a long message, standing alone as far as a name before it tells; a short one as it is, but
+    that what it asks about ahead ("TAT - what's that?") is put in its place."""
     text = " ".join(message.split())
     if len(text.split()) < LONG:
-        return text
+        ahead = _AHEAD.fullmatch(text)
+        if not ahead or ahead["thing"].split()[0].casefold() in {*COMMON, "sorry"} - _ARTICLES:
+            return text
+        verb = re.sub("['’]s", " is", ahead["verb"])
+        return f"{ahead['ask'].capitalize()}{verb} {ahead['thing']}{ahead['rest'] or ''}?"
     pieces = [text[start:end] for start, end in sentences(text)]
     asking = [place for place, piece in enumerate(pieces) if piece.endswith("?")] or [
         place for place, piece in enumerate(pieces) if asks(_OPENER.sub("", piece))
