@@ -197,6 +197,11 @@ def stands_alone(question: str) -> bool:
     return _starts_question(question) or words[0].casefold() in IMPERATIVES
 
 
+def puts_another(question: str) -> bool:
+    """Say whether a question puts a thing that it names in the place of the last: "And Quick?", "What about Otto?"."""
+    return bool(_WHAT_ABOUT.match(question) and names(question))
+
+
 def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
     """Complete a question that depends on the earlier turns; any other comes back as it is.
 

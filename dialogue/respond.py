@@ -15,7 +15,7 @@ from dialogue.judges.facts import words
 from dialogue.judges.subject import subject_of
 from dialogue.pictures import BLANK, QUESTION, UNSEEN, Viewer, Viewing, look
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
-from dialogue.query import Rewriter, meant, search_queries
+from dialogue.query import Rewriter, meant, puts_another, search_queries
 from dialogue.rank import QUOTES, Gates, closest, ranked
 from dialogue.readings import reading
 from dialogue.research import SNIPPETS, Findings, Researcher
@@ -253,7 +253,7 @@ class Responder:
         if intent.kind != ASKING:
             mended = self.spelling(typed)
             readings = [mended] if mended != typed else []
-            if asks(typed) and intent.kind not in ABOUT and len(given) > 1:
+            if asks(typed) and len(given) > 1 and (intent.kind not in ABOUT or puts_another(typed)):
                 readings.append(search_queries((*given[:-1], replace(given[-1], text=mended)), "", self.rewriter)[0])
             asked = subject_of(typed).identifiers or any(self.listener.hear(r, role).kind == ASKING for r in readings)
             if not asked and intent.kind not in (*ABOUT, "override"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dialogue.names import names
 from dialogue.proposals import Said
-from dialogue.query import likeliest, meant, search_queries, standalone, stands_alone
+from dialogue.query import likeliest, meant, puts_another, search_queries, standalone, stands_alone
 from dialogue.types import Turn
 
 
@@ -147,3 +147,10 @@ def test_a_question_that_stands_alone_is_read_so_only_where_that_is_much_likelie
 )
 def test_a_question_with_a_subject_of_its_own_stands_alone(question: str, alone: bool) -> None:
     assert stands_alone(question) is alone
+
+
+@pytest.mark.parametrize(
+    ("typed", "puts"), [("And Quick?", True), ("What about Otto?", True), ("And shorter?", False), ("Why?", False)]
+)
+def test_a_name_alone_stands_in_the_place_of_the_last(typed: str, puts: bool) -> None:
+    assert puts_another(typed) == puts
