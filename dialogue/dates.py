@@ -105,11 +105,16 @@ def moved(question: str, previous: str) -> str:
         return ""
     there = previous[: time.start] + other + previous[time.end :]
     rest = question[: match.start()] + question[match.end() :]
-    if not re.search(r"\w", ABOUT.sub("", f"{OPENER.sub('', rest.strip())} ")):
+    if says_nothing(rest):
         return there
     end = time.end + len(other) - len(time.text)
     phrase = Told(other, time.start, end, time.led, time.date, time.part).phrase(there)
     return OPENER.sub("", question[: match.start()] + phrase + question[match.end() :])
+
+
+def says_nothing(rest: str) -> bool:
+    """Say whether what is left of a question when its thing is taken out only opens one: "And what about ...?"."""
+    return not re.search(r"\w", ABOUT.sub("", f"{OPENER.sub('', rest.strip())} "))
 
 
 def untimed(question: str) -> str:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from dialogue.dates import says_nothing
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PREPOSITIONS, PRONOUNS, SPEAKERS, WH, Phrase, phrases, verbs
-from dialogue.proposals import ABOUT, OPENER, exchanged
+from dialogue.proposals import OPENER, exchanged
 from retrieval.text import BAR
 
 OTHER = re.compile(r"\bthe other(?: (?!two\b|three\b|day\b|hand\b|side\b|way\b)(?P<kind>[a-z]+))?\b", re.IGNORECASE)
@@ -29,7 +30,7 @@ def of_the_other(question: str, previous: str, texts: Sequence[str]) -> str:
         return ""
     kind = (match["kind"] or "one").casefold()
     rest = question[: match.start()] + question[match.end() :]
-    half = not re.search(r"\w", ABOUT.sub("", f"{OPENER.sub('', rest.strip())} "))
+    half = says_nothing(rest)
     for old in _named(previous, kind if kind not in ("one", "ones") else ""):
         found = _siblings(old, texts)
         if len(found) != 1:

@@ -212,7 +212,8 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
     said = _said(earlier, rewriter) if rewriter else []
     if named := of_them(question, _last_question(earlier, said), _last_reply(earlier)):
         return named
-    if other := moved(question, dated(earlier, rewriter)):
+    day = _dated([one.text for one in said if one.user]) if rewriter else before(earlier)
+    if other := moved(question, day):
         if not _PRONOUN.search(untimed(question)):
             return other
         question = other

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dialogue.cite import without_marks
-from dialogue.judges.facts import words
+from dialogue.judges.facts import content_stems
 from dialogue.judges.quantities import read
 from dialogue.prompts import ABSTENTION, CLOSEST, is_abstention
 from dialogue.types import UNDERSTOOD, Context, Intent, Outcome, Reply, Role
@@ -131,7 +131,7 @@ def _figures(text: str) -> frozenset[str]:
 
 
 def _content(text: str) -> frozenset[str]:
-    return frozenset(word.stem for word in words(without_marks(text)) if word.content)
+    return content_stems(without_marks(text))
 
 
 def _surroundings(context: Context, parts: Sequence[str]) -> list[str]:

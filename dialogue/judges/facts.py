@@ -80,6 +80,11 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(word.stem for word in words(text))
 
 
+def content_stems(text: str) -> frozenset[str]:
+    """Return the stems of the words of a text that carry its meaning."""
+    return frozenset(word.stem for word in words(text) if word.content)
+
+
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """Return a crude stem: enough to join "climbs", "climbed" and "climbing"."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dialogue.judges.facts import Word, stem, words
+from dialogue.judges.facts import Word, content_stems, stem, words
 from dialogue.judges.lookup import signs
 from dialogue.phrases import AUXILIARY, PREPOSITIONS, WH, verbs
 from dialogue.shapes.words import measures
@@ -151,4 +151,4 @@ def _signs(text: str) -> frozenset[str]:
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(word.stem for word in words(_JOINT.sub(" ", text)) if word.content)
+    return content_stems(_JOINT.sub(" ", text))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dialogue.judges.facts import words
+from dialogue.judges.facts import content_stems
 from dialogue.judges.heads import Array, Head
 from dialogue.judges.shipped import WEIGHTS, load_head
 from dialogue.prompts import is_abstention
@@ -74,11 +74,11 @@ class WrittenScorer:
         """
         asked = context.parts or (context.query,)
         spans = [self._spans(question, context) for question in asked]
-        questions = [_stems(question) for question in asked]
-        said = [_stems(draft) for draft in drafts]
+        questions = [content_stems(question) for question in asked]
+        said = [content_stems(draft) for draft in drafts]
         known = frozenset[str]().union(*questions)
         times = context.working.sampled
-        samples = {text: None if is_abstention(text) else _stems(text) - known for text in times}
+        samples = {text: None if is_abstention(text) else content_stems(text) - known for text in times}
         margins = [
             min(_margin(one, row, question) for row, question in zip(spans, questions, strict=True)) for one in said
         ]
@@ -93,7 +93,7 @@ class WrittenScorer:
         found = []
         for page, reading in zip(pages, self.reader.read(question, pages), strict=True):
             for logit, start, end in reading.likely(SPANS, LONGEST):
-                found.append((max(logit, -FAR), _stems(page.text[start:end])))
+                found.append((max(logit, -FAR), content_stems(page.text[start:end])))
         return found
 
 
@@ -103,11 +103,11 @@ def added(draft: str, claims: Sequence[Claim], context: Context) -> Stems:
     Of two sentences together a name of the one and a figure of the other would be taken. All words of a row of a table.
     """
     if BAR in draft:
-        return _stems(draft)
-    asked = _stems(" ".join((context.query, *context.parts)))
+        return content_stems(draft)
+    asked = content_stems(" ".join((context.query, *context.parts)))
     found: Stems = frozenset()
     for claim in claims:
-        said = _stems(claim.text) - asked
+        said = content_stems(claim.text) - asked
         found |= min((said - borne for borne in _sentences(claim)), key=len, default=said)
     return found
 
@@ -117,7 +117,7 @@ def _sentences(claim: Claim) -> list[Stems]:
     if claim.passage is None:
         return []
     page, quote = page_of(claim.passage), claim.passage.text[claim.quote_start : claim.quote_end]
-    return [_stems(page.title) | _stems(quote[start:end]) for start, end in sentences(quote)]
+    return [content_stems(page.title) | content_stems(quote[start:end]) for start, end in sentences(quote)]
 
 
 def _margin(said: Stems, spans: Sequence[tuple[float, Stems]], asked: Stems) -> float:
@@ -134,10 +134,6 @@ def _agreement(draft: str, said: Stems, samples: Mapping[str, Stems | None], tim
         return ALONE
     alike = ((len(said & own) / max(1, len(said | own)) if own is not None else 0.0) for own in samples.values())
     return sum(share * others[text] for text, share in zip(samples, alike, strict=True)) / count
-
-
-def _stems(text: str) -> Stems:
-    return frozenset(word.stem for word in words(text) if word.content)
 
 
 def _logit(probability: float) -> float:

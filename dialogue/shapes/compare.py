@@ -13,7 +13,7 @@ from dialogue.judges.quantities import Quantity
 from dialogue.shapes.outcomes import Asked, confirmed, extreme, verdict
 from dialogue.shapes.parts import like
 from dialogue.shapes.plan import Fits, Most, Plan, Value
-from dialogue.shapes.words import DIMENSIONS, Degree, degree, singular
+from dialogue.shapes.words import DIMENSIONS, NUMBERS, Degree, degree, singular
 
 _BE = r"(?:is|are|was|were)"
 _VERB = rf"(?:{_BE}|has|have|had|does|do|did|costs?|weighs?|takes?|lasts?|gets?|comes?|offers?)"
@@ -53,10 +53,9 @@ _MOST = re.compile(
     r"(?P<most>most|least|\w+st)(?P<rest> [\w -]+)?",
     re.IGNORECASE,
 )
-_NUMBERS = "two three four five six seven eight nine ten".split()
 _ONE_OF = re.compile(
     r"(?:which|what|who)(?: one)?(?P<of> (?:of|out of|among) (?:all )?(?:the|our|my|your|their|these|those)"
-    rf"(?: (?P<count>{'|'.join(_NUMBERS)}|\d+))?)(?= (?!two\b)[a-z])",
+    rf"(?: (?P<count>{'|'.join(NUMBERS[1:10])}|\d+))?)(?= (?!two\b)[a-z])",
     re.IGNORECASE,
 )
 _MORE_OF_TWO = re.compile(
@@ -156,7 +155,7 @@ def _of_so_many(
 
 
 def _number(word: str) -> int:
-    return int(word) if word.isdigit() else _NUMBERS.index(word.casefold()) + 2
+    return int(word) if word.isdigit() else NUMBERS.index(word.casefold()) + 1
 
 
 def _frequent(words: str) -> Degree | None:

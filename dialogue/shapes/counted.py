@@ -13,11 +13,11 @@ from dialogue.shapes.plan import Value
 from dialogue.shapes.ranked import Worked
 from dialogue.shapes.rows import value_in
 from dialogue.shapes.tables import ANYWHERE, Table, narrowed, of_kind, quoted, tables
+from dialogue.shapes.words import NUMBERS
 from dialogue.units import units
 from retrieval.types import Passage
 
 SHOWN: Final = 12  # rows that are counted, all of which are quoted
-_NUMBERS: Final = "two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = re.compile(
     r"how many (?P<noun>(?:[\w-]+ ){0,3}?[\w-]*[^\W\d_]s)"
     r"(?P<verb> (?:do|does|did) (?:we|you|they) [a-z]+| (?:have|had) there been| [a-z]+(?: there)?)"
@@ -28,7 +28,8 @@ _THERE = re.compile(
     r" (?:are|were) there| (?:have|had) there been| (?:do|does|did) (?:we|you|they) [a-z]+", re.IGNORECASE
 )
 _TOGETHER = re.compile(
-    rf"how many (?P<noun>[a-z]+) .*?\b(?:all|the|our)(?: of)?(?: the| our)?(?: (?P<count>\d+|{'|'.join(_NUMBERS)}))? "
+    rf"how many (?P<noun>[a-z]+) .*?\b(?:all|the|our)(?: of)?(?: the| our)?"
+    rf"(?: (?P<count>\d+|{'|'.join(NUMBERS[1:])}))? "
     r"(?P<kind>[a-z-]+s) (?:taken )?(?:together|altogether|combined|in total)",
     re.IGNORECASE,
 )
@@ -82,7 +83,7 @@ def sized(found: Sequence[Thing]) -> list[tuple[Value, Fact]]:
 def _sum(noun: str, kind: str, number: str, passages: Sequence[Passage]) -> Worked | None:
     """What is counted of all things of a kind, added up, where it is stated of each of them once."""
     found = things(kind, passages)
-    wanted = int(number) if number.isdigit() else _NUMBERS.index(number.casefold()) + 2 if number else len(found)
+    wanted = int(number) if number.isdigit() else NUMBERS.index(number.casefold()) + 1 if number else len(found)
     made = _counts(found, stem(noun))
     if len(made) != wanted or len(made) < 2 or (not number and len(made) != len(found)):
         return None

@@ -14,8 +14,9 @@ from typing import Final
 from dialogue.judges.quantities import Quantity
 from dialogue.shapes.figures import exact, grouped, written_like
 from dialogue.shapes.plan import Plan, Value
-from dialogue.shapes.several import NUMBERS, TOGETHER, read_several
+from dialogue.shapes.several import TOGETHER, read_several
 from dialogue.shapes.topic import topic
+from dialogue.shapes.words import NUMBERS
 from retrieval.tools.arithmetic import read_number
 from retrieval.tools.dates import shown
 from retrieval.tools.units import Unit, convert, named, unit

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Final
 
 from dialogue.judges.answers import Offer
-from dialogue.judges.facts import words
+from dialogue.judges.facts import content_stems, words
 from dialogue.judges.quantities import Quantity
 from dialogue.shapes.figures import exact, written_like
 from dialogue.shapes.money import is_money, sums
@@ -212,4 +212,4 @@ def _split(stated: Sequence[tuple[str, str, Quantity]]) -> _Sides:
 
 
 def _roots(text: str) -> frozenset[str]:
-    return frozenset(word.stem for word in words(re.sub(r"[-_./]", " ", text)) if word.content)
+    return content_stems(re.sub(r"[-_./]", " ", text))

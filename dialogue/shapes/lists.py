@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dialogue.antecedents import is_dependent
 from dialogue.judges.answers import AnswerScorer, Offer
-from dialogue.judges.facts import stem, words
+from dialogue.judges.facts import content_stems, stem, words
 from dialogue.shapes.facts import Fact, name_of
 from dialogue.units import units
 from retrieval.types import Passage
@@ -101,7 +101,7 @@ def kind_of(question: str) -> str:
 
 def asked_for(question: str) -> frozenset[str]:
     """Return the stems of what a question asks for, without those that only ask."""
-    return frozenset(word.stem for word in words(question) if word.content) - _ASKING
+    return content_stems(question) - _ASKING
 
 
 def blocks(passages: Sequence[Passage], neighbours: Neighbours) -> list[Block]:

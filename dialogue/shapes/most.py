@@ -14,6 +14,7 @@ from dialogue.judges.facts import stem, words
 from dialogue.names import COMMON, names
 from dialogue.shapes.facts import CAME, FOUNDED, Fact, facts, usable, value_of
 from dialogue.shapes.plan import Plan, Value
+from dialogue.shapes.words import NUMBERS
 from dialogue.units import quotable, units
 from retrieval.text import BAR
 from retrieval.types import Passage
@@ -21,7 +22,6 @@ from retrieval.types import Passage
 LIKELY: Final = 0.03  # the least probability that a sentence states what is asked of a thing
 MOST: Final = 12  # things that are compared
 
-_NUMBERS: Final = "two three four five six seven eight nine ten eleven twelve".split()
 _SUBJECT = re.compile(r"\W{0,3}(?P<the>(?:The|An?|Our) )?(?P<name>[A-Z][\w'’&-]*(?: (?:(?:of|the) )*[A-Z\d][\w'’-]*)*)")
 _CALLED = re.compile(r"\b(?:called|named|known as) (?:the )?(?P<name>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)*)")
 
@@ -58,7 +58,7 @@ def things(noun: str, passages: Sequence[Passage], count: int = 0) -> list[Thing
 
 def _counted(title: str) -> int:
     """The number that a title says, 0 for none: "The two pools"."""
-    return next((_NUMBERS.index(word) + 2 for word in title.casefold().split() if word in _NUMBERS), 0)
+    return next((NUMBERS.index(word) + 1 for word in title.casefold().split() if word in NUMBERS[1:]), 0)
 
 
 def heads(found: Sequence[Thing]) -> list[Fact]:

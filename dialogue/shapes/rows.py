@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dialogue.judges.answers import Offer
-from dialogue.judges.facts import stem, words
+from dialogue.judges.facts import content_stems, stem, words
 from dialogue.judges.quantities import Quantity, read
 from dialogue.shapes.plan import Fits
 from dialogue.shapes.words import measures
@@ -40,10 +40,10 @@ def cell_of(
     column of sums of `money`, or else of quantities that fit, or of years where `dates` are asked for.
     """
     row = cells(text)
-    asked = {word.stem for word in words(question) if word.content}
+    asked = content_stems(question)
     asked = asked.union(*(measures(word.text) for word in words(question)))
     held = {name: value for name, cell in row.items() if (value := value_in(cell, name))}
-    chosen = [name for name in held if {word.stem for word in words(name) if word.content} & asked]
+    chosen = [name for name in held if content_stems(name) & asked]
     if not chosen and money:
         chosen = [name for name in held if MONEY.search(name)] or [name for name in held if is_currency(name)]
     elif not chosen and fits:
@@ -106,7 +106,7 @@ def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, O
     Of a column of yes and no they are those that say yes, of a question that denies those that say no; what else it
     says of them narrows these down.
     """
-    asked = {word.stem for word in words(question) if word.content}
+    asked = content_stems(question)
     denied = bool(DENIED.search(question))
     for source in dict.fromkeys(passage.source for passage in passages):
         said = dict[tuple[str, str], list[tuple[Passage, Offer]]]()
@@ -114,10 +114,16 @@ def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, O
         for passage in sorted((p for p in passages if p.source == source), key=lambda each: each.start):
             for offer in units(passage):
                 for name, value in cells(offer.text).items():
-                    if value.casefold() in (NO if denied else YES) and _content(name) and _content(name) <= asked:
+                    if (
+                        value.casefold() in (NO if denied else YES)
+                        and content_stems(name)
+                        and content_stems(name) <= asked
+                    ):
                         ticked.setdefault(name, []).append((passage, offer))
                     elif (
-                        not denied and any(sign.isalpha() for sign in value) and frozenset() < _content(value) <= asked
+                        not denied
+                        and any(sign.isalpha() for sign in value)
+                        and frozenset() < content_stems(value) <= asked
                     ):
                         said.setdefault((name, value), []).append((passage, offer))
         if ticked:
@@ -129,10 +135,6 @@ def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, O
         if several:
             return max(several, key=len)
     return []
-
-
-def _content(text: str) -> frozenset[str]:
-    return frozenset(word.stem for word in words(text) if word.content)
 
 
 def rows_of_kind(noun: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
@@ -168,8 +170,12 @@ def rows_under(asked: frozenset[str], passages: Sequence[Passage]) -> list[tuple
     for source in dict.fromkeys(passage.source for passage in passages):
         found: dict[str, list[tuple[Passage, Offer]]] = {}
         for passage in sorted((p for p in passages if p.source == source), key=lambda each: each.start):
-            heading = _content(passage.headings[-1]) if passage.headings else frozenset[str]()
-            if heading and heading <= asked and len(asked - _content(" ".join((passage.title, *passage.headings)))) < 2:
+            heading = content_stems(passage.headings[-1]) if passage.headings else frozenset[str]()
+            if (
+                heading
+                and heading <= asked
+                and len(asked - content_stems(" ".join((passage.title, *passage.headings)))) < 2
+            ):
                 rows = [(passage, offer) for offer in units(passage) if cells(offer.text)]
                 found.setdefault(passage.headings[-1], []).extend(rows)
         several = [rows for rows in found.values() if len(rows) > 1]

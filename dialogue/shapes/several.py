@@ -3,14 +3,12 @@
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 from dialogue.shapes.figures import exact, written_like
 from dialogue.shapes.money import is_money
 from dialogue.shapes.plan import Plan, Value
-from dialogue.shapes.words import singular
+from dialogue.shapes.words import NUMBERS, singular
 
-NUMBERS: Final = "one two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = rf"(?P<count>\d+|{'|'.join(NUMBERS)})"
 _THINGS = r"(?P<things>(?:[\w-]+ ){0,2}?(?:[a-z-]{2,}s|people|children|men|women|persons))\b"
 TOGETHER = re.compile(

@@ -191,7 +191,7 @@ class Shaper:
             return None
         documents = [item.passage for item in context.evidence if item.passage.kind == "document"]
         held = [*dict.fromkeys([passage for row in passages for passage in row] + documents)]
-        whole = [*{passage.id: passage for passage in (*held, *self._beside(held))}.values()] if plan.most else []
+        whole = self._with_beside(held) if plan.most else []
         if plan.every:
             if (found := most_of_rows(plan, whole, self.today())) is not None:
                 return found if found[0] else None
@@ -213,8 +213,8 @@ class Shaper:
         worked = rows_like(plan, rows, passages)
         if worked:
             return worked
-        whole = {passage.id: passage for passage in (*passages, *self._beside(passages))}
-        several = things_of(plan.about[0], [*whole.values()], plan.count)
+        whole = self._with_beside(passages)
+        several = things_of(plan.about[0], whole, plan.count)
         large = plan.most is not None and plan.most.degree.measure == "size" and not plan.most.of
         made = (sized(several) if large and several else []) or stated_of(plan, several, self.scorer)
         sentence = plan.work([value for value, _ in made]) if len(made) > 1 else ""
@@ -229,6 +229,10 @@ class Shaper:
         saying = [f.offer for f in row if says.search(f.offer.text) and mentions(noun, setting(f.offer))]
         return bool(saying) and max(self.scorer.score(question, saying)) >= SAID
 
+    def _with_beside(self, passages: Sequence[Passage]) -> list[Passage]:
+        """Passages, then those before and after them, each once."""
+        return [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()]
+
     def _beside(self, passages: Sequence[Passage]) -> Sequence[Passage]:
         """The passages before and after those found, of the same documents."""
         sources = {passage.source for passage in passages}
@@ -241,7 +245,7 @@ class Shaper:
         if came is not None:
             return _said_in_lines(context, came, least=CLEARLY) if came else context
         noun = kind_of(context.query)
-        whole = [*{passage.id: passage for passage in (*passages, *self._beside(passages))}.values()]
+        whole = self._with_beside(passages)
         rows = rows_of(context.query, whole) if rows_of(context.query, passages) else []
         block = (
             of_rows(rows)

@@ -16,6 +16,7 @@ _ADJECTIVES: Final = {  # what is measured: (adjectives of more, of less)
     "size": ("big large great", "small little"),
     "harm": ("bad severe", ""),
 }
+NUMBERS: Final = "one two three four five six seven eight nine ten eleven twelve".split()
 _IRREGULAR: Final = {
     "further": "far",
     "farther": "far",

@@ -108,17 +108,18 @@ def _bare(text: str) -> str:
 
 def _told(unit: str, named: str, now: datetime) -> str:
     day = now.date()
-    today = f"Today is {day_name[day.weekday()]}, {shown(day)}."
+    told = f"{day_name[day.weekday()]}, {shown(day)}."
+    today = f"Today is {told}"
     if unit in ("time", "hour", "o'clock", "time of day"):
         zone = f" ({now.tzname()})" if now.tzinfo else ""
-        return f"It is {now:%H:%M}{zone} on {day_name[day.weekday()]}, {shown(day)}."
+        return f"It is {now:%H:%M}{zone} on {told}"
     if unit == "year":
-        return f"It is the year {day.year}: today is {day_name[day.weekday()]}, {shown(day)}."
+        return f"It is the year {day.year}: today is {told}"
     if unit == "month":
-        return f"It is {month_name[day.month]} {day.year}: today is {day_name[day.weekday()]}, {shown(day)}."
+        return f"It is {month_name[day.month]} {day.year}: today is {told}"
     if "week" in unit and unit not in ("weekday", "week day", "day of the week"):
         year, week, _ = day.isocalendar()
-        return f"It is week {week} of {year}: today is {day_name[day.weekday()]}, {shown(day)}."
+        return f"It is week {week} of {year}: today is {told}"
     if named:
         return f"{'Yes' if named == day_name[day.weekday()].casefold() else 'No'}, t{today[1:]}"
     return today
