@@ -1,8 +1,10 @@
 """Accounts: who is told by a password, a key or a cookie, and who is not."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -11,7 +13,7 @@ from store_files import holding
 from app.accounts.accounts import Accounts
 from app.accounts.audit import Audit
 from app.accounts.keys import Keys
-from app.accounts.limits import Buckets, Limits
+from app.accounts.limits import COUNTED, Buckets, Limits
 from app.accounts.logins import Logins
 from app.accounts.principal import AccountError, Forbidden, Limited, Unknown
 from app.store.database import Database
@@ -152,6 +154,34 @@ def test_the_turns_of_a_day_are_counted_per_account(database: Database) -> None:
         limits.turn(ada)
     accounts.change("ada", per_day=3)
     limits.turn(accounts.check("ada", PASSWORD))
+
+
+def test_far_from_its_bound_an_account_takes_a_hundredth_of_what_is_left_without_a_count(database: Database) -> None:
+    now = 0.0
+    ada, others = Accounts(database).add("ada"), History(database)
+    who = replace(Keys(database).check(Keys(database).make("ada")[0]), per_day=205)
+    history, limits = others.of(ada.id), Limits(database, 0, 0, lambda: now)
+    limits.turn(who)  # counted: of 205 that are left two need no count
+    for _ in range(205):  # taken through another process
+        history.begin(str(uuid4()), "One?", role="candor")
+    for _ in range(2):
+        limits.turn(who)
+    with pytest.raises(Limited, match="the 205 messages"):
+        limits.turn(who)
+    who = replace(who, per_day=500)
+    limits.turn(who)
+    who = replace(who, per_day=206)
+    limits.turn(who)  # one is left: each is counted
+    history.begin(str(uuid4()), "One?", role="candor")
+    with pytest.raises(Limited):
+        limits.turn(who)
+    who = replace(who, per_day=500)
+    for _ in range(300):
+        history.begin(str(uuid4()), "One?", role="candor")
+    limits.turn(who)  # the two hundredths that were left
+    now = COUNTED
+    with pytest.raises(Limited):
+        limits.turn(who)
 
 
 def test_the_audit_log_names_who_did_what(database: Database) -> None:

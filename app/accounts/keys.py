@@ -107,8 +107,8 @@ class Keys:
     def check(self, word: str) -> Principal:
         """Return who has this key. Raises Unknown for one that is not known, has ended or was revoked."""
         now = datetime.now(UTC)
-        with self._database.read() as session:
-            row = session.execute(_KNOWN, {"sha256": _hash(word)}).one_or_none()
+        with self._database.connected() as connection:
+            row = connection.execute(_KNOWN, {"sha256": _hash(word)}).one_or_none()
         if row is None or row.disabled or row.revoked_at or (row.expires_at and row.expires_at <= now):
             raise Unknown("the API key is not valid")
         if row.used_at is None or now - row.used_at > NOTED:

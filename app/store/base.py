@@ -50,6 +50,12 @@ class Database(ABC):
         with self._usable(), Session(self._readable(), expire_on_commit=False) as session, session.begin():
             yield session
 
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """As `read`, without what makes entities of rows, in half of the time. Raises DataError."""
+        with self._usable(), self._readable().connect() as connection:
+            yield connection
+
     def rows(self, query: str, values: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows of one SELECT as the driver gives them, in a third of the time of `read`.
 
