@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.training.adapters import AdapterTraining, Pair, fit
 from retrieval.encoder.adapters import Adapter, Reader, load_adapter, load_reader, new_adapter
 from retrieval.encoder.embed import Encoder
+from retrieval.encoder.folded import LOWER
 from retrieval.types import RetrievalError
 
 TEXTS = [
@@ -23,9 +24,9 @@ TEXTS = [
 ]
 
 
-def noisy(encoder: Encoder, matching: bool = True) -> Adapter:
+def noisy(encoder: Encoder, matching: bool = True, whole: bool = False) -> Adapter:
     """An adapter whose every number counts, as if it had been trained."""
-    adapter = new_adapter("trial", ("yes", "no"), encoder, 3, rank=4, matching=matching)
+    adapter = new_adapter("trial", ("yes", "no"), encoder, 3, rank=4, matching=matching, whole=whole)
     chance = torch.Generator().manual_seed(1)
     for tensor in adapter.tensors.values():
         tensor.add_(0.05 * torch.randn(tensor.shape, generator=chance))
@@ -45,6 +46,22 @@ def test_neither_company_nor_order_moves_a_logit(reader: Reader, pairs: list[tup
     chance.shuffle(order)  # type: ignore[attr-defined]
     assert np.abs(reader([pairs[at] for at in order]) - together[order]).max() < 1e-3
     assert np.abs(reader(pairs[:1]) - together[:1]).max() < 1e-3
+
+
+@pytest.mark.parametrize("matching", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_texts_that_lie_end_to_end_are_read_as_padded_ones_are_in_training(
+    encoder: Encoder, matching: bool, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrieval.encoder.folded.TOKENS", 300)  # several batches
+    reader = Reader(encoder, noisy(encoder, matching, whole))
+    pairs = [(before, text) for before in TEXTS for text in TEXTS]
+    with torch.inference_mode():
+        hidden = encoder.hidden(TEXTS, 0 if whole else LOWER)
+        states = reader.lower(hidden, reader.merged(low=True)) if whole else hidden
+        after = [TEXTS.index(before) for before, _ in pairs]
+        padded = reader.read(states, [states[TEXTS.index(text)] for _, text in pairs], after, reader.merged())
+    assert np.abs(reader(pairs) - padded.numpy()).max() < 0.02
 
 
 def test_nothing_to_read_gives_no_rows(reader: Reader) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from retrieval.encoder.adapters import APART, Reader, _batches
+from retrieval.encoder.adapters import Reader
+from retrieval.encoder.folded import TOKENS, _batches
 from retrieval.encoder.together import MOST, Together
 
 PAIRS = [
@@ -30,12 +31,12 @@ class Slow:
     """Doubles numbers, and holds the first batch back until the callers that come meanwhile are in line."""
 
     def __init__(self, places: int = 1) -> None:
-        self.batches: list[tuple[list[int], bool]] = []
+        self.batches: list[list[int]] = []
         self.reads = Together(self.read, places)
         self.begun, self.go = threading.Event(), threading.Event()
 
-    def read(self, items: Sequence[int], several: bool) -> list[int]:
-        self.batches.append((list(items), several))
+    def read(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
         if not self.begun.is_set():
             self.begun.set()
             assert self.go.wait(30)
@@ -80,22 +81,22 @@ def test_everybody_gets_their_own_and_errors_are_theirs_alone(calls: list[list[i
 def test_who_comes_while_one_reads_is_read_together_in_their_order() -> None:
     slow = Slow()
     assert slow.ask([[1], [2, 3], [4], [5]]) == [[2], [4, 6], [8], [10]]
-    assert slow.batches == [([1], False), ([2, 3, 4, 5], True)]
+    assert slow.batches == [[1], [2, 3, 4, 5]]
     assert slow.reads([7]) == [14]  # and the place is free again
-    assert slow.batches[-1] == ([7], False)
+    assert slow.batches[-1] == [7]
 
 
 def test_a_batch_is_bounded_unless_one_caller_brings_more() -> None:
     slow = Slow()
     slow.ask([[1], [2] * (MOST - 1), [3], [4], [5] * (MOST + 1)])
-    assert [len(items) for items, _ in slow.batches] == [1, MOST, 1, MOST + 1]
+    assert [len(items) for items in slow.batches] == [1, MOST, 1, MOST + 1]
 
 
 def test_a_thread_that_is_stopped_leaves_the_others_to_the_next() -> None:
     told: list[Sequence[int]] = []
     begun, stop = threading.Event(), threading.Event()
 
-    def read(items: Sequence[int], several: bool) -> Sequence[int]:
+    def read(items: Sequence[int]) -> Sequence[int]:
         if not stop.is_set():
             begun.set()
             assert stop.wait(30)
@@ -126,7 +127,7 @@ def test_a_second_place_reads_while_the_first_does() -> None:
     assert slow.reads([2]) == [4]
     slow.go.set()
     thread.join(30)
-    assert sorted(slow.batches) == [([1], False), ([2], False)]
+    assert sorted(slow.batches) == [[1], [2]]
 
 
 def test_threads_are_told_what_each_would_be_told_alone(safety_reader: Reader) -> None:
@@ -147,13 +148,14 @@ def test_threads_are_told_what_each_would_be_told_alone(safety_reader: Reader) -
         assert max(np.abs(each - told).max() for each in found[at]) < tolerance
 
 
+LYING = st.tuples(st.integers(0, 3), st.integers(1, 300)).map(lambda of: (1000 * of[0], 1000 * of[0] + of[1]))
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["", "a", "b"]), st.integers(1, 90), st.integers(1, 160)), min_size=1))
-def test_batches_of_several_hold_every_row_once_and_little_padding(rows: list[tuple[str, int, int]]) -> None:
-    lengths = {before: past for before, past, _ in rows}  # one text has one length
-    rows = [(before, lengths[before], here) for before, _, here in rows]
-    batches = _batches(rows, APART)
+@given(st.lists(st.tuples(LYING, LYING), min_size=1, max_size=60))
+def test_batches_hold_every_row_once_and_no_more_tokens_than_fit(rows: list[tuple[tuple[int, int], ...]]) -> None:
+    batches = _batches(rows)  # type: ignore[arg-type]
     assert sorted(row for batch in batches for row in batch) == list(range(len(rows)))
     for batch in batches:
-        for place, row in enumerate(batch):
-            assert place * (rows[row][2] - max((rows[one][2] for one in batch[:place]), default=rows[row][2])) <= APART
+        held = [*{rows[row][0] for row in batch}, *(rows[row][1] for row in batch)]
+        assert len(batch) == 1 or sum(end - begin for begin, end in held) <= TOKENS

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from retrieval.encoder.adapters import LOWER, Adapter, Reader
+from retrieval.encoder.adapters import Adapter, Reader
 from retrieval.encoder.embed import Encoder
+from retrieval.encoder.folded import LOWER
 
 SORTED = 24  # batches drawn together and sorted by length, so that like lengths meet
 KEPT = 4_000_000  # tokens whose lower states are kept, 768 bytes each

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import gelu, normalize, scaled_dot_product_attention
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from retrieval.encoder.layers import Linear, leveled, packed, plain
+from retrieval.encoder.flat import FlatLayer
+from retrieval.encoder.folded import LOWER, Folded, headed, matched, padded
+from retrieval.encoder.layers import Linear, leveled, rounded
 from retrieval.encoder.together import Together
 from retrieval.types import RetrievalError
 from retrieval.weights import Shipped, read_weights
@@ -29,14 +31,11 @@ from retrieval.weights import Shipped, read_weights
 if TYPE_CHECKING:
     from retrieval.encoder.embed import Encoder
 
-LOWER = 3  # layers in which texts do not meet
 LOW = "low."  # before the names of what changes the lower layers
 FORMAT = "candor-adapter-1"
 PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
 Maps = dict[str, Linear]  # the linear maps of a layer, by PLACES
 WIDTH = 96  # hidden units of the perceptron on the pooled text
-ROWS = 2048  # tokens of texts, padding included, that are read at once
-APART = 64  # tokens of padding that take longer than another batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +117,14 @@ def new_adapter(
 class Reader:
     """An adapter on its encoder, in the arithmetic of the encoder: pairs of texts to logits.
 
-    With `keep` the weights of both together stay in memory, some 20 MB of three layers in float32; what is still being
-    trained must not be kept.
+    With `keep` the weights of both together stay in memory, some 11 MB of three layers; what is still being trained
+    must not be kept. What is learnt from is read by `lower` and `read`, in batches that are padded.
     """
 
     def __init__(self, encoder: "Encoder", adapter: Adapter, keep: bool = False) -> None:
         self.encoder, self.adapter = encoder, adapter
-        self._kept: dict[bool, list[Maps]] | None = {} if keep else None
+        self._keep = keep
+        self._kept: Folded | None = None
         self._together = Together(self._read, _places(encoder.device))
         adapter.tensors.update({key: tensor.to(encoder.device) for key, tensor in adapter.tensors.items()})
         self.outputs = adapter.outputs
@@ -141,30 +141,36 @@ class Reader:
         return f"{LOW}0.query.a" in self.adapter.tensors
 
     def merged(self, low: bool = False) -> list[Maps]:
-        """Return the linear maps of the upper or the lower layers."""
-        if self._kept is None:
-            return self._merged(low)
-        if low not in self._kept:
-            self._kept[low] = self._merged(low)
-        return self._kept[low]
+        """Return the linear maps of the upper or the lower layers, through which gradients flow."""
+        return [
+            {part: partial(rounded, weight=weight, bias=bias) for part, (weight, bias) in maps.items()}
+            for _, maps in self._merged(low)
+        ]
 
-    def _merged(self, low: bool) -> list[Maps]:
+    def _merged(self, low: bool = False) -> list[tuple[Any, dict[str, tuple[Tensor, Tensor]]]]:
+        """Return layers, each with the weights and biases of its linear maps, the adapter's among them."""
         weights, dtype, prefix = self.adapter.tensors, self.encoder.dtype, LOW if low else ""
         layers = self.encoder.upper(0)[:LOWER] if low else self.encoder.upper(LOWER)
-        made = plain if self._kept is None else packed
+
+        def merged(key: str, base: torch.nn.Linear) -> tuple[Tensor, Tensor]:
+            return base.weight + (weights[f"{key}.a"] @ weights[f"{key}.b"]).T.to(dtype), base.bias
+
         return [
-            {
-                part: made(
-                    base.weight + (weights[f"{key}.{part}.a"] @ weights[f"{key}.{part}.b"]).T.to(dtype), base.bias
-                )
-                for part, base in _maps(layer).items()
-            }
-            for key, layer in ((f"{prefix}{place}", layer) for place, layer in enumerate(layers))
+            (layer, {part: merged(f"{prefix}{place}.{part}", base) for part, base in _maps(layer).items()})
+            for place, layer in enumerate(layers)
         ]
+
+    @torch.inference_mode()
+    def _folded(self) -> Folded:
+        """Return the encoder with this adapter in its weights."""
+        lower = [FlatLayer(*each) for each in self._merged(low=True)] if self.whole else []
+        made = Folded(self.encoder, self.adapter.tensors, lower, [FlatLayer(*each) for each in self._merged()])
+        self._kept = made if self._keep else None
+        return made
 
     def lower(self, embedded: Sequence[Tensor], maps: Sequence[Maps]) -> list[Tensor]:
         """Return the states after the adapted lower layers, whose `maps` are given, of embedded texts (tokens, dim)."""
-        states, mask = _padded(embedded)
+        states, mask = padded(embedded)
         flat, alone = leveled(states.to(self.encoder.dtype)), _unseen(mask, self.encoder.dtype)
         for layer, linears in zip(self.encoder.upper(0), maps, strict=False):
             query, *keys = _products(linears, flat, states.shape, "query", "key", "value")
@@ -178,40 +184,10 @@ class Reader:
         """
         if not pairs:
             return np.zeros((0, len(self.outputs)), dtype=np.float32)
-        return self._read(pairs, False) if self._kept is None else self._together(pairs)
+        return self._together(pairs) if self._keep else self._read(pairs)
 
-    @torch.inference_mode()
-    def _read(self, pairs: Sequence[tuple[str, str]], several: bool) -> NDArray[np.float32]:
-        """Return logits of pairs, those `several` threads ask for in batches of like lengths."""
-        read = list(dict.fromkeys(pairs))
-        place = {pair: row for row, pair in enumerate(read)}
-        return self._logits(read, APART if several else ROWS)[[place[pair] for pair in pairs]]
-
-    def _logits(self, pairs: Sequence[tuple[str, str]], apart: int) -> NDArray[np.float32]:
-        found = np.zeros((len(pairs), len(self.outputs)), dtype=np.float32)
-        distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
-        states = dict(zip(distinct, self._lowered(distinct, apart), strict=True))
-        maps = self.merged()
-        for rows in _batches([(before, len(states[before]), len(states[text])) for before, text in pairs], apart):
-            before = list(dict.fromkeys(pairs[row][0] for row in rows))
-            logits = self.read(
-                [states[text] for text in before],
-                [states[pairs[row][1]] for row in rows],
-                [before.index(pairs[row][0]) for row in rows],
-                maps,
-            )
-            found[rows] = logits.cpu().numpy()
-        return found
-
-    def _lowered(self, texts: Sequence[str], apart: int) -> list[Tensor]:
-        """Return the states of texts after the lower layers."""
-        if not self.whole:
-            return self.encoder.hidden(texts, LOWER)
-        embedded, maps = self.encoder.hidden(texts, 0), self.merged(low=True)
-        found: dict[int, Tensor] = {}
-        for rows in _batches([("", 1, len(state)) for state in embedded], apart):
-            found |= zip(rows, self.lower([embedded[row] for row in rows], maps), strict=True)
-        return [found[row] for row in range(len(texts))]
+    def _read(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        return (self._kept or self._folded())(pairs)
 
     def read(
         self,
@@ -226,11 +202,11 @@ class Reader:
         `maps` are those of `merged`; `drop` is the dropout of the pooled vectors.
         """
         weights = self.adapter.tensors
-        past, past_mask = _padded(before)
-        here, mask = _padded(texts)
+        past, past_mask = padded(before)
+        here, mask = padded(texts)
         chosen = torch.as_tensor(after, device=here.device)
         if "match" in weights:
-            here = here + _matched(here, past[chosen], past_mask[chosen], weights)
+            here = here + matched(here, past[chosen], past_mask[chosen], weights)
         past, here = ((x + side).to(self.encoder.dtype) for x, side in zip((past, here), weights["sides"], strict=True))
         seen = _unseen(torch.cat([past_mask[chosen], mask], 1), self.encoder.dtype)
         alone = _unseen(past_mask, self.encoder.dtype)
@@ -247,8 +223,7 @@ class Reader:
         mean = (here * share).sum(1)
         most = here.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
         pooled = torch.nn.functional.dropout(torch.cat([here[:, 0], mean, most], 1), drop, drop > 0)
-        wide = gelu(pooled @ weights["head.0.weight"] + weights["head.0.bias"])
-        return wide @ weights["head.1.weight"] + weights["head.1.bias"]
+        return headed(pooled, weights)
 
 
 def _places(device: str) -> int:
@@ -323,40 +298,3 @@ def _layer(
     wide = gelu(wide) if wide.requires_grad else torch.ops.aten.gelu_(wide)  # in place: memory asked for anew is slow
     normed: Tensor = layer.output.LayerNorm(linears["narrow"](wide).add_(flat))
     return normed
-
-
-def _matched(here: Tensor, past: Tensor, mask: Tensor, weights: dict[str, Tensor]) -> Tensor:
-    """What to add to the states of a text: how near each is to the nearest of the text before, and how it differs."""
-    cosines = normalize(here, dim=2) @ normalize(past, dim=2).transpose(1, 2)
-    near, place = cosines.masked_fill(mask[:, None] == 0, -1).max(2)
-    nearest = past.gather(1, place.unsqueeze(2).expand(-1, -1, past.shape[2]))
-    powers = torch.stack([near, near**3, near**9], 2)
-    return powers @ weights["match"] + (here - nearest) @ weights["differ.a"] @ weights["differ.b"]
-
-
-def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return (rows, tokens, dimension) and a mask (rows, tokens), both float32."""
-    rows = pad_sequence(list(states), batch_first=True).float()
-    lengths = torch.tensor([len(state) for state in states], device=rows.device)
-    return rows, (torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]).float()
-
-
-def _batches(pairs: Sequence[tuple[str, int, int]], apart: int) -> list[list[int]]:
-    """Group rows of (text before, its tokens, tokens of the text) so that padding stays within ROWS.
-
-    What follows one text before stays together, so that it is read once; like lengths meet. No text that is longer
-    than those before it joins them where that takes more than `apart` tokens of padding.
-    """
-    order = sorted(range(len(pairs)), key=lambda row: (pairs[row][1] // 16, pairs[row][0], pairs[row][2]))
-    batches: list[list[int]] = [[]]
-    longest = distinct = 0
-    for row in order:
-        before, past, here = pairs[row]
-        new = not batches[-1] or pairs[batches[-1][-1]][0] != before
-        full = max((len(batches[-1]) + 1) * max(longest, here), (distinct + new) * past) > ROWS
-        if batches[-1] and (full or len(batches[-1]) * (here - longest) > apart):
-            batches.append([])
-            longest, distinct, new = 0, 0, True
-        batches[-1].append(row)
-        longest, distinct = max(longest, here), distinct + new
-    return batches

@@ -60,10 +60,11 @@ class Embeddings(nn.Module):
         self.token_type_embeddings = _table(shape.type_vocab_size, width)
         self.LayerNorm = nn.LayerNorm(width, eps=shape.layer_norm_eps)
 
-    def forward(self, input_ids: Tensor) -> Tensor:
-        """Return states (rows, tokens, dimension) for ids (rows, tokens)."""
-        places = self.position_embeddings.weight[: input_ids.shape[1]]
-        embedded = self.word_embeddings(input_ids) + self.token_type_embeddings.weight[0] + places
+    def forward(self, input_ids: Tensor, places: Tensor | None = None) -> Tensor:
+        """Return states (..., tokens, dimension) for ids (..., tokens); `places` (tokens) says where each stands."""
+        weight = self.position_embeddings.weight
+        there = weight[: input_ids.shape[-1]] if places is None else weight[places]
+        embedded = self.word_embeddings(input_ids) + self.token_type_embeddings.weight[0] + there
         states: Tensor = self.LayerNorm(embedded)
         return states
 

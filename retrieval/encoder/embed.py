@@ -7,6 +7,7 @@ the others. Knows nothing of indexes or of what the vectors are for.
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -131,6 +132,20 @@ class Encoder:
         for rows, states, _ in self._batches(ids, layers):
             found |= {row: states[place, : len(ids[row])] for place, row in enumerate(rows)}
         return [found[row] for row in range(len(texts))]
+
+    @torch.inference_mode()
+    def laid(self, texts: Sequence[str]) -> tuple[torch.Tensor, list[tuple[int, int]]]:
+        """Return the states (tokens, dimension) that the first layer is given, texts end to end, the shortest first.
+
+        With them, for every text, from where to where its tokens are.
+        """
+        ids = [read.ids for read in self._tokenize(texts)]
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        tokens = np.concatenate([np.asarray(ids[row]) for row in order])
+        places = np.concatenate([np.arange(len(ids[row])) for row in order])
+        ends = dict(zip(order, accumulate(len(ids[row]) for row in order), strict=True))
+        states = self._model.embeddings(*(torch.from_numpy(each).to(self.device) for each in (tokens, places)))
+        return states, [(ends[row] - len(ids[row]), ends[row]) for row in range(len(ids))]
 
     @property
     def brackets(self) -> tuple[int, int]:

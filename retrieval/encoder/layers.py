@@ -77,16 +77,6 @@ def plain(weight: Tensor, bias: Tensor) -> Linear:
     return partial(rounded, weight=weight, bias=bias)
 
 
-def packed(weight: Tensor, bias: Tensor) -> Linear:
-    """Return what gives the same as `plain`, sooner: oneDNN packs a matrix in bfloat16 on a CPU in every product.
-
-    For one short text that takes a third of the time, and memory that each product asks the system for anew.
-    """
-    if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and (fused := _fused(weight, bias, False)):
-        return fused
-    return plain(weight, bias)
-
-
 def _fused(weight: Tensor, bias: Tensor, gelu: bool) -> Linear | None:
     """Return the product over a weight packed for oneDNN; None where torch has none, or the processor."""
     kind = "gelu" if gelu else "none"

@@ -28,11 +28,10 @@ class _Part(Generic[Item]):
 class Together(Generic[Item, Rows]):
     """Calls of `read`, which gives a result for each item; those of several threads are put together.
 
-    `read` is told whether it reads for several. Where it fails for several, each is read alone, so that it fails alone.
-    At most `places` threads read at a time.
+    Where `read` fails for several, each is read alone, so that it fails alone. At most `places` threads read at a time.
     """
 
-    def __init__(self, read: Callable[[Sequence[Item], bool], Rows], places: int = 1) -> None:
+    def __init__(self, read: Callable[[Sequence[Item]], Rows], places: int = 1) -> None:
         self._read = read
         self._lock = threading.Lock()
         self._waiting: list[_Part[Item]] = []
@@ -86,7 +85,7 @@ class Together(Generic[Item, Rows]):
         if len(group) > 1:
             results: Any = None
             with suppress(Exception):  # of one of them, who is told below
-                results = self._read([item for part in group for item in part.items], True)
+                results = self._read([item for part in group for item in part.items])
             if results is not None:
                 ends = 0
                 for part in group:
@@ -95,7 +94,7 @@ class Together(Generic[Item, Rows]):
                 return
         for part in group:
             try:
-                part.given = self._read(part.items, False)
+                part.given = self._read(part.items)
             except Exception as error:
                 part.error = error
             part.ended = True
