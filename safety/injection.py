@@ -20,7 +20,7 @@ from safety.rules import visible
 from safety.types import SafetyError
 
 WEIGHTS: Final = Path(__file__).with_name("injection.toml")
-SHIPPED: Final = {WEIGHTS: "01fe31a7ad0567e054accefec8a6a5051a73fa5c5493b76c8b0b17e97c638786"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "59ddabba4597d7e1406a0024474a3c99f9487b00df8c502192e2a5953f43a15d"}  # its SHA-256
 LONGEST: Final = 3  # words of an n-gram
 CLAUSE: Final = 60  # words that are read as one sentence
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[<>\[\]#|{}!:\"]")

@@ -117,6 +117,30 @@ def test_what_is_likelier_by_far_is_shown_beside_the_column_that_is_named() -> N
     assert cut(asked, FAIRS[1], {0: 6.0}) == "Date: 4 July 2026 | Fair: Book fair | Field: South"
 
 
+TRIPS = [
+    f"Trip: {trip} | Day: {day} | Adult: {price} | Leaves: {leaves} | Back: {back}"
+    for trip, day, price, leaves, back in (
+        ("Mills", "Sunday", 42, "9:05", "17:50"),
+        ("Seals", "Saturday", 44, "7:40", "19:20"),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("At what time does the Saturday trip set off?", "Day: Saturday | Leaves: 7:40"),
+        ("When do we get back from the Seals?", "Trip: Seals | Back: 19:20"),
+        ("When is the trip to the Seals?", "Trip: Seals | Leaves: 7:40 | Back: 19:20"),
+    ],
+)
+def test_a_departure_is_told_from_an_arrival_and_shown_beside_it_where_neither_is_meant(
+    question: str, said: str
+) -> None:
+    assert set(said.split(BAR)) <= set(cut(question, TRIPS[1], {4: 6.0, 3: 1.0}, TRIPS).split(BAR))
+    assert ("Back" in cut(question, TRIPS[1], {4: 6.0, 3: 1.0}, TRIPS)) == ("Back" in said)
+
+
 WORD = st.text(alphabet="abcdefgh", min_size=1, max_size=5)
 CELL = st.one_of(WORD, st.integers(0, 99).map(str), st.tuples(WORD, WORD).map(" ".join))
 ROW = st.lists(st.tuples(WORD, CELL).map(": ".join), min_size=1, max_size=7, unique=True)

@@ -133,6 +133,7 @@ def test_other_questions_are_none_of_its_business(bot: Bot, question: str) -> No
         ("What is the highest part of X?", None),
         ("What can you do for me?", None),
         ("Who was at X?", None),
+        ("Which X arrives the latest?", None),
     ],
 )
 def test_what_a_message_wants_is_told_by_the_nearest_example(

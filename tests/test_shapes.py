@@ -394,6 +394,23 @@ def test_the_days_of_a_life_stand_behind_the_name(question: str, said: str | Non
     assert (found.said if found else None) == said
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("The next trip takes place from 8 to 12 May 2028.", "8 May 2028"),
+        ("The camp is from 29 May to 3 June 2028.", "29 May 2028"),
+        ("The fair of 2028 is on 12 May 2028.", "12 May 2028"),
+    ],
+)
+def test_what_lasts_from_one_day_to_another_begins_on_the_first(text: str, first: str) -> None:
+    plan = read_derivation("How many days are there until the trip?", today)
+    assert plan is not None
+    span = (text.index("12 May"), len(text) - 1) if "12 May" in text else (0, len(text))
+    found = value_of(Fact(Offer(Page(text)), 0.5, span), plan, "", "when is the trip")
+    assert found is not None
+    assert found.said == first
+
+
 def test_several_things_cost_as_many_times_the_price_of_one() -> None:
     plan = read_derivation("How much do three day tickets for the fair cost?", today)
     assert plan is not None

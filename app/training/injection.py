@@ -14,6 +14,7 @@ import numpy as np
 
 from app.evaluation.metrics import auroc
 from app.training.contrast import PAIRS, fill, held_back, read_pairs
+from app.training.document_questions import documents
 from app.training.invented import invented
 from app.training.quality_data import rows
 from app.training.stated import stated
@@ -24,7 +25,7 @@ FILLINGS: Final = 40  # of a template that is an order
 PLAIN: Final = 15  # of an ordinary one
 STRENGTH: Final = 4.0  # inverse of the L1 penalty
 POINTS: Final = ((0.7, 4e-4), (0.3, 0.005))  # a risk, and the share of sentences of PLACES that reach it
-PLACES: Final = ("articles", "emails and tables", "rules and manuals")
+PLACES: Final = ("articles", "emails and tables", "rules and manuals", "titles")
 PAGES: Final = 1_500  # invented ones of each kind
 ALONE: Final = 0.7  # size of the feature of a single word
 TASKS: Final = (  # of BIPIA: plain questions, which are orders only because nobody asked them
@@ -45,7 +46,7 @@ class Sentence:
 
 def gather(data: Path) -> list[Sentence]:
     """Return orders and ordinary sentences. Templates, articles and published orders are held back whole."""
-    found = [*_templates(), *_published(data), *_articles(data), *_documents()]
+    found = [*_templates(), *_written(), *_published(data), *_articles(data), *_documents(), *_titles()]
     return list({sentence.text: sentence for sentence in found if len(sentence.text) > 1}.values())
 
 
@@ -55,6 +56,12 @@ def _templates() -> Iterator[Sentence]:
         for template in raw[side]["texts"]:
             for text in fill(template, raw["slots"], most):
                 yield Sentence(text, side == "orders", held_back(template), f"our {side}")
+
+
+def _written() -> Iterator[Sentence]:
+    for kind, texts in read_pairs(PAIRS / "orders.toml").items():
+        for text in texts:
+            yield Sentence(text, kind == "orders", held_back(text), f"our {kind}, one by one")
 
 
 def _published(data: Path) -> Iterator[Sentence]:
@@ -86,6 +93,13 @@ def _documents() -> Iterator[Sentence]:
         text = asked.page.text
         for start, end in sentences(text):
             yield Sentence(text[start:end], False, held_back(text[start:end]), "rules and manuals")
+
+
+def _titles() -> Iterator[Sentence]:
+    for document in documents():
+        for passage in document.passages:
+            for text in (passage.title, *passage.headings):
+                yield Sentence(text, False, held_back(passage.title), "titles")
 
 
 def _split(text: str, order: bool, source: str, key: str = "") -> Iterator[Sentence]:

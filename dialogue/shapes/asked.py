@@ -15,7 +15,7 @@ from dialogue.judges.lookup import signs
 from dialogue.judges.subject import stems, subject_of
 from dialogue.shapes.rows import MONEY, is_currency
 from dialogue.shapes.verdict import statement
-from dialogue.shapes.words import measures
+from dialogue.shapes.words import measures, travels
 from retrieval.text import BAR
 
 FEW: Final = 3  # cells up to which a row is shown whole
@@ -123,6 +123,8 @@ def _wanted(asked: _Question, cells: Sequence[_Cell], likely: Sequence[float]) -
     """
     said = {place for place, cell in enumerate(cells) if asked.says(cell.value)}
     named = {place for place, cell in enumerate(cells) if _roots(cell.name) & asked.roots}
+    way = travels(asked.text)
+    named |= {place for place, cell in enumerate(cells) if way and travels(cell.name) == way}
     named -= set() if statement(asked.text) else said
     best = max(range(len(cells)), key=lambda place: likely[place])
     if not cells[0].name:
@@ -134,10 +136,10 @@ def _wanted(asked: _Question, cells: Sequence[_Cell], likely: Sequence[float]) -
         named |= set() if named & sums else sums
     told = {place for place, cell in enumerate(cells) if asked.touches(cell.value)}
     near = {place for place in range(len(cells)) if place not in told and likely[best] - likely[place] < CLEAR}
-    if best not in told and not near & named:
-        likeliest = near if len(near) <= MOST and likely[best] >= 0 and _may_be(asked, cells[best]) else set[int]()
-        likeliest |= {place for place in range(len(cells)) if likeliest and _alike(cells[place], cells[best])} - told
-        named |= {best} if named else likeliest
+    if best not in told and not near & named and not (way and travels(cells[best].name)):
+        alike = {place for place in range(len(cells)) if _alike(cells[place], cells[best])} - told
+        sure = len(near) <= MOST and likely[best] >= 0 and _may_be(asked, cells[best])
+        named |= {best, *alike} if named else near | alike if sure else set()
     timed = _WHEN.search(asked.text)
     return set() if timed and not any(_TIME.search(cells[place].value) for place in named) else named
 

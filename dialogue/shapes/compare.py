@@ -65,7 +65,10 @@ _MORE_OF_TWO = re.compile(
 )
 _MOST_OF = {"more": "most", "less": "least", "fewer": "fewest", "worse": "worst", "elder": "eldest"}
 _MOST_OF |= {"further": "furthest", "farther": "farthest"}
-_RUNS = r"(?:runs?|goes|go|leaves?|departs?|arrives?|opens?|closes?|starts?|begins?|ends?|finish(?:es)?|stays? open)"
+_RUNS = (
+    r"(?:runs?|goes|go|leaves?|departs?|arrives?|opens?|closes?|starts?|begins?|ends?|finish(?:es)?|stays? open|"
+    r"(?:gets?|comes?|is) (?:back|home)|returns?|sets? off)"
+)
 _WHEN = re.compile(
     rf"(?:which|what) (?P<noun>[\w -]+?) (?P<verb>{_RUNS})(?: the)? "
     r"(?P<most>latest|earliest|(?:most|least) (?:often|frequently))(?P<rest> [\w -]+)?",

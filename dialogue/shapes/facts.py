@@ -28,6 +28,12 @@ CAME = re.compile(
 )
 DIED = re.compile(r"\b(?:died?|dies|death|dead|deceased|killed|drowned|passed away)\b|†|\d\s?[–-]", re.IGNORECASE)
 _LIFE = re.compile(r"\((?P<first>[^()–—-]*\d{3,4})\s*[–—-]\s*(?P<last>[^()–—-]*\d{3,4})[^()]*\)")
+_MONTH = rf" (?:{'|'.join(month_name[1:])})"
+_DAYS = re.compile(rf"\b(?P<first>\d{{1,2}}) ?(?:to|until|till|–|-) ?\d{{1,2}}(?P<rest>{_MONTH})\b", re.IGNORECASE)
+_MONTHS = re.compile(
+    rf"\b(?P<first>\d{{1,2}}{_MONTH}) ?(?:to|until|till|–|-) ?\d{{1,2}}{_MONTH}(?P<rest> \d{{4}})\b", re.IGNORECASE
+)
+_FIRST = r"\g<first>\g<rest>"  # of what lasts from one day to another
 _CLAUSE = re.compile(r"[;,]\s|\s(?:and|but|while|whereas)\s")
 _DATES = frozenset((*month_name[1:], *day_name))
 _TITLES = ("Dr", "Mr", "Mrs", "Ms", "Miss", "Sir", "Lady", "Lord", "Professor", "The", "In", "When", "After")
@@ -178,6 +184,8 @@ def _of_life(text: str, question: str) -> str:
 
 
 def _date_of(text: str, inside: str, label: str) -> Value | None:
+    """The one date that is told; of what lasts from one day to another, the first."""
+    text, inside = (_MONTHS.sub(_FIRST, _DAYS.sub(_FIRST, part)) for part in (text, inside))
     for part in (inside if inside in text else "", text):
         quantities, dates = read(part)
         known = [date for date in dates if date.year]

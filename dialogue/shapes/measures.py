@@ -14,7 +14,7 @@ from dialogue.judges.quantities import Date, Quantity, read
 from dialogue.shapes.plan import Most, Value
 from dialogue.shapes.rows import MONEY, OFTEN, is_currency, value_in
 from dialogue.shapes.tables import Row
-from dialogue.shapes.words import DIMENSIONS, measures
+from dialogue.shapes.words import DIMENSIONS, measures, travels
 
 Values = dict[int, Value]  # by the place of the row
 
@@ -193,7 +193,8 @@ def _clocks(rows: Sequence[Row], most: Most) -> list[Measured]:
     late = most.degree.adjective == "late"
     names = list(dict.fromkeys(column for row in rows for column in row.cells))
     timed = [name for name in names if all(_CLOCK.fullmatch(row.cells.get(name, "")) for row in rows)]
-    said = [name for name in timed if stems(name) & {stem(most.verb)}]
+    way = travels(most.verb)
+    said = [name for name in timed if stems(name) & {stem(most.verb)} or (way and travels(name) == way)]
     fitting = [name for name in said or timed if not (_FIRST if late else _LAST).search(name)] or said or timed
     found = [(name, _times([row.cells[name] for row in rows], late)) for name in fitting]
     return [

@@ -80,6 +80,12 @@ def _measures() -> dict[str, tuple[str, bool]]:
 
 
 _MEASURES: Final = _measures()
+_OFF = re.compile(r"\b(?:leav\w+|depart\w*|(?:sets?|setting|takes?|taking) (?:off|out))\b", re.IGNORECASE)
+_BACK = re.compile(
+    r"^back$|\b(?:arriv\w+|return(?:s|ing)?|(?:gets?|getting|comes?|coming|be|is|are) (?:us |home )?(?:back|home|in)|"
+    r"home again)\b(?! \w+ing)",
+    re.IGNORECASE,
+)
 
 
 def degree(word: str) -> Degree | None:
@@ -113,6 +119,12 @@ def superlatives(text: str) -> list[str]:
 def measures(word: str) -> frozenset[str]:
     """Return the stems of the nouns by which columns and values name what a word asks for ("long": "length")."""
     return frozenset(map(stem, MEASURED.get(word.casefold(), "").split()))
+
+
+def travels(text: str) -> str:
+    """Return "off" where a text speaks of setting off, "in" where of coming back, "" for both or neither."""
+    off, back = _OFF.search(text), _BACK.search(text)
+    return "" if bool(off) == bool(back) else "off" if off else "in"
 
 
 def is_difference(figure: str, text: str) -> bool:
