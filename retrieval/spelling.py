@@ -92,10 +92,14 @@ class _Words:
         self._lexicon, self.held = lexicon, held
 
     def joined(self, first: str, second: str) -> bool:
-        """Whether two words are one of the collection: its own, or one of English where it does not hold both."""
+        """Whether two words are one of the collection, which does not hold both, or holds them less often than the one.
+
+        Where it is a word of English, it has to hold but one of them.
+        """
         one, two = first.casefold(), second.casefold()
-        apart = one in self.held and two in self.held and one + two in self._lexicon
-        return len(one) > 2 and len(two) > 2 and not apart and one + two in self.held
+        whole, parts = self.held.get(one + two, 0), min(self.held.get(one, 0), self.held.get(two, 0))
+        apart = parts and (parts >= whole or one + two in self._lexicon)
+        return len(one) > 2 and len(two) > 2 and whole > 0 and not apart
 
     def foreign(self, words: Sequence[str]) -> bool:
         """Whether a question is hardly in English."""

@@ -82,3 +82,10 @@ def test_the_word_index_tells_its_words(tmp_path_factory: pytest.TempPathFactory
 )
 def test_long_odd_words_are_no_slips(text: str) -> None:
     assert SPELLING.corrected(text) == text  # in time that is linear: a quadratic one took minutes
+
+
+def test_two_words_that_the_collection_holds_are_not_one_that_stands_in_an_address() -> None:
+    held = {"great": 3, "sallow": 2, "greatsallow": 1, "snowfield": 2}
+    spelling = Spelling(LEXICON, lambda: held)
+    assert spelling.corrected("Who is captain of Great Sallow?") == "Who is captain of Great Sallow?"
+    assert spelling.corrected("Where is the snow field?") == "Where is the snowfield?"
