@@ -18,7 +18,7 @@ from dialogue.others import asked_cells, of_the_other
 from dialogue.persona import about_subject
 from dialogue.prompts import CLOSEST, is_abstention
 from dialogue.proposals import IMPERATIVES, Said
-from dialogue.shapes.words import superlatives
+from dialogue.shapes.words import NUMBERS, superlatives
 from dialogue.types import Turn
 
 PLAIN = 0.1  # how much likelier a follow-up or a part has to be answered as typed, to be read so
@@ -76,6 +76,12 @@ _RATHER = re.compile(
 )
 _REMARK = re.compile(  # "Why not Rudd? They were cheaper"
     r"(?P<question>[^?.!]+\?)\s+(?:but |and )?(?:it|he|she|they|that|this|those|these)(?:['’]\w+)?\s[^?]{1,60}",
+    re.IGNORECASE,
+)
+_INTRODUCED = re.compile(  # "We've got two dogs, what do they cost?" says itself of what it asks
+    r"(?:(?:and|but|so|ok|well)[\s,]+)*(?:i|we|my|our|there)\b(?:(?!\b(?:it|they|them|its|their|that)\b)[^,.;:!?])*?"
+    rf"\b(?:an?|some|my|our|another|\d+|{'|'.join(NUMBERS)}) (?!(?:\w+ )?(?:question|idea|problem|doubt|bit|lot)\b)"
+    r"[^,.;:!?]+[,.;:!?–—-]\s*[^.!?]*\b(?:it|they|them|its|their)\b",
     re.IGNORECASE,
 )
 _BARE = re.compile(r"^(?:in|at|on|of|for|with|to|from)\s+", re.IGNORECASE)
@@ -207,7 +213,7 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
 
     A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
     """
-    if not earlier:
+    if not earlier or _INTRODUCED.match(question):
         return question
     said = _said(earlier, rewriter) if rewriter else []
     if named := of_them(question, _last_question(earlier, said), _last_reply(earlier)):

@@ -154,3 +154,17 @@ def test_a_question_with_a_subject_of_its_own_stands_alone(question: str, alone:
 )
 def test_a_name_alone_stands_in_the_place_of_the_last(typed: str, puts: bool) -> None:
     assert puts_another(typed) == puts
+
+
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        ("we've got two dogs, what do they cost?", True),
+        ("I have a bicycle with me. Where can I leave it?", True),
+        ("I have a question, how long is it?", False),
+        ("what do they cost?", False),
+    ],
+)
+def test_what_a_message_has_brought_up_itself_is_not_looked_for_before(question: str, alone: bool) -> None:
+    earlier = [Turn("user", "What does a week on Bulrush cost?"), Turn("bot", "A week on Bulrush costs £1,495.")]
+    assert (standalone(question, earlier) == question) == alone

@@ -111,7 +111,8 @@ def load_ordinary(folder: Path = PAIRS) -> tuple[tuple[str, ...], ...]:
     """Everyday requests, the phrasings of each together."""
     raw = read_pairs(folder / "general.toml")
     framed = (tuple(frame.format(act) for frame in raw["frames"]) for act in raw["ordinary_acts"])
-    return (*framed, *((text,) for text in raw["ordinary"]))
+    written = (*raw["ordinary"], *read_pairs(folder / "everyday.toml")["ordinary"])
+    return (*framed, *((text,) for text in written))
 
 
 def held_back(key: str, one_in: int = _HELD_BACK) -> bool:
