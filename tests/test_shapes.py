@@ -12,10 +12,12 @@ from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, is_about, value_of
 from dialogue.shapes.lists import asks_for_list, names_kind
+from dialogue.shapes.measures import measured, winner
 from dialogue.shapes.message import LONG, asked_in
 from dialogue.shapes.parts import as_typed, like, split
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.rows import cell_of, cells, rows_of, rows_of_kind
+from dialogue.shapes.tables import Row
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
 from dialogue.shapes.words import degree
@@ -409,6 +411,33 @@ def test_what_lasts_from_one_day_to_another_begins_on_the_first(text: str, first
     found = value_of(Fact(Offer(Page(text)), 0.5, span), plan, "", "when is the trip")
     assert found is not None
     assert found.said == first
+
+
+def test_an_adjective_is_measured_by_the_column_that_is_called_after_it() -> None:
+    plan = read_comparison("Which beer is the most bitter?")
+    assert plan is not None
+    assert plan.most is not None
+    beers = [("Ferry", "bitter", "31"), ("Mischief", "barley wine", "53"), ("Hat", "wheat beer", "13")]
+    rows = [Row(name, {"Beer": name, "Style": style, "Bitterness (IBU)": size}) for name, style, size in beers]
+    [found] = measured(rows, plan.most, today())
+    assert found.columns == ("Bitterness (IBU)",)
+    assert winner(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [("Which trip gets back the latest?", 0), ("Which trip sets off the latest?", 1)],
+)
+def test_what_is_latest_is_told_by_the_times_of_coming_back_or_of_leaving(question: str, wanted: int) -> None:
+    plan = read_comparison(question)
+    assert plan is not None
+    assert plan.most is not None
+    rows = [
+        Row("Seals", {"Trip": "Seals", "Leaves": "7:40", "Back": "20:45"}),
+        Row("Mills", {"Trip": "Mills", "Leaves": "9:05", "Back": "17:50"}),
+    ]
+    [found] = measured(rows, plan.most, today())
+    assert winner(found) == wanted
 
 
 def test_several_things_cost_as_many_times_the_price_of_one() -> None:

@@ -183,13 +183,13 @@ def _ranked(
         noun, place = re.sub(r"^(?:of|in|on|at|from) (?:the |our |your )?", "", place.strip()), ""
         plan = replace(plan, parts=(f"{question}?",), about=(noun,))
     at = _PLACE.search(noun)
-    most = Most(asked.degree, question, noun[: at.start()] if at else noun, "", asked.noun, verb)
+    most = Most(asked.degree, question, noun[: at.start()] if at else noun, "", asked.noun, verb or asked.verb)
     most = replace(most, said=f"{noun[at.start() :] if at else ''} {place}")
     return replace(plan, most=most, ranked=partial(_of_ranked, worded=worded))
 
 
 def _of_ranked(values: Sequence[Value], most: Most, worded: Callable[[Sequence[Value], Asked], str]) -> str:
-    return worded(values, Asked("", most.degree, most.of, most.by))
+    return worded(values, Asked("", most.degree, most.of, most.by, verb=most.verb))
 
 
 def _of_lasting(text: str) -> Plan | None:
@@ -327,7 +327,8 @@ def _of_words(words: Sequence[str]) -> Asked | None:
                     Degree(f"{word} {behind[0]}", adjective.adjective, adjective.measure, less, found.superlative), []
                 )
             much = "many" if _PLURAL.fullmatch(behind[-1]) else "much"  # "more desks", "more power"
-            return Asked(f"How {much} {' '.join(behind)} does {{}} have?", found, behind[-1])
+            verb = words[0] if words[0] in ("is", "are") else ""  # "is the most bitter"
+            return Asked(f"How {much} {' '.join(behind)} does {{}} have?", found, behind[-1], verb=verb)
         if not found.measure:
             verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh", "pay"))), "")
             if not verb:

@@ -69,7 +69,7 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
     degree, names = most.degree, list(dict.fromkeys(column for row in rows for column in row.cells))
     if most.of:
         asked = {word.stem for word in words(most.of) if word.content}
-        return [name for name in names if asked and asked <= stems(name)]
+        return [name for name in names if asked and all(_names(stems(name), one) for one in asked)]
     nouns = measures(degree.adjective)
     often = degree.measure == "frequency"
     if often or (degree.measure == "length" and _LASTS.match(most.verb)):
@@ -86,6 +86,11 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
         return [name for name in dated if most.noun or re.search(r"born|birth", name, re.IGNORECASE)]
     dimensions = DIMENSIONS.get(degree.measure, ())[: 1 if degree.measure in ("length", "speed") else None]
     return [name for name in names if _is_in(rows, name, dimensions)]
+
+
+def _names(column: frozenset[str], asked: str) -> bool:
+    """Whether a column is called by a word, or by what an adjective speaks of: "bitter", of "Bitterness"."""
+    return bool(column & {asked, f"{re.sub('y$', 'i', asked)}nes", f"{asked}ity"})
 
 
 def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str]) -> bool:

@@ -70,7 +70,7 @@ def extreme(values: Sequence[Value], asked: Asked) -> str:
     if sizes.count(best) > 1:
         return ""
     won = values[sizes.index(best)]
-    verb = "has" if asked.noun else "is"
+    verb = "has" if asked.noun and asked.verb != "is" else "is"
     rest = f" {asked.noun}" if asked.noun else ""
     others = ", ".join(value.said for value, size in zip(values, sizes, strict=True) if size != best)
     by = f" by “{asked.by}”" if asked.by else ""
