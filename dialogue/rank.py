@@ -29,7 +29,7 @@ class Gates:
     """
 
     sensible: float = 0.28
-    answers: float = 0.28
+    answers: float = 0.35
     safe: float = 0.5
     shown: float = 0.07
     close: float = 0.5

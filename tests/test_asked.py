@@ -141,6 +141,27 @@ def test_a_departure_is_told_from_an_arrival_and_shown_beside_it_where_neither_i
     assert ("Back" in cut(question, TRIPS[1], {4: 6.0, 3: 1.0}, TRIPS)) == ("Back" in said)
 
 
+@pytest.mark.parametrize(
+    ("question", "row", "first"),
+    [
+        (
+            "Which incident was caused by a full disk?",
+            "Number: INC-4 | Severity: SEV2 | Service: Printing | Cause: Disk full | Minutes down: 47",
+            "Number: INC-4",
+        ),
+        (
+            "How much is a half-day ticket for my 14 year old?",
+            "Ticket: Adult | Half day: 14 | Day: 23 | Season: 190",
+            "Ticket: Adult",
+        ),
+    ],
+)
+def test_a_row_says_what_it_is_of_though_the_question_has_a_word_or_figure_of_another_cell(
+    question: str, row: str, first: str
+) -> None:
+    assert cut(question, row, {2: 3.0}).startswith(first)
+
+
 WORD = st.text(alphabet="abcdefgh", min_size=1, max_size=5)
 CELL = st.one_of(WORD, st.integers(0, 99).map(str), st.tuples(WORD, WORD).map(" ".join))
 ROW = st.lists(st.tuples(WORD, CELL).map(": ".join), min_size=1, max_size=7, unique=True)

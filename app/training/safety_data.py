@@ -295,7 +295,8 @@ def _asked(chance: random.Random) -> Iterator[Row]:
             lines = [passage.text[start:end] for start, end in sentences(passage.text)]
             first = chance.randrange(len(lines))
             text = "\n".join(lines[first : first + chance.randrange(1, 6)])
-            yield Row("reply", chance.choice(asked), text, False, weight=0.7, source="documents")
+            before = chance.choice(asked) if chance.random() < 0.5 else ""
+            yield Row("reply", before, text, False, weight=0.7, source="documents")
 
 
 def _replies(data: Path, chance: random.Random) -> Iterator[Row]:

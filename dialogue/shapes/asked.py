@@ -38,6 +38,10 @@ _KIND = re.compile(  # a question that says of which kind its answer is
     re.IGNORECASE,
 )
 _COSTS = re.compile(r"\bhow much (?:is|are|was|were|do|does|did|for|will)\b|\bexpensive\b", re.IGNORECASE)
+_WHICH = re.compile(
+    r"\b(?:which|what) (?!(?:day|time|date|year|month|hour)\b)[a-z]+ (?:is|are|was|were|has|have|had|did)\b",
+    re.IGNORECASE,
+)
 _FIGURES = re.compile(r"\d+")
 _WHEN = re.compile(r"\bwhen\b", re.IGNORECASE)
 _SUM = re.compile(r"\d|free|nothing", re.IGNORECASE)
@@ -100,7 +104,8 @@ def shown(question: str, row: str, title: str, likely: Sequence[float], others: 
     if not wanted:
         return row
     first = next((place for place, cell in enumerate(cells) if _LETTER.search(cell.value)), 0)
-    keys = (told or {first}) | set(unnamed)
+    lettered = any(_LETTER.search(cells[place].value) for place in told)
+    keys = told | set(unnamed) | ({first} if not lettered or _WHICH.search(question) else set())
     more = _apart(cells, keys, wanted, [_by_name(other) for other in others])
     return BAR.join(cells[place].text for place in sorted(keys | wanted | more))
 
