@@ -20,7 +20,7 @@ from safety.rules import visible
 from safety.types import SafetyError
 
 WEIGHTS: Final = Path(__file__).with_name("injection.toml")
-SHIPPED: Final = {WEIGHTS: "59ddabba4597d7e1406a0024474a3c99f9487b00df8c502192e2a5953f43a15d"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "63ec30c820e79d04e4ca2190ad6ba4a34270f3b26369713f833758e31b65fd5c"}  # its SHA-256
 LONGEST: Final = 3  # words of an n-gram
 CLAUSE: Final = 60  # words that are read as one sentence
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[<>\[\]#|{}!:\"]")

@@ -24,7 +24,7 @@ from safety.injection import InjectionModel, ngrams
 FILLINGS: Final = 40  # of a template that is an order
 PLAIN: Final = 15  # of an ordinary one
 STRENGTH: Final = 4.0  # inverse of the L1 penalty
-POINTS: Final = ((0.7, 4e-4), (0.3, 0.005))  # a risk, and the share of sentences of PLACES that reach it
+POINTS: Final = ((0.7, 3e-4), (0.3, 0.005))  # a risk, and the share of sentences of PLACES that reach it
 PLACES: Final = ("articles", "emails and tables", "rules and manuals", "titles")
 PAGES: Final = 1_500  # invented ones of each kind
 ALONE: Final = 0.7  # size of the feature of a single word
