@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "dbb13fc87ae410f37ccd2add4b454c9e226d05aa813e0a965863b04d8e2763ee",
+    WEIGHTS / "reader.safetensors": "43cc6f7052458006c7a1aa1b9d2500f5fa25a530f5f1bc41c0209c10a5fefcc5",
 }
 
 
