@@ -284,7 +284,7 @@ def test_with_room_to_spare_no_more_is_written_and_the_trace_says_so() -> None:
     quoting = Scripted(["Everest is 8,849 metres high."], name="quote")
     early = ask(bot(written, quotes=quoting, options=Options(early=True)))
     assert (asked, early.trace.notes) == ([], (EARLY,))
-    doubtful = Copycat(answers=lambda draft: 0.3)
+    doubtful = Copycat(answers=lambda draft: 0.4)
     late = ask(bot(written, quotes=quoting, judge=doubtful, options=Options(early=True)))
     assert (len(asked), late.trace.notes) == (1, ())
     assert not ask(bot(written, quotes=quoting)).trace.notes

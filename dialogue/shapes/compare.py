@@ -189,7 +189,8 @@ def _ranked(
 
 
 def _of_ranked(values: Sequence[Value], most: Most, worded: Callable[[Sequence[Value], Asked], str]) -> str:
-    return worded(values, Asked("", most.degree, most.of, most.by, verb=most.verb))
+    verb = most.verb if most.verb in ("is", "are") else ""
+    return worded(values, Asked("", most.degree, most.of, most.by, verb=verb))
 
 
 def _of_lasting(text: str) -> Plan | None:
