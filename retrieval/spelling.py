@@ -92,9 +92,9 @@ class _Words:
         self._lexicon, self.held = lexicon, held
 
     def joined(self, first: str, second: str) -> bool:
-        """Whether two words are one of the collection, which does not hold both, or holds them less often than the one.
+        """Whether two words are one that the collection holds.
 
-        Where it is a word of English, it has to hold but one of them.
+        They are not where it holds both of them, if it does so as often as the one, or that is a word of English.
         """
         one, two = first.casefold(), second.casefold()
         whole, parts = self.held.get(one + two, 0), min(self.held.get(one, 0), self.held.get(two, 0))

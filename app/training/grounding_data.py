@@ -16,7 +16,7 @@ from app.training.adapters import Pair
 from app.training.alterations import alter
 from app.training.grounding_metrics import Row
 from app.training.quality_data import rows as lines
-from dialogue.judges.facts import words
+from dialogue.judges.facts import content_stems, words
 from retrieval.text import sentences
 
 SHARES = (  # of the examples the adapter is trained on, by source
@@ -191,7 +191,7 @@ def window(row: Row) -> str:
     parts = [evidence[a:b] for a, b in sentences(evidence)]
     if len(evidence) <= SHORT or len(parts) < 2:
         return evidence
-    wanted = {word.stem for word in words(row.response) if word.content}
+    wanted = content_stems(row.response)
     shared = [len(wanted & {word.stem for word in words(part)}) for part in parts]
     best = max(range(len(parts)), key=lambda place: shared[place])
     first = last = best

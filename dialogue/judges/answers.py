@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
 from dialogue.judges.echoed import echoed
-from dialogue.judges.facts import words
+from dialogue.judges.facts import content_stems
 from dialogue.judges.fitting import MISFIT, UNLIKE, Near, fit
 from dialogue.judges.hours import posted
 from dialogue.judges.keyed import named
@@ -239,7 +239,7 @@ def _rival(own: _Answer, rivals: Sequence[_Answer]) -> _Answer | None:
 
 def _only_in_titles(question: str, pages: Sequence[Page]) -> dict[Page, int]:
     """How many stems of the question stand in the title of another page and nowhere on this one, MISSING at most."""
-    asked = {word.stem for word in words(question) if word.content}
+    asked = content_stems(question)
     titles = {page.title: asked & stems(page.title) for page in pages}
     found = {}
     for page in pages:

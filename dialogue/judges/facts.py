@@ -288,8 +288,8 @@ def _first_words(claimed: Sequence[Word], given: Sequence[Word], claim_names: Se
 def _negation(claim: str, source: str) -> str:
     """Compare what stands under a negation on either side with what the other side asserts."""
     mine, theirs = _negated(claim), _negated(source)
-    plain_claim = {word.stem for word in words(claim) if word.content}
-    plain_source = {word.stem for word in words(source) if word.content}
+    plain_claim = content_stems(claim)
+    plain_source = content_stems(source)
     my_scope = {s for _, scope in mine for s in scope}
     their_scope = {s for _, scope in theirs for s in scope}
     for cue, scope in mine:

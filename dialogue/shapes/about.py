@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dialogue.judges.answers import AnswerScorer, Offer
-from dialogue.judges.facts import words
+from dialogue.judges.facts import content_stems, words
 from dialogue.judges.subject import subject_of
 from dialogue.shapes.facts import facts, mentions
 from dialogue.shapes.verdict import statement
@@ -101,8 +101,8 @@ def _heads(thing: str, passage: Passage, exactly: bool) -> bool:
         beside = sum(word.content for word in words(thing)) - 1
         alone = (beside < 2 and " of " not in thing) or bool(_REPORTS.match(thing))
         return len(asked) == 1 and asked == named and alone
-    said = {word.stem for word in words(_ASIDE.sub(" ", heading)) if word.content}
-    sought = {word.stem for word in words(thing) if word.content}
+    said = content_stems(_ASIDE.sub(" ", heading))
+    sought = content_stems(thing)
     sought = (sought - {word.stem for word in words(passage.title)} if passage.headings else sought) or sought
     return bool(sought) and (said == sought if exactly else sought <= said and len(said) <= len(sought) + 2)
 

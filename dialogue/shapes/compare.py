@@ -189,7 +189,7 @@ def _ranked(
 
 
 def _of_ranked(values: Sequence[Value], most: Most, worded: Callable[[Sequence[Value], Asked], str]) -> str:
-    verb = most.verb if most.verb in ("is", "are") else ""
+    verb = "is" if most.verb == "is" else ""
     return worded(values, Asked("", most.degree, most.of, most.by, verb=verb))
 
 
@@ -328,7 +328,7 @@ def _of_words(words: Sequence[str]) -> Asked | None:
                     Degree(f"{word} {behind[0]}", adjective.adjective, adjective.measure, less, found.superlative), []
                 )
             much = "many" if _PLURAL.fullmatch(behind[-1]) else "much"  # "more desks", "more power"
-            verb = words[0] if words[0] in ("is", "are") else ""  # "is the most bitter"
+            verb = "is" if words[0] in ("is", "are") else ""  # "is the most bitter"
             return Asked(f"How {much} {' '.join(behind)} does {{}} have?", found, behind[-1], verb=verb)
         if not found.measure:
             verb = next((w for w in words[:place] if w.casefold().startswith(("cost", "weigh", "pay"))), "")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dialogue.judges.answers import AnswerScorer, Offer
-from dialogue.judges.facts import stem, words
+from dialogue.judges.facts import content_stems, stem, words
 from dialogue.judges.quantities import Quantity, read
 from dialogue.shapes.money import sums, takes_money
 from dialogue.shapes.plan import Plan, Value
@@ -165,7 +165,7 @@ def _in_named_clause(text: str, question: str, fitting: Sequence[Quantity]) -> l
     """Of several quantities those in the one clause of a sentence that says most of the question."""
     if _only(fitting):
         return []
-    asked = {word.stem for word in words(question) if word.content}
+    asked = content_stems(question)
     clauses = [clause for clause in _CLAUSE.split(text) if any(quantity.text in clause for quantity in fitting)]
     shared = [len(asked & {word.stem for word in words(clause)}) for clause in clauses]
     if not shared or shared.count(max(shared)) > 1:

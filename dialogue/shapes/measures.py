@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from dialogue.judges.facts import stem, stems, words
+from dialogue.judges.facts import content_stems, stem, stems
 from dialogue.judges.quantities import Date, Quantity, read
 from dialogue.shapes.plan import Most, Value
 from dialogue.shapes.rows import MONEY, OFTEN, is_currency, value_in
@@ -68,7 +68,7 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
     """The columns that are asked for: those named so, else those of what the adjective measures."""
     degree, names = most.degree, list(dict.fromkeys(column for row in rows for column in row.cells))
     if most.of:
-        asked = {word.stem for word in words(most.of) if word.content}
+        asked = content_stems(most.of)
         return [name for name in names if asked and all(_names(stems(name), one) for one in asked)]
     nouns = measures(degree.adjective)
     often = degree.measure == "frequency"
@@ -100,7 +100,7 @@ def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str]) -> bool:
 
 def _nearest(columns: list[str], most: Most) -> list[str]:
     """Of several columns those that share most words with the question."""
-    asked = {word.stem for word in words(most.question) if word.content}
+    asked = content_stems(most.question)
     shared = [len(asked & stems(column)) for column in columns]
     return [column for column, count in zip(columns, shared, strict=True) if count == max(shared)]
 

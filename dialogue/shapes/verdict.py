@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from dialogue.judges.facts import compare, words
+from dialogue.judges.facts import compare, content_stems, words
 from dialogue.judges.quantities import read
 
 Verdict = Literal["Yes", "No", ""]
@@ -50,7 +50,7 @@ def statement(question: str) -> str:
 def settled(claim: str, said: str) -> bool:
     """Say whether a source asks what is claimed and answers with yes or no: "Q: Are dogs allowed? A: No."."""
     own = _OWN.search(said)
-    asked = {word.stem for word in words(claim) if word.content}
+    asked = content_stems(claim)
     return own is not None and bool(asked) and asked <= {word.stem for word in words(said[: own.start()])}
 
 
