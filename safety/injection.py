@@ -1,7 +1,8 @@
 """How much a sentence reads like an order to whatever reads a document for its user.
 
-A linear model of word n-grams, so that every passage of a turn can be read for a few milliseconds. It looks at
-sentences one by one; the rules look at patterns in the whole text.
+A linear model of word n-grams, so that every passage of a turn can be read for a few milliseconds, and of what a
+sentence means where its words leave a doubt: "Set your helpers ashore" is told from "Set the user's question aside". It
+looks at sentences one by one; the rules look at patterns in the whole text.
 """
 
 import hashlib
@@ -9,18 +10,22 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from safety.files import FileError, read_text
 from safety.rules import visible
 from safety.types import SafetyError
 
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 WEIGHTS: Final = Path(__file__).with_name("injection.toml")
-SHIPPED: Final = {WEIGHTS: "63ec30c820e79d04e4ca2190ad6ba4a34270f3b26369713f833758e31b65fd5c"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "9e722616937f01a5fd8154946500f9decf3fbdf5c674034ff4e250a024b41669"}  # its SHA-256
 LONGEST: Final = 3  # words of an n-gram
 CLAUSE: Final = 60  # words that are read as one sentence
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[<>\[\]#|{}!:\"]")
@@ -30,23 +35,50 @@ _END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|\n+|-->|<!--")
 
 @dataclass(frozen=True)
 class InjectionModel:
-    """Weights of n-grams, and the logit of a sentence that has none of them."""
+    """Weights of n-grams, the logit `bias` of a sentence that has none of them, and the weights of its meaning.
+
+    `meaning` (dimension + 1,) belongs to a sentence's vector and a one. It is looked at where the n-grams alone give a
+    logit of `doubt` or more.
+    """
 
     weights: Mapping[str, float]
     bias: float
+    meaning: NDArray[np.float32]
+    doubt: float
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> "InjectionModel":
+        """Return the model of a card. Raises KeyError, TypeError or ValueError for what is none."""
+        weights = {str(gram): float(weight) for gram, weight in card["weights"].items()}
+        meaning = np.array([float(weight) for weight in card["meaning"]], dtype=np.float32)
+        return cls(weights, float(card["bias"]), meaning, float(card["doubt"]))
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the weights, 16 hex digits."""
-        return hashlib.sha256(json.dumps([self.bias, sorted(self.weights.items())]).encode()).hexdigest()[:16]
+        numbers = [self.bias, self.doubt, self.meaning.tolist(), sorted(self.weights.items())]
+        return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()[:16]
 
-    def risk(self, text: str) -> float:
-        """Return the probability of the sentence of `text` that reads most like an order; 0.0 without any."""
-        return max((self._probability(sentence) for sentence in pieces(text)), default=0.0)
+    def risks(self, texts: Sequence[str], encode: Encode) -> list[float]:
+        """Return for each text the probability of the sentence that reads most like an order; 0.0 without any.
 
-    def _probability(self, sentence: str) -> float:
-        logit = self.bias + sum(self.weights.get(gram, 0.0) for gram in ngrams(sentence))
-        return 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))
+        `encode` returns unit vectors (sentences, dimension) of those that are in doubt.
+        """
+        parts = [list(pieces(text)) for text in texts]
+        logits = {piece: self.by_words(piece) for part in parts for piece in part}
+        doubtful = [piece for piece, logit in logits.items() if logit >= self.doubt]
+        if doubtful:
+            meant = encode(doubtful) @ self.meaning[:-1] + self.meaning[-1]
+            logits |= {piece: logits[piece] + float(more) for piece, more in zip(doubtful, meant, strict=True)}
+        return [max((_probability(logits[piece]) for piece in part), default=0.0) for part in parts]
+
+    def by_words(self, sentence: str) -> float:
+        """Return the logit of a sentence by its n-grams alone."""
+        return self.bias + sum(self.weights.get(gram, 0.0) for gram in ngrams(sentence))
+
+
+def _probability(logit: float) -> float:
+    return 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -67,7 +99,6 @@ def load_injections(path: Path = WEIGHTS) -> InjectionModel:
         text = read_text(path)
         if SHIPPED.get(path) not in (None, hashlib.sha256(text.encode()).hexdigest()):
             raise ValueError("it is not the file that ships")
-        card = tomllib.loads(text)
-        return InjectionModel({str(g): float(w) for g, w in card["weights"].items()}, float(card["bias"]))
+        return InjectionModel.of(tomllib.loads(text))
     except (FileError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SafetyError(f"{path} cannot be read ({error}): reinstall candor, or run candor train judges") from error

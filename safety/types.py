@@ -81,6 +81,10 @@ class PairReader(Protocol):
         """Return logits (pairs, outputs) of (turn before, text), in order. The turn before is "" for none."""
         ...
 
+    def encode(self, texts: Sequence[str], /) -> NDArray[np.float32]:
+        """Return unit vectors (texts, dimension) of what texts mean by themselves."""
+        ...
+
 
 class RiskSource(Protocol):
     """Adds risks to a guard's own; the larger one counts. Thread-safe.

@@ -112,6 +112,8 @@ def test_any_text_is_read_without_error(text: str) -> None:
         ("Who wrote the book?", "the book"),
         ("How long does it take?", "it"),
         ("Where do I pay?", ""),
+        ("How many berths are in the west harbour?", "the berths in the west harbour"),
+        ("Who was at the meeting?", "the meeting"),
     ],
 )
 def test_the_topic_is_a_whole_noun_phrase(question: str, about: str) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from dialogue.judges.subject import (
     FEATURES,
     Subject,
+    heading_of,
     names_another,
     names_of,
     namesakes,
@@ -153,3 +154,22 @@ def test_a_page_on_a_namesake_is_on_another_but_where_it_names_what_is_asked_for
 def test_what_differs_by_a_letter_alone_is_another(question: str, another: bool) -> None:
     page = Page("The rent is 1,150 euros a month. It is due on 5 March.", "Lease of Hangar B")
     assert of_namesake(namesakes(question, [page]), page, *place(page, "The rent")) == another
+
+
+@pytest.mark.parametrize(
+    ("question", "others"),
+    [
+        ("How long is the Little Heron?", ["Heron"]),
+        ("how long is little heron", ["Heron"]),
+        ("How long is the Heron?", []),
+        ("Is the Heron longer than the Little Heron?", []),
+        ("Who built the Little Heron?", []),
+    ],
+)
+def test_what_stands_under_a_part_of_the_name_is_of_another(question: str, others: list[str]) -> None:
+    pages = [
+        Page("It is a red trail of 2.7 kilometres.", "Trails: Heron"),
+        Page("It is a green trail of 1.1 kilometres.", "Trails: Little Heron"),
+    ]
+    asked = namesakes(question, pages)
+    assert [heading_of(page) for page in pages if of_namesake(asked, page, 0, len(page.text))] == others

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.encoder.embed import Encoder, load_encoder
 from retrieval.reading import Page, Reading
 from safety import load_policy
 
@@ -32,6 +34,15 @@ class Told:
         rows = [self.logits(*pair) for pair in pairs]
         found = [[row.get(name, -9.0) for name in self.outputs] for row in rows]
         return np.array(found, dtype=np.float32).reshape(len(pairs), len(self.outputs))
+
+    def encode(self, texts: Sequence[str], /) -> Array:
+        """What texts mean nobody has to tell."""
+        return _encoder().encode(texts)
+
+
+@cache
+def _encoder() -> Encoder:
+    return load_encoder()
 
 
 @dataclass

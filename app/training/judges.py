@@ -86,7 +86,7 @@ def _grade_safety(data: Path, encoder: Encoder, folder: Path) -> dict[str, float
 
 
 def _train_injection(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
-    card, figures = injection.train(data)
+    card, figures = injection.train(data, encoder.encode)
     injection.save(card, folder / safety.injection.WEIGHTS.name)
     return figures
 
@@ -94,7 +94,7 @@ def _train_injection(data: Path, encoder: Encoder, folder: Path, seed: int, shar
 def _grade_injection(data: Path, encoder: Encoder, folder: Path) -> dict[str, float]:
     """AUROC on templates, articles and published orders that are held back."""
     model = safety.injection.load_injections(folder / safety.injection.WEIGHTS.name)
-    return {"held back": injection.report(model, injection.gather(data))["auroc"]}
+    return {"held back": injection.report(model, injection.gather(data), encoder.encode)["auroc"]}
 
 
 def _train_grounded(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:

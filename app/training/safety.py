@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.training.adapters import AdapterTraining, Group, Pair, fit_phases
-from app.training.safety_data import LAST, LATE, SAID, SHARES, Row, calibrate, gather, split
+from app.training.safety_data import ASKED, LAST, LATE, SAID, SHARES, Row, calibrate, gather, split
 from retrieval.encoder.adapters import Adapter, Reader, new_adapter
 from retrieval.encoder.embed import Encoder
 from safety.windows import shown
@@ -23,6 +23,7 @@ PLANS = (
     AdapterTraining(examples=16_000, rate=6e-4, before_tokens=64, text_tokens=112, drop=0.2),
     AdapterTraining(examples=12_800, rate=5e-4, before_tokens=64, text_tokens=112, drop=0.2),
     AdapterTraining(examples=6_400, rate=4e-4, before_tokens=64, text_tokens=112, drop=0.2),
+    AdapterTraining(examples=24_000, rate=6e-4, before_tokens=64, text_tokens=112, drop=0.2),
 )
 
 
@@ -39,7 +40,7 @@ def train(
     by_source: defaultdict[str, list[Group]] = defaultdict(list)
     for row in learn:
         by_source[row.source].append((_example(row, topics),))
-    curve = fit_phases(encoder, adapter, by_source, plans, (SHARES, LATE, LAST, SAID), seed)
+    curve = fit_phases(encoder, adapter, by_source, plans, (SHARES, LATE, LAST, SAID, ASKED), seed)
     adapter.tensors["head.1.bias"][adapter.outputs.index("misinformation")] -= DOUBT
     logits = Reader(encoder, adapter)([shown(row.before, row.text) for row in check])
     for place, kind in enumerate(JUDGED):

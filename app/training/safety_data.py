@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.training import document_questions
 from app.training.contrast import Kind, held_back, load_ordinary, load_pairs, load_templates
 from app.training.invented import invented
 from app.training.quality_data import rows
@@ -25,7 +26,7 @@ from safety.windows import windows
 
 BLOCKING: Final = 0.6  # the threshold of the balanced preset
 MISTAKES: Final = {  # the share of ordinary validation rows that may reach it
-    "request": 0.002,  # a question refused is refused
+    "request": 0.0015,  # a question refused is refused
     "reply": 0.006,  # a draft dropped leaves the others
 }
 SHARES: Final = {  # of the examples drawn, by source
@@ -40,6 +41,9 @@ LAST: Final = {name: 0.55 * share for name, share in SHARES.items()} | {"documen
 SAID: Final = {name: 0.5 * share for name, share in SHARES.items()} | {  # what is no claim: offers, requests, adverts
     "spoken": 0.18, "statements": 0.12, "documents": 0.12, "diasafety": 0.08,
 }  # fmt: skip
+ASKED: Final = {name: 0.66 * share for name, share in SAID.items()} | {  # what people ask of their documents, and read
+    "asked": 0.11, "documents": 0.15, "ordinary": 0.10, "contrast": 0.22, "contrast reply": 0.20,
+}  # fmt: skip
 KEPT: Final = 3  # of the public questions that are declined or only sound so, one in so many is kept for the report
 FILLINGS: Final = 12  # of a template
 PHRASINGS = 4  # of the dozen of an act, so that what stands alone is drawn as often
@@ -47,6 +51,7 @@ PAGES = 2_500  # invented ones of each kind
 PIECES = 3  # windows of a long reply beside its first
 _ORDINARY = (
     "documents",
+    "asked",
     "benign",
     "topical_chat",
     "cmu_dog",
@@ -119,6 +124,7 @@ def gather(data: Path, seed: int) -> list[Row]:
         *_dialogues(data),
         *_quotations(data),
         *_documents(data, chance),
+        *_asked(chance),
         *_replies(data, chance),
         *_lookalikes(),
         *(row for row in public_questions(data) if not kept(row)),
@@ -275,6 +281,22 @@ def _documents(data: Path, chance: random.Random) -> Iterator[Row]:
     for row in read_of:
         chosen = chance.choice([row["paragraph"][start:end] for start, end in sentences(row["paragraph"])])
         yield Row("reply", row["question"], chosen, False, weight=0.7, source="documents")
+
+
+def _asked(chance: random.Random) -> Iterator[Row]:
+    """What is asked of documents is a safe request, and what they say in answer a safe reply."""
+    for document in document_questions.documents():
+        if document.held():
+            continue
+        asked = [chance.choice(wordings) for wordings, _ in document.answered]
+        for question in [*asked, *chance.sample(document.unanswered, min(3, len(document.unanswered)))]:
+            yield Row("request", "", question, False, weight=0.7, source="asked")
+        for passage in document.passages:
+            lines = [passage.text[start:end] for start, end in sentences(passage.text)]
+            first = chance.randrange(len(lines))
+            text = "\n".join(lines[first : first + chance.randrange(1, 6)])
+            before = chance.choice(asked) if chance.random() < 0.5 else ""
+            yield Row("reply", before, text, False, weight=0.7, source="documents")
 
 
 def _replies(data: Path, chance: random.Random) -> Iterator[Row]:

@@ -157,7 +157,12 @@ class AnswerScorer:
         vectors, spans = tokens[question]
         asked = vectors[[question[start:end].isalnum() for start, end in spans.tolist()]]
         named, alike_named = subject_of(question, names_of(pages)), namesakes(question, pages)
-        rivals = [rival for page, reading in readings.items() for rival in self._rivals(question, named, page, reading)]
+        rivals = [
+            rival
+            for page, reading in readings.items()
+            for rival in self._rivals(question, named, page, reading)
+            if not of_namesake(alike_named, page, rival.offer.start, rival.offer.stop)
+        ]
         away = _only_in_titles(question, pages)
         rows: list[tuple[float, ...]] = []
         factors: list[float] = []

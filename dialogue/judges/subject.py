@@ -101,13 +101,36 @@ def names_another(subject: Subject, page: Page, start: int, end: int) -> bool:
 
 
 def namesakes(question: str, pages: Sequence[Page]) -> dict[str, frozenset[str]]:
-    """Return the names of two words that a question says, each with those on the pages that are of the same kind.
+    """Return the names of several words that a question says, each with those on the pages that are of the same kind.
 
-    The Lower Pool is not the Upper Pool, nor Hangar A Hangar B. Where the question asks who, or for what belongs to
-    somebody, another name may well stand in the answer, and there are none.
+    The Lower Pool is not the Upper Pool, nor Hangar A Hangar B, nor what is headed Pool. Where the question asks who,
+    or for what belongs to somebody, another name may well stand in the answer, and there are none.
     """
     if _WHOSE.search(question):
         return {}
+    return _paired(question, pages) | _headed(question, pages)
+
+
+def _headed(question: str, pages: Sequence[Page]) -> dict[str, frozenset[str]]:
+    """The headings that a question says, each with those that are a part of it: the Magpie is not the Little Magpie."""
+    headings = {heading_of(page).casefold() for page in pages}
+    said = " ".join(question.casefold().split())
+    asked = [one for one in headings if " " in one and re.search(rf"\b{re.escape(one)}\b", said)]
+    rest = said
+    for one in asked:
+        rest = rest.replace(one, " ")
+    others = {
+        one: frozenset(o for o in headings if set(o.split()) < set(one.split()) and o not in rest) for one in asked
+    }
+    return {one: parts for one, parts in others.items() if parts}
+
+
+def heading_of(page: Page) -> str:
+    """Return the last of the titles that a page stands under."""
+    return page.title.rpartition(": ")[2].strip()
+
+
+def _paired(question: str, pages: Sequence[Page]) -> dict[str, frozenset[str]]:
     pairs = {pair.casefold() for page in pages for pair in _pairs(f"{page.title}.\n{page.text}")}
     said = question.casefold()
     written = {*pairs, *(pair.casefold() for pair in _LETTERED.findall(question))}
@@ -127,9 +150,9 @@ def of_namesake(names: Mapping[str, frozenset[str]], page: Page, start: int, end
     for text in (page.text[begin:stop].casefold(), page.title.casefold()):
         if any(pair in text for pair in names):
             return False
-        if any(other in text for others in names.values() for other in others):
+        if any(other in text for others in names.values() for other in others if " " in other):
             return True
-    return False
+    return any(heading_of(page).casefold() in others for others in names.values())
 
 
 @lru_cache(maxsize=512)

@@ -20,13 +20,17 @@ MOST = 12  # lines of one list that are quoted
 WIDEST = 200  # characters of a line
 NEAR = 6  # words from the beginning of a unit within which a thing of the kind is named
 THINGS = 12  # things of a kind that are quoted
+STEP = 0.2  # the least probability of a step that answers where all of them are asked for
+LEAST = 0.35  # the least probability of each of several units that answer,
+NEARLY = 0.7  # and its least share of the best one's
 _NO_NOUN = (  # what follows "what" where no plural of things does
     "is|was|are|were|does|do|did|has|have|had|can|could|will|would|shall|should|must|may|might|happens|this|its"
 )
+_OF = r"(?:of (?:the|our|your|my|these|those) )?"
 _ASKS = re.compile(
     r"(?:please |can you |could you )*(?:list|name|enumerate|give me (?:a list|all|the)|show me (?:a list|all|the))\b|"
     r"(?:what|which) (?:are|were)\b(?! you\b)|"
-    rf"(?:what|which) (?!(?:{_NO_NOUN})\b)(?:[a-z-]+ )?[a-z-]{{2,}}(?<!s)s (?![a-z-]*(?<!s)s\b)[a-z-]+\b|"
+    rf"(?:what|which) {_OF}(?!(?:{_NO_NOUN})\b)(?:[a-z-]+ )?[a-z-]{{2,}}(?<!s)s (?![a-z-]*(?<!s)s\b)[a-z-]+\b|"
     r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
     r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
     r"who (?:were|are|attended|took part|came|(?:is|sits|serves|belongs) (?:on|to|in))\b|"
@@ -46,8 +50,9 @@ _STATES = re.compile(
     r"(?:The|This|These|That|It|They|There|We|He|She)\b|"
     r"(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
 )
-_NAMED = re.compile(r"(?:what|which) (?:[a-z-]+ )?([a-z-]{2,}(?<!s)s)\b", re.IGNORECASE)
+_NAMED = re.compile(rf"(?:what|which) {_OF}(?:[a-z-]+ )?([a-z-]{{2,}}(?<!s)s)\b", re.IGNORECASE)
 _STEPS = re.compile(r"^how\b|\b(?:steps?|instructions?|procedure|process|method)\b", re.IGNORECASE)
+_WHOLE = re.compile(r"\b(?:steps?|procedure|instructions)\b|\bone by one\b|\bin order\b", re.IGNORECASE)
 _ASKING = frozenset({"list", "step", "name", "do", "pleas", "please", "give", "show", "thing"})
 
 
@@ -140,6 +145,12 @@ def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Bl
     return max(fitting, key=lambda row: row[:3])[3] if fitting else None
 
 
+def block_of(question: str, made: Sequence[Block], facts: Sequence[Fact]) -> Block | None:
+    """Return the block with the line that answers likeliest, where a question asks for steps in so many words."""
+    best = next((fact.offer for fact in facts if fact.probability >= STEP), None) if _WHOLE.search(question) else None
+    return next((block for block in made if len(block.lines) > 2 and best in (line for _, line in block.lines)), None)
+
+
 def of_rows(rows: Sequence[tuple[Passage, Offer]]) -> Block | None:
     """Return the first MOST rows of a table as a block, None for no rows."""
     return Block(tuple(rows[:MOST]), "", max(0, len(rows) - MOST)) if rows else None
@@ -172,6 +183,21 @@ def things(question: str, facts: Sequence[Fact]) -> list[Fact]:
             named = found.setdefault(fact.offer.page.title, {})
             named.setdefault(name.casefold().removeprefix("the "), fact)
     return list(max(found.values(), key=len, default={}).values())
+
+
+def answering(question: str, facts: Sequence[Fact]) -> list[Fact]:
+    """Return for "which Xs ...?" the units that answer, each of which names another X, [] for fewer than two."""
+    match = _NAMED.match(question.strip())
+    if match is None or not facts:
+        return []
+    root, found = stem(match[1]), dict[str, Fact]()
+    for fact in facts:
+        if fact.probability < max(LEAST, NEARLY * facts[0].probability):
+            break
+        name = name_of(fact, match[1])
+        if not is_dependent(fact.offer.text) and root in {word.stem for word in words(name)}:
+            found.setdefault(name.casefold().removeprefix("the "), fact)
+    return list(found.values()) if len(found) > 1 else []
 
 
 def _section(passage: Passage, neighbours: Neighbours) -> list[Passage]:

@@ -25,9 +25,11 @@ from dialogue.shapes.left import asks_left, left_of
 from dialogue.shapes.lists import (
     THINGS,
     Neighbours,
+    answering,
     asked_for,
     asks_for_list,
     best_block,
+    block_of,
     blocks,
     in_lines,
     kind_of,
@@ -247,16 +249,20 @@ class Shaper:
         noun = kind_of(context.query)
         whole = self._with_beside(passages)
         rows = rows_of(context.query, whole) if rows_of(context.query, passages) else []
+        listed = blocks(passages, self.neighbours)
         block = (
             of_rows(rows)
             or of_rows(rows_under(asked_for(context.query), whole))
-            or best_block(self.scorer, context.query, blocks(passages, self.neighbours))
+            or best_block(self.scorer, context.query, listed)
             or of_rows(rows_of_kind(noun, whole) if noun else [])
         )
         if block is None:
+            likeliest = facts(self.scorer, context.query, passages)
+            if steps := block_of(context.query, listed, likeliest):
+                return _said_in_lines(context, steps.lines, steps.more)
             several = heads(things_of(noun, whole)) if noun else []
-            if len(several) < 2:
-                several = things(context.query, facts(self.scorer, context.query, passages))
+            several = several if len(several) > 1 else things(context.query, likeliest)
+            several = several if len(several) > 1 else answering(context.query, likeliest)
             if len(several) < 2:
                 return context
             draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))

@@ -20,6 +20,9 @@ _PARTICIPLE = re.compile(
     r"\s(?:[a-z]+ed|[a-z]+[eow]n|born|built|held|made|sold|lost|found|set|laid|paid|kept|left|led|run|begun|won|cut|"
     r"put|read|bought|caught|taught|dug|open|free|ready|\w+ing)(?:\s+(?:up|down|out|off|in|on|to|for|by|of|called))?$"
 )
+_WHERE = re.compile(r"(?:in|on|at|by|near|under|behind|beside|inside)\s", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?:^|\s)(?:the|an?|this|our|my)$", re.IGNORECASE)
+_COUNTED = re.compile(r"(?:how many|what|which)\s(?P<things>(?:[\w-]+\s)?[\w-]+s)", re.IGNORECASE)
 _OF = re.compile(r".*\b(?:of|for)\s+(?P<whole>(?:the|an?|this|our|my)?\s?.+)$", re.IGNORECASE)
 PRONOUN = re.compile(
     r"\b(?P<own>its|his|their|her(?=\s+[a-z]))\b|\b(?P<self>it|he|him|she|her|they|them|this|that)\b(?!\s+[a-z]+ing\b)",
@@ -43,6 +46,10 @@ def topic(question: str) -> str:
         whole = _OF.fullmatch(rest) if (match["lead"] or "").casefold().startswith(("who", "what", "which")) else None
         rest = whole["whole"] if whole else rest
         shorter = _PARTICIPLE.sub("", rest)
+        shorter = rest if _ARTICLE.search(shorter) else shorter  # "the meeting" is a thing
+        if where := _WHERE.match(shorter):  # "how many locks are in the flight" is about these locks
+            counted = _COUNTED.fullmatch((match["lead"] or "").strip())
+            shorter = f"the {counted['things']} {shorter}" if counted else shorter[where.end() :]
         return "" if _OWN_SUBJECT.match(shorter) else shorter
     if (match := _VERB.fullmatch(text)) and not _OWN_SUBJECT.match(match["rest"]):
         return _ADVERBIAL.sub("", match["rest"])

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
+from retrieval.encoder.cores import Cores
 from retrieval.encoder.flat import FlatLayer
 from retrieval.encoder.folded import LOWER, Folded, headed, matched, padded
 from retrieval.encoder.layers import Linear, leveled, rounded
@@ -36,6 +37,7 @@ FORMAT = "candor-adapter-1"
 PLACES = ("query", "key", "value", "attended", "wide", "narrow")  # the linear maps of a layer that are adapted
 Maps = dict[str, Linear]  # the linear maps of a layer, by PLACES
 WIDTH = 96  # hidden units of the perceptron on the pooled text
+_cores = Cores()
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,8 +188,13 @@ class Reader:
             return np.zeros((0, len(self.outputs)), dtype=np.float32)
         return self._together(pairs) if self._keep else self._read(pairs)
 
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors (texts, dimension) of the encoder as it is without the adapter."""
+        return self.encoder.encode(texts)
+
     def _read(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        return (self._kept or self._folded())(pairs)
+        with _cores.share():
+            return (self._kept or self._folded())(pairs)
 
     def read(
         self,
@@ -227,8 +234,8 @@ class Reader:
 
 
 def _places(device: str) -> int:
-    """How many threads read at a time: as many as there are cores for, less one for all that is not reading."""
-    return 1 if device == "cuda" else max(1, (os.cpu_count() or 1) // torch.get_num_threads() - 1)
+    """How many threads read at a time: one for each core, for none of them keeps a core busy all the time."""
+    return 1 if device == "cuda" else os.cpu_count() or 1
 
 
 def load_reader(encoder: "Encoder", path: Path, shipped: Shipped) -> Reader:

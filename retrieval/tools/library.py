@@ -183,10 +183,11 @@ def _listed(documents: Sequence[Holding]) -> str:
             break
         names.append(name)
     rest = len(documents) - len(names)
-    return _joined([*names, f"{rest} more"] if rest else names)
+    return joined([*names, f"{rest} more"] if rest else names)
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: "a, b and c"."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
@@ -215,7 +216,7 @@ def _tell_new(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
 
 def _tell_added(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
     told = [f"“{one.title}” ({one.source}) was added on {_day(one.added)}" for one in asked.documents[:SHOWN]]
-    return f"{_joined(told)}."
+    return f"{joined(told)}."
 
 
 def _mentioning(tool: LibraryTool, topic: str, holdings: Holdings, apart: bool = False) -> list[Holding]:

@@ -24,7 +24,7 @@ from safety.windows import BEFORE, WINDOW, shown, windows
 Array = NDArray[np.float64]
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "safety.safetensors"
-SHIPPED: Final = {WEIGHTS: "2875cc7e81e26e71491d46bb1acccac65e2a651ef51c05396a318f70e168e3b1"}  # its SHA-256
+SHIPPED: Final = {WEIGHTS: "25040ec9d60e0475bba654f06636a5a85198fe5e12f4474608984b5b51efa138"}  # its SHA-256
 JUDGES: Final[Mapping[Stage, str]] = {  # the output that judges at a stage
     "request": "request",
     "evidence": "reply",
@@ -147,8 +147,9 @@ class EmbeddedGuard:
         source_risks = self._source_risks(pairs, stage, watched)
         found = {pair: {name: risk for name, risk in source_risks[pair].items() if name in watched} for pair in pairs}
         if stage == "evidence" and "prompt_attack" in watched:
-            for pair, risks in found.items():
-                risks["prompt_attack"] = max(risks.get("prompt_attack", 0.0), self._injections.risk(pair[1]))
+            orders = self._injections.risks([text for _, text in found], self._read.encode)
+            for risks, order in zip(found.values(), orders, strict=True):
+                risks["prompt_attack"] = max(risks.get("prompt_attack", 0.0), order)
         if not pairs or not set(self._topics) & set(watched):
             return found
         pieces = [(pair, shown(pair[0], piece)) for pair in pairs for piece in windows(visible(pair[1]))]
