@@ -1,6 +1,7 @@
 """Names in short English texts, by their capitals."""
 
 import re
+from calendar import day_name, month_name
 from typing import Final
 
 from retrieval.text import sentences
@@ -8,6 +9,10 @@ from retrieval.text import sentences
 _NAME = re.compile(
     r"(?:\b[A-Z][\w’'.-]*|\b[a-z]+[A-Z][\w-]*|\b\d*[A-Z]+[\w-]*\d[\w-]*)"
     r"(?:\s+(?:(?:of|the|de|van|von|and the)\s+)*(?:[A-Z][\w’'.-]*|\d+[\w-]*))*"
+)
+_TIME: Final = re.compile(
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{'|'.join(month_name[1:])})?(?: ?\d{{4}})?|\d{{4}}-\d\d-\d\d|20\d\d|"
+    rf"(?:{'|'.join(day_name)})s?"
 )
 COMMON: Final = frozenset(
     "a about actually after all also an and any are as at be because been before both but by can could did do does "
@@ -33,3 +38,8 @@ def names(text: str) -> list[str]:
             if len(name) > 1 and not re.match(r"I['’]", name):
                 found.append(name)
     return found
+
+
+def is_time(name: str) -> bool:
+    """Say whether what is written like a name is a day, a month, a year or a date."""
+    return bool(_TIME.fullmatch(name)) or name.isdigit()

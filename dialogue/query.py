@@ -13,7 +13,7 @@ from typing import Protocol
 from dialogue.both import of_them
 from dialogue.cite import without_marks
 from dialogue.dates import moved, told, undated, untimed
-from dialogue.names import COMMON, names
+from dialogue.names import COMMON, is_time, names
 from dialogue.others import asked_cells, of_the_other
 from dialogue.persona import about_subject
 from dialogue.prompts import CLOSEST, is_abstention
@@ -289,7 +289,8 @@ def _completed(question: str, topic: str, previous: str, reply: str) -> str:
     if not topic or _SAME_EVENT.search(question):
         return f"{_OPENER.sub('', bare)} ({previous})" if previous else question
     pronoun = _REPLACED.search(question)
-    if pronoun and (" " not in topic or names(topic)):
+    person = pronoun is not None and pronoun.group().casefold() in _PERSON and _named_in(reply, previous)
+    if pronoun and (person or " " not in topic or names(topic)):
         return _OPENER.sub("", _replace_pronoun(question, pronoun, topic, previous, reply))
     if len(bare.split()) <= 3:  # "why?", "which one then?": the whole previous exchange is meant
         return f"{bare}: {previous} {reply}".strip()
@@ -307,12 +308,12 @@ def depends(question: str) -> bool:
 
 def _topic(previous: str, reply: str) -> str:
     """The subject of the conversation: a name in the last question, else one in the last reply, else its subject."""
-    mentioned = names(previous)
+    mentioned = [name for name in names(previous) if not is_time(name)]
     if mentioned:
         return mentioned[0]
     known = previous.casefold()
     names_in_reply = [name for name in names(reply) if " " in name or not reply.startswith(name)]
-    names_in_reply = [name for name in names_in_reply if not name.isdigit()]
+    names_in_reply = [name for name in names_in_reply if not is_time(name)]
     for name in names_in_reply:
         if any(word in known for word in name.casefold().split()):
             return name
@@ -335,11 +336,17 @@ def _replace_pronoun(question: str, pronoun: re.Match[str], topic: str, previous
     """Put the topic in the pronoun's place; a person or several things are looked for where they were just named."""
     word, about = pronoun.group().casefold(), topic
     if word in _PERSON:
-        about = next((name for name in names(reply) if name not in previous), topic)
+        about = _named_in(reply, previous) or topic
     elif word in _SEVERAL and (things := _PLURAL.findall(previous)):
         question, about = f"{question.rstrip('?!. ')} ({topic})?", things[-1]
     put = f"{about}'s" if pronoun["own"] else about
     return question[: pronoun.start()] + put + question[pronoun.end() :]
+
+
+def _named_in(reply: str, previous: str) -> str:
+    """The name that a reply says and the question before it does not, one of several words before any other."""
+    named = [name for name in names(reply) if name not in previous and not is_time(name)]
+    return next((name for name in named if " " in name), named[0] if named else "")
 
 
 def _before_last_user(earlier: Sequence[Turn]) -> Sequence[Turn]:

@@ -3,8 +3,6 @@
 Features are counted from words, and taken from the encoder's input embeddings, which cost a look-up; no layer runs.
 """
 
-import re
-from calendar import month_name
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from dialogue.judges.heads import Head
 from dialogue.judges.shipped import SHIPPED, WEIGHTS, load_head
-from dialogue.names import names
+from dialogue.names import is_time, names
 from dialogue.phrases import ARTICLES, AUXILIARY, OWN, PREPOSITIONS, PRONOUNS, SPEAKERS, WH, phrases, words
 from dialogue.proposals import ABOUT, KINDS, OPENER, Mention, Proposal, Said, proposals
 from dialogue.shapes.words import superlatives
@@ -37,7 +35,6 @@ DEFINITE: Final = -0.5  # likewise where "the price" says not of what
 Array = NDArray[np.float32]
 GROUPS: Final = ("it", "he", "she", "they", "that", "one", "there")
 _LINKS: Final = ("of", "in", "at", "for", "on", "by", "from")
-_TIME: Final = re.compile(rf"(?:\d{{1,2}} )?(?:{'|'.join(month_name[1:])})?(?: ?\d{{4}})?|\d{{4}}-\d\d-\d\d|20\d\d")
 _SHAPES: Final = ("base", "long", "inner", "owner")
 STEP: Final = 16  # of a phrase's vector every so many numbers are read
 EXCHANGE: Final = 17
@@ -78,6 +75,7 @@ class LearntRewriter:
             own = [each.kind == "replace" and each.mention is not None and _leads(each.mention) for each in found]
             logits = logits + TOPIC * np.array(own, np.float32)
         logits[[_is_time(each) for each in found]] = -np.inf
+        logits[[_is_no_person(each) for each in found]] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
         if (
@@ -139,7 +137,15 @@ def _is_time(each: Proposal) -> bool:
     """Whether a pronoun is read as a year or a date, which nobody calls "it" or "her"."""
     if each.kind != "replace" or each.group not in ("it", "he", "she", "they") or each.mention is None:
         return False
-    return bool(_TIME.fullmatch(each.mention.phrase.bare))
+    return is_time(each.mention.phrase.bare)
+
+
+def _is_no_person(each: Proposal) -> bool:
+    """Whether "he" or "she" is read as a name that is no person's: "the Repair Café", or what hangs on it."""
+    if each.kind != "replace" or each.group not in ("he", "she") or each.mention is None:
+        return False
+    read = words(each.mention.phrase.text)
+    return len(read) > 1 and any(w.plain in ARTICLES for w in read) and any(w.text[:1].isupper() for w in read[1:])
 
 
 def _leads(mention: Mention) -> bool:

@@ -16,6 +16,11 @@ ANCHORS = [
     (f"Anchor: {name} | Weight: {weight} kg | Chain: {chain} mm", "Chandlery")
     for name, weight, chain in (("Dory", 4, 6), ("Maxi", 12, 8))
 ] + [("Total | Weight: 16 kg", "Chandlery")]
+STOPS = [
+    (f"Date: {date} | Town: {town} | Coach leaves at: {leaves}", "Tour")
+    for date, town, leaves in (("8 June 2027", "Lugano", "06:55"), ("10 June 2027", "Bologna", "07:40"))
+]
+DAYS = [(f"Date: 2027-06-{day} | Guests: {guests}", "Log") for day, guests in (("08", 31), ("10", 43))]
 PARTS = [
     (f"site: {site} | unit: {unit} | part no.: P-{part} | in stock: {left}", "parts")
     for site, unit, part, left in (("North", 7, "5001/A", 12), ("South", 7, "5001/A", 30), ("South", 8, "5001/A", 31))
@@ -25,6 +30,12 @@ PARTS = [
 @pytest.mark.parametrize(
     ("question", "rows", "found"),
     [
+        ("When does the coach leave on 10 June?", STOPS, 1),
+        ("When does the coach leave on June 10, 2027?", STOPS, 1),
+        ("When does the coach leave on 10 June 2026?", STOPS, None),
+        ("When does the coach leave on 11 June?", STOPS, None),
+        ("How many guests were there on 8 June?", DAYS, 0),
+        ("How many guests were there on 8 June 2027?", DAYS, 0),
         ("How many pieces are in ORD-701?", ORDERS, 1),
         ("how many pieces has order ord-7001", ORDERS, 2),
         ("When was order ORD-700 sent on?", ORDERS, 0),

@@ -39,6 +39,14 @@ def _turns(*texts: str) -> list[Turn]:
             "What was ENIAC's weight?",
         ),
         (
+            ("Where does the choir sing on 8 June 2027?", "It sings in Lugano.", "what time does it start"),
+            "what time does choir start",
+        ),
+        (
+            ("Who mends lamps?", "Lamps are mended by Ines Brandt.", "When is she not there?"),
+            "When is Ines Brandt not there?",
+        ),
+        (
             ("When did BERT appear?", "In 2018.", "Who wrote it?", "Devlin.", "How large is it?"),
             "How large is BERT?",
         ),

@@ -237,3 +237,35 @@ def test_steps_that_state_something_are_steps(shaper: Shaper) -> None:
     text = "\n\n".join(steps)
     page = Passage(1, text, "winch.md", "Winch launch", ("Steps",), 0, len(text))
     assert drafts(shaped(shaper, "What are the steps of a winch launch?", [page])) == ["\n".join(steps)]
+
+
+def test_steps_are_given_whole_where_steps_are_asked_for(shaper: Shaper) -> None:
+    text = "Pull the red lever.\nWait for the bell.\nOpen the hatch.\nWrite the time into the log."
+    drill = Passage(1, text, "drill.md", "Drill of the watch", ("If the hatch sticks",), 0, len(text))
+    for question in ("How do I open the hatch when it sticks, step by step?", "What are the steps to open the hatch?"):
+        [draft] = drafts(shaped(shaper, question, [drill]))
+        assert draft.splitlines()[0] == "Pull the red lever."
+        assert draft.splitlines()[-1] == "Write the time into the log."
+
+
+def test_all_things_of_a_kind_that_answer_are_quoted(shaper: Shaper) -> None:
+    text = (
+        "The Tarn Bridge was designed by Ada Quist and opened in 1906. It is made of steel.\n\n"
+        "The Ford Bridge was also designed by Ada Quist and opened in 1913.\n\n"
+        "The Mill Bridge was designed by Otto Brandt in 1920."
+    )
+    page = Passage(1, text, "bridges.md", "Bridges over the Lorn", (), 0, len(text))
+    [draft] = drafts(shaped(shaper, "Which bridges did Ada Quist design?", [page]))
+    assert "Tarn Bridge" in draft
+    assert "Ford Bridge" in draft
+    assert "Mill Bridge" not in draft
+
+
+def test_rows_are_listed_by_the_column_that_is_asked_for_under_titles_that_say_the_rest(shaper: Shaper) -> None:
+    rows = [f"Date: {day} June | Town: {town} | Hotel: {hotel}" for day, town, hotel in
+            ((5, "Trier", "Pension Basalt"), (8, "Lugano", "Miravento"), (12, "Ljubljana", "Lipa"))]  # fmt: skip
+    text = "\n".join(rows)
+    tour = Passage(1, text, "tour.csv", "Tour of the choir", (), 0, len(text))
+    [draft] = drafts(shaped(shaper, "Which towns are on the choir's tour?", [tour]))
+    assert draft.splitlines() == rows
+    assert not drafts(shaped(shaper, "Which towns do we leave before noon?", [tour]))

@@ -5,6 +5,7 @@ next.
 """
 
 import re
+from calendar import day_name, month_name
 from collections.abc import Sequence, Set
 
 from dialogue.judges.facts import stem, words
@@ -18,6 +19,10 @@ _WHICH = re.compile(r"\b(?:which|what|how many) (\w+)", re.IGNORECASE)
 _DOES = re.compile(r"\b(?:do|does|did)\b", re.IGNORECASE)
 _TOTAL = re.compile(r"(?:grand )?totals?|sum", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_DATE = re.compile(  # 8 June 2027, 2027-06-08
+    rf"(?:(?:{'|'.join(day_name)}),? )?0?(?P<day>\d{{1,2}})\.? (?P<month>{'|'.join(month_name[1:])}) (?P<year>\d{{4}})|"
+    r"(?P<year_of_iso>\d{4})-(?P<number>0[1-9]|1[0-2])-(?P<day_of_iso>\d\d)"
+)
 _LETTERS = re.compile(r"[^\W\d_]{3}")
 _PLAIN = re.compile(r"[^\W_]+")
 _SIGN = re.compile(r"[\w./-]*\d[\w./-]*")
@@ -65,7 +70,7 @@ def of_other_keys(question: str, rows: Sequence[tuple[str, str]]) -> set[int]:
     asked, said, found = set(_stems(question)), _plain(question), set[int]()
     for table in tables.values():
         for column in range(min(map(len, table.values()))):
-            values = {place: _plain(cells[column][1]) for place, cells in table.items()}
+            values = {place: _as_said(cells[column][1], said) for place, cells in table.items()}
             name = set(_stems(next(iter(table.values()))[column][0]))
             keys = {value for value in values.values() if value in said and (_LETTERS.search(value) or name & asked)}
             if keys - {" "} and len({*values.values()}) == len({row for row, _ in map(rows.__getitem__, table)}):
@@ -81,7 +86,7 @@ def _cells(row: str) -> list[tuple[str, str]]:
 def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     cells = _cells(row)
     said = _plain(question)
-    keys = [place for place, (_, value) in enumerate(cells) if _PLAIN.search(value) and _plain(value) in said]
+    keys = [place for place, (_, value) in enumerate(cells) if _PLAIN.search(value) and _as_said(value, said) in said]
     content = [word for word in words(question) if word.content and word.stem not in _GENERIC]
     asked = {word.stem for word in content}
     measured = {word.stem: measures(word.text) for word in words(question)}
@@ -94,12 +99,13 @@ def _is_asked(question: str, row: str, title: str, others: Set[str]) -> bool:
     ]
     if not keys or not named:
         return False
-    text = _plain(row)
+    spelt = "".join(_as_said(cells[place][1], said) for place in keys)
+    text = _plain(row) + spelt
     total = any(_TOTAL.fullmatch(cells[place][1]) for place in keys)
     years = {sign for sign in signs(question) if total and _YEAR.fullmatch(sign)}  # of the table
     if any(_plain(sign) not in text for sign in signs(question) if sign not in years):
         return False
-    there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title))}
+    there = {_ACTOR.sub("", one) for one in (*_stems(row), *_stems(title), *_stems(spelt))}
     beside = {one for one in roots - there - years if not measured.get(one, frozenset()) & there}
     *_, noun, verb = (*words(question)[:1], *words(question))
     if noun.content and _DOES.search(question):  # "How much water does the Glass programme use?"
@@ -125,6 +131,17 @@ def _is_identifier(value: str) -> bool:
 
 def _stems(text: str) -> list[str]:
     return [word.stem for word in words(_BESIDE.sub(" ", text)) if word.content]
+
+
+def _as_said(value: str, said: str) -> str:
+    """A cell as a question may say it: a date in words, without its year where the question names none."""
+    date = _DATE.fullmatch(value)
+    if date is None:
+        return _plain(value)
+    year = f" {date['year'] or date['year_of_iso']}" if re.search(rf" {_YEAR.pattern} ", said) else ""
+    month, day = date["month"] or month_name[int(date["number"])], int(date["day"] or date["day_of_iso"])
+    forms = [_plain(f"{day} {month}{year}"), _plain(f"{month} {day}{year}"), _plain(value)]
+    return next((form for form in forms if form in said), forms[-1])
 
 
 def _plain(text: str) -> str:

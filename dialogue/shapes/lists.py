@@ -12,6 +12,8 @@ from dialogue.judges.answers import AnswerScorer, Offer
 from dialogue.judges.facts import content_stems, stem, words
 from dialogue.shapes.facts import Fact, name_of
 from dialogue.units import units
+from retrieval.reading import Page
+from retrieval.text import BAR
 from retrieval.types import Passage
 
 Neighbours = Callable[[Sequence[int]], Sequence[Passage]]
@@ -21,16 +23,16 @@ WIDEST = 200  # characters of a line
 NEAR = 6  # words from the beginning of a unit within which a thing of the kind is named
 THINGS = 12  # things of a kind that are quoted
 STEP = 0.2  # the least probability of a step that answers where all of them are asked for
-LEAST = 0.35  # the least probability of each of several units that answer,
-NEARLY = 0.7  # and its least share of the best one's
+ALONE = 0.7  # the least probability of each of several units that answer, read by itself
 _NO_NOUN = (  # what follows "what" where no plural of things does
     "is|was|are|were|does|do|did|has|have|had|can|could|will|would|shall|should|must|may|might|happens|this|its"
 )
+_IN = r"(?:(?:in|at|on|for|from|with|by|to|of|under) )?"
 _OF = r"(?:of (?:the|our|your|my|these|those) )?"
 _ASKS = re.compile(
     r"(?:please |can you |could you )*(?:list|name|enumerate|give me (?:a list|all|the)|show me (?:a list|all|the))\b|"
     r"(?:what|which) (?:are|were)\b(?! you\b)|"
-    rf"(?:what|which) {_OF}(?!(?:{_NO_NOUN})\b)(?:[a-z-]+ )?[a-z-]{{2,}}(?<!s)s (?![a-z-]*(?<!s)s\b)[a-z-]+\b|"
+    rf"{_IN}(?:what|which) {_OF}(?!(?:{_NO_NOUN})\b)(?:[a-z-]+ )?[a-z-]{{2,}}(?<!s)s (?![a-z-]*(?<!s)s\b)[a-z-]+\b|"
     r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
     r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
     r"who (?:were|are|attended|took part|came|(?:is|sits|serves|belongs) (?:on|to|in))\b|"
@@ -50,7 +52,7 @@ _STATES = re.compile(
     r"(?:The|This|These|That|It|They|There|We|He|She)\b|"
     r"(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
 )
-_NAMED = re.compile(rf"(?:what|which) {_OF}(?:[a-z-]+ )?([a-z-]{{2,}}(?<!s)s)\b", re.IGNORECASE)
+_NAMED = re.compile(rf"{_IN}(?:what|which) {_OF}(?:[a-z-]+ )?([a-z-]{{2,}}(?<!s)s)\b", re.IGNORECASE)
 _STEPS = re.compile(r"^how\b|\b(?:steps?|instructions?|procedure|process|method)\b", re.IGNORECASE)
 _WHOLE = re.compile(r"\b(?:steps?|procedure|instructions)\b|\bone by one\b|\bin order\b", re.IGNORECASE)
 _ASKING = frozenset({"list", "step", "name", "do", "pleas", "please", "give", "show", "thing"})
@@ -104,6 +106,12 @@ def kind_of(question: str) -> str:
     return (match["noun"] or match["all"]).strip() if match else ""
 
 
+def noun_of(question: str) -> str:
+    """Return the plural that "which Xs ...?" asks for, "" for another question."""
+    match = _NAMED.match(question.strip())
+    return match[1] if match else ""
+
+
 def asked_for(question: str) -> frozenset[str]:
     """Return the stems of what a question asks for, without those that only ask."""
     return content_stems(question) - _ASKING
@@ -129,7 +137,7 @@ def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Bl
     """Return the block that a question asks for: its headings say what the question does, all but a word."""
     asked = asked_for(question)
     wanted = bool(_STEPS.search(question))
-    named = {stem(match[1]) for match in [_NAMED.match(question)] if match} & asked
+    named = {stem(noun) for noun in [noun_of(question)] if noun} & asked
     fitting = []
     for block in made:
         about = {word.stem for word in words(block.about)}
@@ -147,8 +155,9 @@ def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Bl
 
 def block_of(question: str, made: Sequence[Block], facts: Sequence[Fact]) -> Block | None:
     """Return the block with the line that answers likeliest, where a question asks for steps in so many words."""
-    best = next((fact.offer for fact in facts if fact.probability >= STEP), None) if _WHOLE.search(question) else None
-    return next((block for block in made if len(block.lines) > 2 and best in (line for _, line in block.lines)), None)
+    likely = [fact.offer for fact in facts[:1] if fact.probability >= STEP] if _WHOLE.search(question) else []
+    long = [block for block in made if len(block.lines) > 2]
+    return next((block for block in long for best in likely if best in [line for _, line in block.lines]), None)
 
 
 def of_rows(rows: Sequence[tuple[Passage, Offer]]) -> Block | None:
@@ -185,19 +194,23 @@ def things(question: str, facts: Sequence[Fact]) -> list[Fact]:
     return list(max(found.values(), key=len, default={}).values())
 
 
-def answering(question: str, facts: Sequence[Fact]) -> list[Fact]:
-    """Return for "which Xs ...?" the units that answer, each of which names another X, [] for fewer than two."""
-    match = _NAMED.match(question.strip())
-    if match is None or not facts:
-        return []
-    root, found = stem(match[1]), dict[str, Fact]()
-    for fact in facts:
-        if fact.probability < max(LEAST, NEARLY * facts[0].probability):
-            break
-        name = name_of(fact, match[1])
-        if not is_dependent(fact.offer.text) and root in {word.stem for word in words(name)}:
+def answering(scorer: AnswerScorer, question: str, facts: Sequence[Fact]) -> list[Fact]:
+    """Return for "which Xs ...?" the units that answer, each of which names another X, [] for fewer than two.
+
+    Each is read by itself: beside another one that answers as well it would be but its rival.
+    """
+    noun, found = noun_of(question), dict[str, Fact]()
+    for fact in facts if noun else ():
+        name = name_of(fact, noun)
+        of_kind = stem(noun) in {word.stem for word in words(name)} and BAR not in fact.offer.text
+        if of_kind and not is_dependent(fact.offer.text):
             found.setdefault(name.casefold().removeprefix("the "), fact)
-    return list(found.values()) if len(found) > 1 else []
+    sure = []
+    for fact in list(found.values())[:THINGS]:
+        [alone] = scorer.score(question, [Offer(Page(fact.offer.text, fact.offer.page.title))])
+        if alone >= ALONE:
+            sure.append(fact)
+    return sure if len(sure) > 1 else []
 
 
 def _section(passage: Passage, neighbours: Neighbours) -> list[Passage]:

@@ -104,7 +104,7 @@ def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, O
     """Return the rows of the first table that has several with one and the same cell whose words the question says.
 
     Of a column of yes and no they are those that say yes, of a question that denies those that say no; what else it
-    says of them narrows these down.
+    says of them narrows these down. At least half of what it asks is said by titles, columns and that cell.
     """
     asked = content_stems(question)
     denied = bool(DENIED.search(question))
@@ -124,6 +124,7 @@ def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, O
                         not denied
                         and any(sign.isalpha() for sign in value)
                         and frozenset() < content_stems(value) <= asked
+                        and 2 * len(asked & _about(offer, value)) >= len(asked)
                     ):
                         said.setdefault((name, value), []).append((passage, offer))
         if ticked:
@@ -137,9 +138,16 @@ def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, O
     return []
 
 
+def _about(offer: Offer, value: str = "") -> frozenset[str]:
+    """The stems of what a row stands under, its titles and its columns, and of a cell."""
+    return content_stems(" ".join((offer.page.title, *cells(offer.text), value)))
+
+
 def rows_of_kind(noun: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
     """Return the rows of the first table that has a column of that name, one for each of its cells; else those in which
     what the row is of is called so. The other words of the noun stand in the table's titles or columns."""
+    if not noun:
+        return []
     kind, *others = [stem(word) for word in reversed(noun.casefold().split())]
     for source in dict.fromkeys(passage.source for passage in passages):
         named: dict[str, tuple[Passage, Offer]] = {}
@@ -160,6 +168,19 @@ def rows_of_kind(noun: str, passages: Sequence[Passage]) -> list[tuple[Passage, 
         if len(several) > 1:
             return list(several.values())
     return []
+
+
+def rows_called(noun: str, asked: frozenset[str], passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
+    """Return the rows of the first table that has a column of that name, where its titles say half of the rest `asked`.
+
+    What is asked of another column is asked of some of the rows.
+    """
+    found = rows_of_kind(noun, passages)
+    if not found:
+        return []
+    columns, title = content_stems(" ".join(cells(found[0][1].text))), content_stems(found[0][1].page.title)
+    rest = asked - content_stems(noun)
+    return found if rest and not rest & columns - title and 2 * len(rest & title) >= len(rest) else []
 
 
 def rows_under(asked: frozenset[str], passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:

@@ -34,6 +34,7 @@ from dialogue.shapes.lists import (
     in_lines,
     kind_of,
     names_kind,
+    noun_of,
     of_rows,
     things,
 )
@@ -43,7 +44,7 @@ from dialogue.shapes.most import things as things_of
 from dialogue.shapes.parts import as_typed, split
 from dialogue.shapes.plan import Plan
 from dialogue.shapes.ranked import Worked, more_of_two, most_of_rows
-from dialogue.shapes.rows import cells, rows_of, rows_of_kind, rows_under
+from dialogue.shapes.rows import cells, rows_called, rows_of, rows_of_kind, rows_under
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
 from dialogue.shapes.words import superlatives
@@ -254,7 +255,8 @@ class Shaper:
             of_rows(rows)
             or of_rows(rows_under(asked_for(context.query), whole))
             or best_block(self.scorer, context.query, listed)
-            or of_rows(rows_of_kind(noun, whole) if noun else [])
+            or of_rows(rows_of_kind(noun, whole))
+            or of_rows(rows_called(noun_of(context.query), asked_for(context.query), whole))
         )
         if block is None:
             likeliest = facts(self.scorer, context.query, passages)
@@ -262,7 +264,7 @@ class Shaper:
                 return _said_in_lines(context, steps.lines, steps.more)
             several = heads(things_of(noun, whole)) if noun else []
             several = several if len(several) > 1 else things(context.query, likeliest)
-            several = several if len(several) > 1 else answering(context.query, likeliest)
+            several = several if len(several) > 1 else answering(self.scorer, context.query, likeliest)
             if len(several) < 2:
                 return context
             draft = in_lines([fact.text for fact in several[:THINGS]], max(0, len(several) - THINGS))
