@@ -37,6 +37,8 @@ LANGUAGES: Final = ("en", "de", "nl", "fr", "es", "it", "pt")
 PIECES: Final = 4  # last sentences of a message that are looked at one by one for a cry for help
 LIKELY: Final = 0.3  # the least probability of a kind of talk: where many seem possible it is none of them
 CRYING: Final = 0.9  # the least probability of one in a single sentence
+CALM: Final = 0.15  # what no sentence reaches where none is one,
+ASKS: Final = 0.6  # and the least probability that the last one asks something then
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -161,9 +163,16 @@ class EmbeddedListener:
         cries = kinds[1:, [self.classifier.kinds.index(kind) for kind in DISTRESS]]
         if kind not in DISTRESS and cries.size and cries.max() >= CRYING:
             kind = DISTRESS[int(cries.max(axis=0).argmax())]
+        elif kind in DISTRESS and self._merely_asks(kinds[1:], cries):
+            kind = ASKING
         if kind == ASKING or (role.subject and kind in ("personal", "statement")):
             return Intent(ASKING, language_of(text))
         return Intent(kind, spoken)
+
+    def _merely_asks(self, kinds: Array, cries: Array) -> bool:
+        """Whether the last of several sentences asks something and none by itself tells of distress."""
+        asks = kinds[-1, self.classifier.kinds.index(ASKING)] if len(kinds) else 0.0
+        return bool(asks >= ASKS and cries.sum(axis=1).max() < CALM)
 
 
 def load_listener(encode: Encode, path: Path = WEIGHTS, shipped: Shipped = SHIPPED) -> EmbeddedListener:
