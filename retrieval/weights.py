@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 SHIPPED: Final[Shipped] = {
-    WEIGHTS / "reader.safetensors": "43cc6f7052458006c7a1aa1b9d2500f5fa25a530f5f1bc41c0209c10a5fefcc5",
+    WEIGHTS / "reader.safetensors": "b556a94551f0cdf5979d316d0b8d20f85febede4d57fa48de9c1747e5499090d",
 }
 
 
