@@ -19,7 +19,7 @@ from app.training import reader as reader_module
 from app.training.asked import Asked
 from app.training.invented import invented, kinds
 from app.training.judges import PARTS
-from app.training.reader import ReaderTraining, fit
+from app.training.reader import ReaderTraining, fit, mean
 from app.training.reader_calibration import Found, calibrated, collect, report
 from app.training.reader_data import as_typed, held, sources, spans_in, windows
 from app.training.reader_report import f1, likeliest
@@ -343,10 +343,17 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
         taught(encoder, 5, 48, path)
     monkeypatch.undo()
     assert path.exists()
-    again, resumed = taught(encoder, 5, 48, path)
-    assert not path.exists()
-    assert resumed == curve
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    for _ in range(2):  # goes on, and then has nothing left to do
+        again, resumed = taught(encoder, 5, 48, path)
+        assert path.exists()
+        assert resumed == curve
+        assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_the_mean_of_trainings_lies_between_them() -> None:
+    one, other = {"a": torch.tensor([0.0, 2.0])}, {"a": torch.tensor([1.0, 4.0])}
+    assert torch.equal(mean([one, other])["a"], torch.tensor([0.5, 3.0]))
+    assert torch.equal(mean([one])["a"], one["a"])
 
 
 def test_an_answer_that_was_cut_off_is_not_taken_for_none(encoder: Encoder) -> None:

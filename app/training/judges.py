@@ -43,6 +43,7 @@ from retrieval.encoder.embed import Encoder
 from retrieval.reader import PassageReader, load_passage_reader
 from safety.windows import shown
 
+MEMBERS = 2  # trainings of the reader from the one that ships, whose mean with it is taken
 Figures = dict[str, Any]
 Train = Callable[[Path, Encoder, Path, int, float], Figures]
 Grade = Callable[[Path, Encoder, Path], dict[str, float]]
@@ -139,17 +140,28 @@ def _grade_quality(data: Path, encoder: Encoder, folder: Path) -> dict[str, floa
 
 
 def _train_reader(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
+    """Train the reader that ships further, several times, and take the mean of all (Wortsman et al. 2022)."""
     plan = replace(reader.PLAN, examples=int(share * reader.PLAN.examples), cool=int(share * reader.PLAN.cool))
-    drawn = reader_data.sources(data, seed)
-    weights = _begun(encoder, seed)
-    checkpoint = retrieval.reader.WEIGHTS.with_name(".reader.checkpoint")  # hours: the same command goes on from it
-    curve = reader.fit(encoder, weights, drawn, plan, seed, checkpoint)
-    made = PassageReader(encoder, weights)
-    found = reader_calibration.collect(data, encoder, made, seed)
+    begun, members, curves = _begun(encoder, seed), list[dict[str, Tensor]](), list[Any]()
+    further = retrieval.reader.WEIGHTS.is_file()  # trainings from nothing have no mean
+    for number in range(MEMBERS if further else 1):
+        drawn = reader_data.sources(data, seed + number)
+        weights = {name: weight.clone() for name, weight in begun.items()}
+        curves.append(reader.fit(encoder, weights, drawn, plan, seed + number, _checkpoint(number)))
+        members.append(weights)
+    weights = reader.mean([begun, *members] if further else members)
+    found = reader_calibration.collect(data, encoder, PassageReader(encoder, weights), seed)
     card = reader_calibration.calibrated(found)
     about = {"base": encoder.fingerprint, "sources": list(drawn), "examples": plan.examples, "seed": seed}
-    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**about, **card})
-    return {**reader_calibration.report(found, card), "curve": curve}
+    retrieval.reader.save(weights, folder / retrieval.reader.WEIGHTS.name, {**about, "mean_of": len(members), **card})
+    for number in range(MEMBERS):
+        _checkpoint(number).unlink(missing_ok=True)
+    return {**reader_calibration.report(found, card), "curve": curves}
+
+
+def _checkpoint(number: int) -> Path:
+    """Where the state of a training of hours is kept: the same command goes on from it."""
+    return retrieval.reader.WEIGHTS.with_name(f".reader.{number}.checkpoint")
 
 
 def _begun(encoder: Encoder, seed: int) -> dict[str, Tensor]:

@@ -64,8 +64,8 @@ def fit(
     """Train `weights` in place by AdamW and return the curve of the loss.
 
     `sources` maps a name to its share of what is drawn and its questions, each gone through before any comes again.
-    With a `checkpoint` the state is kept there every KEPT seconds; one of the same plan and seed is gone on from, to
-    the same weights, and it is deleted in the end.
+    With a `checkpoint` the state is kept there every KEPT seconds and in the end; one of the same plan and seed is gone
+    on from, to the same weights.
     """
     torch.manual_seed(seed)
     for weight in weights.values():
@@ -77,6 +77,8 @@ def fit(
     for step, batch in enumerate(_batches(encoder, sources, plan, random.Random(seed)), start=1):
         if done < resumed:  # drawn again, so that what follows is what would have followed
             done += len(batch)
+            if done >= plan.examples:
+                break
             continue
         for group in optimiser.param_groups:
             group["lr"] = plan.rate_at(done)
@@ -101,8 +103,13 @@ def fit(
             break
     for weight in weights.values():
         weight.requires_grad_(False)
-    state.drop()
+    state.keep(done)
     return curve
+
+
+def mean(members: Sequence[Weights]) -> Weights:
+    """Return the mean of weights that were trained from the same ones (a model soup: Wortsman et al. 2022)."""
+    return {name: torch.stack([member[name] for member in members]).mean(0) for name in members[0]}
 
 
 def _optimiser(weights: Weights, plan: ReaderTraining) -> torch.optim.AdamW:
@@ -133,10 +140,6 @@ class _State:
             held = {"weights": self._weights, "optimiser": self._optimiser.state_dict()}
             torch.save({**held, "of": self._of, "done": done, "curve": self.curve}, beside)
             beside.replace(self._path)
-
-    def drop(self) -> None:
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ SHIPPED: Final[Shipped] = {
     WEIGHTS / "sensible.safetensors": "a688a1198fbdce1f74735fda149a7fcf8d6512a3434769b44afa8a16afd47b59",
     WEIGHTS / "specific.safetensors": "f793d07f97e186554c7410d085e0665fabb061bdcbc32fa4fed5382d889709ec",
     WEIGHTS / "whole.safetensors": "d29fad08d63c6c5ff8e8e43ad0ff3faf0a1db63628452d01d52e96d0b36ce71a",
-    WEIGHTS / "written.safetensors": "6910eca00d274876bcec0380390432fd762a92e579b6c9143d743c626f47bcea",
+    WEIGHTS / "written.safetensors": "de7cfdac15fd23972644495181965f2de09d30f05d9a7ba285b6a3310a0c2bd5",
 }
 
 
