@@ -37,8 +37,8 @@ LANGUAGES: Final = ("en", "de", "nl", "fr", "es", "it", "pt")
 PIECES: Final = 4  # last sentences of a message that are looked at one by one for a cry for help
 LIKELY: Final = 0.3  # the least probability of a kind of talk: where many seem possible it is none of them
 CRYING: Final = 0.9  # the least probability of one in a single sentence
-CALM: Final = 0.15  # what no sentence reaches where none is one,
-ASKS: Final = 0.6  # and the least probability that the last one asks something then
+CALM: Final = 0.1  # what no sentence reaches where none is one,
+ASKS: Final = 0.8  # and the least probability that the last one asks something then
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 

@@ -213,13 +213,14 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
 
     A `rewriter` reads it after the questions before it as these were meant; without one, rules do.
     """
+    earlier = earlier[-LOOK_BACK:]
     if not earlier or _INTRODUCED.match(question):
         return question
     said = _said(earlier, rewriter) if rewriter else []
     if named := of_them(question, _last_question(earlier, said), _last_reply(earlier)):
         return named
-    day = _dated([one.text for one in said if one.user]) if rewriter else before(earlier)
-    if other := moved(question, day):
+    previous = "" if rewriter else before(earlier)  # once: it reads all that was said before it
+    if other := moved(question, _dated([one.text for one in said if one.user]) if rewriter else previous):
         if not _PRONOUN.search(untimed(question)):
             return other
         question = other
@@ -228,7 +229,8 @@ def standalone(question: str, earlier: Sequence[Turn], rewriter: Rewriter | None
     read = rewriter(question, said) if rewriter else None
     if read is not None or not depends(question):
         return question if read is None else read
-    previous = undated(before(earlier)) if told(question) else before(earlier)
+    previous = previous or before(earlier)
+    previous = undated(previous) if told(question) else previous
     swapped = _WHAT_ABOUT.match(question)
     if swapped and previous and not _starts_question(swapped["topic"]):
         return _with_topic(previous, swapped["topic"].strip())
@@ -240,6 +242,7 @@ def before(earlier: Sequence[Turn], rewriter: Rewriter | None = None) -> str:
     """Return the last question of the turns as it was meant, "" where there is none."""
     if rewriter:
         return next((said.text for said in reversed(_said(earlier, rewriter)) if said.user), "")
+    earlier = earlier[-LOOK_BACK:]
     users = [turn.text for turn in earlier if turn.role == "user"]
     return standalone(users[-1], _before_last_user(earlier)) if users else ""
 
@@ -268,7 +271,7 @@ def _said(earlier: Sequence[Turn], rewriter: Rewriter) -> list[Said]:
     """The turns as they were meant, each question read after those before it and, where it asks of the other of two,
     by the reply; an abstention says nothing."""
     said: list[Said] = []
-    previous = ""
+    earlier, previous = earlier[-LOOK_BACK:], ""
     for place, turn in enumerate(earlier):
         text = _quoted(turn.text)
         if turn.role == "user" and said:

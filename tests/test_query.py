@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dialogue.query as query_module
 from dialogue.names import names
 from dialogue.proposals import Said
 from dialogue.query import likeliest, meant, puts_another, search_queries, standalone, stands_alone
@@ -176,3 +177,27 @@ def test_a_name_alone_stands_in_the_place_of_the_last(typed: str, puts: bool) ->
 def test_what_a_message_has_brought_up_itself_is_not_looked_for_before(question: str, alone: bool) -> None:
     earlier = [Turn("user", "What does a week on Bulrush cost?"), Turn("bot", "A week on Bulrush costs £1,495.")]
     assert (standalone(question, earlier) == question) == alone
+
+
+def test_a_long_conversation_is_read_as_fast_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[str]()
+    standalone = query_module.standalone
+
+    def counted(question: str, *given: object) -> str:
+        read.append(question)
+        return standalone(question, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(query_module, "standalone", counted)
+    said = [text for number in range(40) for text in (f"and what do they charge for {number}?", "It is £20.")]
+    query_module.search_queries(_turns(*said, "and if it is late?"), rewriter=Doubting())
+    assert len(read) <= 3 * query_module.LOOK_BACK
+
+
+class Doubting:
+    """A rewriter that leaves everything to the rules."""
+
+    def __call__(self, question: str, said: object) -> str | None:
+        return None
+
+    def others(self, question: str, said: object) -> list[str]:
+        return []

@@ -12,7 +12,7 @@ SHIPPED: Final[Shipped] = {
     WEIGHTS / "claim.safetensors": "e300caca9aae9c30d75114bf041b39c55c9c4f5edc43c5f1f2f60773c5b9fe2d",
     WEIGHTS / "evidence.safetensors": "207f8725bc76a709fe42f0a7878025c630052b6bfac68f20f84e01501c62f626",
     WEIGHTS / "grounded.safetensors": "767adc3cda5548cbe8f179eeb466c3edf29192e43a1f171ce08a4e13214cc733",
-    WEIGHTS / "intent.safetensors": "01e40a5c0add22cf06dd6fadce341207a482926cdc9b2518b01b0f10facab2a6",
+    WEIGHTS / "intent.safetensors": "7309cbed49e6206522dee4ccf2eee8f8683382994bfb27a82519c084a31abe7e",
     WEIGHTS / "interesting.safetensors": "9be5e4a1c0f9a6ac2f991916f5c541c0c8098c17eae2d9f443e8ad4bc042dc08",
     WEIGHTS / "reply.safetensors": "9e8c760084903917eb6de94d7915bef836b2e73e81772ae769c400aa60c32278",
     WEIGHTS / "rewriting.safetensors": "705fb595b58e698ff5e295e75f58c90f3e8d0060f1cb631c1f266a7e081d7e0b",
