@@ -11,7 +11,7 @@ from dialogue.judges.quantities import read
 from dialogue.shapes.compare import read_comparison
 from dialogue.shapes.derive import read_derivation
 from dialogue.shapes.facts import Fact, is_about, value_of
-from dialogue.shapes.lists import asks_for_list, names_kind
+from dialogue.shapes.lists import asks_for_list, names_kind, noun_of
 from dialogue.shapes.measures import measured, winner
 from dialogue.shapes.message import LONG, asked_in
 from dialogue.shapes.parts import as_typed, like, split
@@ -118,6 +118,21 @@ def test_any_text_is_read_without_error(text: str) -> None:
 )
 def test_the_topic_is_a_whole_noun_phrase(question: str, about: str) -> None:
     assert topic(question) == about
+
+
+@pytest.mark.parametrize(
+    ("question", "noun"),
+    [
+        ("Which boats does the club own?", "boats"),
+        ("Which of the beers are there all year?", "beers"),
+        ("In which rooms must you be silent?", "rooms"),
+        ("Which towns is Pellbridge twinned with?", "towns"),
+        ("What happens if I pay late?", ""),
+    ],
+)
+def test_the_plural_that_is_asked_for_is_no_verb(question: str, noun: str) -> None:
+    assert noun_of(question) == noun
+    assert asks_for_list(question) == bool(noun)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from dialogue.judges.subject import (
     stems,
     subject_of,
 )
-from dialogue.shapes.words import is_difference, plain
+from dialogue.shapes.words import is_difference, plain, superlatives
 from retrieval.reading import Page, Reading, bounded
 from retrieval.text import BAR, sentences
 from retrieval.types import RetrievalError
@@ -112,7 +112,7 @@ class AnswerScorer:
         least = LOOKED_UP if row is None else likely(question, titled[row][0])
         for look in (named, echoed, posted):
             row = row if row is not None else look(question, lines)
-        for place in of_other_keys(question, titled):
+        for place in {*of_other_keys(question, titled), *_one_of_all(question, offers)}:
             found[place] *= MISFIT
         if row is not None and factors[row] == 1.0:
             found[row] = max(found[row], least)
@@ -265,6 +265,12 @@ def _tells_differences(question: str, text: str) -> bool:
         return False
     figures = [quantity.text for quantity in read(text)[0] if quantity.dimension]
     return bool(figures) and all(is_difference(figure, text) for figure in figures)
+
+
+def _one_of_all(question: str, offers: Sequence[Offer]) -> list[int]:
+    """Which offers are rows that do not say themselves what is asked for as the most: only all of them tell that."""
+    most = re.compile(rf"\b(?:{'|'.join(superlatives(question))})\b", re.IGNORECASE) if superlatives(question) else None
+    return [at for at, offer in enumerate(offers) if most and BAR in offer.text and not most.search(offer.text)]
 
 
 def _alone(offer: Offer) -> Offer:

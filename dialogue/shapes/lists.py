@@ -33,6 +33,7 @@ _ASKS = re.compile(
     r"(?:please |can you |could you )*(?:list|name|enumerate|give me (?:a list|all|the)|show me (?:a list|all|the))\b|"
     r"(?:what|which) (?:are|were)\b(?! you\b)|"
     rf"{_IN}(?:what|which) {_OF}(?!(?:{_NO_NOUN})\b)(?:[a-z-]+ )?[a-z-]{{2,}}(?<!s)s (?![a-z-]*(?<!s)s\b)[a-z-]+\b|"
+    rf"{_IN}(?:what|which) {_OF}(?!(?:{_NO_NOUN})\b)[a-z-]{{3,}}(?<![sui])s (?:is|was|does|has) [\w'’-]+ |"
     r"what (?:all )?(?:do|does|should|must|can|will|would) (?:\w+ ){1,3}?(?:need|bring|pack|take|get|buy)\b|"
     r"what (?:is|goes|comes|belongs) (?:in|into|on)\b|what(?: is|'s) (?:needed|included|required|on the)\b|"
     r"who (?:were|are|attended|took part|came|(?:is|sits|serves|belongs) (?:on|to|in))\b|"
@@ -52,7 +53,10 @@ _STATES = re.compile(
     r"(?:The|This|These|That|It|They|There|We|He|She)\b|"
     r"(?:[\w'’-]+ ){1,5}?(?:is|are|was|were|has|have|can|will|may|must)\b"
 )
-_NAMED = re.compile(rf"{_IN}(?:what|which) {_OF}(?:[a-z-]+ )?([a-z-]{{2,}}(?<!s)s)\b", re.IGNORECASE)
+_NAMED = re.compile(
+    rf"{_IN}(?:what|which) {_OF}(?:(?!(?:{_NO_NOUN})\b)[a-z-]+ )??((?!(?:{_NO_NOUN})\b)[a-z-]{{2,}}(?<!s)s)\b",
+    re.IGNORECASE,
+)
 _STEPS = re.compile(r"^how\b|\b(?:steps?|instructions?|procedure|process|method)\b", re.IGNORECASE)
 _WHOLE = re.compile(r"\b(?:steps?|procedure|instructions)\b|\bone by one\b|\bin order\b", re.IGNORECASE)
 _ASKING = frozenset({"list", "step", "name", "do", "pleas", "please", "give", "show", "thing"})
@@ -148,6 +152,8 @@ def best_block(scorer: AnswerScorer, question: str, made: Sequence[Block]) -> Bl
             continue  # it is about the same as the question, but of nothing that is asked for
         if question.casefold().startswith("how ") and 3 * stating > len(block.lines):
             continue
+        if named and done and 2 * stating > len(block.lines):
+            continue  # what happened is no list of things
         if asked and lacking <= (1 if len(asked) > 1 else 0):
             fitting.append((-lacking, done == wanted, max(scorer.score(question, _offers(block))), block))
     return max(fitting, key=lambda row: row[:3])[3] if fitting else None

@@ -15,6 +15,12 @@ _ADJECTIVES: Final = {  # what is measured: (adjectives of more, of less)
     "temperature": ("hot warm", "cold cool"),
     "size": ("big large great", "small little"),
     "harm": ("bad severe", ""),
+    "rain": ("wet rainy", "dry"),
+    "sun": ("sunny", ""),
+    "wind": ("windy", ""),
+    "power": ("powerful strong", "weak"),
+    "slope": ("steep", "flat"),
+    "noise": ("loud noisy", "quiet"),
 }
 NUMBERS: Final = "one two three four five six seven eight nine ten eleven twelve".split()
 _IRREGULAR: Final = {
@@ -38,6 +44,9 @@ _IRREGULAR: Final = {
 _SINGULAR: Final = {"people": "person", "children": "child", "men": "man", "women": "woman", "buses": "bus"}
 _SPEED: Final = "speed duration delivery journey time"
 _HARM: Final = "height level depth strength magnitude"
+_RAIN: Final = "rain rainfall precipitation"
+_POWER: Final = "power strength"
+_NOISE: Final = "noise loudness sound"
 MEASURED: Final = {  # the nouns by which columns name what a question asks for with an adjective or a verb
     "long": "length duration", "high": "height altitude elevation", "tall": "height", "deep": "depth", "wide": "width",
     "heavy": "weight mass", "weigh": "weight mass", "fast": _SPEED, "old": "age", "hot": "temperature",
@@ -45,7 +54,9 @@ MEASURED: Final = {  # the nouns by which columns name what a question asks for 
     "far": "distance", "near": "distance", "cost": "price fee fare", "costs": "price fee fare",
     "short": "length duration", "low": "height altitude elevation", "shallow": "depth", "narrow": "width",
     "light": "weight mass", "slow": _SPEED, "young": "age", "small": "size area", "cool": "temperature",
-    "quick": _SPEED, "bad": _HARM, "severe": _HARM,
+    "quick": _SPEED, "bad": _HARM, "severe": _HARM, "wet": _RAIN, "rainy": _RAIN, "dry": _RAIN,
+    "sunny": "sunshine sun", "windy": "wind gust", "powerful": "power", "strong": _POWER, "weak": _POWER,
+    "steep": "slope gradient", "flat": "slope gradient", "loud": _NOISE, "noisy": _NOISE, "quiet": _NOISE,
 }  # fmt: skip
 CURRENCIES: Final = frozenset(  # that are no known units, by the stems of their names
     map(stem, "franc crown krone krona kroner kronor yen rupee zloty forint shilling".split())
@@ -57,6 +68,8 @@ DIMENSIONS: Final = {  # what a measure may be given in, by the dimensions of qu
     "speed": ("speed", "time"),
     "temperature": ("celsius", "fahrenheit", "degrees", "kelvin"),
     "harm": ("harm",),  # nothing is given in that; a column may say by what it is measured
+    **{name: (name,) for name in ("sun", "wind", "power", "slope", "noise")},
+    "rain": ("length",),
 }
 
 
