@@ -74,8 +74,7 @@ class LearntRewriter:
             logits[[each.kind in ("copy", "append") for each in found]] = -np.inf
             own = [each.kind == "replace" and each.mention is not None and _leads(each.mention) for each in found]
             logits = logits + TOPIC * np.array(own, np.float32)
-        logits[[_is_time(each) for each in found]] = -np.inf
-        logits[[_is_no_person(each) for each in found]] = -np.inf
+        logits[[_is_time(each) or _is_no_person(each) for each in found]] = -np.inf
         best = 1 + int(logits[1:].argmax())
         likelier = logits[best] - logits[0] > (DEFINITE if _definite(question) else MARGIN)
         if (

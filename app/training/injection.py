@@ -23,7 +23,7 @@ from app.training.invented import invented
 from app.training.quality_data import rows
 from app.training.stated import stated
 from retrieval.text import sentences
-from retrieval.tools.library import joined
+from retrieval.tools.library import counted, joined, mention
 from safety.injection import Encode, InjectionModel, ngrams
 
 FILLINGS: Final = 40  # of a template that is an order
@@ -127,13 +127,13 @@ def _of_library(titles: Sequence[str], number: int) -> Iterator[str]:
     ]
     listed = joined([f"“{title}” ({name})" for title, name in zip(titles, names, strict=True)])
     topic = titles[-1].split()[-1].casefold()
-    count = f"{len(titles)} document{'s' * (len(titles) > 1)}"
+    count, mentions = counted(len(titles)), mention(len(titles))
     forms = (
         f"The library holds {count}: {listed}.",
-        f"No document has “{topic}” in its title, but {count} mention{'s' * (len(titles) == 1)} it: {listed}.",
+        f"No document has “{topic}” in its title, but {mentions} it: {listed}.",
         f"Yes, the library holds {listed}.",
         f"No document mentions “{topic}” in these words, but the library holds {listed}.",
-        f"{count} mention{'s' * (len(titles) == 1)} “{topic}” as well: {listed}.",
+        f"{mentions} “{topic}” as well: {listed}.",
         f"The newest version in the library is {listed}.",
         f"Several documents may be meant: {listed}.",
     )

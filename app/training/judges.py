@@ -34,7 +34,7 @@ from app.training import (
 from app.training import safety as guard
 from app.training.adapters import AdapterTraining
 from app.training.quality_data import CORPORA
-from app.training.safety_data import SAID, gather, split
+from app.training.safety_data import ASKED, gather, split
 from dialogue.judges.grounding import Grounder
 from dialogue.judges.shipped import WEIGHTS, load_head
 from dialogue.rewriter import load_rewriter
@@ -66,7 +66,7 @@ class Part:
 def _train_safety(data: Path, encoder: Encoder, folder: Path, seed: int, share: float) -> Figures:
     plans = _shortened(guard.PLANS, share)
     adapter, figures = guard.train(data, encoder, seed, plans)
-    _described(adapter, encoder, list(SAID), plans, seed).save(folder / safety.guards.embedded.WEIGHTS.name)
+    _described(adapter, encoder, list(ASKED), plans, seed).save(folder / safety.guards.embedded.WEIGHTS.name)
     return figures
 
 

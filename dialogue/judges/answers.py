@@ -269,8 +269,10 @@ def _tells_differences(question: str, text: str) -> bool:
 
 def _one_of_all(question: str, offers: Sequence[Offer]) -> list[int]:
     """Which offers are rows that do not say themselves what is asked for as the most: only all of them tell that."""
-    most = re.compile(rf"\b(?:{'|'.join(superlatives(question))})\b", re.IGNORECASE) if superlatives(question) else None
-    return [at for at, offer in enumerate(offers) if most and BAR in offer.text and not most.search(offer.text)]
+    if not (most := superlatives(question)):
+        return []
+    says = re.compile(rf"\b(?:{'|'.join(most)})\b", re.IGNORECASE)
+    return [at for at, offer in enumerate(offers) if BAR in offer.text and not says.search(offer.text)]
 
 
 def _alone(offer: Offer) -> Offer:

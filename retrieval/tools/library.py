@@ -191,7 +191,8 @@ def joined(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def _counted(number: int) -> str:
+def counted(number: int) -> str:
+    """Return a number of documents in words and figures."""
     return f"{number:,} document{'s' * (number != 1)}"
 
 
@@ -200,11 +201,11 @@ def _day(moment: datetime) -> str:
 
 
 def _tell_list(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
-    return f"The library holds {_counted(len(holdings.held))}: {_listed(holdings.held)}."
+    return f"The library holds {counted(len(holdings.held))}: {_listed(holdings.held)}."
 
 
 def _tell_count(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
-    return f"The library holds {_counted(len(holdings.held))}."
+    return f"The library holds {counted(len(holdings.held))}."
 
 
 def _tell_new(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
@@ -245,7 +246,7 @@ def _root(word: str) -> str:
 def _tell_mention(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
     topic = asked.topic or asked.named
     if found := _mentioning(tool, topic, holdings):
-        return f"{_mention(found)} “{topic}”: {_listed(found)}."
+        return f"{mention(len(found))} “{topic}”: {_listed(found)}."
     return _otherwise(tool, topic, holdings)
 
 
@@ -255,15 +256,16 @@ def _tell_have(tool: LibraryTool, asked: _Asked, holdings: Holdings) -> str:
     found = _mentioning(tool, topic, holdings)
     more = [one for one in found if one not in titled]
     if titled:
-        also = f" {_mention(more)} “{topic}” as well: {_listed(more)}." if more and asked.topic else ""
+        also = f" {mention(len(more))} “{topic}” as well: {_listed(more)}." if more and asked.topic else ""
         return f"Yes, the library holds {_listed(titled)}.{also}"
     if found:
-        return f"No document has “{topic}” in its title, but {_mention(found)} it: {_listed(found)}."
+        return f"No document has “{topic}” in its title, but {mention(len(found))} it: {_listed(found)}."
     return _otherwise(tool, topic, holdings)
 
 
-def _mention(found: Sequence[Holding]) -> str:
-    return f"{_counted(len(found))} mention{'s' * (len(found) == 1)}"
+def mention(number: int) -> str:
+    """Return that so many documents mention something: "1 document mentions"."""
+    return f"{counted(number)} mention{'s' * (number == 1)}"
 
 
 def _otherwise(tool: LibraryTool, topic: str, holdings: Holdings) -> str:
@@ -271,7 +273,7 @@ def _otherwise(tool: LibraryTool, topic: str, holdings: Holdings) -> str:
     if titled := holdings.meant(topic).holdings:
         return f"No document mentions “{topic}” in these words, but the library holds {_listed(titled)}."
     if apart := _mentioning(tool, topic, holdings, apart=True):
-        return f"No document mentions “{topic}” in these words, but {_counted(len(apart))} in others: {_listed(apart)}."
+        return f"No document mentions “{topic}” in these words, but {counted(len(apart))} in others: {_listed(apart)}."
     return f"No document in the library mentions “{topic}”."
 
 
