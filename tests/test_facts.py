@@ -57,6 +57,8 @@ def test_a_date_is_the_same_in_any_order(text: str) -> None:
         ("Ute Falk has led the choir since 2014.", "She has led the choir since 2014.", "Ute Falk runs it.", False),
         ("The Brae Tower was erected in 1889.", "In Paris, workers erected it in 1889.", "", False),
         ("The Tay Bridge is 3,264 metres long.", "The bridge is 3,264 metres long.", "", False),
+        ("The summit of Arran Top stands 1,874 metres high.", "Mount Brae is 1,874 metres high.", "", True),
+        ("The summit of Mount Brae stands 1,874 metres high.", "Mount Brae is 1,874 metres high.", "", False),
     ],
 )
 def test_what_is_said_of_something_else_is_no_support(claim: str, sentence: str, lead: str, stray: bool) -> None:

@@ -123,6 +123,16 @@ def test_what_no_source_mentions_is_unsupported(grounder: Grounder) -> None:
     assert all(claim.reason for claim in claims)
 
 
+def test_a_year_of_one_thing_is_none_of_another_that_stands_near(grounder: Grounder) -> None:
+    text = "The Saltmarsh windmill was built in 1787. Its cap is heavy. The mill at Orby has sails of 23 metres."
+    passage = Passage(id=1, text=text, source="mills.txt", title="", headings=(), start=0, end=len(text))
+    context = Context((Turn("user", "How old are they?"),), "How old are the mills?", (Evidence(passage, 1.0),))
+    [[wrong], [fine]] = grounder.claims(
+        context, ["The mill at Orby was built in 1787.", "The Saltmarsh mill dates from 1787."]
+    )
+    assert (wrong.supported, fine.supported) == (False, True)
+
+
 def test_small_talk_is_not_judged(grounder: Grounder) -> None:
     claims = judge(grounder, "Hello! The sources do not say who kept the light. Would you like to know more?")
     assert [claim.support for claim in claims] == [None, None, None]

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from app.training.contrast import load_templates
 from app.training.injection import gather, report, save, train
-from app.training.judges import PARTS
 from retrieval.encoder.adapters import Reader
 from retrieval.encoder.embed import Encoder, load_encoder
 from safety import EmbeddedGuard, SafetyError, load_policy
-from safety.injection import WEIGHTS, load_injections, ngrams, pieces
+from safety.injection import WEIGHTS, InjectionModel, load_injections, ngrams, pieces
 
 MODEL = load_injections()
 
@@ -141,12 +140,14 @@ def test_the_model_finds_what_was_held_back_and_is_trained_again_to_like_weights
     assert figures["auroc"] > 0.985
     assert figures["our orders"]["reach 0.7"] > 0.7
     assert figures["articles"]["reach 0.7"] < 0.001
-    card, _ = train(dev_data, encoder.encode)
-    save(card, tmp_path / PARTS["injection"].files[0])
-    made, shipped = (
-        tomllib.loads(path.read_text(encoding="utf-8"))["weights"]
-        for path in (tmp_path / PARTS["injection"].files[0], WEIGHTS)
-    )
-    both = made.keys() & shipped.keys()
-    assert len(both) > 0.9 * len(made.keys() | shipped.keys())
-    assert all(abs(made[run] - shipped[run]) < 0.1 for run in both)  # processors round sums differently
+    card, again = train(dev_data, encoder.encode)
+    save(card, tmp_path / "made.toml")
+    made = InjectionModel.of(tomllib.loads((tmp_path / "made.toml").read_text(encoding="utf-8")))
+    assert again["auroc"] > 0.985
+    both = made.weights.keys() & MODEL.weights.keys()
+    assert len(both) > 0.9 * len(made.weights.keys() | MODEL.weights.keys())
+    # processors round sums differently, and the scale hangs on the few likeliest of the ordinary sentences
+    runs = sorted(both)
+    learnt, shipped = ([weights[run] for run in runs] for weights in (made.weights, MODEL.weights))
+    assert np.corrcoef(learnt, shipped)[0, 1] > 0.999
+    assert 0.8 < np.std(learnt) / np.std(shipped) < 1.25

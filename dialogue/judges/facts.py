@@ -26,6 +26,7 @@ _NEGATIVE = re.compile(  # words that deny without a cue of their own
     re.IGNORECASE,
 )
 _SUBJECT_WORDS = 6
+LONG = 3  # digits of a figure that few sentences share by chance
 _PREPOSITIONS = frozenset(
     ("in", "at", "on", "from", "after", "before", "since", "during", "by", "until", "with", "for", "under", "near")
 )
@@ -184,7 +185,8 @@ def _stray(claim: str, claim_names: Sequence[str], leans: Sequence[tuple[str, st
         return len(figures & {word.stem for word in given}), _nearness(claimed, given)
 
     sentence, lead = max(leans, key=alike, default=("", ""))
-    if _nearness(claimed, words(sentence)) < 0.8 or not figures <= {word.stem for word in words(sentence)}:
+    due = 0.4 if any(len(figure) >= LONG for figure in figures) else 0.8  # a long figure tells which sentence is meant
+    if _nearness(claimed, words(sentence)) < due or not figures <= {word.stem for word in words(sentence)}:
         return ""
     present = {word.stem for word in words(f"{lead} {sentence}")}
     mine = {stem(name) for name in claim_names}

@@ -10,7 +10,7 @@ import numpy as np
 
 from dialogue.antecedents import is_dependent, put_in
 from dialogue.judges.alignment import ALIGNED, COUNTED, FEATURES, FIGURES, NAMES, REFUTED, Array
-from dialogue.judges.claims import Sentence, bare, split
+from dialogue.judges.claims import Sentence, bare, split, testifies
 from dialogue.judges.facts import words
 from dialogue.judges.heads import Head
 from dialogue.judges.settling import CLAIM, REPLY, Weighed, claim_rows, settled
@@ -173,6 +173,7 @@ class _Asked:
 
         def claims(s: Sentence) -> bool:
             told = s.claims or not (s.text.endswith("?") or copied(s.text, quoted) is None)
+            told = told or (context.intent == ASKING and testifies(s.text, subject))  # a program has climbed nothing
             return every or (told and s.text not in own)
 
         judged = {s.text: _of_others(s, subject) for row in written for s in row if claims(s)}

@@ -269,13 +269,16 @@ class Passages:
         )
 
     def _absent(self, stated: str, explicit: Difference, columns: Sequence[int], before: str) -> str:
-        """Return a name or figure of the claim that stands elsewhere in the evidence, so that this does not bear it."""
-        missing = [word for text in explicit.numbers_missing for word in words(text) if word.text[:1].isdigit()]
-        missing += [word for name in explicit.names_missing for word in words(name)]
+        """Return a name or figure of the claim that stands elsewhere in the evidence, so that this does not bear it.
+
+        A name may come from `before` as well.
+        """
+        figures = [word for text in explicit.numbers_missing for word in words(text) if word.text[:1].isdigit()]
         near = {word.stem for word in words(before)}
-        for word in missing:
+        called = [word for name in explicit.names_missing for word in words(name) if word.stem not in near]
+        for word in (*figures, *called):
             where = self.holding.get(word.stem)
-            if where is not None and not where[columns].any() and word.stem not in near:
+            if where is not None and not where[columns].any():
                 return word.text
         return ""
 
