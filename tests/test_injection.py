@@ -133,6 +133,7 @@ def test_templates_are_filled_and_held_back_whole() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_model_finds_what_was_held_back_and_is_trained_again_to_like_weights(
     dev_data: Path, tmp_path: Path, encoder: Encoder
 ) -> None:

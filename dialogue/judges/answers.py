@@ -24,6 +24,7 @@ from dialogue.judges.hours import posted
 from dialogue.judges.keyed import named
 from dialogue.judges.lookup import LOOKED_UP, likely, looked_up, of_other_keys
 from dialogue.judges.quantities import read
+from dialogue.judges.relatives import of_no_relative
 from dialogue.judges.subject import FEATURES as SUBJECT
 from dialogue.judges.subject import (
     Subject,
@@ -36,6 +37,7 @@ from dialogue.judges.subject import (
     stems,
     subject_of,
 )
+from dialogue.judges.ways import of_another_way
 from dialogue.shapes.words import is_difference, plain, superlatives
 from retrieval.reading import Page, Reading, bounded
 from retrieval.text import BAR, sentences
@@ -94,9 +96,9 @@ class AnswerScorer:
     def score(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> list[float]:
         """Return one probability per offer: 0 for what is about another identifier than the question, or tells
         how much more than another thing something is, where the question asks how much it is; less for what is of
-        another kind than the question asks for, or is a row of another key; LOOKED_UP at least for the one row or value
-        that it looks up by its key, for the one answer to the same question in a source and for
-        the hours posted for what it names.
+        another kind than the question asks for, or is a row of another key or way; LOOKED_UP at least for the one
+        row or value that it looks up by its key, for the one answer to the same question in a source and for the hours
+        posted for what it names.
 
         `beside` are pages that may answer as well, the offers' own need not be among them. A question without a letter
         of English or a digit is never answered.
@@ -112,9 +114,10 @@ class AnswerScorer:
         least = LOOKED_UP if row is None else likely(question, titled[row][0])
         for look in (named, echoed, posted):
             row = row if row is not None else look(question, lines)
-        for place in {*of_other_keys(question, titled), *_one_of_all(question, offers)}:
+        away = [place for place, (line, _) in enumerate(titled) if of_another_way(question, line)]
+        for place in {*of_other_keys(question, titled), *_one_of_all(question, offers), *away}:
             found[place] *= MISFIT
-        if row is not None and factors[row] == 1.0:
+        if row is not None and row not in away and factors[row] == 1.0:
             found[row] = max(found[row], least)
         return found
 
@@ -195,6 +198,8 @@ class AnswerScorer:
         offer = answer.offer
         if BAR in offer.text and of_another(question, named, offer.text):
             return UNLIKE
+        if of_no_relative(question, offer.text, around, offer.page.text):
+            return MISFIT
         return fit(question, offer.text, offer.page.text[slice(*answer.span)], around, self._near)
 
     @cached_property

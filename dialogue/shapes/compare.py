@@ -58,6 +58,11 @@ _ONE_OF = re.compile(
     rf"(?: (?P<count>{'|'.join(NUMBERS[1:10])}|\d+))?)(?= (?!two\b)[a-z])",
     re.IGNORECASE,
 )
+_WERE = re.compile(  # "In which month were the takings highest"
+    rf"(?:in|on|at|for|during) (?:which|what) (?P<noun>[\w -]+?) {_BE} (?:the )?(?P<of>[\w -]+?) (?:the )?"
+    r"(?P<most>most|least|fewest|\w+st)(?P<rest> [\w -]+)?",
+    re.IGNORECASE,
+)
 _MORE_OF_TWO = re.compile(
     rf"(?:which|what) [\w -]+? {_DOES}(?: (?:the|a|an|its))? (?P<more>more|less|fewer|worse|[a-z]{{2,}}er)"
     r"(?P<rest> (?!.*\bthan\b)(?!.*\bor\b)[\w -]+)?",
@@ -123,6 +128,8 @@ def read_comparison(question: str) -> Plan | None:
 
 def _most(text: str, count: int) -> Plan | None:
     """How a question is answered which of all is the most, or which of the two that there are is more."""
+    if were := _WERE.fullmatch(text):
+        text = f"which {were['noun']} had the {were['most']} {were['of']}{were['rest'] or ''}"
     of_all, of_two = _superlative(text) if count in (0, 2) else ("", None)
     match = _MOST.fullmatch(of_all or text)
     asked, noun, place = _of_most(match) if match else (None, "", "")

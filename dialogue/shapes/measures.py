@@ -12,8 +12,8 @@ from typing import Final
 from dialogue.judges.facts import content_stems, stem, stems
 from dialogue.judges.quantities import Date, Quantity, read
 from dialogue.shapes.plan import Most, Value
-from dialogue.shapes.rows import MONEY, OFTEN, is_currency, value_in
-from dialogue.shapes.tables import Row
+from dialogue.shapes.rows import MONEY, OFTEN, is_currency, unyeared, value_in
+from dialogue.shapes.tables import LACKS, Row
 from dialogue.shapes.words import DIMENSIONS, measures, travels
 
 Values = dict[int, Value]  # by the place of the row
@@ -78,7 +78,8 @@ def _columns(rows: Sequence[Row], most: Most) -> list[str]:
     if named := [name for name in names if stems(name) & nouns]:
         return _nearest(named, most)
     if degree.measure == "money":
-        return _nearest([name for name in names if MONEY.search(name)] or [n for n in names if is_currency(n)], most)
+        called = [name for name in names if MONEY.search(name)] or [name for name in names if is_currency(name)]
+        return _nearest(called or [n for n in names if _is_in(rows, n, DIMENSIONS["money"])], most)
     if degree.measure == "date":
         dated = [name for name in names if all(_day(row.cells[name]) for row in rows if name in row.cells)]
         if degree.adjective in ("old", "young"):  # no age is told by the time that somebody has been in office
@@ -94,8 +95,9 @@ def _names(column: frozenset[str], asked: str) -> bool:
 
 
 def _is_in(rows: Sequence[Row], column: str, dimensions: Sequence[str]) -> bool:
-    values = [value_in(row.cells[column], column) for row in rows if column in row.cells]
-    return all(value is not None and value[1].dimension in dimensions for value in values)
+    held = [row.cells[column] for row in rows if column in row.cells and not LACKS.fullmatch(row.cells[column])]
+    values = [value_in(cell, column) for cell in held]
+    return bool(values) and all(value is not None and value[1].dimension in dimensions for value in values)
 
 
 def _nearest(columns: list[str], most: Most) -> list[str]:
@@ -110,7 +112,7 @@ def _held(rows: Sequence[Row], column: str, most: Most) -> Values:
     found: Values = {}
     for place, row in enumerate(rows):
         cell = row.cells.get(column, "")
-        if not cell:
+        if not cell or LACKS.fullmatch(cell):
             continue
         if most.degree.measure == "date" and not most.of and stem("age") not in stems(column):
             value = _dated(row.name, cell)
@@ -126,7 +128,10 @@ def _held(rows: Sequence[Row], column: str, most: Most) -> Values:
 
 
 def _alike(found: Values) -> Values:
-    """The values, what is nothing in the dimension of the others."""
+    """The values, what is nothing in the dimension of the others, and no year among what are none."""
+    plain = unyeared([value.quantity for value in found.values() if value.quantity])
+    if len(plain) == len(found):
+        found = {place: replace(v, quantity=q) for (place, v), q in zip(found.items(), plain, strict=True)}
     known = next((v.quantity for v in found.values() if v.quantity and v.quantity.dimension), None)
     if known is None:
         return found
@@ -230,9 +235,14 @@ def size_of(value: Value) -> float:
     return value.quantity.value * value.quantity.size
 
 
-def winner(found: Measured) -> int | None:
-    """Return the place of the row that wins, None where two share it."""
+def winners(found: Measured) -> list[int]:
+    """Return the places of the rows that win, more than one where they share it."""
     sizes: Mapping[int, float] = {place: size_of(value) for place, value in found.values.items()}
     best = (min if found.less else max)(sizes.values())
-    won = [place for place, size in sizes.items() if size == best]
+    return [place for place, size in sizes.items() if size == best]
+
+
+def winner(found: Measured) -> int | None:
+    """Return the place of the row that wins, None where two share it."""
+    won = winners(found)
     return won[0] if len(won) == 1 else None

@@ -11,7 +11,7 @@ from typing import Final
 
 from dialogue.judges.answers import Offer
 from dialogue.judges.facts import words
-from dialogue.shapes.measures import Measured, measured, winner
+from dialogue.shapes.measures import Measured, measured, winner, winners
 from dialogue.shapes.plan import Most, Plan
 from dialogue.shapes.tables import Row, Table, narrowed, of_kind, quoted, tables
 from retrieval.types import Passage
@@ -84,11 +84,10 @@ def _told_apart(rows: Sequence[Row]) -> list[Row]:
 
 
 def _agreed(rows: Sequence[Row], found: Sequence[Measured], most: Most) -> _Chosen | None:
-    """The first of the measures, where one and the same row wins by all of them."""
-    winners = {winner(each) for each in found}
-    if not found or len(winners) != 1 or None in winners:
+    """The first of the measures by which a row wins that no other of them is won without, be it shared."""
+    first = next((each for each in found if winner(each) is not None), None)
+    if first is None or any(winner(first) not in winners(each) for each in found):
         return None
-    first = found[0]
     plain = most.lasting or most.of or (len(found) == 1 and most.degree.measure != "harm")
     by = "" if plain else first.columns[0]
     turned = most.degree.measure == "speed" and first.less != most.degree.less

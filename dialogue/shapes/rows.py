@@ -100,6 +100,13 @@ def value_in(cell: str, name: str) -> tuple[str, Quantity] | None:
     return (said if money else cell), replace(quantities[0], value=sign * quantities[0].value, dimension="", noun="")
 
 
+def unyeared(quantities: Sequence[Quantity]) -> list[Quantity]:
+    """Return the quantities of a column, 2,050 as a number like the others unless all may be years."""
+    if all(quantity.dimension == "year" for quantity in quantities):
+        return list(quantities)
+    return [replace(q, dimension="", noun="") if q.dimension == "year" else q for q in quantities]
+
+
 def rows_of(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]]:
     """Return the rows of the first table that has several with one and the same cell whose words the question says.
 

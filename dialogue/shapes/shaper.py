@@ -45,6 +45,7 @@ from dialogue.shapes.parts import as_typed, split
 from dialogue.shapes.plan import Plan
 from dialogue.shapes.ranked import Worked, more_of_two, most_of_rows
 from dialogue.shapes.rows import cells, rows_called, rows_of, rows_of_kind, rows_under
+from dialogue.shapes.sums import asks_sum, sum_of
 from dialogue.shapes.topic import topic
 from dialogue.shapes.verdict import settled, statement, verdict
 from dialogue.shapes.words import superlatives
@@ -97,11 +98,12 @@ class Shaper:
 
         `found` has for each part of the plan what was found for it. Where nothing comes of it the context is as it was.
         """
-        if plan is not None:
-            made = self._planned(context, plan, found)
-            if made.shaped or not plan.every:
-                return made
         passages = [item.passage for item in context.evidence if item.passage.kind == "document"]
+        made = self._summed(context, passages)
+        if plan is not None and not made.shaped:
+            made = self._planned(context, plan, found)
+        if made.shaped or (plan is not None and not plan.every):
+            return made
         for asks, made_of in ((asks_left, self._left), (asks_count, self._counted)):
             if asks(context.query) and (made := made_of(context, passages)).shaped:
                 return made
@@ -169,6 +171,11 @@ class Shaper:
         nearest = facts(self.scorer, context.query, passages)[:NEAREST]
         sure = any(fact.offer in worked[1] and fact.probability >= LIKELY for fact in nearest)
         return self._stating(context, worked, passages, LISTED) if sure else context
+
+    def _summed(self, context: Context, passages: Sequence[Passage]) -> Context:
+        """The context with what a column of a table comes to over the rows that its question names."""
+        worked = sum_of(context.query, self._entire(passages)) if asks_sum(context.query) else None
+        return self._stating(context, worked, passages, LISTED) if worked else context
 
     def _entire(self, passages: Sequence[Passage]) -> list[Passage]:
         """The whole of the first few documents of which passages were found, without those that are long."""

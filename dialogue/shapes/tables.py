@@ -23,6 +23,9 @@ ANYWHERE: Final = frozenset(  # places that narrow nothing down, and what has no
 
 _LINE = re.compile(r"(?P<name>[A-Z][\w ()/.-]{1,40}): (?P<cell>\S.{0,120})")
 _SINCE = re.compile(r"(?P<name>[^\n(:;]{2,60}?),? \(?since (?P<cell>[^)\n]{4,20})\)?\.?")
+LACKS = re.compile(  # a cell that says that there is none
+    r"[-–—]|n/?a|none|not (?:available|offered|possible)|no (?!charge|fee|cost)[a-z ]+", re.IGNORECASE
+)
 _CODE = re.compile(r"\b(?:no|nr|number|code|id|sku)\b\.?$", re.IGNORECASE)
 
 
@@ -39,6 +42,11 @@ class Row:
     def text(self) -> str:
         """What the row says, with its name."""
         return " ".join([self.name, *self.cells.values()])
+
+    @property
+    def given(self) -> str:
+        """What the row says, but for cells that say that there is none."""
+        return " ".join([self.name, *(cell for cell in self.cells.values() if not LACKS.fullmatch(cell))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ def narrowed(table: Table, said: str) -> list[Row]:
             continue
         yes = [row for row in rows if _says_yes(row, word.stem)]
         way = re.search(rf"\b(from|to)\s+(?:the\s+)?{re.escape(word.text)}", said, re.IGNORECASE)
-        having = [row for row in rows if word.stem in stems(_where(row, way[1]) if way else row.text)]
+        having = [row for row in rows if word.stem in stems(_where(row, way[1]) if way else row.given)]
         columns = any(word.stem in stems(column) for row in rows for column in row.cells)
         if yes or having:
             rows = yes or having

@@ -40,17 +40,10 @@ class Packed(nn.Module):
 def pack(model: "PreTrainedModel", spare: int) -> None:
     """Lay out the output matrix of a float32 model on a CPU, then the others while `spare` bytes last.
 
-    That matrix, the largest, is part of the memory plan; in bfloat16 it gains little. Models in other precisions, and
-    on other devices, stay as they are.
+    That matrix, the largest, is part of the memory plan; in bfloat16 it gains little. Models in other precisions, on
+    other devices, and on processors for which a precision has no such layout stay as they are.
     """
-    known = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    operators = ("_reorder_linear_weight", "_linear_pointwise")  # torch's own, without a promise to last
-    if (
-        not known
-        or not all(hasattr(torch.ops.mkldnn, name) for name in operators)
-        or model.device.type != "cpu"
-        or model.dtype not in FEW
-    ):
+    if model.device.type != "cpu" or model.dtype not in FEW or not _lays_out(model.dtype):
         return
     head = model.get_output_embeddings()
     if type(head) is nn.Linear and model.dtype == torch.float32:
@@ -62,3 +55,13 @@ def pack(model: "PreTrainedModel", spare: int) -> None:
             if 0 < size <= spare:
                 setattr(module, name, Packed(child))
                 spare -= size
+
+
+def _lays_out(dtype: torch.dtype) -> bool:
+    """Whether torch still has these operators, which it never promised, and the processor what they need."""
+    try:
+        packed = torch.ops.mkldnn._reorder_linear_weight(torch.zeros(ROWS, ROWS, dtype=dtype), ROWS)
+        torch.ops.mkldnn._linear_pointwise(torch.zeros(ROWS, ROWS, dtype=dtype), packed, None, "none", [], "")
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+    return True
