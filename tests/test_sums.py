@@ -31,6 +31,10 @@ LIBRARY = (passage(1, TAKINGS, "takings"), passage(2, BOATS, "boats"))
          "Takings for April, May, June and July: 3180 + 5260 + 2050 + 11020 = 21,510.", 4),
         ("How many seats do the Wren and the Heron have together?",
          "Seats for Rowing boat Wren and Rowing boat Heron: 3 + 5 = 8.", 2),
+        ("What is the average number of boats out in May and June?",
+         "Boats out for May and June: (344 + 401) / 2 = 372.5.", 2),
+        ("What is the average price per hour of a boat?",
+         "Per hour for Rowing boat Wren, Rowing boat Heron and Canoe: (£12.50 + £15 + £14) / 3 = £13.83.", 3),
         ("What do the Wren and the canoe cost per hour in total?", "", 0),  # each hour is another question
         ("What is the difference in takings between May and June?", "", 0),
         ("How many seats are there in all?", "", 0),  # of things beside each other nothing is said by their sum

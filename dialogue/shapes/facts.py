@@ -19,7 +19,7 @@ from retrieval.types import Passage
 _NAMES = re.compile(r"(?<![\w.])(?:[A-Z][\w'’-]*|\d[\w-]*)(?:\s+(?:[A-Z][\w'’-]*|\d[\w-]*))*")
 FOUNDED = re.compile(
     r"\b(?:found|establish|buil[td]|beg[au]n|born|open|creat|start|set up|launch|dates? |made|complet|form|la[iy]d|"
-    r"inaug|releas|publish|introduc|finish|invent|consecrat)",
+    r"inaug|releas|publish|introduc|finish|invent|consecrat|erect|lit\b)",
     re.IGNORECASE,
 )
 BORN = re.compile(r"\b(?:born|birth|birthday|b\.)(?!\w)|\*\s?\d|\d\s?[–-]", re.IGNORECASE)

@@ -1,10 +1,11 @@
-"""What a column of a table comes to over several of its rows: named, from one to another, or all of them.
+"""What a column of a table comes to, or is on average, over several rows: named, from one to another, or all of them.
 
 English only. Nothing is worked out where the column, the rows or one of their figures is not clear.
 """
 
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final
 
 from dialogue.judges.facts import content_stems, stem
@@ -28,8 +29,9 @@ _WHOLE = re.compile(
 _RANGE = re.compile(
     r"\b(?:from|between) (?P<first>\w[^?!.,;]*?) (?:to|until|till|through|and) (?P<last>\w[^?!.,;]*)", re.IGNORECASE
 )
+_MEAN = re.compile(r"\b(?:the mean|average)\b", re.IGNORECASE)
 _OTHERWISE = re.compile(  # what makes it another question
-    r"\b(?:each|every|per|most|least|average|more|less|fewer|differ\w*|than|chang\w*|not|without)\b|\w+est\b",
+    r"\b(?:each|every|per|most|least|more|less|fewer|differ\w*|than|chang\w*|not|without)\b|\w+est\b",
     re.IGNORECASE,
 )
 _PERIOD = re.compile(rf"\b(?:{CALENDAR}|(?:19|20)\d\d|week|quarter|spring|summer|autumn|winter)\b", re.IGNORECASE)
@@ -39,6 +41,8 @@ _TOTAL = re.compile(r"(?:grand |sub)?totals?|sum|all|overall", re.IGNORECASE)
 def asks_sum(question: str) -> bool:
     """Say whether a question may ask what several figures come to."""
     several = _WHOLE.search(question) or _RANGE.search(question)
+    if _MEAN.search(question):
+        return True
     return bool(several and _ASKS.search(question)) and not _OTHERWISE.search(question)
 
 
@@ -54,9 +58,11 @@ def sum_of(question: str, passages: Sequence[Passage]) -> Worked | None:
         quantities = unyeared([quantity for _, quantity in values])
         if len(values) < len(rows) or not _alike(quantities):
             continue
-        total = written_like(values[0][0], sum(map(exact, quantities), start=exact(quantities[0]) * 0))
-        added = " + ".join(said for said, _ in values)
-        sentence = f"{_head(column)} for {_listed([row.name for row in rows])}: {added} = {total}."
+        total, added = sum(map(exact, quantities), start=Fraction(0)), " + ".join(said for said, _ in values)
+        if _MEAN.search(question):
+            total, added = total / len(rows), f"({added}) / {len(rows)}"
+        figure = written_like(values[0][0], total)
+        sentence = f"{_head(column)} for {_listed([row.name for row in rows])}: {added} = {figure}."
         return sentence, list(dict.fromkeys(offer for row in rows for offer in quoted(row, (column,))))
     return None
 
@@ -69,10 +75,12 @@ def _rows(question: str, table: Table) -> list[Row]:
     if span and len(named) == 2:
         first, last = (plain.index(row) for row in named)
         return plain[first : last + 1] if _says(span["first"], named[0], plain) else []
-    if not named and len(plain) == len(table.rows) and all(_PERIOD.search(row.name) for row in plain):
+    mean = bool(_MEAN.search(question))
+    if not named and len(plain) == len(table.rows) and (mean or all(_PERIOD.search(row.name) for row in plain)):
         known = _roots(" ".join([table.title, *(column for row in plain for column in row.cells)]))
-        return plain if len(_roots(_WHOLE.sub(" ", question)) - known) < STRANGE else []
-    return named if _WHOLE.search(question) and len(named) > 1 else []
+        asked = _roots(_MEAN.sub(" ", _WHOLE.sub(" ", question)))
+        return plain if len(asked - known) < STRANGE else []
+    return named if (mean or _WHOLE.search(question)) and len(named) > 1 else []
 
 
 def _says(text: str, row: Row, rows: Sequence[Row]) -> bool:
@@ -92,7 +100,7 @@ def _column(question: str, rows: Sequence[Row]) -> str:
     best = [name for name in names if shared[name] and shared[name] == max(shared.values())]
     if not best and _MUCH.search(question):
         best = [name for name in names if MONEY.search(name) or is_currency(name)]
-    return best[0] if len(best) == 1 else ""
+    return best[0] if len(best) == 1 and not _MEAN.search(best[0]) else ""
 
 
 def _roots(text: str) -> frozenset[str]:
