@@ -38,6 +38,7 @@ def reader(encoder: Encoder) -> Reader:
     return Reader(encoder, noisy(encoder))
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(TEXTS)), min_size=1, max_size=9), st.randoms())
 def test_neither_company_nor_order_moves_a_logit(reader: Reader, pairs: list[tuple[str, str]], chance: object) -> None:

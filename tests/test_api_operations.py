@@ -162,6 +162,7 @@ def test_lines_of_logs_are_for_people_or_for_machines() -> None:
     assert {"level": "warning", "message": "it broke", "request": "r1", "route": "/x"}.items() <= told.items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("grace", "state"), [(30, "done"), (0, "cancelled")])
 def test_a_server_that_stops_finishes_what_runs_within_its_limit(
     encoder: Encoder, tmp_path: Path, grace: int, state: str

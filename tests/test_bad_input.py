@@ -241,6 +241,7 @@ def test_wrong_input_is_one_line(candor: Candor, arguments: list[str], code: int
     assert "unexpected" not in err
 
 
+@pytest.mark.slow
 def test_a_folder_deeper_than_calls_nest_is_read_and_is_no_data(candor: Candor, tmp_path: Path) -> None:
     with deep_folder(tmp_path / "deep", 1050, "d"):
         code, out, _ = candor("ingest", "deep")

@@ -81,11 +81,13 @@ def test_vectors_are_nearly_those_of_float32(encoder: Encoder, narrow: Encoder) 
     assert (vectors * encoder.encode(TEXTS)).sum(1).min() > 0.999
 
 
+@pytest.mark.slow
 def test_the_company_of_a_text_hardly_changes_its_vector(narrow: Encoder) -> None:
     alone = np.concatenate([narrow.encode([text]) for text in TEXTS])
     assert (narrow.encode(TEXTS) * alone).sum(1).min() > 0.999
 
 
+@pytest.mark.slow
 def test_token_vectors_are_nearly_those_of_float32(encoder: Encoder, narrow: Encoder) -> None:
     for (own, spans), (theirs, as_told) in zip(narrow.encode_tokens(TEXTS), encoder.encode_tokens(TEXTS), strict=True):
         assert (spans == as_told).all()
@@ -133,6 +135,7 @@ def test_grounding_tells_what_is_supported(judge: EmbeddedJudge, draft: str) -> 
     assert claim.supported == (draft in test_grounding.TOLD)
 
 
+@pytest.mark.slow
 def test_scores_are_nearly_those_of_float32(
     encoder: Encoder, passage_reader: PassageReader, judge: EmbeddedJudge
 ) -> None:
@@ -194,6 +197,7 @@ def test_open_bot_answers_from_an_index_of_either_precision(
         assert [claim.supported for claim in bot.check(BOTH, [NOTE])] == [True, False]
 
 
+@pytest.mark.slow
 def test_the_command_line_answers_and_checks(
     narrow: Encoder, notes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

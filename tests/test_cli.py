@@ -79,6 +79,7 @@ def test_ingest_ask_and_history_in_json(told: Callable[..., Any]) -> None:
     assert told("doctor")["ok"] is True
 
 
+@pytest.mark.slow
 def test_people_get_the_reply_its_sources_and_the_reasons(candor: Candor) -> None:
     assert candor("ingest", "notes")[:2] == (0, "1 added, 0 replaced, 0 unchanged, 0 removed, 0 failed\n")
     code, out, _ = candor("ask", "How high is Mount Everest?", "--why")
@@ -119,6 +120,7 @@ def test_how_a_source_was_read_is_shown(candor: Candor, told: Callable[..., Any]
     assert "there is no source 'none'" in candor("sources", "show", "none")[2]
 
 
+@pytest.mark.slow
 def test_sources_are_refreshed_and_removed_by_file(candor: Candor, told: Callable[..., Any], tmp_path: Path) -> None:
     rows = [json.dumps({"text": f"Kiln {number} burns oak."}) + "\n" for number in range(11)]
     (tmp_path / "notes" / "many.jsonl").write_text("".join(rows))
@@ -142,6 +144,7 @@ def test_sources_are_refreshed_and_removed_by_file(candor: Candor, told: Callabl
     assert "there is no source '*.md'" in candor("sources", "remove", "*.md")[2]
 
 
+@pytest.mark.slow
 def test_global_options_stand_before_or_after_the_command(candor: Candor, tmp_path: Path) -> None:
     assert candor("--data-dir", "one", "ask", "Hello?")[0] == 0
     assert candor("ask", "Hello?", "--data-dir", "two", "--json")[0] == 0

@@ -44,6 +44,7 @@ def test_a_planted_regression_is_found_and_comes_first(tmp_path: Path) -> None:
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_system_are_called_the_same() -> None:
     """Of 50 repeats at most one in twenty may call anything worse, better or different."""
     alarms = 0

@@ -37,6 +37,7 @@ def policy(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "env", "file", "chosen"),
     [

@@ -42,6 +42,7 @@ def run_blocks(page: Path) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_encoder")
 def test_the_python_of_the_readme_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     names = run_blocks(ROOT / "README.md")

@@ -198,6 +198,7 @@ def test_a_search_asks_with_the_prompt_of_queries(bert: Path, tmp_path: Path) ->
         assert found.similarity == pytest.approx(float(expected[0] @ expected[1]), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_library_is_embedded_again_when_the_encoder_changes(
     tmp_path: Path, bert: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -48,6 +48,7 @@ def test_a_question_that_is_a_cry_itself_makes_it_none() -> None:
     assert not is_of_another("My cat has fallen! Is there any hope left?", lambda part: "hope" in part)
 
 
+@pytest.mark.slow
 def test_help_is_named_where_it_is_grave() -> None:
     reply = Reply("In the office. [1]", "answered", (), Trace(Verdict(True, 0.0)))
     assert with_help(reply, "A child is not breathing! Where is the phone?").text == f"{FIRST} In the office. [1]"

@@ -310,6 +310,7 @@ def counted(
     return asked
 
 
+@pytest.mark.slow
 def test_what_is_no_row_of_this_run_is_evaluated_again(
     bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -507,6 +508,7 @@ def judged_by(bot: Bot, judge: Judge) -> Bot:
     return replace(bot, judge=judge, responder=replace(bot.responder, judge=judge))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judges", ["generator", "hf"])
 def test_every_kind_is_evaluated_whatever_judges(tmp_path: Path, judges: str) -> None:
     if judges == "hf":

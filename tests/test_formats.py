@@ -322,6 +322,7 @@ def test_source_code_is_placed_by_its_lines(tmp_path: Path) -> None:
         assert lines[first - 1].startswith("def ")
 
 
+@pytest.mark.slow
 def test_bombs_are_refused(tmp_path: Path) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -178,6 +178,7 @@ def test_a_write_that_fails_in_the_database_takes_none_along(tmp_path: Path) -> 
     database.close()
 
 
+@pytest.mark.slow
 def test_a_killed_process_has_every_turn_that_any_of_its_threads_was_told_of(tmp_path: Path) -> None:
     path = f"{Path(__file__).parents[1]}:{Path(__file__).parent}"
     command = [sys.executable, "-c", KILLED, str(tmp_path)]

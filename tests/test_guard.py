@@ -293,6 +293,7 @@ def test_there_are_hundreds_of_contrast_pairs_and_a_quarter_is_held_back() -> No
     assert len(load_ordinary()) > 100
 
 
+@pytest.mark.slow
 def test_sentences_of_the_demo_sources_are_not_dropped(guard: EmbeddedGuard) -> None:
     folder = Path(__file__).parents[1] / "examples" / "demo" / "sources"
     sentences = [s.strip() for path in sorted(folder.glob("*.md")) for s in path.read_text().split(". ") if s.strip()]

@@ -118,6 +118,7 @@ def _cycle(root: Path) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_through_others() -> None:
     assert _cycle(ROOT) == []
 
@@ -198,10 +199,12 @@ def test_help_imports_nothing_heavy() -> None:
     assert run_and_list(STARTED, "--help") == []
 
 
+@pytest.mark.slow
 def test_an_answer_imports_nothing_that_it_does_not_need(warm: list[str]) -> None:
     assert run_and_list((*HEAVY, "torch"), *warm, "ask", "What does the blue whale eat?") == ["torch"]
 
 
+@pytest.mark.slow
 def test_an_evaluation_needs_no_library_for_training(warm: list[str], tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"context": ["What does the blue whale eat?"], "answers": ["krill"]}\n')

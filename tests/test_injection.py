@@ -63,6 +63,7 @@ def test_what_people_tell_each_other_is_no_order_to_a_machine(text: str, encoder
     assert risk(text, encoder) < 0.7
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=300))
 def test_a_risk_is_a_probability_and_that_of_the_worst_sentence(text: str) -> None:

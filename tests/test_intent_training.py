@@ -69,6 +69,7 @@ def test_talk_before_a_question_is_a_question_and_a_cry_for_help_stays_one() -> 
     assert {message.language for message in joined(messages, scale=0.2) if message.kind in DISTRESS} == set(LANGUAGES)
 
 
+@pytest.mark.slow
 def test_questions_of_documents_that_are_kept_apart_are_held() -> None:
     found = of_documents(random.Random(0))
     held = {question for document in documents() if document.held() for question in document.unanswered}
@@ -86,6 +87,7 @@ def test_what_is_typed_otherwise_is_of_the_same_kind(seed: int) -> None:
     assert abs(len(other.text) - len(message.text)) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_a_classifier_learns_to_tell_thanks_from_questions(encoder: Encoder, seed: int) -> None:
     chosen = [m for m in WRITTEN if m.language == "en" and m.kind in (ASKING, "thanks", *DISTRESS)]

@@ -560,6 +560,7 @@ class TestGuardWithModeration(GuardConformance):
 # -- in the application ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_setting_opens_a_bot_with_either(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("retrieval.encoder.embed._packaged", lambda: encoder)
     (tmp_path / "whale.md").write_text("# Whale\n\nThe blue whale eats krill. It is the largest animal.\n")

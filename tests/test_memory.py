@@ -77,6 +77,7 @@ def test_a_product_in_a_round_size_is_the_product(shape: tuple[int, ...], dtype:
         assert torch.allclose(found.float(), wanted.float(), atol=0.1 if dtype == torch.bfloat16 else 1e-6)
 
 
+@pytest.mark.slow
 def test_texts_of_many_lengths_are_multiplied_in_few_sizes(narrow: Encoder) -> None:
     reader = Reader(narrow, new_adapter("try", ["yes"], narrow, 0))
     with Products() as products:
@@ -89,6 +90,7 @@ def test_texts_of_many_lengths_are_multiplied_in_few_sizes(narrow: Encoder) -> N
     assert len(products.seen) <= 4 * len(rows)  # of queries, keys and values, attended, wide, narrow
 
 
+@pytest.mark.slow
 def test_other_lengths_take_no_more_memory(narrow: Encoder) -> None:
     for words in range(20, 120, 4):
         narrow.encode([text_of(words)])

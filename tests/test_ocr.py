@@ -42,6 +42,7 @@ def first(items: Iterator[tuple[str, Document | None]]) -> Document:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("turn", "noise"), [(1.5, 1500), (90.0, 0)])
 def test_a_photo_is_read_by_its_lines(tmp_path: Path, turn: float, noise: int) -> None:
     picture(turn, noise).save(tmp_path / "sign.png")
@@ -52,6 +53,7 @@ def test_a_photo_is_read_by_its_lines(tmp_path: Path, turn: float, noise: int) -
     assert dict(document.notes) == {Note.RECOGNISED: 1}
 
 
+@pytest.mark.slow
 def test_pages_of_a_pdf_without_text_are_read_and_the_others_are_not(tmp_path: Path) -> None:
     held = io.BytesIO()
     picture().save(held, "PNG")
@@ -75,6 +77,7 @@ def test_a_picture_without_words_says_so(tmp_path: Path) -> None:
         first(read_picture(tmp_path / "sky.jpg", DEFAULT_LIMITS))
 
 
+@pytest.mark.slow
 def test_a_picture_with_a_message_is_read_where_nothing_looks_at_it(tmp_path: Path) -> None:
     held, plain = io.BytesIO(), io.BytesIO()
     picture().save(held, "PNG")

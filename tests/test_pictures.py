@@ -371,6 +371,7 @@ def test_a_file_is_read_no_further_than_it_may_be_large(tmp_path: Path) -> None:
     assert len(read.data) == MOST_BYTES + 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_encoder")
 def test_the_command_line_takes_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "car.png").write_bytes(png())

@@ -142,6 +142,7 @@ def _few(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 # --- data
 
 
+@pytest.mark.slow
 def test_the_shares_of_what_is_drawn_are_a_whole(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _few(monkeypatch, 5)
     drawn = sources(data)
@@ -326,6 +327,7 @@ def test_the_same_seed_gives_the_same_weights(encoder: Encoder) -> None:
     assert not torch.equal(one["span.weight"], third["span.weight"])
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,6 +382,7 @@ def test_f1_is_that_of_squad(said: str, wanted: str, expected: float) -> None:
     assert f1(said, wanted) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_report_is_on_articles_that_are_kept_apart(
     data: Path, passage_reader: PassageReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -409,6 +412,7 @@ def drawn(rng: np.random.Generator, answered: bool) -> Found:
     return Found(rows, met, units, right)
 
 
+@pytest.mark.slow
 def test_calibration_finds_what_tells_an_answer() -> None:
     rng = np.random.default_rng(0)
     found = {"10": [drawn(rng, True) for _ in range(150)], "without": [drawn(rng, False) for _ in range(150)]}

@@ -366,6 +366,7 @@ def one_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
     monkeypatch.setattr("retrieval.encoder.embed.load_encoder", lambda name="": encoder)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_encoder")
 def test_gibberish_of_a_real_model_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dialogue.models.small.PARAMETERS", 0)  # a small one is asked for no research

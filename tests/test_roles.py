@@ -307,6 +307,7 @@ def test_role_consistency_is_measured_in_a_role_and_undefined_without(bot: Bot, 
     assert plain["undefined"]["role_consistency"] == "there are no replies in a role"
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_a_role(bot: Bot, capfd: pytest.CaptureFixture[str]) -> None:
     conversation, folder = bot.ask("hello").conversation, str(bot.settings.data_dir)
     assert "**Mount Everest:** Hello!" in bot.history.export(conversation, "md")

@@ -64,6 +64,7 @@ def test_flagged_and_blocked_are_counted_apart(data: Path) -> None:
     assert mistakes["xquad_questions"] == wilson(0, 1)
 
 
+@pytest.mark.slow
 def test_contrast_pairs_are_counted_by_group_and_kind(data: Path) -> None:
     contrast = report(data, EmbeddedGuard(Told(by_word), load_policy()))["contrast"]
     groups = {objective.id: objective.group for objective in load_policy().objectives}

@@ -31,6 +31,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
         yield bot
 
 
+@pytest.mark.slow
 def test_a_private_document_answers_its_owner_and_nobody_else(team: Bot) -> None:
     accounts = Accounts(team.library.database)
     ada, bob = (team.of(accounts.named(name).id) for name in ("ada", "bob"))

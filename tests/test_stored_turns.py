@@ -69,6 +69,7 @@ def other(value: object) -> object:
     return value + 7 if isinstance(value, int | float) else "x"
 
 
+@pytest.mark.slow
 def test_every_bit_of_a_reply_in_the_file_counts(talk: tuple[History, str], tmp_path: Path) -> None:
     history, conversation = talk
     history._database.close()

@@ -56,6 +56,7 @@ def test_a_paragraph_is_in_one_half() -> None:
     assert not {r.evidence for r in first} & {r.evidence for r in second}
 
 
+@pytest.mark.slow
 def test_each_false_kind_is_measured_against_all_true_claims() -> None:
     kinds = [("extract", True, 0.9), ("extract", True, 0.7), ("number", False, 0.1), ("name", False, 0.8)]
     examples = [

@@ -63,6 +63,7 @@ def published(bot: Bot) -> bool:
     return state.published.startswith(f"{state.version}:")
 
 
+@pytest.mark.slow
 def test_what_another_command_ingests_refreshes_and_removes_is_taken_up(
     host: Bot, candor: Candor, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_what_another_command_ingests_refreshes_and_removes_is_taken_up(
     assert "1811" in host.ask(QUESTION).text
 
 
+@pytest.mark.slow
 def test_there_is_one_guest_and_only_where_one_is_expected(tmp_path: Path, candor: Candor) -> None:
     with assemble(load_settings({}, {}), "candor ask"):
         with pytest.raises(InUse, match=r"\(candor ask\); stop it"):

@@ -42,6 +42,7 @@ def test_a_passage_falls_three_places_for_every_vote(votes: dict[str, int], orde
     assert [item.probability for item in items if votes.get(item.passage.source, 0) > 0] in ([], [0.8 / 2])
 
 
+@pytest.mark.slow
 def test_a_document_that_is_voted_down_loses_rank_until_the_rating_is_taken_back(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()

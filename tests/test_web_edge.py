@@ -339,6 +339,7 @@ def test_a_body_past_its_limit_is_refused_before_it_is_read(bot: Bot, url: str, 
     assert healthy(url)
 
 
+@pytest.mark.slow
 def test_requests_that_never_end_are_ended(url: str, monkeypatch: pytest.MonkeyPatch, quiet: None) -> None:
     monkeypatch.setattr(gate, "CALL_SECONDS", 0.2)
     monkeypatch.setattr(gate, "UPLOAD_SECONDS", 0.2)
@@ -390,6 +391,7 @@ class Gated(Canned):
         yield self.reply(turns[-1].text)
 
 
+@pytest.mark.slow
 def test_150_messages_at_once_are_stored_or_told_to_wait(encoder: Encoder, tmp_path: Path, quiet: None) -> None:
     async def sent(url: str, number: int) -> bytes:
         parts = urlsplit(url)
@@ -434,6 +436,7 @@ def test_150_messages_at_once_are_stored_or_told_to_wait(encoder: Encoder, tmp_p
             assert done == ["done"] * (WAITING + 2)
 
 
+@pytest.mark.slow
 def test_health_tells_that_nothing_can_be_stored(encoder: Encoder, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with canned_bot(folder, encoder) as bot, serving(bot) as url:

@@ -180,6 +180,7 @@ def outcomes(bot: Bot, *urls: str) -> list[tuple[str, str]]:
     return [(file.outcome, file.uri) for file in bot.ingest(urls).files]
 
 
+@pytest.mark.slow
 def test_pages_are_ingested_refreshed_and_cited_under_their_address(bot: Bot, server: PageServer) -> None:
     def kiln(headers: dict[str, str]) -> Answer:
         return (

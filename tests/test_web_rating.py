@@ -45,6 +45,7 @@ def url(stored: Database) -> Iterator[str]:
         thread.join(10)
 
 
+@pytest.mark.slow
 def test_a_rater_answers_by_the_keyboard_alone_and_comes_back_to_what_is_left(url: str, stored: Database) -> None:
     with chromium(1000, 800) as context:
         page, faults = context.new_page(), []

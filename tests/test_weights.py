@@ -227,6 +227,7 @@ def test_doctor_says_that_all_is_well(candor: Candor) -> None:
     assert (found["weights"]["state"], found["safety classifier"]["state"]) == ("ok", "ok")
 
 
+@pytest.mark.slow
 def test_an_installation_without_a_file_does_not_answer(tmp_path: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / "site" / package, ignore=shutil.ignore_patterns("__pycache__"))
