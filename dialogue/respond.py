@@ -189,7 +189,7 @@ class Responder:
         about = tuple(dict.fromkeys(item.passage.source for item in told if answers_whole(item)))
         # what a tool can work out stands by itself, whatever was spoken of before
         asked = (*given[:-1], replace(given[-1], text=asked_in(typed)))
-        query, forms = (typed, (typed,)) if told else self._forms(asked, role, notes)
+        query, forms = (typed, (typed,)) if told else self._forms(asked, role, notes, intent.language == "en")
         queries = (*forms, *seen.words)
         yield Step("search", query)
         abroad: Sequence[Evidence] = ()
@@ -213,9 +213,9 @@ class Responder:
         clock.lap("search")
         return context, queries, withheld
 
-    def _forms(self, given: Sequence[Turn], role: Role, notes: list[str]) -> tuple[str, tuple[str, ...]]:
-        """Return the query, slips mended and made to stand alone, and the forms to search for; note what is read."""
-        read = [replace(turn, text=self.spelling(turn.text)) if turn.role == "user" else turn for turn in given]
+    def _forms(self, given: Sequence[Turn], role: Role, notes: list[str], english: bool) -> tuple[str, tuple[str, ...]]:
+        """Return the query, slips of English mended, made to stand alone, and the forms to search; note its reading."""
+        read = [replace(one, text=self.spelling(one.text)) if english and one.role == "user" else one for one in given]
         typed = given[-1].text
 
         def search(forms: Sequence[str]) -> Sequence[Evidence]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialogue.antecedents import antecedent
+from dialogue.judges.deeds import only_meant, out_of_order
 from dialogue.judges.echoed import echoed
 from dialogue.judges.facts import content_stems
 from dialogue.judges.fitting import MISFIT, UNLIKE, Near, fit
@@ -119,6 +120,8 @@ class AnswerScorer:
             found[place] *= MISFIT
         if row is not None and row not in away and factors[row] == 1.0:
             found[row] = max(found[row], least)
+        for place in out_of_order(question, [f"{title} {line}" for line, title in titled], found):
+            found[place] *= MISFIT
         return found
 
     def features(self, question: str, offers: Sequence[Offer], beside: Sequence[Page] = ()) -> NDArray[np.float64]:
@@ -198,7 +201,7 @@ class AnswerScorer:
         offer = answer.offer
         if BAR in offer.text and of_another(question, named, offer.text):
             return UNLIKE
-        if of_no_relative(question, offer.text, around, offer.page.text):
+        if of_no_relative(question, offer.text, around, offer.page.text) or only_meant(question, offer.text):
             return MISFIT
         return fit(question, offer.text, offer.page.text[slice(*answer.span)], around, self._near)
 
