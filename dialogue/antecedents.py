@@ -1,7 +1,7 @@
 """What a sentence leans on: the sentence before it that names what its pronoun stands for.
 
-By form alone: a sentence that begins with a pronoun or the like depends; its antecedent is the nearest one before it in
-the same paragraph that does not. Knows nothing of questions or scores.
+By form alone: a sentence that begins with a pronoun or the like depends, and so does a fragment; its antecedent is the
+nearest one before it in the same paragraph that does not. Knows nothing of questions or scores.
 """
 
 import re
@@ -15,6 +15,11 @@ FAR = 320  # characters from an antecedent to the end of what leans on it, if it
 _DEPENDENT = re.compile(
     r"(?:(?:But|And|So|Also|However|Instead|Then|Today|Now|Later|Therefore|There|(?:Since|After|Before) then),? )?"
     r"(?:[Ii]t|[Hh]e|[Ss]he|[Tt]hey|[Ii]ts|[Hh]is|[Hh]er|[Tt]heir|[Bb]oth|[Ss]uch|[Tt]h(?:is|at|ese|ose))\b(?![-’'])"
+)
+_FRAGMENT = (
+    re.compile(  # what says neither of what: "£11 an hour on any day.", "Not for candles.", "There is a kettle."
+        r"(?:(?:From |Only |About )?[£€$] ?\d|Not (?:for|in|on|to|with|at)\b|No [a-z]+\.|There (?:is|are|was|were)\b)"
+    )
 )
 _LINKED = re.compile(r"(?:But|And|So|However|Instead|Then|Thus|Therefore|Likewise|Also)\b,? ")
 _PLACED = re.compile(  # "In 1904 she moved": a short adverbial before the pronoun
@@ -51,15 +56,21 @@ def antecedent(text: str, start: int) -> Span | None:
     """
     spans = _sentences(text)
     place = next((at for at, (begin, end) in enumerate(spans) if begin <= start < end), None)
-    if place is None or not is_dependent(text[start : spans[place][1]]):
+    if place is None or not _leans(text, start, spans[place][1]):
         return None
     for at in range(place - 1, -1, -1):
         begin, end = spans[at]
         if _BREAK.search(text, end, spans[at + 1][0] + 2):
             return None
-        if not is_dependent(text[begin:end]):
+        if not _leans(text, begin, end):
             return None if text[begin:end].endswith(":") else (begin, end)
     return None
+
+
+def _leans(text: str, start: int, end: int) -> bool:
+    """Whether a sentence depends, or goes on as a fragment behind another on its line."""
+    behind = text[start - 1 : start] == " " and text[end - 1 : end] in ".!"
+    return is_dependent(text[start:end]) or (behind and bool(_FRAGMENT.match(text, start)))
 
 
 @lru_cache(maxsize=512)

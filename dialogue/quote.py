@@ -119,7 +119,8 @@ def _voiced(best: Sequence[_Unit]) -> list[str]:
 
 def _arrangements(best: Sequence[_Unit]) -> list[str]:
     """Return drafts of the likeliest units: one that leans on a sentence before it with that, any other alone."""
-    return [with_lead(unit.offer) if is_dependent(unit.text) else unit.text for unit in best]
+    leads = [antecedent(unit.offer.page.text, unit.offer.start) for unit in best]
+    return [with_lead(unit.offer) if lead else unit.text for unit, lead in zip(best, leads, strict=True)]
 
 
 def _needed(units: Sequence[_Unit]) -> list[_Unit]:
