@@ -37,6 +37,22 @@ def test_the_nearest_sentence_of_the_paragraph_that_names_something(sentence: st
     assert leans(MILLS, sentence) == names
 
 
+ROOMS = "The Annexe seats 12. There is a kettle. £11 an hour on any day.\n£5 is the deposit.\n\nNot for cooking."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("There is a kettle", "The Annexe seats 12."),
+        ("£11 an hour", "The Annexe seats 12."),
+        ("£5 is the deposit", ""),  # a line of its own
+        ("Not for cooking", ""),
+    ],
+)
+def test_a_fragment_leans_on_what_it_says_something_of(sentence: str, names: str) -> None:
+    assert leans(ROOMS, sentence) == names
+
+
 @pytest.mark.parametrize(
     "sentence",
     ["It is late.", "Its head is Ada Quist.", "Their boats lie here.", "Since 1990 they meet.", "This is so."],
