@@ -466,6 +466,14 @@ def test_several_things_cost_as_many_times_the_price_of_one() -> None:
     assert read_derivation("What are three reasons?", today) is None
 
 
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [("lunch is paid on a five hour day", "Yes"), ("lunch is paid on a three hour day", "No")],
+)
+def test_a_figure_that_a_bound_allows_speaks_not_against(claim: str, expected: str) -> None:
+    assert verdict(claim, "Lunch is paid on any day of more than four hours.", "") == expected
+
+
 def test_no_is_said_where_the_same_is_said_of_another_place() -> None:
     assert verdict("Ada Holm was born in Oslo", "Ada Holm was born on 4 May 1871 in Bergen.", "") == "No"
     assert verdict("Ada Holm was born in Oslo", "Ada Holm studied in Bergen.", "") == ""

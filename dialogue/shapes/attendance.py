@@ -10,6 +10,7 @@ from typing import Final
 
 from dialogue.judges.answers import Offer
 from dialogue.judges.facts import words
+from dialogue.judges.quantities import read
 from dialogue.units import units
 from retrieval.types import Passage
 from retrieval.versions import marks_of, version_of
@@ -83,10 +84,10 @@ _MONTH: Final = re.compile(rf"\b({'|'.join(month_name[1:])})\b")
 
 
 def asks_who_came(question: str) -> bool:
-    """Whether a question asks who was at a meeting, whether somebody was, who was missing from it or who led it."""
+    """Whether a question asks who was at a meeting or there on a day, whether somebody was, who was not or led it."""
     text = " ".join(question.split())
     asks = any(form.match(text) for form in (_MISSED, _CAME, _CHAIRED, _ONE))
-    return asks and bool(re.search(MEETING, text, re.IGNORECASE))
+    return asks and bool(re.search(MEETING, text, re.IGNORECASE) or read(text)[1])
 
 
 def who_came(question: str, passages: Sequence[Passage]) -> list[tuple[Passage, Offer]] | None:

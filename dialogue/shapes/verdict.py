@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from dialogue.judges.facts import compare, content_stems, words
-from dialogue.judges.quantities import read
+from dialogue.judges.quantities import Quantity, comparable, read
 
 Verdict = Literal["Yes", "No", ""]
 
@@ -26,6 +26,13 @@ _OPEN = re.compile(r"(?:\w+ )?(?:who|whom|whose|what|when|where|which|why|how)\b
 _BOUNDED = re.compile(
     r"\b(?:before|after|until|till|since|more|less|fewer|over|under|above|below|least|most|between|around|about|than|"
     r"only|or|any|ever|always|never|not|all|every|each|still|already|yet|enough)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_LEAST = re.compile(
+    r"\b(?:more than|over|above|at least|from|beyond|exceeding|longer than|minimum(?: of)?) ?$", re.IGNORECASE
+)
+_MOST = re.compile(
+    r"\b(?:less than|fewer than|under|below|at most|up to|within|(?:no|not) more than|maximum(?: of)?) ?$",
     re.IGNORECASE,
 )
 _HEDGED = re.compile(r"\b(?:[Oo]nly|[Uu]nless|[Ee]xcept|[Ii]f|may|might|sometimes|but|should|planned|until|without)\b")
@@ -73,7 +80,7 @@ def verdict(claim: str, said: str, background: str) -> Verdict:
         other = lacking <= len(found.names_missing) and _elsewhere(claim, said, found.names_missing)
     else:
         other = found.reason.startswith("the source says") and 1 - lacking / len(asked) >= SHARED
-    if found.names_missing or found.numbers_missing:
+    if found.names_missing or (found.numbers_missing and not _allowed(figures, said)):
         return "No" if other else ""
     told = [word.stem for word in words(claim) if word.stem in asked and word.text[:1].islower()] or asked
     if not all(stem in there for stem in asked) or told[-1] not in here:
@@ -83,6 +90,19 @@ def verdict(claim: str, said: str, background: str) -> Verdict:
     if found.negation:
         return "No"
     return "" if _HEDGED.search(said) or found.order or _SECOND.search(claim) else "Yes"
+
+
+def _allowed(figures: Sequence[Quantity], said: str) -> bool:
+    """Whether each figure is one that a bound of the sentence allows: five hours, of "more than four hours"."""
+    return bool(figures) and all(
+        any(_within(figure, bound, said) for bound in read(said)[0] if comparable(figure, bound)) for figure in figures
+    )
+
+
+def _within(figure: Quantity, bound: Quantity, said: str) -> bool:
+    mine, theirs = figure.value * figure.size, bound.value * bound.size
+    before = said[: max(0, said.find(bound.text))]
+    return mine == theirs or bool((_LEAST if mine > theirs else _MOST).search(before))
 
 
 def _elsewhere(claim: str, said: str, missing: Sequence[str]) -> bool:
