@@ -72,7 +72,7 @@ def _rows(question: str, table: Table) -> list[Row]:
     plain = [row for row in table.rows if not _TOTAL.fullmatch(row.name)]
     named = [row for row in plain if _says(question, row, plain)]
     span = _RANGE.search(question)
-    if span and len(named) == 2:
+    if span and len(named) == 2 and all(_PERIOD.search(row.name) for row in named):  # from Orby to Tarn is a way
         first, last = (plain.index(row) for row in named)
         return plain[first : last + 1] if _says(span["first"], named[0], plain) else []
     mean = bool(_MEAN.search(question))
