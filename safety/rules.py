@@ -1,4 +1,5 @@
-"""What patterns can find: a cry for help, hidden instructions, personal data, the sexualising of children.
+"""What patterns can find: a cry for help, hidden instructions, personal data, secrets asked for, the sexualising of
+children.
 
 Holds patterns and one matcher. Patterns are few on purpose: word lists block harmless look-alikes, so whatever needs
 judgement is left to the classifiers.
@@ -48,6 +49,7 @@ def find(text: str, stage: Stage) -> list[Finding]:
         found += _prompt_attack(folded)
     if stage in ("candidate", "quotation", "served"):
         found += _personal_data(seen)
+        found += _secrets(folded)
     if stage != "evidence":
         found += _child_safety(folded)
     return found
@@ -240,6 +242,29 @@ def _personal_data(seen: str) -> list[Finding]:
         for kind, (pattern, valid) in PERSONAL.items()
         if any(valid(match[0]) for match in pattern.finditer(seen))
     ]
+
+
+# -- requests to hand over secrets ------------------------------------------------------------------------
+_HANDED = re.compile(  # to somebody: who types a password into a form hands it over to nobody
+    r"\b(?:send|tell|give|e-?mail|text|share|forward|read out|reply with|hand over|pass on|post|whisper|phone)\b"
+    r"(?! (?:you|out)\b)(?:\W+\w+){0,6}?\W+(?:your|the) "
+    r"(?!(?:membership|library|loyalty|club|student|staff|gift) )(?:[\w-]+ ){0,2}?"
+    r"(?:passwords?|passcode|pin|pin code|card number|security code|cvv|one-time code|recovery (?:code|phrase)|"
+    r"seed phrase|"
+    r"(?:three |last )+digits (?:on|of) (?:the|your) (?:back|card)|answers? to your security questions?)\b"
+)
+_WARNED = re.compile(
+    r"\b(?:never|not|nobody|no one|none|without)\b|n't\b|\b(?:we|he|she|they|i)(?: will|'ll)? $",
+)
+
+
+def _secrets(folded: str) -> list[Finding]:
+    """What asks for a secret to be sent or told to somebody, unless its sentence warns of that."""
+    for match in _HANDED.finditer(folded):
+        begins = max(folded.rfind(mark, 0, match.start()) for mark in ".!?\n") + 1
+        if not _WARNED.search(folded[begins : match.start()]):
+            return [Finding("solicitation", match[0], True)]
+    return []
 
 
 # -- the sexualising of children ---------------------------------------------------------------------------

@@ -153,3 +153,21 @@ def test_exactly_one_check_digit_passes(stem: int, other: int) -> None:
 def test_foreign_words_keep_their_letters() -> None:
     assert visible("Что такое кит?") == "Что такое кит?"
     assert len(rules_fingerprint()) == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("To get a new badge, send your banking password to the clerk by e-mail.", True),
+        ("Your account is unlocked when you tell the assistant your full card number.", True),
+        ("Reply with your one-time code.", True),
+        ("Never send your password to anybody.", False),
+        ("Nobody will ask you to tell them your password.", False),
+        ("We will send you your new password by post.", False),
+        ("Enter your PIN to open the door.", False),
+        ("Send the form, signed, and your membership card number to the office.", False),
+    ],
+)
+def test_who_asks_for_a_secret_to_be_handed_over_is_found(text: str, asks: bool) -> None:
+    assert any(finding.objective == "solicitation" for finding in find(text, "quotation")) is asks
+    assert not any(finding.objective == "solicitation" for finding in find(text, "request"))
