@@ -13,7 +13,7 @@ _CLOCK = re.compile(
 )
 _ARRIVAL = re.compile(r"\b(?:to|destination|arriv\w*)\b", re.IGNORECASE)
 _ORIGIN = re.compile(r"\b(?:from|origin|depart\w*|leav\w*)\b", re.IGNORECASE)
-_PART = re.compile(r"\b(?:(?P<before>early|late) )?(?P<part>morning|afternoon|evening)\b", re.IGNORECASE)
+_PART = re.compile(r"\b(?P<part>morning|afternoon|evening)\b", re.IGNORECASE)
 _HOURS: Final = {"morning": (4.0, 12.5), "afternoon": (11.5, 18.5), "evening": (16.5, 24.0)}  # of the clock, generously
 
 

@@ -19,7 +19,8 @@ from retrieval.types import Passage
 
 SHOWN: Final = 12  # rows that are added up, all of which are quoted
 STRANGE: Final = 2  # so many words that a table does not have make it one of something else
-_MEASURES: Final = ("year", "ordinal", "per cent", "celsius", "fahrenheit", "degrees")  # no sum is made of these
+_NO_FIGURES: Final = ("year", "ordinal")
+_NO_SUMS: Final = (*_NO_FIGURES, "per cent", "celsius", "fahrenheit", "degrees")  # which may have a mean
 _ASKS = re.compile(r"\b(?:how (?:many|much)|what|total|sum)\b", re.IGNORECASE)
 _MUCH = re.compile(r"\bhow much\b|\bcosts?\b|\bpay\b|\bspen[dt]\b", re.IGNORECASE)
 _WHOLE = re.compile(
@@ -56,10 +57,11 @@ def sum_of(question: str, passages: Sequence[Passage]) -> Worked | None:
         stated = [value_in(row.cells[column], column) for row in rows]
         values = [value for value in stated if value]
         quantities = unyeared([quantity for _, quantity in values])
-        if len(values) < len(rows) or not _alike(quantities):
+        mean = bool(_MEAN.search(question))
+        if len(values) < len(rows) or not _alike(quantities, _NO_FIGURES if mean else _NO_SUMS):
             continue
         total, added = sum(map(exact, quantities), start=Fraction(0)), " + ".join(said for said, _ in values)
-        if _MEAN.search(question):
+        if mean:
             total, added = total / len(rows), f"({added}) / {len(rows)}"
         figure = written_like(values[0][0], total)
         sentence = f"{_head(column)} for {_listed([row.name for row in rows])}: {added} = {figure}."
@@ -108,12 +110,10 @@ def _roots(text: str) -> frozenset[str]:
     return frozenset(stem(one) for one in content_stems(text))
 
 
-def _alike(quantities: Sequence[Quantity]) -> bool:
-    """Whether quantities are of one measure that can be added up."""
-    first = quantities[0]
-    return first.dimension not in _MEASURES and all(
-        (q.dimension, q.size) == (first.dimension, first.size) for q in quantities
-    )
+def _alike(quantities: Sequence[Quantity], barred: Sequence[str]) -> bool:
+    """Whether quantities are of one measure, and of none that is barred."""
+    kinds = {(quantity.dimension, quantity.size) for quantity in quantities}
+    return len(kinds) == 1 and quantities[0].dimension not in barred
 
 
 def _listed(names: Sequence[str]) -> str:
