@@ -88,7 +88,7 @@ def states(page: Page) -> Iterator[str]:
     others = [page.context.new_page() for _ in range(2)]
     for other in others:
         other.goto(page.url)
-        ask(other, "a slow whale")
+        ask(other, "a very slow whale")
         other.wait_for_selector("#live .stages")
     ask(page, "a slow whale")
     expect(page.locator("#live .stages")).to_contain_text("1 before you")

@@ -74,7 +74,7 @@ class Canned:
 
     def steps(self, turns: Sequence[Turn], role: Role | None = None) -> Iterator[Step | Drafted | Reply]:
         question = turns[-1].text
-        slow = 20 if "slow" in question else 1
+        slow = 60 if "very slow" in question else 20 if "slow" in question else 1
         for step in (
             Step("guard"),
             Step("search", question[:80]),
