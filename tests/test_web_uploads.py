@@ -52,7 +52,6 @@ def test_a_document_is_added_replaced_kept_beside_and_removed_with_its_file(bot:
     assert list(texts(bot)) == ["kiln.txt"]
 
 
-@pytest.mark.slow
 def test_removing_a_document_that_was_not_uploaded_leaves_its_file(bot: Bot, url: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.txt"
     file.write_text("The mill grinds corn.")
@@ -86,7 +85,6 @@ def test_what_is_too_large_or_breaks_off_leaves_nothing(bot: Bot, url: str) -> N
     assert healthy(url)
 
 
-@pytest.mark.slow
 @pytest.mark.browser
 def test_a_page_that_looks_after_all_was_read_asks_for_no_first_document(bot: Bot, url: str, tmp_path: Path) -> None:
     from playwright.sync_api import expect
@@ -103,7 +101,6 @@ def test_a_page_that_looks_after_all_was_read_asks_for_no_first_document(bot: Bo
     bot.remove(*(row.id for row in bot.library.sources()))
 
 
-@pytest.mark.slow
 @pytest.mark.browser
 def test_the_page_asks_what_to_do_with_a_name_that_is_taken(bot: Bot, url: str, tmp_path: Path) -> None:
     from playwright.sync_api import expect
