@@ -16,10 +16,8 @@ _DEPENDENT = re.compile(
     r"(?:(?:But|And|So|Also|However|Instead|Then|Today|Now|Later|Therefore|There|(?:Since|After|Before) then),? )?"
     r"(?:[Ii]t|[Hh]e|[Ss]he|[Tt]hey|[Ii]ts|[Hh]is|[Hh]er|[Tt]heir|[Bb]oth|[Ss]uch|[Tt]h(?:is|at|ese|ose))\b(?![-’'])"
 )
-_FRAGMENT = (
-    re.compile(  # what says neither of what: "£11 an hour on any day.", "Not for candles.", "There is a kettle."
-        r"(?:(?:From |Only |About )?[£€$] ?\d|Not (?:for|in|on|to|with|at)\b|No [a-z]+\.|There (?:is|are|was|were)\b)"
-    )
+_FRAGMENT = re.compile(  # what does not say of what: "£11 an hour on any day.", "Not for candles."
+    r"(?:(?:From |Only |About )?[£€$] ?\d|Not (?:for|in|on|to|with|at)\b|No [a-z]+\.|There (?:is|are|was|were)\b)"
 )
 _LINKED = re.compile(r"(?:But|And|So|However|Instead|Then|Thus|Therefore|Likewise|Also)\b,? ")
 _PLACED = re.compile(  # "In 1904 she moved": a short adverbial before the pronoun

@@ -474,6 +474,11 @@ def test_a_figure_that_a_bound_allows_speaks_not_against(claim: str, expected: s
     assert verdict(claim, "Lunch is paid on any day of more than four hours.", "") == expected
 
 
+def test_no_more_than_is_no_bound_from_which_on() -> None:
+    claim, said = "lunch is paid on a five hour day", "Lunch is paid on a day of no more than four hours."
+    assert verdict(claim, said, "") == "No"
+
+
 def test_no_is_said_where_the_same_is_said_of_another_place() -> None:
     assert verdict("Ada Holm was born in Oslo", "Ada Holm was born on 4 May 1871 in Bergen.", "") == "No"
     assert verdict("Ada Holm was born in Oslo", "Ada Holm studied in Bergen.", "") == ""

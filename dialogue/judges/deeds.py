@@ -48,7 +48,7 @@ def out_of_order(question: str, lines: Sequence[str], found: Sequence[float]) ->
     match = _ORDER.search(question) if _DONE.match(question) else None
     if match is None:
         return []
-    said = [bool(_ORDERED[match["order"].casefold()].search(line)) for line in lines]
+    said = [bool(_ORDERED[match["order"]].search(line)) for line in lines]
     if not any(told and likely >= TOLD for told, likely in zip(said, found, strict=True)):
         return []
     return [place for place, told in enumerate(said) if not told]

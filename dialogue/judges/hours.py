@@ -14,6 +14,9 @@ _ALL = re.compile(r"\b(?:daily|every day)\b", re.IGNORECASE)
 _WEEK = re.compile(r"\b(?:working days|weekdays)\b", re.IGNORECASE)
 _END = re.compile(r"\bweek-?ends?\b", re.IGNORECASE)
 _TIME = re.compile(r"\b\d{1,2}(?:[:.]\d{2}| ?[ap]\.?m\b|(?= ?[-–] ?\d))", re.IGNORECASE)
+CLOCK = re.compile(
+    r"(?<![\d.:])(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?![\d.:])(?: ?(?P<half>[ap])\.?m\b\.?)?", re.IGNORECASE
+)
 _ASKS = re.compile(r"\b(?:when|what time|hours)\b", re.IGNORECASE)
 _ABOUT = frozenset(
     word.stem for word in words("open opens opening close closes closed closing hours time day days today")
@@ -39,6 +42,14 @@ def posted(question: str, lines: Sequence[tuple[str, str, str]]) -> int | None:
         if told and days <= told and asked and asked <= there:
             found.append((place, line))
     return found[0][0] if len({line for _, line in found}) == 1 else None
+
+
+def minutes(clock: re.Match[str]) -> int:
+    """Return the minutes of the day of a match of CLOCK."""
+    hour = int(clock["hour"])
+    if clock["half"]:
+        hour = hour % 12 + (12 if clock["half"].casefold() == "p" else 0)
+    return hour * 60 + int(clock["minute"])
 
 
 def _days(text: str) -> set[str]:

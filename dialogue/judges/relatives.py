@@ -7,8 +7,8 @@ from dialogue.judges.facts import names, stem, words
 from retrieval.text import sentences
 
 _KIN: Final = tuple(
-    re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
-    for words in (
+    re.compile(rf"\b(?:{kind})\b", re.IGNORECASE)
+    for kind in (
         r"brothers?|sisters?|siblings?|twins?",
         r"father|mother|parents?|dad|mum|mom",
         r"sons?|daughters?|child|children|kids?",
@@ -32,10 +32,11 @@ def of_no_relative(question: str, said: str, around: str, page: str) -> bool:
     for kin in _KIN:
         found = kin.search(question)
         if found and (_OF.search(question[: found.start()]) or _OF.match(question[found.end() :])):
+            told = f"{around} {said}"
+            if kin.search(told):
+                return False
             telling = (page[start:end] for start, end in sentences(page) if kin.search(page[start:end]))
             called = {stem(name) for sentence in telling for name in names(sentence)}
             called -= {stem(name) for name in names(question)}
-            told = f"{around} {said}"
-            named = any(word.text[0].isupper() and word.stem in called for word in words(told))
-            return not (named or kin.search(told))
+            return not any(word.text[0].isupper() and word.stem in called for word in words(told))
     return False

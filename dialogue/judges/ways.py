@@ -3,14 +3,12 @@
 import re
 from typing import Final
 
+from dialogue.judges.hours import CLOCK, minutes
 from retrieval.text import BAR
 
 _WAY = re.compile(r"\bfrom (?P<start>\w[^?!.,;]*?) to (?P<end>\w[^?!.,;]*)", re.IGNORECASE)
 _BACK = re.compile(r"\bto (?P<end>\w[^?!.,;]*?) from (?P<start>\w[^?!.,;]*)", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
-_CLOCK = re.compile(
-    r"(?<![\d.:])(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?![\d.:])(?: ?(?P<half>[ap])\.?m\b)?", re.I
-)
 _ARRIVAL = re.compile(r"\b(?:to|destination|arriv\w*)\b", re.IGNORECASE)
 _ORIGIN = re.compile(r"\b(?:from|origin|depart\w*|leav\w*)\b", re.IGNORECASE)
 _PART = re.compile(r"\b(?P<part>morning|afternoon|evening)\b", re.IGNORECASE)
@@ -61,10 +59,5 @@ def _of_another_part(question: str, row: str) -> bool:
     if part is None or re.search(rf"\b{part['part']}", row, re.IGNORECASE):
         return False
     first, last = _HOURS[part["part"].casefold()]
-    times = [_hour(match) for match in _CLOCK.finditer(row)]
+    times = [minutes(match) / 60 for match in CLOCK.finditer(row)]
     return bool(times) and not any(first <= time < last for time in times)
-
-
-def _hour(clock: re.Match[str]) -> float:
-    hour = int(clock["hour"]) % 12 + 12 * (clock["half"].casefold() == "p") if clock["half"] else int(clock["hour"])
-    return hour + int(clock["minute"]) / 60

@@ -16,7 +16,7 @@ from dialogue.shapes.figures import exact, grouped, written_like
 from dialogue.shapes.plan import Plan, Value
 from dialogue.shapes.several import TOGETHER, read_several
 from dialogue.shapes.topic import topic
-from dialogue.shapes.words import NUMBERS
+from dialogue.shapes.words import NUMBERS, capitalised
 from retrieval.tools.arithmetic import read_number
 from retrieval.tools.dates import shown
 from retrieval.tools.units import Unit, convert, named, unit
@@ -133,7 +133,7 @@ def _converted(values: Sequence[Value], target: Unit) -> str:
     except ValueError:
         return ""
     given = named(grouped(exact(value.quantity)), source)
-    return f"{_head(given)} is about {named(grouped(_rounded(result, value.quantity)), target)}."
+    return f"{capitalised(given)} is about {named(grouped(_rounded(result, value.quantity)), target)}."
 
 
 def _unit_of(value: Value) -> Unit | None:
@@ -269,7 +269,7 @@ def _between(values: Sequence[Value], who: str) -> str:
         age = str(years - ((other.month, other.day) < (one.month, one.day)))
     else:
         age = f"{years - 1} or {years}" if years else "0"
-    return f"{_head(who)} was {age} years old: from {first.said} to {last.said}."
+    return f"{capitalised(who)} was {age} years old: from {first.said} to {last.said}."
 
 
 def _since(values: Sequence[Value], today: Today, unit: str) -> str:
@@ -297,7 +297,3 @@ def _since(values: Sequence[Value], today: Today, unit: str) -> str:
 
 def _counted(count: int, period: str) -> str:
     return f"{count} {period}{'s' * (count != 1)}"
-
-
-def _head(text: str) -> str:
-    return text[:1].upper() + text[1:]

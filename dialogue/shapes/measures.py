@@ -10,10 +10,11 @@ from datetime import date
 from typing import Final
 
 from dialogue.judges.facts import content_stems, stem, stems
+from dialogue.judges.hours import CLOCK, minutes
 from dialogue.judges.quantities import Date, Quantity, read
 from dialogue.shapes.plan import Most, Value
-from dialogue.shapes.rows import MONEY, OFTEN, is_currency, unyeared, value_in
-from dialogue.shapes.tables import LACKS, Row
+from dialogue.shapes.rows import LACKS, MONEY, OFTEN, is_currency, unyeared, value_in
+from dialogue.shapes.tables import Row
 from dialogue.shapes.words import DIMENSIONS, measures, travels
 
 Values = dict[int, Value]  # by the place of the row
@@ -21,7 +22,6 @@ Values = dict[int, Value]  # by the place of the row
 _FROM = re.compile(r"\b(?:from|since|start\w*|began|born|joined|elected|appointed)\b", re.IGNORECASE)
 _TO = re.compile(r"\b(?:to|until|till|ende?d?|died|left)\b", re.IGNORECASE)
 _TERM = re.compile(r"\b(?:from|since|to|until|till|joined|hired|employed|elected|appointed)\b", re.IGNORECASE)
-_CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?: ?(?P<half>[ap])\.?m\.?)?", re.IGNORECASE)
 _FIRST = re.compile(r"\b(?:first|start\w*|begin\w*|opens?|opening|from)\b", re.IGNORECASE)
 _LAST = re.compile(r"\b(?:last|ends?|closes?|closing|until|to)\b", re.IGNORECASE)
 _NONE = {  # what is no money, and no time
@@ -202,7 +202,7 @@ def _clocks(rows: Sequence[Row], most: Most) -> list[Measured]:
     """Times of the day, the latest from columns of what is last, the earliest from those of what is first."""
     late = most.degree.adjective == "late"
     names = list(dict.fromkeys(column for row in rows for column in row.cells))
-    timed = [name for name in names if all(_CLOCK.fullmatch(row.cells.get(name, "")) for row in rows)]
+    timed = [name for name in names if all(CLOCK.fullmatch(row.cells.get(name, "")) for row in rows)]
     way = travels(most.verb)
     said = [name for name in timed if stems(name) & {stem(most.verb)} or (way and travels(name) == way)]
     fitting = [name for name in said or timed if not (_FIRST if late else _LAST).search(name)] or said or timed
@@ -217,13 +217,10 @@ def _times(said: Sequence[str], late: bool) -> list[Quantity]:
     """Times as minutes of the day; of the latest those past midnight belong to the night before."""
     found = []
     for text in said:
-        match = _CLOCK.fullmatch(text)
+        match = CLOCK.fullmatch(text)
         assert match is not None
-        hour = int(match["hour"])
-        if match["half"]:
-            hour = hour % 12 + (12 if match["half"].casefold() == "p" else 0)
-        minutes = hour * 60 + int(match["minute"])
-        found.append(Quantity(text, minutes + (24 * 60 if late and minutes < SMALL_HOURS else 0), 1, "time", 60.0))
+        passed = minutes(match)
+        found.append(Quantity(text, passed + (24 * 60 if late and passed < SMALL_HOURS else 0), 1, "time", 60.0))
     return found
 
 

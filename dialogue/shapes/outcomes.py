@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from dialogue.judges.quantities import Quantity, comparable
 from dialogue.shapes.plan import Value
-from dialogue.shapes.words import DIMENSIONS, Degree
+from dialogue.shapes.words import DIMENSIONS, Degree, capitalised
 from retrieval.tools.arithmetic import Number, written
 
 _SEVERAL = re.compile(  # "pensioners", "the trousers"
@@ -48,9 +48,8 @@ def verdict(values: Sequence[Value], asked: Asked) -> str:
     word = asked.degree.word if not asked.degree.superlative else f"the {asked.degree.word}"
     object_ = f" {asked.noun}" if asked.noun else ""
     article = "a " if asked.degree.measure and asked.noun and not asked.degree.superlative else ""
-    return (
-        f"{_head(won.label)} {verb} {article}{word}{object_}: {won.said} against {lost.said}, a difference of {apart}."
-    )
+    against = f"{won.said} against {lost.said}, a difference of {apart}"
+    return f"{capitalised(won.label)} {verb} {article}{word}{object_}: {against}."
 
 
 def confirmed(values: Sequence[Value], asked: Asked) -> str:
@@ -58,7 +57,7 @@ def confirmed(values: Sequence[Value], asked: Asked) -> str:
     sentence = verdict(values, asked)
     if not sentence:
         return ""
-    return f"{'Yes' if sentence.startswith(_head(values[0].label)) else 'No'}. {sentence}"
+    return f"{'Yes' if sentence.startswith(capitalised(values[0].label)) else 'No'}. {sentence}"
 
 
 def extreme(values: Sequence[Value], asked: Asked) -> str:
@@ -127,7 +126,3 @@ def _in_unit(figure: str, like_this: Quantity) -> str:
     """A figure written as a quantity is: "4 kilograms", "£2.50"."""
     text = like_this.text
     return re.sub(r"\d[\d,.]*\d|\d", figure, text, count=1) if re.search(r"\d", text) else figure
-
-
-def _head(label: str) -> str:
-    return label[:1].upper() + label[1:]

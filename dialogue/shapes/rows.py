@@ -19,6 +19,9 @@ OFTEN = re.compile(r"\b(?:every|interval|frequency|each)\b", re.IGNORECASE)  # o
 _AMOUNT = re.compile(r"(?:about |[^\d\w]|[A-Z]{3} )?\d[\d.,]*(?: ?[^\W\d]+| ?[€£$%°]\w?){0,3}")
 YES = frozenset({"yes", "y", "x", "true", "✓", "✔"})
 NO = frozenset({"no", "n", "false", "-", "–", "none"})
+LACKS = re.compile(  # a cell that says that there is none
+    r"[-–—]|n/?a|none|not (?:available|offered|possible)|no (?!charge|fee|cost)[a-z ]+", re.IGNORECASE
+)
 DENIED = re.compile(r"\b(?:not|no|never|without|except)\b|n['’]t\b", re.IGNORECASE)
 _COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
 

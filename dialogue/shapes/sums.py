@@ -15,9 +15,12 @@ from dialogue.shapes.figures import exact, written_like
 from dialogue.shapes.ranked import Worked
 from dialogue.shapes.rows import MONEY, is_currency, unyeared, value_in
 from dialogue.shapes.tables import Row, Table, quoted, tables
+from dialogue.shapes.words import capitalised
+from retrieval.tools.library import joined
 from retrieval.types import Passage
 
 SHOWN: Final = 12  # rows that are added up, all of which are quoted
+NAMED: Final = 4  # rows that are all named
 STRANGE: Final = 2  # so many words that a table does not have make it one of something else
 _NO_FIGURES: Final = ("year", "ordinal")
 _NO_SUMS: Final = (*_NO_FIGURES, "per cent", "celsius", "fahrenheit", "degrees")  # which may have a mean
@@ -42,34 +45,35 @@ _TOTAL = re.compile(r"(?:grand |sub)?totals?|sum|all|overall", re.IGNORECASE)
 def asks_sum(question: str) -> bool:
     """Say whether a question may ask what several figures come to."""
     several = _WHOLE.search(question) or _RANGE.search(question)
-    if _MEAN.search(question):
-        return True
-    return bool(several and _ASKS.search(question)) and not _OTHERWISE.search(question)
+    added = bool(several and _ASKS.search(question)) and not _OTHERWISE.search(question)
+    return added or bool(_MEAN.search(question))
 
 
 def sum_of(question: str, passages: Sequence[Passage]) -> Worked | None:
     """Return the sentence that adds up a column over the rows that a question names, with these, None where unclear."""
+    mean = bool(_MEAN.search(question))
     for table in tables(passages):
-        rows = _rows(question, table)
+        rows = _rows(question, table, mean)
         column = _column(question, rows) if rows else ""
         if not column or not 2 <= len(rows) <= SHOWN:
             continue
         stated = [value_in(row.cells[column], column) for row in rows]
         values = [value for value in stated if value]
         quantities = unyeared([quantity for _, quantity in values])
-        mean = bool(_MEAN.search(question))
         if len(values) < len(rows) or not _alike(quantities, _NO_FIGURES if mean else _NO_SUMS):
             continue
         total, added = sum(map(exact, quantities), start=Fraction(0)), " + ".join(said for said, _ in values)
         if mean:
             total, added = total / len(rows), f"({added}) / {len(rows)}"
         figure = written_like(values[0][0], total)
-        sentence = f"{_head(column)} for {_listed([row.name for row in rows])}: {added} = {figure}."
+        names = [row.name for row in rows]
+        told = joined(names) if len(names) <= NAMED else f"{names[0]} to {names[-1]}"
+        sentence = f"{capitalised(column)} for {told}: {added} = {figure}."
         return sentence, list(dict.fromkeys(offer for row in rows for offer in quoted(row, (column,))))
     return None
 
 
-def _rows(question: str, table: Table) -> list[Row]:
+def _rows(question: str, table: Table, mean: bool) -> list[Row]:
     """The rows that a question names, or all of the span between two of them; where it names none all periods."""
     plain = [row for row in table.rows if not _TOTAL.fullmatch(row.name)]
     named = [row for row in plain if _says(question, row, plain)]
@@ -77,7 +81,6 @@ def _rows(question: str, table: Table) -> list[Row]:
     if span and len(named) == 2 and all(_PERIOD.search(row.name) for row in named):  # from Orby to Tarn is a way
         first, last = (plain.index(row) for row in named)
         return plain[first : last + 1] if _says(span["first"], named[0], plain) else []
-    mean = bool(_MEAN.search(question))
     if not named and len(plain) == len(table.rows) and (mean or all(_PERIOD.search(row.name) for row in plain)):
         known = _roots(" ".join([table.title, *(column for row in plain for column in row.cells)]))
         asked = _roots(_MEAN.sub(" ", _WHOLE.sub(" ", question)))
@@ -114,12 +117,3 @@ def _alike(quantities: Sequence[Quantity], barred: Sequence[str]) -> bool:
     """Whether quantities are of one measure, and of none that is barred."""
     kinds = {(quantity.dimension, quantity.size) for quantity in quantities}
     return len(kinds) == 1 and quantities[0].dimension not in barred
-
-
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if len(names) <= 4 else f"{names[0]} to {last}"
-
-
-def _head(text: str) -> str:
-    return text[:1].upper() + text[1:]

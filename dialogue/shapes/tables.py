@@ -11,7 +11,7 @@ from typing import Final
 
 from dialogue.judges.answers import Offer
 from dialogue.judges.facts import stem, stems, words
-from dialogue.shapes.rows import DENIED, YES, cells, name_in, value_in
+from dialogue.shapes.rows import DENIED, LACKS, YES, cells, name_in, value_in
 from dialogue.units import units
 from retrieval.text import BAR
 from retrieval.types import Passage
@@ -23,9 +23,6 @@ ANYWHERE: Final = frozenset(  # places that narrow nothing down, and what has no
 
 _LINE = re.compile(r"(?P<name>[A-Z][\w ()/.-]{1,40}): (?P<cell>\S.{0,120})")
 _SINCE = re.compile(r"(?P<name>[^\n(:;]{2,60}?),? \(?since (?P<cell>[^)\n]{4,20})\)?\.?")
-LACKS = re.compile(  # a cell that says that there is none
-    r"[-–—]|n/?a|none|not (?:available|offered|possible)|no (?!charge|fee|cost)[a-z ]+", re.IGNORECASE
-)
 _CODE = re.compile(r"\b(?:no|nr|number|code|id|sku)\b\.?$", re.IGNORECASE)
 
 
@@ -40,12 +37,7 @@ class Row:
 
     @property
     def text(self) -> str:
-        """What the row says, with its name."""
-        return " ".join([self.name, *self.cells.values()])
-
-    @property
-    def given(self) -> str:
-        """What the row says, but for cells that say that there is none."""
+        """What the row says, with its name, but for cells that say that there is none."""
         return " ".join([self.name, *(cell for cell in self.cells.values() if not LACKS.fullmatch(cell))])
 
 
@@ -102,7 +94,7 @@ def narrowed(table: Table, said: str) -> list[Row]:
             continue
         yes = [row for row in rows if _says_yes(row, word.stem)]
         way = re.search(rf"\b(from|to)\s+(?:the\s+)?{re.escape(word.text)}", said, re.IGNORECASE)
-        having = [row for row in rows if word.stem in stems(_where(row, way[1]) if way else row.given)]
+        having = [row for row in rows if word.stem in stems(_where(row, way[1]) if way else row.text)]
         columns = any(word.stem in stems(column) for row in rows for column in row.cells)
         if yes or having:
             rows = yes or having

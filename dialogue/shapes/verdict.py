@@ -28,13 +28,10 @@ _BOUNDED = re.compile(
     r"only|or|any|ever|always|never|not|all|every|each|still|already|yet|enough)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_LEAST = re.compile(
-    r"\b(?:more than|over|above|at least|from|beyond|exceeding|longer than|minimum(?: of)?) ?$", re.IGNORECASE
-)
-_MOST = re.compile(
-    r"\b(?:less than|fewer than|under|below|at most|up to|within|(?:no|not) more than|maximum(?: of)?) ?$",
-    re.IGNORECASE,
-)
+_BOUNDS = {  # besides those that quantities know
+    "over": re.compile(r"\b(?:from|beyond|longer than|minimum(?: of)?) ?$", re.IGNORECASE),
+    "under": re.compile(r"\b(?:within|(?:no|not) more than|maximum(?: of)?) ?$", re.IGNORECASE),
+}
 _HEDGED = re.compile(r"\b(?:[Oo]nly|[Uu]nless|[Ee]xcept|[Ii]f|may|might|sometimes|but|should|planned|until|without)\b")
 _ASKED = re.compile(r"\?(?:\s|$)")
 _OWN = re.compile(r"\?\s+(?:\w+[:.)]\s+)?(?:yes|no)\b", re.IGNORECASE)
@@ -101,8 +98,9 @@ def _allowed(figures: Sequence[Quantity], said: str) -> bool:
 
 def _within(figure: Quantity, bound: Quantity, said: str) -> bool:
     mine, theirs = figure.value * figure.size, bound.value * bound.size
-    before = said[: max(0, said.find(bound.text))]
-    return mine == theirs or bool((_LEAST if mine > theirs else _MOST).search(before))
+    due, before = "over" if mine > theirs else "under", said[: max(0, said.find(bound.text))]
+    stated = next((name for name, form in _BOUNDS.items() if form.search(before)), bound.bound)
+    return mine == theirs or stated == due
 
 
 def _elsewhere(claim: str, said: str, missing: Sequence[str]) -> bool:

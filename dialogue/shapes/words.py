@@ -124,6 +124,11 @@ def singular(things: str) -> str:
     return " ".join([*before, last])
 
 
+def capitalised(text: str) -> str:
+    """Return a text as it begins a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def superlatives(text: str) -> list[str]:
     """Return the words of a text that say what is the most of all ("tallest", "most")."""
     return [word for word in re.findall(r"\w+", text) if (found := degree(word)) and found.superlative]

@@ -80,12 +80,10 @@ def plain(weight: Tensor, bias: Tensor) -> Linear:
 def _fused(weight: Tensor, bias: Tensor, gelu: bool) -> Linear | None:
     """Return the product over a weight packed for oneDNN; None where torch has none, or the processor."""
     kind = "gelu" if gelu else "none"
-    try:
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
-        multiply = torch.ops.mkldnn._linear_pointwise
-        multiply(weight.new_zeros(1, weight.shape[1]), packed, bias, kind, [], "none")
-    except (AttributeError, NotImplementedError, RuntimeError):
+    if not lays_out(weight.dtype, None, kind):
         return None
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
+    multiply = torch.ops.mkldnn._linear_pointwise
 
     def fused(states: Tensor) -> Tensor:
         flat = _padded(states)
@@ -94,6 +92,20 @@ def _fused(weight: Tensor, bias: Tensor, gelu: bool) -> Linear | None:
         return shaped
 
     return fused
+
+
+def lays_out(dtype: torch.dtype, rows: int | None, after: str = "none") -> bool:
+    """Say whether a matrix can be packed for oneDNN, for so many rows, None for any, and multiplied with `after`.
+
+    Torch has never promised the operators, and not every processor has what a precision needs.
+    """
+    states = torch.zeros(16, 16, dtype=dtype)
+    try:
+        packed = torch.ops.mkldnn._reorder_linear_weight(states.clone(), rows)
+        torch.ops.mkldnn._linear_pointwise(states, packed, None, after, [], "none")
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+    return True
 
 
 def leveled(states: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from retrieval.encoder.layers import Rounded, rounded
+from retrieval.encoder.layers import Rounded, lays_out, rounded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,7 +43,7 @@ def pack(model: "PreTrainedModel", spare: int) -> None:
     That matrix, the largest, is part of the memory plan; in bfloat16 it gains little. Models in other precisions, on
     other devices, and on processors for which a precision has no such layout stay as they are.
     """
-    if model.device.type != "cpu" or model.dtype not in FEW or not _lays_out(model.dtype):
+    if model.device.type != "cpu" or model.dtype not in FEW or not lays_out(model.dtype, ROWS):
         return
     head = model.get_output_embeddings()
     if type(head) is nn.Linear and model.dtype == torch.float32:
@@ -55,13 +55,3 @@ def pack(model: "PreTrainedModel", spare: int) -> None:
             if 0 < size <= spare:
                 setattr(module, name, Packed(child))
                 spare -= size
-
-
-def _lays_out(dtype: torch.dtype) -> bool:
-    """Whether torch still has these operators, which it never promised, and the processor what they need."""
-    try:
-        packed = torch.ops.mkldnn._reorder_linear_weight(torch.zeros(ROWS, ROWS, dtype=dtype), ROWS)
-        torch.ops.mkldnn._linear_pointwise(torch.zeros(ROWS, ROWS, dtype=dtype), packed, None, "none", [], "")
-    except (AttributeError, NotImplementedError, RuntimeError):
-        return False
-    return True
